@@ -1,0 +1,35 @@
+// Package audit names what is written down about who did what.
+//
+// The audit log is a table, not a log level: a row is written in the same
+// transaction as the change it tells of, so there is never one without the
+// other, and rows are only ever added. Logins, failed logins, sign-outs and
+// every change of trust (users, relying parties, keys) have an entry. The log
+// line of a request is for operating; the audit entry is for answering, a year
+// later, who let whom in.
+package audit
+
+// Events, as they stand in the `event` column. Never renamed: reports rely on them.
+const (
+	Login           = "login"
+	LoginFailed     = "login_failed"
+	SignedOut       = "signed_out"
+	UserAdded       = "user_added"
+	UserDisabled    = "user_disabled"
+	UserEnabled     = "user_enabled"
+	UserAdmin       = "user_admin"
+	PasswordChanged = "password_changed"
+	ClientAdded     = "client_added"
+	ClientRemoved   = "client_removed"
+	KeyAdded        = "key_added"
+	KeyRetired      = "key_retired"
+	GrantRevoked    = "grant_revoked"
+	CodeReused      = "code_reused"
+	RefreshReused   = "refresh_reused"
+)
+
+// Actors that are not users.
+const (
+	ActorServer = "server" // the running server itself: first logins, schedules
+	ActorConfig = "config" // the configuration file
+	ActorCLI    = "cli:"   // followed by the operating system's user name
+)

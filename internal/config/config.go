@@ -1,0 +1,184 @@
+// Package config reads the one YAML file of idp. The struct is the manual: a key
+// of the file is a field here or in the Config of the package that uses it.
+//
+// Reading is strict and complete: an unknown key, a value of the wrong kind, a
+// file that is not there are all reported at once, each with its line, and a
+// configuration with any problem starts nothing and, at a reload, replaces
+// nothing. Every key has a default that works, so that an old file always starts
+// a new binary. Secrets are only ever named by the file that holds them. Scalars
+// can be set from the environment too: IDP_LISTEN, IDP_KERBEROS_FALLBACK.
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"idp/internal/kerberos"
+	"idp/internal/store"
+)
+
+// Config is the configuration file.
+type Config struct {
+	Issuer         string          `yaml:"issuer"`          // the one public URL, no path; never taken from a request
+	Listen         string          `yaml:"listen"`          // host:port
+	TLS            TLS             `yaml:"tls"`             // absent: plain HTTP, on loopback or behind a proxy
+	Database       string          `yaml:"database"`        // sqlite:FILE or postgres://…
+	SecretKeyFile  string          `yaml:"secret_key_file"` // made with an empty database
+	TrustedProxies []netip.Prefix  `yaml:"trusted_proxies"` // whose Forwarded and X-Forwarded-* are believed
+	Brand          Brand           `yaml:"brand"`
+	Lifetimes      Lifetimes       `yaml:"lifetimes"`
+	Kerberos       kerberos.Config `yaml:"kerberos"`
+	Users          []User          `yaml:"users"`   // seeds for tests and demos
+	Clients        []store.Client  `yaml:"clients"` // relying parties this file owns
+
+	// Path is the file this came from; empty when there is none.
+	Path string `yaml:"-"`
+	// HasKerberos tells whether the file has a kerberos section at all.
+	HasKerberos bool `yaml:"-"`
+
+	lines map[string]int // YAML path → line, for the problems found later
+}
+
+// TLS names a certificate and its key, PEM; both are read again when changed.
+type TLS struct {
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+}
+
+// Brand is how pages look.
+type Brand struct {
+	Name   string `yaml:"name"`
+	Logo   string `yaml:"logo"`   // SVG or PNG file
+	Accent string `yaml:"accent"` // #rrggbb
+	Help   string `yaml:"help"`   // URL of the company's help page
+}
+
+// Lifetimes are how long things live.
+type Lifetimes struct {
+	Code            Duration `yaml:"code"`
+	AccessToken     Duration `yaml:"access_token"`
+	IDToken         Duration `yaml:"id_token"`
+	RefreshIdle     Duration `yaml:"refresh_idle"`
+	SessionIdle     Duration `yaml:"session_idle"`
+	SessionAbsolute Duration `yaml:"session_absolute"`
+}
+
+// Duration is written as in Go: 90s, 5m, 8h.
+type Duration time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// D is the duration.
+func (d Duration) D() time.Duration { return time.Duration(d) }
+
+// User is a local user made at start where the name is free; never changed and
+// never deleted by the file.
+type User struct {
+	Name         string   `yaml:"name"`
+	PasswordFile string   `yaml:"password_file"`
+	Email        string   `yaml:"email"`
+	Groups       []string `yaml:"groups"`
+}
+
+// Default is the configuration without a file: a local server to look at.
+func Default() *Config {
+	return &Config{
+		Issuer: "http://localhost:8080", Listen: "127.0.0.1:8080",
+		Database: "sqlite:idp.db", SecretKeyFile: "idp.key",
+		Brand: Brand{Name: "idp", Accent: "#0b5fff"},
+		Lifetimes: Lifetimes{
+			Code: Duration(time.Minute), AccessToken: Duration(5 * time.Minute), IDToken: Duration(5 * time.Minute),
+			RefreshIdle: Duration(8 * time.Hour), SessionIdle: Duration(8 * time.Hour), SessionAbsolute: Duration(12 * time.Hour),
+		},
+		Kerberos: kerberos.DefaultConfig(),
+	}
+}
+
+// Find returns the path of the configuration file: the one named, else idp.yaml
+// here or in /etc/idp, else "" for none.
+func Find(named string) string {
+	if named != "" {
+		return named
+	}
+	for _, path := range []string{"idp.yaml", "/etc/idp/idp.yaml"} {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// Load reads the file at path ("" for none), applies the environment and checks
+// the result. The error is Problems when anything is wrong with it.
+func Load(path string, environ []string) (*Config, error) {
+	c := Default()
+	c.Path = path
+	var problems Problems
+	if path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, Problems{{File: path, Text: err.Error(), Hint: "name the file with --config, or run without one to try idp on localhost"}}
+		}
+		c.lines, problems = decode(text, c)
+		_, c.HasKerberos = c.lines["$.kerberos"]
+	}
+	problems = append(problems, environment(c, environ)...)
+	c.resolvePaths()
+	problems = append(problems, c.check()...)
+	if len(problems) > 0 {
+		return nil, problems.in(path)
+	}
+	return c, nil
+}
+
+// IssuerURL is the parsed issuer; check has seen that it parses.
+func (c *Config) IssuerURL() *url.URL {
+	u, err := url.Parse(c.Issuer)
+	if err != nil {
+		return &url.URL{}
+	}
+	return u
+}
+
+// resolvePaths makes every file name relative to the configuration file's folder.
+func (c *Config) resolvePaths() {
+	base := filepath.Dir(c.Path)
+	if c.Path == "" {
+		base = "."
+	}
+	abs := func(p *string) {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(base, *p)
+		}
+	}
+	if file, ok := sqliteFile(c.Database); ok {
+		abs(&file)
+		c.Database = "sqlite:" + file
+	}
+	for _, p := range []*string{&c.SecretKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.Brand.Logo} {
+		abs(p)
+	}
+	if _, set := c.lines["$.kerberos.krb5_conf"]; set {
+		abs(&c.Kerberos.Krb5Conf)
+	}
+	for i := range c.Kerberos.Keytabs {
+		abs(&c.Kerberos.Keytabs[i])
+	}
+	for i := range c.Kerberos.ChannelBindingCertificates {
+		abs(&c.Kerberos.ChannelBindingCertificates[i])
+	}
+	for i := range c.Users {
+		abs(&c.Users[i].PasswordFile)
+	}
+	for i := range c.Clients {
+		abs(&c.Clients[i].ClientSecretFile)
+	}
+}

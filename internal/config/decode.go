@@ -1,0 +1,281 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// maxFile bounds the configuration file, in bytes.
+const maxFile = 4 << 20
+
+// Problem is one thing wrong with the configuration.
+type Problem struct {
+	File string
+	Line int    // 0: not known, or not from the file
+	Key  string // as in the file: kerberos.realms[0].case
+	Text string
+	Hint string
+}
+
+func (p Problem) Error() string {
+	var b strings.Builder
+	if p.File != "" {
+		b.WriteString(p.File + ":")
+		if p.Line > 0 {
+			b.WriteString(strconv.Itoa(p.Line) + ":")
+		}
+		b.WriteByte(' ')
+	}
+	if p.Key != "" {
+		b.WriteString(p.Key + ": ")
+	}
+	b.WriteString(p.Text)
+	if p.Hint != "" {
+		b.WriteString(" (" + p.Hint + ")")
+	}
+	return b.String()
+}
+
+// Problems is every problem at once, in the order of the file.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, one := range p {
+		lines[i] = one.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (p Problems) in(file string) Problems {
+	for i := range p {
+		p[i].File = file
+	}
+	slices.SortStableFunc(p, func(a, b Problem) int { return a.Line - b.Line })
+	return p
+}
+
+// decoder walks the file's tree beside the struct, so that one reading finds
+// every unknown key and every wrong value, and remembers the line of each key.
+type decoder struct {
+	lines    map[string]int
+	problems Problems
+}
+
+func decode(text []byte, into *Config) (map[string]int, Problems) {
+	d := &decoder{lines: map[string]int{}}
+	if len(text) > maxFile {
+		d.problem("$", 0, "is larger than 4 MB", "")
+		return d.lines, d.problems
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		line, message := syntaxError(err)
+		d.problem("$", line, "is not YAML: "+message, "check the indentation and quotes around this line")
+		return d.lines, d.problems
+	}
+	for i, doc := range file.Docs {
+		if i > 0 {
+			d.problem("$", doc.GetToken().Position.Line, "holds a second document", "one file, one document")
+			break
+		}
+		if doc.Body != nil {
+			d.value("$", doc.Body, reflect.ValueOf(into).Elem())
+		}
+	}
+	return d.lines, d.problems
+}
+
+func syntaxError(err error) (int, string) {
+	message, _, _ := strings.Cut(err.Error(), "\n")
+	var line, column int
+	if _, scanErr := fmt.Sscanf(message, "[%d:%d]", &line, &column); scanErr == nil {
+		_, message, _ = strings.Cut(message, "] ")
+	}
+	return line, message
+}
+
+func (d *decoder) problem(path string, line int, text, hint string) {
+	d.problems = append(d.problems, Problem{Line: line, Key: key(path), Text: text, Hint: hint})
+}
+
+func key(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, "$"), ".") }
+
+func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
+	d.lines[path] = n.GetToken().Position.Line
+	if n.Type() == ast.NullType { // `key:` with nothing behind it keeps the default
+		return
+	}
+	_, isText := v.Addr().Interface().(encoding.TextUnmarshaler)
+	switch {
+	case isText:
+		d.text(path, n, v)
+	case v.Kind() == reflect.Struct:
+		d.mapping(path, n, v)
+	case v.Kind() == reflect.Slice:
+		d.sequence(path, n, v)
+	default:
+		d.scalar(path, n, v)
+	}
+}
+
+// entries returns the key-value pairs of a mapping node, which the parser gives
+// in another type when there is just one.
+func entries(n ast.Node) ([]*ast.MappingValueNode, bool) {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		return m.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{m}, true
+	default:
+		return nil, false
+	}
+}
+
+func (d *decoder) mapping(path string, n ast.Node, v reflect.Value) {
+	pairs, ok := entries(n)
+	if !ok {
+		d.problem(path, n.GetToken().Position.Line, "wants keys and values", "")
+		return
+	}
+	fields := fieldsOf(v.Type())
+	for _, pair := range pairs {
+		name := pair.Key.GetToken().Value
+		line := pair.Key.GetToken().Position.Line
+		i, known := fields[name]
+		if !known {
+			d.problem(path+"."+name, line, "unknown key", suggest(name, fields))
+			continue
+		}
+		if _, twice := d.lines[path+"."+name]; twice {
+			d.problem(path+"."+name, line, "is there twice", "")
+			continue
+		}
+		d.value(path+"."+name, pair.Value, v.Field(i))
+		d.lines[path+"."+name] = line
+	}
+}
+
+func (d *decoder) sequence(path string, n ast.Node, v reflect.Value) {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.problem(path, n.GetToken().Position.Line, "wants a list", "write [a, b], or one line with a dash for each")
+		return
+	}
+	list := reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values))
+	for i, item := range seq.Values {
+		d.value(fmt.Sprintf("%s[%d]", path, i), item, list.Index(i))
+	}
+	v.Set(list)
+}
+
+func (d *decoder) text(path string, n ast.Node, v reflect.Value) {
+	s, ok := n.(ast.ScalarNode)
+	if !ok {
+		d.problem(path, n.GetToken().Position.Line, "wants one value", "")
+		return
+	}
+	u, _ := v.Addr().Interface().(encoding.TextUnmarshaler)
+	if err := u.UnmarshalText([]byte(fmt.Sprint(s.GetValue()))); err != nil {
+		d.problem(path, n.GetToken().Position.Line, "cannot be read: "+err.Error(), hintFor(v))
+	}
+}
+
+func hintFor(v reflect.Value) string {
+	switch v.Type().Name() {
+	case "Duration":
+		return "write a duration such as 90s, 5m or 8h"
+	case "Prefix":
+		return "write an address range such as 10.0.0.0/8 or 192.0.2.7/32"
+	default:
+		return ""
+	}
+}
+
+// scalar lets the YAML library convert, but no number into a string field's
+// place unseen, nor the reverse: `client_id: 0123` would lose its zero.
+func (d *decoder) scalar(path string, n ast.Node, v reflect.Value) {
+	line := n.GetToken().Position.Line
+	if kind(v) == reflect.String && n.Type() != ast.StringType && n.Type() != ast.LiteralType {
+		d.problem(path, line, "wants a text", "put it in quotes")
+		return
+	}
+	if err := yaml.NodeToValue(n, v.Addr().Interface()); err != nil {
+		d.problem(path, line, "wants "+wanted(v), "")
+	}
+}
+
+func kind(v reflect.Value) reflect.Kind {
+	if v.Kind() == reflect.Pointer {
+		return v.Type().Elem().Kind()
+	}
+	return v.Kind()
+}
+
+func wanted(v reflect.Value) string {
+	switch kind(v) {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "a number"
+	case reflect.Map:
+		return "keys and values"
+	default:
+		return "another kind of value"
+	}
+}
+
+func fieldsOf(t reflect.Type) map[string]int {
+	out := map[string]int{}
+	for i := range t.NumField() {
+		if name := t.Field(i).Tag.Get("yaml"); name != "" && name != "-" {
+			out[name] = i
+		}
+	}
+	return out
+}
+
+// suggest names the known key that the unknown one is most likely meant for.
+func suggest(name string, fields map[string]int) string {
+	best, distance := "", 4
+	known := make([]string, 0, len(fields))
+	for f := range fields {
+		known = append(known, f)
+		if n := editDistance(name, f); n < distance {
+			best, distance = f, n
+		}
+	}
+	if best != "" {
+		return "did you mean " + best + "?"
+	}
+	slices.Sort(known)
+	return "known here: " + strings.Join(known, ", ")
+}
+
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := diagonal
+			if a[i-1] != b[j-1] {
+				change++
+			}
+			diagonal = row[j]
+			row[j] = min(change, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}

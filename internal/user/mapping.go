@@ -1,0 +1,155 @@
+// Package user decides who a person is: it owns names, local passwords and the
+// mapping from what a source outside says (a Kerberos principal, an upstream's
+// sub) to one row of the users table.
+//
+// A user's name is what sites see as preferred_username and Remote-User, so a
+// name borrowed is an account taken over. Therefore a name is unique, never
+// reused, and never chosen by whoever logs in: the default realm's alice is
+// "alice", another realm's is "alice@OTHER.REALM". What finds a user again is
+// never the name but the identity: (realm, SID) where the ticket tells the SID,
+// else (realm, principal). Whoever comes with a new identity and a name that is
+// held already is refused with NAME_TAKEN until an admin decides.
+package user
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"idp/internal/audit"
+	"idp/internal/store"
+)
+
+// Sentinels of this package; a caller turns each into a reason code.
+var (
+	// ErrNameTaken: the name belongs to a user that this identity is not linked to.
+	ErrNameTaken = errors.New("the name belongs to another identity")
+	// ErrNotAPerson: a service or machine principal that kerberos.services does not name.
+	ErrNotAPerson = errors.New("the principal is not a person")
+	// ErrRealm: the principal's realm is not one that names users here.
+	ErrRealm = errors.New("the realm is not trusted")
+	// ErrDisabled: the user is there, and disabled.
+	ErrDisabled = errors.New("the user is disabled")
+	// ErrName: not a name a user can have.
+	ErrName = errors.New("not a usable name")
+)
+
+// MaxName is the longest user name, in bytes.
+const MaxName = 256
+
+// CheckName refuses what cannot be a user's name: empty, too long, not UTF-8,
+// with white space, control characters, or one of the characters that mean
+// something in headers, paths and principals.
+func CheckName(name string) error {
+	if name == "" || len(name) > MaxName || !utf8.ValidString(name) {
+		return fmt.Errorf("%w: it must be 1 to %d bytes of UTF-8", ErrName, MaxName)
+	}
+	for _, r := range name {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) || strings.ContainsRune(`/\:,;"'<>`, r) {
+			return fmt.Errorf("%w: %q is not allowed in it", ErrName, r)
+		}
+	}
+	return nil
+}
+
+// Realm is one trusted realm: the first of a Mapping is the default realm, whose
+// principals keep their bare name.
+type Realm struct {
+	Name string
+	Case string // insensitive, exact, or empty: insensitive where the ticket carries a SID
+}
+
+// Principal is what a ticket says of a person.
+type Principal struct {
+	Components []string
+	Realm      string
+	SID        string // empty where the ticket carries no PAC with logon information
+	FullName   string // from the PAC
+}
+
+func (p Principal) String() string { return strings.Join(p.Components, "/") + "@" + p.Realm }
+
+// Mapping finds or makes the user of a principal. Immutable, safe for concurrent use.
+type Mapping struct {
+	Store    *store.Store
+	Realms   []Realm
+	Services map[string]string // principal → name of an existing user
+}
+
+// User returns the user behind a principal and makes one at its first login.
+func (m *Mapping) User(ctx context.Context, p Principal) (*store.User, error) {
+	if name, ok := m.Services[p.String()]; ok {
+		return m.service(ctx, name)
+	}
+	i := slices.IndexFunc(m.Realms, func(r Realm) bool { return r.Name == p.Realm })
+	if i < 0 {
+		return nil, ErrRealm
+	}
+	if len(p.Components) != 1 || strings.Contains(p.Components[0], "$") {
+		return nil, ErrNotAPerson
+	}
+	name := m.Realms[i].fold(p.Components[0], p.SID != "")
+	id := store.Identity{Source: "kerberos:" + p.Realm, Key: name}
+	if p.SID != "" {
+		id.Key = p.SID
+	}
+	if i > 0 {
+		name += "@" + p.Realm
+	}
+	return m.findOrMake(ctx, id, name, p.FullName)
+}
+
+func (m *Mapping) service(ctx context.Context, name string) (*store.User, error) {
+	u, err := m.Store.UserByName(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("%w: kerberos.services names %q, which is no user", ErrNotAPerson, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return enabled(u)
+}
+
+func (m *Mapping) findOrMake(ctx context.Context, id store.Identity, name, fullName string) (*store.User, error) {
+	u, err := m.Store.UserByIdentity(ctx, id.Source, id.Key)
+	if err == nil {
+		return enabled(u)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	made, err := m.Store.CreateUser(ctx, store.User{Name: name, FullName: fullName}, &id,
+		store.Entry{Event: audit.UserAdded, Actor: audit.ActorServer, Name: name, Detail: id.Source})
+	if err == nil {
+		return &made, nil
+	}
+	if !errors.Is(err, store.ErrConflict) {
+		return nil, err
+	}
+	// Two first logins at once: the other one made this identity's user.
+	if u, err = m.Store.UserByIdentity(ctx, id.Source, id.Key); err == nil {
+		return enabled(u)
+	}
+	return nil, fmt.Errorf("%w: %s", ErrNameTaken, name)
+}
+
+func enabled(u *store.User) (*store.User, error) {
+	if u.Disabled {
+		return nil, ErrDisabled
+	}
+	return u, nil
+}
+
+func (r Realm) fold(name string, hasSID bool) string {
+	if r.Case == "exact" || (r.Case == "" && !hasSID) {
+		return name
+	}
+	return strings.ToLower(name)
+}
