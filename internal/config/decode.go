@@ -84,7 +84,7 @@ func decode(text []byte, into *Config) (map[string]int, Problems) {
 	}
 	for i, doc := range file.Docs {
 		if i > 0 {
-			d.problem("$", doc.GetToken().Position.Line, "holds a second document", "one file, one document")
+			d.problem("$", 0, "holds a second document", "one file, one document")
 			break
 		}
 		if doc.Body != nil {
@@ -107,10 +107,18 @@ func (d *decoder) problem(path string, line int, text, hint string) {
 	d.problems = append(d.problems, Problem{Line: line, Key: key(path), Text: text, Hint: hint})
 }
 
+// lineOf is 0 for the nodes that the parser leaves without a token.
+func lineOf(n ast.Node) int {
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		return t.Position.Line
+	}
+	return 0
+}
+
 func key(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, "$"), ".") }
 
 func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
-	d.lines[path] = n.GetToken().Position.Line
+	d.lines[path] = lineOf(n)
 	if n.Type() == ast.NullType { // `key:` with nothing behind it keeps the default
 		return
 	}
@@ -143,13 +151,17 @@ func entries(n ast.Node) ([]*ast.MappingValueNode, bool) {
 func (d *decoder) mapping(path string, n ast.Node, v reflect.Value) {
 	pairs, ok := entries(n)
 	if !ok {
-		d.problem(path, n.GetToken().Position.Line, "wants keys and values", "")
+		d.problem(path, lineOf(n), "wants keys and values", "")
 		return
 	}
 	fields := fieldsOf(v.Type())
 	for _, pair := range pairs {
-		name := pair.Key.GetToken().Value
-		line := pair.Key.GetToken().Position.Line
+		token := pair.Key.GetToken()
+		if token == nil {
+			continue
+		}
+		name := token.Value
+		line := lineOf(pair.Key)
 		i, known := fields[name]
 		if !known {
 			d.problem(path+"."+name, line, "unknown key", suggest(name, fields))
@@ -167,7 +179,7 @@ func (d *decoder) mapping(path string, n ast.Node, v reflect.Value) {
 func (d *decoder) sequence(path string, n ast.Node, v reflect.Value) {
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {
-		d.problem(path, n.GetToken().Position.Line, "wants a list", "write [a, b], or one line with a dash for each")
+		d.problem(path, lineOf(n), "wants a list", "write [a, b], or one line with a dash for each")
 		return
 	}
 	list := reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values))
@@ -180,12 +192,12 @@ func (d *decoder) sequence(path string, n ast.Node, v reflect.Value) {
 func (d *decoder) text(path string, n ast.Node, v reflect.Value) {
 	s, ok := n.(ast.ScalarNode)
 	if !ok {
-		d.problem(path, n.GetToken().Position.Line, "wants one value", "")
+		d.problem(path, lineOf(n), "wants one value", "")
 		return
 	}
 	u, _ := v.Addr().Interface().(encoding.TextUnmarshaler)
 	if err := u.UnmarshalText([]byte(fmt.Sprint(s.GetValue()))); err != nil {
-		d.problem(path, n.GetToken().Position.Line, "cannot be read: "+err.Error(), hintFor(v))
+		d.problem(path, lineOf(n), "cannot be read: "+err.Error(), hintFor(v))
 	}
 }
 
@@ -203,7 +215,7 @@ func hintFor(v reflect.Value) string {
 // scalar lets the YAML library convert, but no number into a string field's
 // place unseen, nor the reverse: `client_id: 0123` would lose its zero.
 func (d *decoder) scalar(path string, n ast.Node, v reflect.Value) {
-	line := n.GetToken().Position.Line
+	line := lineOf(n)
 	if kind(v) == reflect.String && n.Type() != ast.StringType && n.Type() != ast.LiteralType {
 		d.problem(path, line, "wants a text", "put it in quotes")
 		return

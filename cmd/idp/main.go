@@ -1,0 +1,63 @@
+// Command idp is a single sign-on server: Kerberos tickets and passwords in,
+// OpenID Connect tokens out. `idp help` lists what it can do.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"idp/internal/config"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := root().ExecuteContext(ctx); err != nil {
+		report(err)
+		os.Exit(1) //nolint:gocritic // stop has nothing left to undo
+	}
+}
+
+// report prints what went wrong: every problem of a configuration on its line.
+func report(err error) {
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			fmt.Fprintln(os.Stderr, p.Error())
+		}
+		fmt.Fprintf(os.Stderr, "idp: %d problem(s) in the configuration; nothing was started or changed\n", len(problems))
+		return
+	}
+	fmt.Fprintln(os.Stderr, "idp:", err)
+}
+
+// cli is what all commands share: the flag --config.
+type cli struct{ configFile string }
+
+func root() *cobra.Command {
+	c := &cli{}
+	cmd := &cobra.Command{
+		Use:   "idp",
+		Short: "Single sign-on by Kerberos ticket, password or partner, for OpenID Connect sites",
+		Long: "idp logs people in by Kerberos ticket, by a password that the KDC or idp itself checks,\n" +
+			"and gives sites OpenID Connect tokens.\n\n" +
+			"Without a configuration file (idp.yaml here, or /etc/idp/idp.yaml) it serves\n" +
+			"http://localhost:8080 with its data in ./idp.db, to try it out.",
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.PersistentFlags().StringVar(&c.configFile, "config", "", "configuration `FILE` (default idp.yaml, then /etc/idp/idp.yaml, then none)")
+	cmd.AddCommand(c.serve(), c.check(), c.user(), c.client(), c.key(), c.healthcheck(), version())
+	return cmd
+}
+
+// load reads the configuration that --config names.
+func (c *cli) load() (*config.Config, error) {
+	return config.Load(config.Find(c.configFile), os.Environ())
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"idp/internal/config"
+	"idp/internal/server"
+)
+
+func (c *cli) serve() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Run the server", Args: cobra.NoArgs,
+		Long: "Run the server until SIGTERM or Ctrl-C, which let requests under way finish.\n" +
+			"SIGHUP reads the configuration again: if all of it is sound it takes effect, else nothing changes.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runServe(cmd.Context()) },
+	}
+}
+
+func (c *cli) runServe(ctx context.Context) error {
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	slog.SetDefault(log)
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	s, err := server.Open(ctx, server.Options{Config: cfg, Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			log.Error("closing the database", "err", err)
+		}
+	}()
+	go c.reloadOnHangup(ctx, s, log)
+	return s.Serve(ctx, cfg, func(addr net.Addr) {
+		log.Info("serving", "issuer", cfg.Issuer, "address", addr.String(), "config", cfg.Path)
+		if cfg.Path == "" {
+			fmt.Fprint(os.Stderr, firstSteps)
+		}
+	})
+}
+
+// firstSteps is for whoever starts idp with nothing at all.
+const firstSteps = `
+idp runs without a configuration file, at http://localhost:8080, with its data in ./idp.db.
+Next, in another terminal in this folder:
+  idp user add alice --password-file -      make a user, then log in at http://localhost:8080/
+  idp client add wiki --redirect-uri http://localhost:3000/callback
+                                            make a relying party; it prints the client secret once
+Then write an idp.yaml with your issuer and Kerberos realm: see README.md. "idp check" checks it.
+
+`
+
+func (c *cli) reloadOnHangup(ctx context.Context, s *server.Server, log *slog.Logger) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			if err := c.reload(ctx, s); err != nil {
+				log.Error("the configuration was not reloaded; the running one goes on", "err", err)
+				continue
+			}
+			log.Info("configuration reloaded")
+		}
+	}
+}
+
+func (c *cli) reload(ctx context.Context, s *server.Server) error {
+	cfg, err := config.Load(config.Find(c.configFile), os.Environ())
+	if err != nil {
+		return err
+	}
+	return s.Reload(ctx, cfg)
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"idp/internal/audit"
+	"idp/internal/config"
+	"idp/internal/server"
+	"idp/internal/store"
+)
+
+func (c *cli) user() *cobra.Command {
+	cmd := &cobra.Command{Use: "user", Short: "Make, list and change users"}
+	cmd.AddCommand(c.userAdd(), c.userList(), c.userPasswd(),
+		c.userChange("disable NAME", "End a user's sessions and refuse new ones", func(o opened, u *store.User) error {
+			return o.store.SetDisabled(o.ctx, u.ID, true, o.entry(audit.UserDisabled, u))
+		}),
+		c.userChange("enable NAME", "Let a disabled user log in again", func(o opened, u *store.User) error {
+			return o.store.SetDisabled(o.ctx, u.ID, false, o.entry(audit.UserEnabled, u))
+		}),
+		c.userAdmin())
+	return cmd
+}
+
+func (o opened) entry(event string, u *store.User) store.Entry {
+	return store.Entry{Event: event, Actor: o.actor, UserID: u.ID, Name: u.Name}
+}
+
+func (c *cli) userAdd() *cobra.Command {
+	var u store.User
+	var passwordFile string
+	cmd := &cobra.Command{
+		Use: "add NAME --password-file FILE|-", Short: "Make a local user", Args: cobra.ExactArgs(1),
+		Long: "Make a user who logs in with a name and a password that idp checks itself.\n" +
+			"Employees with Kerberos need none of this: they are made at their first login.",
+		RunE: c.withStore(func(o opened, args []string) error {
+			u.Name = args[0]
+			if o.cmd.Flags().Changed("email") && !strings.Contains(u.Email, "@") {
+				return fmt.Errorf("--email %q is not a mail address", u.Email)
+			}
+			password, err := config.ReadSecret(passwordFile)
+			if err != nil {
+				return err
+			}
+			err = server.AddUser(o.ctx, o.store, u, password, o.actor)
+			if errors.Is(err, store.ErrConflict) {
+				return fmt.Errorf("the name %q is taken (names are never used again, not even after a user was disabled)", u.Name)
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(o.cmd.OutOrStdout(), "user %s made\n", u.Name)
+			return nil
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input")
+	f.StringVar(&u.Email, "email", "", "mail address")
+	f.StringVar(&u.FullName, "name", "", "full name")
+	f.StringArrayVar(&u.Groups, "group", nil, "group; may be repeated")
+	f.BoolVar(&u.Admin, "admin", false, "may administer idp")
+	_ = cmd.MarkFlagRequired("password-file")
+	return cmd
+}
+
+func (c *cli) userList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List users", Args: cobra.NoArgs,
+		RunE: c.withStore(func(o opened, _ []string) error {
+			w := tabwriter.NewWriter(o.cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+			fmt.Fprintln(w, "NAME\tFULL NAME\tEMAIL\tGROUPS\tLOGS IN BY\tSTATUS")
+			for after := ""; ; {
+				users, err := o.store.Users(o.ctx, after, 500)
+				if err != nil {
+					return err
+				}
+				for _, u := range users {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, u.FullName, u.Email, strings.Join(u.Groups, ","), logsInBy(u), status(u))
+					after = u.Name
+				}
+				if len(users) < 500 {
+					return w.Flush()
+				}
+			}
+		}),
+	}
+}
+
+func logsInBy(u store.User) string {
+	if u.PasswordHash != "" {
+		return "password"
+	}
+	return "kerberos"
+}
+
+func status(u store.User) string {
+	var words []string
+	if u.Disabled {
+		words = append(words, "disabled")
+	}
+	if u.Admin {
+		words = append(words, "admin")
+	}
+	return strings.Join(words, ",")
+}
+
+// byName finds the user a command names.
+func (o opened) byName(name string) (*store.User, error) {
+	u, err := o.store.UserByName(o.ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("no user %q; idp user list shows all", name)
+	}
+	return u, err
+}
+
+func (c *cli) userPasswd() *cobra.Command {
+	var passwordFile string
+	cmd := &cobra.Command{
+		Use: "passwd NAME --password-file FILE|-", Short: "Set a local user's password", Args: cobra.ExactArgs(1),
+		RunE: c.withStore(func(o opened, args []string) error {
+			u, err := o.byName(args[0])
+			if err != nil {
+				return err
+			}
+			if u.PasswordHash == "" {
+				return fmt.Errorf("%s logs in by Kerberos; the password is the KDC's", u.Name)
+			}
+			password, err := config.ReadSecret(passwordFile)
+			if err != nil {
+				return err
+			}
+			return server.SetPassword(o.ctx, o.store, u, password, o.actor)
+		}),
+	}
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input")
+	_ = cmd.MarkFlagRequired("password-file")
+	return cmd
+}
+
+func (c *cli) userChange(use, short string, change func(opened, *store.User) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(1),
+		RunE: c.withStore(func(o opened, args []string) error {
+			u, err := o.byName(args[0])
+			if err != nil {
+				return err
+			}
+			return change(o, u)
+		}),
+	}
+}
+
+func (c *cli) userAdmin() *cobra.Command {
+	remove := false
+	cmd := c.userChange("admin NAME", "Make a user an administrator, or with --remove an ordinary user", func(o opened, u *store.User) error {
+		return o.store.SetAdmin(o.ctx, u.ID, !remove, o.entry(audit.UserAdmin, u))
+	})
+	cmd.Flags().BoolVar(&remove, "remove", false, "take the right away")
+	return cmd
+}

@@ -1,0 +1,111 @@
+// Package account is a person's own pages: who they are logged in as, how that
+// was proved and since when, which sites know them through us, and the way out.
+package account
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"idp/internal/authn"
+	"idp/internal/session"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// Config is everything New needs.
+type Config struct {
+	Store    *store.Store
+	Sessions *session.Sessions
+	Policy   *authn.Policy
+	Pages    *web.Pages
+	Site     func(ctx context.Context, clientID string) *web.Site
+}
+
+// Account serves the pages. Safe for concurrent use.
+type Account struct{ Config }
+
+// New makes an Account.
+func New(c Config) (*Account, error) {
+	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Pages == nil || c.Site == nil {
+		return nil, errors.New("account: Store, Sessions, Policy, Pages and Site are required")
+	}
+	return &Account{c}, nil
+}
+
+// ServeHome answers GET /: for now the account is the start page.
+func (a *Account) ServeHome(w http.ResponseWriter, r *http.Request) error {
+	return web.Redirect(w, r, http.StatusSeeOther, "/account")
+}
+
+// ServeAccount answers GET /account; without a session it begins a login.
+func (a *Account) ServeAccount(w http.ResponseWriter, r *http.Request) error {
+	current, err := a.Sessions.Current(r)
+	if errors.Is(err, session.ErrNone) {
+		return a.logIn(w, r)
+	}
+	if err != nil {
+		return err
+	}
+	web.InfoFrom(r.Context()).User = current.User.Name
+	page, err := a.page(w, r, current)
+	if err != nil {
+		return err
+	}
+	return a.Pages.Render(w, r, http.StatusOK, "account", page)
+}
+
+func (a *Account) logIn(w http.ResponseWriter, r *http.Request) error {
+	b, err := a.Sessions.Browser(w, r)
+	if err != nil {
+		return err
+	}
+	info := web.InfoFrom(r.Context())
+	from := authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}
+	target, err := a.Policy.Begin(r.Context(), store.LoginRequest{BrowserHash: b.Hash, ReturnTo: "/account"}, from,
+		authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
+	if errors.Is(err, store.ErrTooMany) {
+		return web.TooManyRequests(err)
+	}
+	if err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, target)
+}
+
+func (a *Account) page(w http.ResponseWriter, r *http.Request, c *session.Current) (*web.AccountPage, error) {
+	b, err := a.Sessions.Browser(w, r)
+	if err != nil {
+		return nil, err
+	}
+	visited, err := a.Store.VisitedClients(r.Context(), c.Session.ID)
+	if err != nil {
+		return nil, err
+	}
+	page := &web.AccountPage{
+		Name: c.User.Name, FullName: c.User.FullName, Email: c.User.Email, Groups: c.User.Groups,
+		How: how(c.Session), Principal: c.Session.Principal,
+		Since: time.UnixMilli(c.Session.AuthTime), Until: time.UnixMilli(c.Session.ExpiresAt),
+		FormToken: a.Sessions.FormToken(b, "end_session"),
+	}
+	for _, id := range visited {
+		if site := a.Site(r.Context(), id); site != nil {
+			page.Sites = append(page.Sites, *site)
+		}
+	}
+	return page, nil
+}
+
+// how says in plain words what proved who the person is (RFC 8176 values).
+func how(s *store.Session) string {
+	switch {
+	case slices.Contains(s.AMR, authn.AMRTicket):
+		return "with your company ticket"
+	case s.Principal != "":
+		return "with your name and password, checked by your company"
+	default:
+		return "with your name and password"
+	}
+}

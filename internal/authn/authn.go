@@ -1,0 +1,169 @@
+// Package authn takes a credential and says who it belongs to: a Kerberos ticket
+// or a name and a password in, a user or a typed reason out. It knows nothing of
+// HTTP, so that the login pages, forward auth and the token endpoint decide
+// alike, and it is the only caller of the limiter, so that no password path can
+// go around it.
+//
+// A password typed into the form or the browser's prompt goes to whoever can
+// check it: a name with a trusted realm to that realm's KDC, a local user of
+// exactly that name to its argon2id hash, everything else to the default realm.
+// A KDC counts each of our wrong guesses against the account's own lock-out;
+// guesses are therefore counted here, per canonical name, before it is asked.
+//
+// Every refusal has a reason code for the log, the audit entry and the page.
+// What the visitor is told is less: wrong password and unknown name read the
+// same and take the same time.
+package authn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"idp/internal/audit"
+	"idp/internal/kerberos"
+	"idp/internal/secret"
+	"idp/internal/store"
+	"idp/internal/user"
+)
+
+// kerberosMaximum bounds what a Kerberos login gives where no directory tells us
+// that an account was disabled: the ticket's end, or this.
+const kerberosMaximum = 10 * time.Hour
+
+// failureFloor is the least time a failed password takes, so that its duration
+// tells nothing (unknown name, no local hash, KDC's answer).
+const failureFloor = 500 * time.Millisecond
+
+// Authentication Method Reference values, RFC 8176 §2.
+const (
+	AMRTicket   = "wia" // Windows integrated authentication: a ticket
+	AMRPassword = "pwd"
+)
+
+// ACROneFactor is the acr of every login by one factor, a ticket included.
+const ACROneFactor = "1"
+
+// Config is everything New needs.
+type Config struct {
+	Store     *store.Store
+	Ring      *secret.Ring
+	Kerberos  *kerberos.Acceptor // nil: no realm is configured
+	Section   kerberos.Config    // the section it was made from
+	Now       func() time.Time
+	passwords checker
+}
+
+// Authn checks credentials. Safe for concurrent use.
+type Authn struct {
+	Config
+	limiter *limiter
+	mapping *user.Mapping
+	hasher  *user.Hasher
+}
+
+// checker is what Authn wants of *kerberos.Acceptor for passwords.
+type checker interface {
+	CheckPassword(context.Context, kerberos.Name, secret.String) (*kerberos.Login, error)
+}
+
+// From says where a credential came from, for policy and for the audit entry.
+type From struct {
+	Address   netip.Addr
+	Outside   bool // forwarded by a proxy nobody told us about
+	RequestID string
+	ClientID  string
+}
+
+// Result is a user whose credential was good.
+type Result struct {
+	User      *store.User
+	AMR       []string
+	ACR       string
+	AuthTime  time.Time
+	Until     time.Time // what comes of this login ends here; zero: no limit
+	Principal string    // empty for local users
+	Reply     []byte    // token for the client, proof that we are genuine; may be nil
+}
+
+// New makes an Authn.
+func New(c Config) (*Authn, error) {
+	if c.Store == nil || c.Ring == nil {
+		return nil, errors.New("authn: Store and Ring are required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Kerberos != nil {
+		c.passwords = c.Kerberos
+	}
+	a := &Authn{Config: c, hasher: user.NewHasher(), limiter: newLimiter(c)}
+	a.mapping = &user.Mapping{Store: c.Store, Services: c.Section.Services}
+	for _, r := range c.Section.Realms {
+		a.mapping.Realms = append(a.mapping.Realms, user.Realm{Name: r.Name, Case: r.Case})
+	}
+	return a, nil
+}
+
+// Hash hashes a new local password, under the same cap as logins.
+func (a *Authn) Hash(ctx context.Context, password secret.String) (string, error) {
+	return a.hasher.Hash(ctx, password)
+}
+
+// Ticket checks the token of `Authorization: Negotiate`, decoded. The error is
+// an *Error when the ticket was refused.
+func (a *Authn) Ticket(ctx context.Context, token []byte, from From) (*Result, error) {
+	if a.Kerberos == nil {
+		return nil, a.fail(ctx, from, "", &Error{Reason: ReasonNoKeytab, Detail: "no keytab is configured"})
+	}
+	login, err := a.Kerberos.Accept(ctx, token)
+	if err != nil {
+		return nil, a.fail(ctx, from, "", typed(err))
+	}
+	res, err := a.known(ctx, login, AMRTicket)
+	if err != nil {
+		return nil, a.fail(ctx, from, login.Principal.String(), typed(err))
+	}
+	res.AuthTime = login.AuthTime // no person acted now: RFC 4120 §5.3, authtime
+	res.Reply = login.Reply
+	return res, nil
+}
+
+// known turns a proven principal into a user.
+func (a *Authn) known(ctx context.Context, login *kerberos.Login, amr string) (*Result, error) {
+	p := user.Principal{Components: login.Principal.Components, Realm: login.Principal.Realm}
+	if login.PAC != nil {
+		p.SID, p.FullName = login.PAC.SID, login.PAC.FullName
+	}
+	u, err := a.mapping.User(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	until := a.Now().Add(kerberosMaximum)
+	if login.EndTime.Before(until) {
+		until = login.EndTime
+	}
+	return &Result{User: u, AMR: []string{amr}, ACR: ACROneFactor, AuthTime: a.Now(), Until: until, Principal: p.String()}, nil
+}
+
+// fail writes the audit entry of a refused credential. Trouble of our own (the
+// database, a caller that went away) is passed on and is no refusal.
+func (a *Authn) fail(ctx context.Context, from From, name string, err error) error {
+	var refused *Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if refused.Name == "" {
+		refused.Name = name
+	}
+	entry := store.Entry{
+		Event: audit.LoginFailed, Reason: string(refused.Reason), Name: refused.Name, ClientID: from.ClientID,
+		Address: from.Address.String(), RequestID: from.RequestID, Detail: refused.Detail,
+	}
+	if auditErr := a.Store.Audit(context.WithoutCancel(ctx), entry); auditErr != nil {
+		return fmt.Errorf("audit of a failed login: %w", auditErr)
+	}
+	return refused
+}

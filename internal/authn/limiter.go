@@ -1,0 +1,96 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"idp/internal/kerberos"
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// What the limiter counts by. Per name, not per address: what is protected is
+// the account, here and in the directory behind the KDC.
+const (
+	defaultFailures = 3
+	failureWindow   = 30 * time.Minute // a wrong guess counts for so long
+	guessLease      = 30 * time.Second // a guess whose process died is free again after this
+	guessWait       = 5 * time.Second  // how long to wait for guesses in flight
+	guessPoll       = 50 * time.Millisecond
+)
+
+// limiter counts guesses per canonical name in the database, so that all nodes
+// count together. A guess takes a slot before the password is checked, and gives
+// it back when the password was right or nobody could tell: with one slot left,
+// a hundred guesses at once get one try, not a hundred.
+//
+// A password that was wrong within the window is answered from memory of it (a
+// keyed hash): browsers and mail programs repeat a wrong password for hours, and
+// each repetition would count against the account at the KDC.
+type limiter struct {
+	store *store.Store
+	keys  [][]byte
+	max   int
+	now   func() time.Time
+}
+
+func newLimiter(c Config) *limiter {
+	l := &limiter{store: c.Store, keys: c.Ring.Derive("guess"), max: c.Section.MaxFailures, now: c.Now}
+	if l.max == 0 {
+		l.max = defaultFailures
+	}
+	return l
+}
+
+// guess is one reserved slot.
+type guess struct {
+	limiter *limiter
+	name    string
+	token   string
+}
+
+// take reserves a guess at name's password. The error is an *Error when there is
+// none left, or when this password is known to be wrong.
+func (l *limiter) take(ctx context.Context, name string, password secret.String) (*guess, error) {
+	hash := secret.MAC(l.keys[:1], []byte(name+"\x00"+password.Reveal()))[0]
+	for deadline := time.Now().Add(guessWait); ; {
+		state, token, err := l.store.TakeGuess(ctx, name, hash, l.max, guessLease, l.now().UnixMilli())
+		switch {
+		case err != nil:
+			return nil, err
+		case state == store.GuessTaken:
+			return &guess{l, name, token}, nil
+		case state == store.GuessKnownWrong:
+			return nil, &Error{Reason: kerberos.ReasonBadPassword, Detail: "the same wrong password again; not asked"}
+		case state == store.GuessLocked || time.Now().After(deadline):
+			return nil, &Error{Reason: ReasonTooManyGuesses, Detail: fmt.Sprintf("%d wrong passwords for %s within %s", l.max, name, failureWindow)}
+		}
+		if err := wait(ctx, guessPoll); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// settle books what came of the guess: right clears the name's count, wrong
+// keeps the slot taken, and where nobody could tell it is given back.
+func (g *guess) settle(ctx context.Context, err error) error {
+	ctx = context.WithoutCancel(ctx)
+	switch {
+	case err == nil:
+		return g.limiter.store.ClearGuesses(ctx, g.name)
+	case wrong(err):
+		return g.limiter.store.FailGuess(ctx, g.token, g.limiter.now().Add(failureWindow).UnixMilli())
+	default:
+		return g.limiter.store.GiveBackGuess(ctx, g.token)
+	}
+}
+
+func wrong(err error) bool {
+	var refused *Error
+	if errors.As(typed(err), &refused) {
+		return refused.Reason == kerberos.ReasonBadPassword || refused.Reason == kerberos.ReasonClientUnknown
+	}
+	return false
+}

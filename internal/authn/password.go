@@ -1,0 +1,176 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"idp/internal/kerberos"
+	"idp/internal/secret"
+	"idp/internal/store"
+	"idp/internal/user"
+)
+
+// account is who can check a typed name's password.
+type account struct {
+	counted string        // the canonical name guesses are counted under
+	local   *store.User   // a local user, or nil
+	name    kerberos.Name // else the principal to ask the KDC for
+	unknown bool          // nobody can check it
+}
+
+// Password checks a name and a password from the form or the browser's prompt.
+// The error is an *Error when they were refused; it comes no earlier than
+// half a second after the call.
+func (a *Authn) Password(ctx context.Context, name string, password secret.String, from From) (*Result, error) {
+	start := time.Now()
+	res, err := a.password(ctx, name, password, from)
+	if err == nil {
+		return res, nil
+	}
+	err = a.fail(ctx, from, printable(name), typed(err))
+	return nil, errors.Join(err, wait(ctx, failureFloor-time.Since(start)))
+}
+
+func (a *Authn) password(ctx context.Context, name string, password secret.String, from From) (*Result, error) {
+	if err := checkTyped(name, password); err != nil {
+		return nil, err
+	}
+	acc, err := a.resolve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if acc.local == nil && !acc.unknown && !a.Section.PasswordFromOutside && !Inside(a.Section.OfferTo, from) {
+		// The KDC is not asked; to the visitor it is a wrong password.
+		return nil, &Error{Reason: ReasonFromOutside, Detail: "kerberos.password_from_outside is off and " + from.Address.String() + " is not in kerberos.offer_to"}
+	}
+	guess, err := a.limiter.take(ctx, acc.counted, password)
+	if err != nil {
+		return nil, err
+	}
+	res, err := a.check(ctx, acc, password)
+	if settled := guess.settle(ctx, err); settled != nil {
+		return nil, settled
+	}
+	return res, err
+}
+
+// check asks whoever can tell.
+func (a *Authn) check(ctx context.Context, acc account, password secret.String) (*Result, error) {
+	if acc.local != nil || acc.unknown {
+		return a.checkLocal(ctx, acc.local, password)
+	}
+	login, err := a.passwords.CheckPassword(ctx, acc.name, password)
+	if err != nil {
+		return nil, err
+	}
+	return a.known(ctx, login, AMRPassword)
+}
+
+func (a *Authn) checkLocal(ctx context.Context, u *store.User, password secret.String) (*Result, error) {
+	hash := ""
+	if u != nil {
+		hash = u.PasswordHash
+	}
+	ok, rehash, err := a.hasher.Verify(ctx, hash, password)
+	switch {
+	case err != nil:
+		return nil, err
+	case u == nil:
+		return nil, &Error{Reason: kerberos.ReasonClientUnknown}
+	case !ok:
+		return nil, &Error{Reason: kerberos.ReasonBadPassword}
+	case u.Disabled:
+		return nil, user.ErrDisabled
+	}
+	if rehash {
+		if hash, err = a.hasher.Hash(ctx, password); err == nil {
+			err = a.Store.SetPassword(ctx, u.ID, hash, store.Entry{})
+		}
+	}
+	return &Result{User: u, AMR: []string{AMRPassword}, ACR: ACROneFactor, AuthTime: a.Now()}, err
+}
+
+// resolve decides who checks the password: a name with a trusted realm → its
+// KDC; a local user of exactly that name → its hash; a bare name → the default
+// realm. A name with any other realm is nobody's.
+func (a *Authn) resolve(ctx context.Context, name string) (account, error) {
+	if base, realm, ok := a.splitRealm(name); ok {
+		return a.atKDC(base, realm), nil
+	}
+	u, err := a.Store.UserByName(ctx, name)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return account{}, err
+	}
+	if u != nil && u.PasswordHash != "" {
+		return account{counted: u.Name, local: u}, nil
+	}
+	if a.passwords == nil || len(a.Section.Realms) == 0 || strings.ContainsAny(name, `@\`) {
+		return account{counted: strings.ToLower(name), unknown: true}, nil
+	}
+	return a.atKDC(name, a.Section.Realms[0].Name), nil
+}
+
+// splitRealm splits alice@REALM where REALM is trusted, however it is spelled.
+func (a *Authn) splitRealm(name string) (base, realm string, ok bool) {
+	at := strings.LastIndexByte(name, '@')
+	if at <= 0 || a.passwords == nil {
+		return "", "", false
+	}
+	for _, r := range a.Section.Realms {
+		if strings.EqualFold(r.Name, name[at+1:]) {
+			return name[:at], r.Name, true
+		}
+	}
+	return "", "", false
+}
+
+// atKDC names a principal and how its guesses are counted: under the user name
+// it would have, folded, so that no spelling gets guesses of its own.
+func (a *Authn) atKDC(base, realm string) account {
+	counted := strings.ToLower(base)
+	if realm != a.Section.Realms[0].Name {
+		counted += "@" + realm
+	}
+	return account{counted: counted, name: kerberos.Name{Name: base, Realm: realm}}
+}
+
+func checkTyped(name string, password secret.String) error {
+	bad := func(detail string) error { return &Error{Reason: ReasonMalformedInput, Detail: detail} }
+	switch {
+	case name == "" || password == "":
+		return bad("empty name or password")
+	case len(name) > user.MaxName || len(password) > user.MaxPassword:
+		return bad("name or password too long")
+	case !utf8.ValidString(name) || !utf8.ValidString(password.Reveal()):
+		return bad("name or password is not UTF-8")
+	case user.CheckName(strings.ReplaceAll(name, `\`, "")) != nil:
+		return bad("a character that no name has")
+	}
+	return nil
+}
+
+// printable bounds a typed name for log and audit: people type passwords into
+// the wrong field, so what no user could be called is not kept.
+func printable(name string) string {
+	if user.CheckName(name) != nil {
+		return ""
+	}
+	return name
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,220 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"idp/internal/kerberos"
+	"idp/internal/secret"
+	"idp/internal/store"
+	"idp/internal/store/storetest"
+	"idp/internal/user"
+)
+
+// kdc is a KDC whose answers the test decides: faults that a real one will not
+// make on demand. What a real KDC does is tested through the front door.
+type kdc struct {
+	asked  atomic.Int64
+	answer func(kerberos.Name, secret.String) (*kerberos.Login, error)
+}
+
+func (k *kdc) CheckPassword(_ context.Context, n kerberos.Name, p secret.String) (*kerberos.Login, error) {
+	k.asked.Add(1)
+	return k.answer(n, p)
+}
+
+func refuse(r kerberos.Reason) func(kerberos.Name, secret.String) (*kerberos.Login, error) {
+	return func(kerberos.Name, secret.String) (*kerberos.Login, error) { return nil, &kerberos.Error{Reason: r} }
+}
+
+// only accepts one password, with any spelling of the name.
+func only(password secret.String) func(kerberos.Name, secret.String) (*kerberos.Login, error) {
+	return func(n kerberos.Name, p secret.String) (*kerberos.Login, error) {
+		if p != password {
+			return nil, &kerberos.Error{Reason: kerberos.ReasonBadPassword}
+		}
+		return &kerberos.Login{Principal: kerberos.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour)}, nil
+	}
+}
+
+func newAuthn(t *testing.T, st *store.Store, k *kdc) *Authn {
+	t.Helper()
+	section := kerberos.DefaultConfig()
+	section.Realms = []kerberos.Realm{{Name: "EXAMPLE.TEST"}, {Name: "OTHER.TEST"}}
+	a, err := New(Config{Store: st, Ring: secret.NewRing(), Section: section, passwords: k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+var here = From{Address: netip.MustParseAddr("127.0.0.1")}
+
+func reasonOf(err error) Reason {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return Reason(fmt.Sprint(err))
+}
+
+func TestWrongGuessesAreCountedPerCanonicalName(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, st *store.Store) {
+		k := &kdc{answer: only("right")}
+		a := newAuthn(t, st, k)
+		for i, name := range []string{"alice", "Alice", "aLICE@example.TEST"} {
+			if _, err := a.Password(t.Context(), name, secret.String(fmt.Sprint("wrong", i)), here); reasonOf(err) != kerberos.ReasonBadPassword {
+				t.Fatalf("guess %d: %v", i, err)
+			}
+		}
+		if _, err := a.Password(t.Context(), "ALICE", "right", here); reasonOf(err) != ReasonTooManyGuesses {
+			t.Errorf("fourth guess: %v, want %s", err, ReasonTooManyGuesses)
+		}
+		if n := k.asked.Load(); n != 3 {
+			t.Errorf("the KDC was asked %d times, want 3", n)
+		}
+		if _, err := a.Password(t.Context(), "alice@OTHER.TEST", "right", here); err != nil {
+			t.Errorf("another realm's alice is locked too: %v", err)
+		}
+	})
+}
+
+func TestSuccessClearsTheCountAndFaultsDoNotCount(t *testing.T) {
+	k := &kdc{answer: only("right")}
+	a := newAuthn(t, storetest.Open(t, store.Config{URL: storetest.SQLite(t)}), k)
+	for round := range 3 {
+		for i := range 2 {
+			_, _ = a.Password(t.Context(), "alice", secret.String(fmt.Sprint("wrong", round, i)), here)
+		}
+		if _, err := a.Password(t.Context(), "alice", "right", here); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+	k.answer = refuse(kerberos.ReasonUnreachable)
+	for i := range 4 {
+		if _, err := a.Password(t.Context(), "alice", secret.String(fmt.Sprint("any", i)), here); reasonOf(err) != kerberos.ReasonUnreachable {
+			t.Fatalf("KDC down, try %d: %v", i, err)
+		}
+	}
+}
+
+func TestTheSameWrongPasswordIsNotAskedAgain(t *testing.T) {
+	k := &kdc{answer: only("right")}
+	a := newAuthn(t, storetest.Open(t, store.Config{URL: storetest.SQLite(t)}), k)
+	for range 4 {
+		if _, err := a.Password(t.Context(), "alice", "old", here); reasonOf(err) != kerberos.ReasonBadPassword {
+			t.Fatal(err)
+		}
+	}
+	if n := k.asked.Load(); n != 1 {
+		t.Errorf("asked %d times, want once", n)
+	}
+}
+
+func TestGuessesAtOnceGetNoMoreTries(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, st *store.Store) {
+		k := &kdc{answer: refuse(kerberos.ReasonBadPassword)}
+		a := newAuthn(t, st, k)
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() { _, _ = a.Password(t.Context(), "alice", secret.String(fmt.Sprint("guess", i)), here) })
+		}
+		wg.Wait()
+		if n := k.asked.Load(); n != 3 {
+			t.Errorf("20 guesses at once: the KDC was asked %d times, want 3", n)
+		}
+	})
+}
+
+func TestUnknownAndWrongAreAlikeAndTakeTheFloor(t *testing.T) {
+	st := storetest.Open(t, store.Config{URL: storetest.SQLite(t)})
+	k := &kdc{answer: refuse(kerberos.ReasonClientUnknown)}
+	a := newAuthn(t, st, k)
+	hash, err := a.Hash(t.Context(), "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.CreateUser(t.Context(), store.User{Name: "bob", PasswordHash: hash}, nil, store.Entry{Event: "user_added"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"bob", "nobody", "x@unknown.example", `DOM\x`, "", "name with spaces"} {
+		start := time.Now()
+		_, err := a.Password(t.Context(), name, "wrong", here)
+		if took := time.Since(start); err == nil || took < failureFloor {
+			t.Errorf("%q: %v after %s, want a refusal after %s at the earliest", name, err, took, failureFloor)
+		}
+	}
+}
+
+func TestBareNameIsALocalUserFirst(t *testing.T) {
+	st := storetest.Open(t, store.Config{URL: storetest.SQLite(t)})
+	k := &kdc{answer: only("from the KDC")}
+	a := newAuthn(t, st, k)
+	hash, err := a.Hash(t.Context(), "from idp itself")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.CreateUser(t.Context(), store.User{Name: "bob", PasswordHash: hash}, nil, store.Entry{Event: "user_added"}); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := a.Password(t.Context(), "bob", "from idp itself", here); err != nil || res.Principal != "" {
+		t.Errorf("local bob: %+v, %v", res, err)
+	}
+	if _, err := a.Password(t.Context(), "bob@EXAMPLE.TEST", "from the KDC", here); reasonOf(err) != ReasonNameTaken {
+		t.Errorf("the realm's bob, whose name is the local bob's: %v, want %s", err, ReasonNameTaken)
+	}
+	if res, err := a.Password(t.Context(), "bob@OTHER.TEST", "from the KDC", here); err != nil || res.User.Name != "bob@OTHER.TEST" {
+		t.Errorf("another realm's bob: %+v, %v", res, err)
+	}
+}
+
+func TestKerberosLoginEndsWithItsTicket(t *testing.T) {
+	k := &kdc{answer: only("right")}
+	a := newAuthn(t, storetest.Open(t, store.Config{URL: storetest.SQLite(t)}), k)
+	res, err := a.Password(t.Context(), "alice", "right", here)
+	if err != nil || res.Until.IsZero() || time.Until(res.Until) > time.Hour {
+		t.Errorf("until %v (%v), want the ticket's end in an hour", res.Until, err)
+	}
+}
+
+func TestInside(t *testing.T) {
+	offer := kerberos.DefaultConfig().OfferTo
+	for addr, want := range map[string]bool{"127.0.0.1": true, "10.1.2.3": true, "192.0.2.1": false, "::1": true, "fd00::1": true, "2001:db8::1": false} {
+		if got := Inside(offer, From{Address: netip.MustParseAddr(addr)}); got != want {
+			t.Errorf("Inside(%s) = %v, want %v", addr, got, want)
+		}
+	}
+	if Inside(offer, From{Address: netip.MustParseAddr("10.1.2.3"), Outside: true}) {
+		t.Error("forwarded by a stranger, and inside")
+	}
+}
+
+func TestHashes(t *testing.T) {
+	h := user.NewHasher()
+	hash, err := h.Hash(t.Context(), "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, rehash, err := h.Verify(t.Context(), hash, "correct horse"); !ok || rehash || err != nil {
+		t.Errorf("Verify: %v %v %v", ok, rehash, err)
+	}
+	if ok, _, _ := h.Verify(t.Context(), hash, "wrong horse"); ok {
+		t.Error("a wrong password fits")
+	}
+	if ok, _, _ := h.Verify(t.Context(), "", ""); ok {
+		t.Error("an empty password fits nobody's hash")
+	}
+	weaker := "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$" // salt of 16 zero bytes, key cut off
+	if _, _, err := h.Verify(t.Context(), weaker, "x"); !errors.Is(err, user.ErrHash) {
+		t.Errorf("broken hash: %v", err)
+	}
+	if _, err := h.Hash(t.Context(), "short"); err == nil {
+		t.Error("a password of 5 characters was hashed")
+	}
+}

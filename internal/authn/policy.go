@@ -1,0 +1,65 @@
+package authn
+
+import (
+	"context"
+	"net/netip"
+	"net/url"
+	"slices"
+	"time"
+
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// Where a login begins; both take ?login= with the id of a login request.
+const (
+	PathNegotiate = "/login/negotiate"
+	PathForm      = "/login"
+)
+
+// requestLifetime is how long a login request waits for its person.
+const requestLifetime = 30 * time.Minute
+
+// Policy decides which methods a client is offered.
+type Policy struct {
+	Store    *store.Store
+	OfferTo  []netip.Prefix
+	Kerberos bool // a keytab or realm is configured
+	Now      func() time.Time
+}
+
+// Markers is what the browser cookie wants remembered.
+type Markers struct{ SignedOut, NoTicket bool }
+
+// FirstStep is the path of the first login step: Negotiate inside the company,
+// else the form. A browser that signed out, wants no ticket, or must show that a
+// person is there now (fresh) is never logged in silently.
+func (p *Policy) FirstStep(from From, m Markers, fresh bool) string {
+	if p.Kerberos && Inside(p.OfferTo, from) && !m.SignedOut && !m.NoTicket && !fresh {
+		return PathNegotiate
+	}
+	return PathForm
+}
+
+// Begin writes a login request and returns the path and query of its first step.
+// The caller fills in what the request is for; id, times and address are set here.
+// store.ErrTooMany when the address has too many pending ones.
+func (p *Policy) Begin(ctx context.Context, row store.LoginRequest, from From, m Markers) (string, error) {
+	now := p.Now()
+	row.ID = secret.ID()
+	row.Address = from.Address.String()
+	row.CreatedAt, row.ExpiresAt = now.UnixMilli(), now.Add(requestLifetime).UnixMilli()
+	if row.State == nil {
+		row.State = []byte{}
+	}
+	if err := p.Store.CreateLoginRequest(ctx, row); err != nil {
+		return "", err
+	}
+	return p.FirstStep(from, m, row.Fresh) + "?login=" + url.QueryEscape(row.ID), nil
+}
+
+// Inside reports whether a client is inside the company: its address is in one
+// of the prefixes and no unknown proxy stands between.
+func Inside(offerTo []netip.Prefix, from From) bool {
+	return !from.Outside && slices.ContainsFunc(offerTo, func(p netip.Prefix) bool { return p.Contains(from.Address) })
+}

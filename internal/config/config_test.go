@@ -1,0 +1,144 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func load(t *testing.T, text string, environ ...string) (*Config, Problems) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "idp.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path, environ)
+	var problems Problems
+	if err != nil && !errors.As(err, &problems) {
+		t.Fatalf("Load: %v, want Problems", err)
+	}
+	return c, problems
+}
+
+func TestNoFileIsAUsableServer(t *testing.T) {
+	c, err := Load("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Issuer != "http://localhost:8080" || c.Database != "sqlite:idp.db" || c.Lifetimes.Code.D() != time.Minute {
+		t.Errorf("defaults: %+v", c)
+	}
+}
+
+func TestEveryProblemAtOnceWithItsLine(t *testing.T) {
+	_, problems := load(t, `issuer: http://sso.example.com
+lissten: 127.0.0.1:8080
+lifetimes: {code: fast, id_token: -1s}
+kerberos:
+  fallbak: basic
+  keytabs: http.keytab
+  offer_to: [10.0.0.0/8, house]
+  allow_rc4: perhaps
+  realms:
+    - name: EXAMPLE.TEST
+      case: sometimes
+clients:
+  - client_id: 0123
+  - client_id: wiki
+    client_secret_file: no-such-file
+    redirect_uris: {}
+trusted_proxies: [10.1.2.3]
+`)
+	want := []struct {
+		line int
+		text string
+	}{
+		{1, "http is for localhost"},
+		{2, "did you mean listen?"},
+		{3, "lifetimes.code: cannot be read"},
+		{3, "lifetimes.id_token: is not more than zero"},
+		{5, "did you mean fallback?"},
+		{6, "kerberos.keytabs: wants a list"},
+		{7, "kerberos.offer_to[1]: cannot be read"},
+		{8, "kerberos.allow_rc4: wants true or false"},
+		{11, `kerberos.realms[0].case`},
+		{13, "clients[0].client_id: wants a text"},
+		{15, "no such file"},
+		{16, "clients[1].redirect_uris: wants a list"},
+		{17, "trusted_proxies[0]: cannot be read"},
+	}
+	for _, w := range want {
+		found := false
+		for _, p := range problems {
+			found = found || (p.Line == w.line && strings.Contains(p.Error(), w.text))
+		}
+		if !found {
+			t.Errorf("no problem in line %d about %q", w.line, w.text)
+		}
+	}
+	if t.Failed() {
+		t.Log("\n" + problems.Error())
+	}
+}
+
+func TestPathsAreRelativeToTheFile(t *testing.T) {
+	c, problems := load(t, "database: sqlite:data/idp.db\nkerberos: {keytabs: [a.keytab, /etc/b.keytab]}\n")
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	dir := filepath.Dir(c.Path)
+	if c.Database != "sqlite:"+dir+"/data/idp.db" || c.Kerberos.Keytabs[0] != dir+"/a.keytab" || c.Kerberos.Keytabs[1] != "/etc/b.keytab" {
+		t.Errorf("database %q, keytabs %q", c.Database, c.Kerberos.Keytabs)
+	}
+	if c.Kerberos.Krb5Conf != "/etc/krb5.conf" || !c.HasKerberos {
+		t.Errorf("krb5_conf %q, has section %v", c.Kerberos.Krb5Conf, c.HasKerberos)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	c, problems := load(t, "listen: 127.0.0.1:1\n", "IDP_LISTEN=127.0.0.1:2", "IDP_KERBEROS_FALLBACK=form", "IDP_LIFETIMES_CODE=30s", "HOME=/")
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	if c.Listen != "127.0.0.1:2" || c.Kerberos.Fallback != "form" || c.Lifetimes.Code.D() != 30*time.Second {
+		t.Errorf("listen %q, fallback %q, code %v", c.Listen, c.Kerberos.Fallback, c.Lifetimes.Code.D())
+	}
+	_, problems = load(t, "", "IDP_LISSEN=x", "IDP_LIFETIMES_CODE=soon")
+	if len(problems) != 2 {
+		t.Errorf("problems %v, want one for each variable", problems)
+	}
+}
+
+func TestEmptyAndNullKeepDefaults(t *testing.T) {
+	c, problems := load(t, "listen:\nkerberos:\n")
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	if c.Listen != "127.0.0.1:8080" || c.Kerberos.MaxFailures != 3 {
+		t.Errorf("listen %q, max_failures %d", c.Listen, c.Kerberos.MaxFailures)
+	}
+}
+
+func TestDatabasePasswordInURLIsRefused(t *testing.T) {
+	_, problems := load(t, "database: postgres://idp:hunter2@db/idp\n")
+	if len(problems) != 1 || strings.Contains(problems.Error(), "hunter2") {
+		t.Errorf("problems %v, want one without the password", problems)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add("issuer: https://a.example\n")
+	f.Add("- a\n- b: [")
+	f.Add("kerberos: &a {realms: [*a]}")
+	f.Add("a: 1\n---\nb: 2")
+	dir := f.TempDir()
+	f.Fuzz(func(_ *testing.T, text string) {
+		path := filepath.Join(dir, "idp.yaml")
+		if os.WriteFile(path, []byte(text), 0o600) == nil {
+			_, _ = Load(path, nil)
+		}
+	})
+}

@@ -1,0 +1,340 @@
+package kerberos
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // see bnd
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxSkew is how far the client's clock may be from ours, RFC 4120 §1.6.
+const maxSkew = 5 * time.Minute
+
+// Options is everything an Acceptor needs.
+type Options struct {
+	Config
+
+	// Seen remembers a replay hash until the given time and reports whether it
+	// was new. It must be atomic over all nodes (one INSERT that conflicts).
+	// Required.
+	Seen func(ctx context.Context, hash []byte, until time.Time) (first bool, err error)
+
+	// ChannelBindings returns the tls-server-end-point hashes (see
+	// EndPointHash) of the certificates this server itself shows. It is a
+	// function because certificates are reloaded; nil means none.
+	ChannelBindings func() [][]byte
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: slog.Default()
+}
+
+// Acceptor accepts tickets and checks passwords. Safe for concurrent use.
+type Acceptor struct {
+	opts     Options
+	bindings [][]byte // of ChannelBindingCertificates
+	kdcs     kdcMemory
+
+	mu    sync.Mutex // guards files
+	files []*keytabFile
+	ring  atomic.Pointer[keyring]
+}
+
+// New makes an Acceptor and reads the keytabs. A keytab that cannot be used is
+// logged and is no error: the server offers its other methods, and Ready says
+// what is wrong until the file is repaired.
+func New(o Options) (*Acceptor, error) {
+	if o.Seen == nil {
+		return nil, errors.New("kerberos: Options.Seen is required")
+	}
+	if err := errors.Join(o.Config.Problems()...); err != nil {
+		return nil, err
+	}
+	bindings, err := certificateBindings(o.ChannelBindingCertificates)
+	if err != nil {
+		return nil, fmt.Errorf("kerberos: %w", err)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	a := &Acceptor{opts: o, bindings: bindings}
+	a.ring.Store(&keyring{})
+	for _, path := range o.Keytabs {
+		a.files = append(a.files, &keytabFile{path: path})
+	}
+	a.reload()
+	return a, nil
+}
+
+// Accept checks an initiator token, the raw bytes of "Authorization: Negotiate".
+// A refusal is an *Error; any other error is a failure of Seen.
+func (a *Acceptor) Accept(ctx context.Context, token []byte) (login *Login, err error) {
+	// The parsers are fuzzed and check every length; this is the boundary that
+	// keeps a mistake in them, or in the library's crypto, from ending the process.
+	defer func() {
+		if p := recover(); p != nil {
+			login, err = nil, reject(ReasonMalformed, fmt.Sprintf("panic: %v", p))
+		}
+	}()
+	if len(token) > MaxToken {
+		return nil, reject(ReasonTokenTooBig, fmt.Sprintf("%d bytes, %d are allowed", len(token), MaxToken))
+	}
+	o, err := parseOffer(token)
+	if err != nil {
+		return nil, err
+	}
+	login, err = a.acceptAPReq(ctx, o)
+	var refused *Error
+	if errors.As(err, &refused) && o.spnego {
+		refused.Reply = negTokenResp(negReject, "", nil, nil)
+	}
+	return login, err
+}
+
+// acceptAPReq is RFC 4120 §3.2.3, with the replay check last: a token refused
+// for another reason leaves no row behind.
+func (a *Acceptor) acceptAPReq(ctx context.Context, o *offer) (*Login, error) {
+	req, err := parseAPReq(o.apReq)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := a.openTicket(&req.ticket)
+	if err != nil {
+		return nil, err
+	}
+	auth, err := a.openAuthenticator(&req, &opened.part)
+	if err != nil {
+		return nil, err
+	}
+	pac, err := a.judge(opened)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkBinding(auth); err != nil {
+		return nil, err
+	}
+	reply, err := makeReply(o, opened.part.key, auth)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkReplay(ctx, req.authenticator.cipher); err != nil {
+		return nil, err
+	}
+	login := opened.login(pac)
+	login.Reply = reply
+	login.Mechanism = MechanismKerberos
+	if o.spnego {
+		login.Mechanism = MechanismSPNEGO
+	}
+	return login, nil
+}
+
+// opened is a ticket that one of our keys opened.
+type opened struct {
+	key  *serviceKey
+	part ticketPart
+}
+
+func (o *opened) login(pac *PAC) *Login {
+	return &Login{Principal: o.part.client, AuthTime: o.part.authTime, EndTime: o.part.endTime, PAC: pac}
+}
+
+// openTicket applies the policies that need no decryption, then decrypts.
+func (a *Acceptor) openTicket(t *ticket) (*opened, error) {
+	if !a.etypeAllowed(t.part.etype) {
+		return nil, reject(ReasonEtype, fmt.Sprintf("ticket for %s is sealed with %s", short(t.sname.String()), etypeName(t.part.etype)))
+	}
+	if !isHTTP(t.sname) {
+		return nil, reject(ReasonWrongSPN, fmt.Sprintf("ticket for %s, which is no HTTP service", short(t.sname.String())))
+	}
+	ring := a.ring.Load()
+	if len(ring.keys) == 0 {
+		return nil, reject(ReasonNoKeytab, "no usable keytab")
+	}
+	key, plain, err := ring.open(t)
+	if err != nil {
+		return nil, err
+	}
+	part, err := parseTicketPart(plain)
+	if err != nil {
+		return nil, &Error{Reason: ReasonMalformed, Detail: "the ticket's sealed part", Err: err}
+	}
+	return &opened{key, part}, nil
+}
+
+// openAuthenticator decrypts the authenticator with the ticket's session key and
+// checks that it is about the ticket's client, and of now.
+func (a *Acceptor) openAuthenticator(r *apReq, t *ticketPart) (*authenticator, error) {
+	if !a.etypeAllowed(t.key.etype) || r.authenticator.etype != t.key.etype {
+		return nil, reject(ReasonEtype, fmt.Sprintf("session key of %s, authenticator of %s",
+			etypeName(t.key.etype), etypeName(r.authenticator.etype)))
+	}
+	k, err := newSealKey(t.key, usageAuthenticator)
+	if err != nil {
+		return nil, &Error{Reason: ReasonMalformed, Detail: "session key", Err: err}
+	}
+	plain, err := k.open(r.authenticator.cipher)
+	if err != nil {
+		return nil, &Error{Reason: ReasonAuthenticator, Detail: "ticket of " + short(t.client.String()), Err: err}
+	}
+	auth, err := parseAuthenticator(plain)
+	if err != nil {
+		return nil, &Error{Reason: ReasonMalformed, Detail: "authenticator", Err: err}
+	}
+	// The client writes its own name here: whatever differs from what the KDC
+	// sealed is an attempt to be somebody else.
+	if !auth.client.same(t.client) {
+		return nil, reject(ReasonNameMismatch, fmt.Sprintf("the ticket is %s's, the authenticator says %s",
+			short(t.client.String()), short(auth.client.String())))
+	}
+	if skew := a.opts.Now().Sub(auth.time()); skew.Abs() > maxSkew {
+		return nil, reject(ReasonClockSkew, fmt.Sprintf("the clock of %s's machine is %s off ours", short(t.client.String()), -skew.Round(time.Second)))
+	}
+	return &auth, nil
+}
+
+// judge decides about an opened ticket: validity, realm, path, PAC.
+func (a *Acceptor) judge(o *opened) (*PAC, error) {
+	t, now := &o.part, a.opts.Now()
+	who := short(t.client.String())
+	switch {
+	case t.flags&flagInvalid != 0 || t.startTime.Sub(now) > maxSkew:
+		return nil, reject(ReasonNotYetValid, "ticket of "+who)
+	case now.Sub(t.endTime) > maxSkew:
+		return nil, reject(ReasonExpired, fmt.Sprintf("ticket of %s ended at %s", who, t.endTime.Format(time.RFC3339)))
+	case t.flags&flagAnonymous != 0 || t.client.Components[0] == "WELLKNOWN":
+		return nil, reject(ReasonNotAPerson, who+" is anonymous")
+	}
+	realm := a.realm(t.client.Realm)
+	if realm == nil {
+		return nil, reject(ReasonRealm, who+": add the realm to kerberos.realms if its KDC may name your users")
+	}
+	if err := checkTransited(t, realm); err != nil {
+		return nil, err
+	}
+	if t.authData == nil {
+		return nil, nil
+	}
+	pac, err := findPAC(t.authData)
+	if err != nil || pac == nil {
+		return nil, err
+	}
+	return readPAC(pac, o.key.block, t)
+}
+
+// realm returns the trusted realm of this name, or nil. Realm names are
+// compared with case, RFC 4120 §6.1.
+func (a *Acceptor) realm(name string) *Realm {
+	for i := range a.opts.Realms {
+		if a.opts.Realms[i].Name == name {
+			return &a.opts.Realms[i]
+		}
+	}
+	return nil
+}
+
+// checkTransited is RFC 4120 §2.7: a client that came through other realms is
+// believed if a KDC checked that path, or if the configuration says so, since
+// Active Directory never sets the flag.
+func checkTransited(t *ticketPart, r *Realm) error {
+	if len(t.transited) == 0 || r.Transited == transitedTrust || t.flags&flagTransited != 0 {
+		return nil
+	}
+	return reject(ReasonTransited, fmt.Sprintf("%s came through %q, unchecked", short(t.client.String()), short(string(t.transited))))
+}
+
+// The checksum of a GSS-API authenticator, RFC 4121 §4.1.1.
+const gssChecksum = 0x8003
+
+// checkBinding compares the channel binding in the authenticator's checksum with
+// our certificates: a token lured out of a browser by another site is bound to
+// that site's certificate.
+func (a *Acceptor) checkBinding(auth *authenticator) error {
+	s := auth.sum
+	if auth.sumType != gssChecksum || len(s) < 24 || binary.LittleEndian.Uint32(s) != md5.Size {
+		return reject(ReasonMalformed, "no GSS-API checksum in the authenticator (RFC 4121 §4.1.1)")
+	}
+	if a.opts.ChannelBinding == bindingOff {
+		return nil
+	}
+	got := [md5.Size]byte(s[4:20])
+	if got == ([md5.Size]byte{}) {
+		if a.opts.ChannelBinding == bindingRequire {
+			return reject(ReasonChannelBinding, "the client sent none, and channel_binding is require")
+		}
+		return nil
+	}
+	ours := a.bindings
+	if a.opts.ChannelBindings != nil {
+		ours = append(ours[:len(ours):len(ours)], a.opts.ChannelBindings()...)
+	}
+	if len(ours) == 0 && a.opts.ChannelBinding != bindingRequire {
+		return nil // we do not know the certificate the client sees
+	}
+	for _, h := range ours {
+		if bnd(h) == got {
+			return nil
+		}
+	}
+	return reject(ReasonChannelBinding, "the token was made for another TLS certificate; behind a proxy set channel_binding_certificates")
+}
+
+// checkReplay lets every authenticator in once. Its ciphertext is the one thing
+// in a token that a thief cannot change; it is kept for as long as the slowest
+// or fastest clock could make it look fresh.
+func (a *Acceptor) checkReplay(ctx context.Context, authenticator []byte) error {
+	hash := sha256.Sum256(authenticator)
+	first, err := a.opts.Seen(ctx, hash[:], a.opts.Now().Add(2*maxSkew))
+	if err != nil {
+		return fmt.Errorf("remember a ticket's use: %w", err)
+	}
+	if !first {
+		return reject(ReasonReplay, "this token was used before")
+	}
+	return nil
+}
+
+// makeReply is the token that proves us to the client.
+func makeReply(o *offer, session keyBlock, auth *authenticator) ([]byte, error) {
+	rep, err := makeAPRep(session, auth)
+	if err != nil {
+		return nil, fmt.Errorf("make AP-REP: %w", err)
+	}
+	if !o.spnego {
+		return frame(rep), nil
+	}
+	ours, err := o.answerMIC(session, auth)
+	if err != nil {
+		return nil, err
+	}
+	return negTokenResp(negCompleted, o.mechs[0], frame(rep), ours), nil
+}
+
+// answerMIC verifies the client's mechListMIC, if it sent one, and makes ours.
+// Kerberos was the client's first choice, so none is needed (RFC 4178 §5), but
+// whoever sends one gets one back.
+func (o *offer) answerMIC(session keyBlock, auth *authenticator) ([]byte, error) {
+	if o.mic == nil {
+		return nil, nil
+	}
+	key := session
+	if auth.subkey.etype != 0 {
+		key = auth.subkey
+	}
+	if err := checkMIC(key, o.mic, o.mechList); err != nil {
+		return nil, &Error{Reason: ReasonMalformed, Detail: "mechListMIC", Err: err}
+	}
+	var seq uint32
+	if auth.sequence != nil {
+		seq = *auth.sequence
+	}
+	return mic(key, seq, o.mechList)
+}

@@ -1,0 +1,89 @@
+package kerberos
+
+import (
+	"crypto"
+	"crypto/md5" //nolint:gosec // RFC 4121 §4.1.1.2 prescribes MD5 for Bnd
+	_ "crypto/sha256"
+	_ "crypto/sha512"
+	"crypto/x509"
+	"encoding/binary"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// EndPointHash is the tls-server-end-point channel binding of a certificate,
+// RFC 5929 §4.1: its hash by the signature's own algorithm, SHA-256 where that
+// is MD5, SHA-1 or none (Ed25519).
+func EndPointHash(cert *x509.Certificate) []byte {
+	h := crypto.SHA256
+	switch cert.SignatureAlgorithm {
+	case x509.SHA384WithRSA, x509.SHA384WithRSAPSS, x509.ECDSAWithSHA384:
+		h = crypto.SHA384
+	case x509.SHA512WithRSA, x509.SHA512WithRSAPSS, x509.ECDSAWithSHA512:
+		h = crypto.SHA512
+	}
+	d := h.New()
+	d.Write(cert.Raw)
+	return d.Sum(nil)
+}
+
+// certificateBindings reads the end point hashes of PEM files' certificates.
+func certificateBindings(files []string) ([][]byte, error) {
+	var out [][]byte
+	var errs []error
+	for _, f := range files {
+		h, err := certificateBinding(f)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, h)
+	}
+	return out, errors.Join(errs...)
+}
+
+// certificateBinding is the end point hash of a file's first certificate: the
+// server's own comes first in a chain.
+func certificateBinding(file string) ([]byte, error) {
+	b, err := readBounded(file)
+	if err != nil {
+		return nil, err
+	}
+	for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		return EndPointHash(cert), nil
+	}
+	return nil, fmt.Errorf("%s: holds no PEM certificate", file)
+}
+
+// bnd is the Bnd field of the authenticator's checksum for one end point hash:
+// MD5 over the channel bindings with empty addresses, RFC 4121 §4.1.1.2.
+func bnd(endPoint []byte) [md5.Size]byte {
+	data := append([]byte("tls-server-end-point:"), endPoint...)
+	b := make([]byte, 16, 20+len(data))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(data))) //nolint:gosec // a hash is short
+	return md5.Sum(append(b, data...))                         //nolint:gosec // see above
+}
+
+// maxFile bounds keytabs, certificates and krb5.conf, in bytes.
+const maxFile = 1 << 20
+
+// readBounded reads a file of at most maxFile bytes.
+func readBounded(file string) ([]byte, error) {
+	st, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxFile {
+		return nil, fmt.Errorf("%s: not a file of at most 1 MB", file)
+	}
+	return os.ReadFile(file)
+}

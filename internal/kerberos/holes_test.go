@@ -1,0 +1,707 @@
+package kerberos
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jcmturner/gokrb5/v8/crypto"
+	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/test/testdata"
+	"github.com/jcmturner/gokrb5/v8/types"
+
+	"idp/internal/kerberos/krbtest"
+)
+
+// One test for each hole that acceptors built on the library have, and for each
+// way a token can be wrong.
+
+func TestForgedTicketOfEveryEtypeIsAccepted(t *testing.T) {
+	a := forgeAcceptor(t, func(o *Options) { o.AllowRC4 = true })
+	for _, etype := range allEtypes {
+		f := forge(a, etype)
+		login, err := a.Accept(t.Context(), f.token(t))
+		if err != nil {
+			t.Errorf("%s: %v", etypeName(etype), err)
+			continue
+		}
+		want := &Login{Principal: f.client, AuthTime: f.authTime.UTC(), EndTime: f.end.UTC(), Mechanism: MechanismSPNEGO}
+		login.Reply = nil
+		if d := cmp.Diff(want, login); d != "" {
+			t.Errorf("%s: %s", etypeName(etype), d)
+		}
+	}
+}
+
+// expect accepts a forged ticket and compares the reason.
+func expect(t *testing.T, a *Acceptor, what string, token []byte, want Reason) {
+	t.Helper()
+	_, err := a.Accept(t.Context(), token)
+	if got := reasonOf(t, err); got != want {
+		t.Errorf("%s: %q, want %q (%v)", what, got, want, err)
+	}
+}
+
+func TestHoleRealmSpoofing(t *testing.T) {
+	a := forgeAcceptor(t, func(o *Options) { o.Realms = append(o.Realms, Realm{Name: "OTHER.TEST"}) })
+	for what, change := range map[string]func(*forged){
+		"alice@OTHER writes our realm into the authenticator": func(f *forged) { f.client.Realm = "OTHER.TEST" },
+		"alice writes bob into the authenticator":             func(f *forged) { f.authClient.Components = []string{"bob"} },
+		"one name is a prefix of the other":                   func(f *forged) { f.client.Components = []string{"alice", "admin"} },
+		"components joined differently":                       func(f *forged) { f.client.Components, f.authClient.Components = []string{"a/b"}, []string{"a", "b"} },
+	} {
+		f := forge(a, 18)
+		change(f)
+		expect(t, a, what, f.token(t), ReasonNameMismatch)
+	}
+	f := forge(a, 18)
+	f.client.Realm, f.authClient.Realm = "OTHER.TEST", "OTHER.TEST"
+	login, err := a.Accept(t.Context(), f.token(t))
+	must(t, err)
+	if got := login.Principal.String(); got != "alice@OTHER.TEST" {
+		t.Errorf("alice of the other realm became %s", got)
+	}
+}
+
+func TestHoleMITTicketWithoutLogonInfo(t *testing.T) {
+	r := krbtest.Start(t, krbtest.Options{})
+	a := newAcceptor(t, r, nil)
+	tkt, err := r.Ticket("alice", krbtest.AlicePassword, ourSPN)
+	must(t, err)
+	token, err := tkt.Token()
+	must(t, err)
+	login, err := a.Accept(t.Context(), token)
+	must(t, err)
+	if login.PAC != nil {
+		t.Errorf("PAC = %+v", login.PAC)
+	}
+	// The test is worth something only if MIT wrote a PAC at all.
+	o, err := parseOffer(token)
+	must(t, err)
+	req, err := parseAPReq(o.apReq)
+	must(t, err)
+	op, err := a.openTicket(&req.ticket)
+	must(t, err)
+	pac, err := findPAC(op.part.authData)
+	if err != nil || pac == nil {
+		t.Fatalf("this KDC writes no PAC (%v)", err)
+	}
+}
+
+func TestHoleNoAPRep(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	for _, etype := range []int32{17, 18, 19, 20} {
+		f := forge(a, etype)
+		login, err := a.Accept(t.Context(), f.token(t))
+		must(t, err)
+		var d decoder
+		resp := d.sequence(d.only(login.Reply, tagNegResp))
+		state, mech := d.only(resp[0], tagEnumerated), d.only(resp[1], tagOID)
+		token := d.only(d.octets(resp[2]), tagGSS)
+		if d.err != nil || !bytes.Equal(state, []byte{negCompleted}) || string(mech) != oidKRB5 || resp[3] != nil {
+			t.Fatalf("reply = %x", login.Reply)
+		}
+		// The library reads what we wrote.
+		var rep messages.APRep
+		must(t, rep.Unmarshal(token[2+len(oidKRB5)+2:]))
+		plain, err := crypto.DecryptEncPart(rep.EncPart, types.EncryptionKey{KeyType: etype, KeyValue: f.session.value}, usageAPRep)
+		must(t, err)
+		var part messages.EncAPRepPart
+		must(t, part.Unmarshal(plain))
+		if !part.CTime.Equal(f.ctime) || part.SequenceNumber != 4711 || part.Subkey.KeyType != 0 {
+			t.Errorf("%s: AP-REP = %+v", etypeName(etype), part)
+		}
+	}
+}
+
+// gssClient is an independent initiator: MIT's library, which verifies the AP-REP.
+const gssClient = `
+import sys, kerberos
+_, c = kerberos.authGSSClientInit(sys.argv[1], gssflags=kerberos.GSS_C_MUTUAL_FLAG, mech_oid=getattr(kerberos, sys.argv[2]))
+kerberos.authGSSClientStep(c, "")
+print(kerberos.authGSSClientResponse(c), flush=True)
+print(kerberos.authGSSClientStep(c, sys.stdin.readline().strip()), flush=True)
+`
+
+func TestHoleNoAPRepMutualAuthenticationOfMITClient(t *testing.T) {
+	r := krbtest.Start(t, krbtest.Options{})
+	a := newAcceptor(t, r, nil)
+	ccache, err := r.Kinit("alice", krbtest.AlicePassword)
+	must(t, err)
+	for mech, want := range map[string]Mechanism{"GSS_MECH_OID_SPNEGO": MechanismSPNEGO, "GSS_MECH_OID_KRB5": MechanismKerberos} {
+		cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", gssClient, "HTTP@idp.localhost", mech)
+		cmd.Env = append(r.Env(), "KRB5CCNAME="+ccache)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		in, err := cmd.StdinPipe()
+		must(t, err)
+		out, err := cmd.StdoutPipe()
+		must(t, err)
+		must(t, cmd.Start())
+		lines := bufio.NewScanner(out)
+		lines.Scan()
+		token, err := base64.StdEncoding.DecodeString(lines.Text())
+		must(t, err)
+		login, err := a.Accept(t.Context(), token)
+		if err != nil || login.Mechanism != want || login.Principal.String() != "alice@EXAMPLE.TEST" {
+			t.Fatalf("%s: %+v, %v\n%s", mech, login, err, stderr.String())
+		}
+		_, err = io.WriteString(in, base64.StdEncoding.EncodeToString(login.Reply)+"\n")
+		must(t, err)
+		lines.Scan()
+		if lines.Text() != "1" { // AUTH_GSS_COMPLETE
+			t.Errorf("%s: client says %q\n%s", mech, lines.Text(), stderr.String())
+		}
+		_ = cmd.Wait()
+	}
+}
+
+func TestHoleReplay(t *testing.T) {
+	var m memory
+	a := forgeAcceptor(t, func(o *Options) { o.Seen = m.Seen })
+	f := forge(a, 18)
+	f.authCipher = sealWith(t, f.session, usageAuthenticator, f.authenticator())
+	token := f.token(t)
+	expect(t, a, "first use", token, "")
+	expect(t, a, "second use", token, ReasonReplay)
+	f.sname.Components = []string{"HTTP", "localhost"}
+	expect(t, a, "the same authenticator behind another, unprotected, service name", f.token(t), ReasonReplay)
+	f.sname.Components[1], f.kvno, f.srealm = "idp.localhost", 9, "X.TEST"
+	expect(t, a, "the same authenticator behind another kvno and realm", f.token(t), ReasonReplay)
+	expect(t, a, "without SPNEGO", krbtest.Frame(f.apReq(t)), ReasonReplay)
+	expect(t, a, "a new authenticator for the same ticket", forge(a, 18).token(t), "")
+	for _, until := range m.seen {
+		if d := time.Until(until); d < 2*maxSkew-time.Minute || d > 2*maxSkew {
+			t.Errorf("kept for %s, want twice the skew: the client's clock may be ahead", d)
+		}
+	}
+}
+
+func TestHoleReplayRace64(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	token := forge(a, 18).token(t)
+	var won, replayed atomic.Int32
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			_, err := a.Accept(t.Context(), token)
+			var e *Error
+			switch {
+			case err == nil:
+				won.Add(1)
+			case errors.As(err, &e) && e.Reason == ReasonReplay:
+				replayed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 || replayed.Load() != 63 {
+		t.Errorf("%d accepted, %d replays", won.Load(), replayed.Load())
+	}
+}
+
+func TestHoleRefusedTokensLeaveNoReplayRow(t *testing.T) {
+	var m memory
+	a := forgeAcceptor(t, func(o *Options) { o.Seen = m.Seen })
+	f := forge(a, 18)
+	f.end = f.ctime.Add(-time.Hour)
+	expect(t, a, "expired", f.token(t), ReasonExpired)
+	expect(t, a, "random", []byte("random"), ReasonMalformed)
+	if len(m.seen) != 0 {
+		t.Errorf("%d rows", len(m.seen))
+	}
+}
+
+func TestHolePanicsForAnyone(t *testing.T) {
+	a := forgeAcceptor(t, func(o *Options) { o.AllowRC4 = true })
+	expect(t, a, "empty mechTypes", krbtest.SPNEGO(krbtest.Frame(forge(a, 18).apReq(t)), ""), ReasonMalformed)
+	expect(t, a, "no mechToken", krbtest.SPNEGO(nil), ReasonMalformed)
+	for _, etype := range allEtypes {
+		for n := range 60 {
+			f := forge(a, etype)
+			f.ticketCipher = make([]byte, n)
+			expect(t, a, "short ticket", f.token(t), ReasonWrongKey)
+			f = forge(a, etype)
+			f.authCipher = make([]byte, n)
+			expect(t, a, "short authenticator", f.token(t), ReasonAuthenticator)
+		}
+	}
+}
+
+func TestHolePanicsWithTicketEmptyAuthorizationData(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	empty := tlv(tagSequence)
+	deep := empty
+	for range 10 {
+		deep = tlv(tagSequence, adElement(adIfRelevant, deep))
+	}
+	var many []byte
+	for range 100 {
+		many = append(many, adElement(adIfRelevant, empty)...)
+	}
+	for _, c := range []struct {
+		what string
+		data []byte
+		want Reason
+	}{
+		{"no elements", empty, ""},
+		{"AD-IF-RELEVANT without elements", tlv(tagSequence, adElement(adIfRelevant, empty)), ""},
+		{"unknown inside AD-IF-RELEVANT", tlv(tagSequence, adElement(adIfRelevant, tlv(tagSequence, adElement(4711, nil)))), ""},
+		{"AD-IF-RELEVANT without content", tlv(tagSequence, adElement(adIfRelevant, nil)), ReasonAuthorization},
+		{"unknown and critical", tlv(tagSequence, adElement(4711, nil)), ReasonAuthorization},
+		{"nested ten deep", deep, ReasonAuthorization},
+		{"a hundred elements", tlv(tagSequence, many), ReasonAuthorization},
+		{"not a sequence", []byte{4, 0}, ReasonAuthorization},
+		{"an empty PAC", withPAC(nil), ReasonPAC},
+		{"two PACs", tlv(tagSequence, adElement(adIfRelevant, tlv(tagSequence, adElement(adPAC, nil), adElement(adPAC, nil)))), ReasonPAC},
+	} {
+		f := forge(a, 18)
+		f.authData = c.data
+		// An empty PAC counts as one.
+		expect(t, a, c.what, f.token(t), c.want)
+	}
+}
+
+func TestHolePACParsedBeforeItsSignature(t *testing.T) {
+	a := forgeAcceptor(t, func(o *Options) { o.AllowRC4 = true })
+	info, err := hex.DecodeString(testdata.MarshaledPAC_Kerb_Validation_Info)
+	must(t, err)
+	logon := pacBuffer{pacLogonInfo, info}
+	for _, etype := range allEtypes {
+		f := forge(a, etype)
+		pac := f.signedPAC(t, clientInfo("alice", f.authTime), logon)
+		f.authData = withPAC(pac)
+		login, err := a.Accept(t.Context(), f.token(t))
+		if err != nil || login.PAC == nil || login.PAC.Account != "testuser1" {
+			t.Fatalf("%s: a signed PAC: %+v, %v", etypeName(etype), login, err)
+		}
+		for i := range pac {
+			if broken := pac[i] ^ 1; true {
+				p := append([]byte(nil), pac...)
+				p[i] = broken
+				g := forge(a, etype)
+				g.authData = withPAC(p)
+				if _, err := a.Accept(t.Context(), g.token(t)); err == nil && !insideKDCSum(p, i) {
+					t.Fatalf("%s: accepted with byte %d changed", etypeName(etype), i)
+				}
+			}
+			if etype != 18 && i > 400 {
+				break // one etype byte by byte to the end is enough
+			}
+		}
+	}
+	f := forge(a, 18)
+	other := forge(a, 17)
+	evil := pacBuffer{pacLogonInfo, bytes.Repeat([]byte{0xff}, 64)}
+	for what, c := range map[string]struct {
+		pac  []byte
+		want Reason
+	}{
+		"unsigned":                         {makePAC(clientInfo("alice", f.authTime), logon), ReasonPACSignature},
+		"unsigned and unreadable":          {makePAC(clientInfo("alice", f.authTime), evil), ReasonPACSignature},
+		"signed with another key":          {other.signedPAC(t, clientInfo("alice", f.authTime), logon), ReasonPACSignature},
+		"signed and unreadable":            {f.signedPAC(t, clientInfo("alice", f.authTime), evil), ReasonPAC},
+		"no client information":            {f.signedPAC(t, logon), ReasonPAC},
+		"about somebody else":              {f.signedPAC(t, clientInfo("bob", f.authTime), logon), ReasonPAC},
+		"of another login":                 {f.signedPAC(t, clientInfo("alice", f.authTime.Add(time.Second)), logon), ReasonPAC},
+		"a buffer twice":                   {f.signedPAC(t, clientInfo("alice", f.authTime), logon, logon), ReasonPAC},
+		"4 billion buffers":                {append(bytes.Repeat([]byte{0xff}, 4), make([]byte, 100)...), ReasonPAC},
+		"no buffers":                       {make([]byte, 8), ReasonPAC},
+		"a buffer beyond the end":          {pacWithOffset(t, f, 1<<63), ReasonPAC},
+		"a buffer on top of the directory": {pacWithOffset(t, f, 0), ReasonPAC},
+	} {
+		g := forge(a, 18)
+		g.authTime = f.authTime
+		g.authData = withPAC(c.pac)
+		expect(t, a, what, g.token(t), c.want)
+	}
+}
+
+// insideKDCSum reports whether byte i is in the KDC's signature, which only the
+// KDC can check, and which the server's signature does not cover.
+func insideKDCSum(pac []byte, i int) bool {
+	e := pac[8+16:] // the second buffer
+	offset, size := int(binary.LittleEndian.Uint64(e[8:])), int(binary.LittleEndian.Uint32(e[4:]))
+	return i >= offset+4 && i < offset+size
+}
+
+func pacWithOffset(t *testing.T, f *forged, offset uint64) []byte {
+	p := f.signedPAC(t, clientInfo("alice", f.authTime))
+	binary.LittleEndian.PutUint64(p[8+8:], offset)
+	return p
+}
+
+func TestHoleNDRCounts(t *testing.T) {
+	info, err := hex.DecodeString(testdata.MarshaledPAC_Kerb_Validation_Info_MS)
+	must(t, err)
+	// Every 32-bit word in turn becomes huge: never a panic, never much memory.
+	for i := 0; i+4 <= len(info); i += 2 {
+		b := append([]byte(nil), info...)
+		binary.LittleEndian.PutUint32(b[i:], 0xfffffff0)
+		_, _ = parseLogonInfo(b)
+		_, _ = parseLogonInfo(info[:i])
+	}
+}
+
+func TestLogonInfoOfWindows(t *testing.T) {
+	for _, c := range []struct {
+		hex    string
+		want   PAC
+		groups int
+	}{
+		{testdata.MarshaledPAC_Kerb_Validation_Info_MS, PAC{Account: "lzhu", FullName: "Liqiang(Larry) Zhu", Domain: "NTDEV", SID: "S-1-5-21-397955417-626881126-188441444-2914711"}, 26 + 13},
+		{testdata.MarshaledPAC_Kerb_Validation_Info, PAC{Account: "testuser1", FullName: "Test1 User1", Domain: "TEST", SID: "S-1-5-21-3167651404-3865080224-2280184895-1105"}, 7},
+		{testdata.MarshaledPAC_Kerb_Validation_Info_Trust, PAC{Account: "testuser1", FullName: "Test1 User1", Domain: "USER", SID: "S-1-5-21-2284869408-3503417140-1141177250-1106"}, 6},
+	} {
+		b, err := hex.DecodeString(c.hex)
+		must(t, err)
+		got, err := parseLogonInfo(b)
+		must(t, err)
+		if len(got.Groups) != c.groups {
+			t.Errorf("%s: %d groups, want %d", got.Account, len(got.Groups), c.groups)
+		}
+		got.Groups = nil
+		if d := cmp.Diff(&c.want, got); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+func TestPACOfActiveDirectoryVerifies(t *testing.T) {
+	b, err := hex.DecodeString(testdata.KEYTAB_SYSHTTP_TEST_GOKRB5)
+	must(t, err)
+	kt := keytab.New()
+	must(t, kt.Unmarshal(b))
+	name, _ := types.ParseSPNString("sysHTTP")
+	k, _, err := kt.GetEncryptionKey(name, "TEST.GOKRB5", 2, 18)
+	must(t, err)
+	pac, err := hex.DecodeString(testdata.MarshaledPAC_AD_WIN2K_PAC)
+	must(t, err)
+	part := &ticketPart{client: Principal{Components: []string{"testuser1"}}, authTime: time.Date(2017, 5, 6, 15, 53, 11, 0, time.UTC)}
+	got, err := readPAC(pac, keyBlock{18, k.KeyValue}, part)
+	if err != nil || got.Account != "testuser1" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	pac[len(pac)/2] ^= 1
+	if _, err := readPAC(pac, keyBlock{18, k.KeyValue}, part); reasonOf(t, err) != ReasonPACSignature {
+		t.Errorf("a changed PAC: %v", err)
+	}
+}
+
+func derOID(oid string) string { return string(tlv(tagOID, []byte(oid))) }
+
+func TestHoleNTLMAndNEGOEX(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	inner := krbtest.Frame(forge(a, 18).apReq(t))
+	for _, c := range []struct {
+		what  string
+		token []byte
+		want  Reason
+	}{
+		{"bare NTLM", []byte("NTLMSSP\x00\x01\x00\x00\x00"), ReasonNTLM},
+		{"NTLM in SPNEGO", krbtest.SPNEGO([]byte("NTLMSSP\x00"), derOID(oidNTLM)), ReasonNTLM},
+		{"NEGOEX, NTLM", krbtest.SPNEGO(nil, derOID(oidNEGOEX), derOID(oidNTLM)), ReasonNTLM},
+		{"NEGOEX only", krbtest.SPNEGO([]byte("NEGOEXTS"), derOID(oidNEGOEX)), ReasonNegoexOnly},
+		{"IAKERB only", krbtest.SPNEGO([]byte("x"), derOID(oidIAKERB)), ReasonNegoexOnly},
+		{"NTLM before Kerberos", krbtest.SPNEGO(inner, derOID(oidNTLM), derOID(oidKRB5)), ReasonNotFirst},
+		{"NEGOEX before Kerberos", krbtest.SPNEGO(inner, derOID(oidNEGOEX), derOID(oidMSKRB5)), ReasonNotFirst},
+		{"unknown mechanism", krbtest.SPNEGO(inner, derOID("\x2a\x03")), ReasonMalformed},
+		{"100 mechanisms", krbtest.SPNEGO(inner, strings.Repeat(derOID(oidKRB5), 100)), ReasonMalformed},
+		{"MS-KRB5, KRB5, NEGOEX, NTLM, as Windows offers", krbtest.SPNEGO(inner, derOID(oidMSKRB5), derOID(oidKRB5), derOID(oidNEGOEX), derOID(oidNTLM)), ""},
+	} {
+		login, err := a.Accept(t.Context(), c.token)
+		if got := reasonOf(t, err); got != c.want {
+			t.Errorf("%s: %q, want %q (%v)", c.what, got, c.want, err)
+		}
+		if err == nil && !bytes.Contains(login.Reply, []byte(derOID(oidMSKRB5))) {
+			t.Errorf("%s: the reply names another mechanism than the client's first", c.what)
+		}
+	}
+}
+
+func TestHoleNegTokenRespWithoutFirstLeg(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	inner := krbtest.Frame(forge(a, 18).apReq(t))
+	expect(t, a, "accept-completed", negTokenResp(negCompleted, oidKRB5, nil, nil), ReasonMalformed)
+	expect(t, a, "with a valid token in it", negTokenResp(negCompleted, oidKRB5, inner, nil), ReasonMalformed)
+}
+
+func TestHoleEnctypes(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	expect(t, a, "RC4 ticket", forge(a, 23).token(t), ReasonEtype)
+	f := forge(a, 18)
+	f.session = keyBlock{23, make([]byte, 16)}
+	expect(t, a, "RC4 session key in an AES ticket", f.token(t), ReasonEtype)
+	for _, etype := range []int32{1, 2, 3, 16, 24, 25, 26, 99, -1} {
+		f := forge(a, 18)
+		f.ticketEtype, f.ticketCipher = etype, make([]byte, 100)
+		expect(t, a, etypeName(etype), f.token(t), ReasonEtype)
+	}
+	rc4 := forgeAcceptor(t, func(o *Options) { o.AllowRC4 = true })
+	expect(t, rc4, "RC4 where it is allowed", forge(rc4, 23).token(t), "")
+	f = forge(rc4, 18)
+	f.ticketEtype, f.ticketCipher = 16, make([]byte, 100)
+	expect(t, rc4, "3DES where RC4 is allowed", f.token(t), ReasonEtype)
+}
+
+func TestHoleKeytabNeedsNoExactEntry(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	for what, change := range map[string]func(*forged){
+		"an alias":               func(f *forged) { f.sname.Components[1] = "sso" },
+		"another realm":          func(f *forged) { f.srealm = "ALIAS.TEST" },
+		"another kvno":           func(f *forged) { f.kvno = 77 },
+		"no kvno":                func(f *forged) { f.kvno = 0 },
+		"http in lower case":     func(f *forged) { f.sname.Components[0] = "http" },
+		"a name of 3 components": func(f *forged) { f.sname.Components = []string{"HTTP", "sso", "x"} },
+	} {
+		f := forge(a, 18)
+		change(f)
+		expect(t, a, what, f.token(t), "")
+	}
+	for what, c := range map[string]struct {
+		change func(*forged)
+		want   Reason
+	}{
+		"another service":       {func(f *forged) { f.sname.Components[0] = "ldap" }, ReasonWrongSPN},
+		"host only":             {func(f *forged) { f.sname.Components = []string{"HTTP"} }, ReasonWrongSPN},
+		"a key we do not have":  {func(f *forged) { f.key.value = make([]byte, 32) }, ReasonWrongKey},
+		"an older key":          {func(f *forged) { f.key.value, f.kvno = make([]byte, 32), 2 }, ReasonKVNO},
+		"somebody else's":       {func(f *forged) { f.key.value, f.sname.Components[1] = make([]byte, 32), "x" }, ReasonWrongSPN},
+		"krbtgt, as a TGT has":  {func(f *forged) { f.sname.Components = []string{"krbtgt", ourRealm} }, ReasonWrongSPN},
+		"a user-to-user ticket": {func(f *forged) { f.key.value = f.session.value }, ReasonWrongKey},
+	} {
+		f := forge(a, 18)
+		c.change(f)
+		expect(t, a, what, f.token(t), c.want)
+	}
+}
+
+func TestHoleKeytabTriesAtMost64Keys(t *testing.T) {
+	ring := &keyring{}
+	for i := range 200 {
+		k := &serviceKey{spn: Principal{Components: []string{"HTTP", "x"}, Realm: ourRealm}, kvno: uint32(i), block: keyBlock{18, bytes.Repeat([]byte{byte(i)}, 32)}}
+		k.ticket, _ = newSealKey(k.block, usageTicket)
+		ring.keys = append(ring.keys, k)
+	}
+	got := ring.candidates(&ticket{sname: ring.keys[5].spn, part: sealed{etype: 18, kvno: 5}})
+	if len(got) != 64 || got[0].kvno != 5 || got[1].kvno != 199 {
+		t.Errorf("%d keys, first %d, then %d", len(got), got[0].kvno, got[1].kvno)
+	}
+}
+
+func TestHoleCrossRealm(t *testing.T) {
+	foreign := func(o *Options) {
+		o.Realms = append(o.Realms, Realm{Name: "PARTNER.TEST"}, Realm{Name: "AD.TEST", Transited: "trusted"})
+	}
+	a := forgeAcceptor(t, foreign)
+	for _, c := range []struct {
+		what, realm, transited string
+		flags                  uint32
+		want                   Reason
+	}{
+		{"not trusted", "STRANGER.TEST", "", 0, ReasonRealm},
+		{"not trusted, checked by the KDC", "STRANGER.TEST", "", flagTransited, ReasonRealm},
+		{"another case", "example.test", "", 0, ReasonRealm},
+		{"direct trust", "PARTNER.TEST", "", 0, ""},
+		{"a path nobody checked", "PARTNER.TEST", "EVIL.TEST", 0, ReasonTransited},
+		{"a path the KDC checked", "PARTNER.TEST", "MIDDLE.TEST", flagTransited, ""},
+		{"Active Directory, which never says so", "AD.TEST", "MIDDLE.TEST", 0, ""},
+		{"our own realm by a detour", ourRealm, "EVIL.TEST", 0, ReasonTransited},
+	} {
+		f := forge(a, 18)
+		f.client.Realm, f.authClient.Realm, f.transited, f.flags = c.realm, c.realm, c.transited, c.flags
+		expect(t, a, c.what, f.token(t), c.want)
+	}
+}
+
+func TestTimesOfTickets(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	for _, c := range []struct {
+		what   string
+		change func(*forged)
+		want   Reason
+	}{
+		{"ended an hour ago", func(f *forged) { f.end = f.ctime.Add(-time.Hour) }, ReasonExpired},
+		{"ended a minute ago: within the skew", func(f *forged) { f.end = f.ctime.Add(-time.Minute) }, ""},
+		{"starts in an hour", func(f *forged) { f.start = f.ctime.Add(time.Hour) }, ReasonNotYetValid},
+		{"marked invalid", func(f *forged) { f.flags = flagInvalid }, ReasonNotYetValid},
+		{"client 6 minutes behind", func(f *forged) { f.ctime = f.ctime.Add(-6 * time.Minute) }, ReasonClockSkew},
+		{"client 6 minutes ahead", func(f *forged) { f.ctime = f.ctime.Add(6 * time.Minute) }, ReasonClockSkew},
+		{"client 4 minutes ahead", func(f *forged) { f.ctime = f.ctime.Add(4 * time.Minute) }, ""},
+		{"anonymous flag", func(f *forged) { f.flags = flagAnonymous }, ReasonNotAPerson},
+		{"anonymous name", func(f *forged) {
+			f.client.Components = []string{"WELLKNOWN", "ANONYMOUS"}
+			f.authClient.Components = f.client.Components
+		}, ReasonNotAPerson},
+	} {
+		f := forge(a, 18)
+		c.change(f)
+		expect(t, a, c.what, f.token(t), c.want)
+	}
+}
+
+func TestNamesThatCannotBeStored(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	for _, name := range []string{"", "a\x00b", "a\nb", "\xff", strings.Repeat("x", 600)} {
+		f := forge(a, 18)
+		f.client.Components = []string{name}
+		f.authClient.Components = f.client.Components
+		expect(t, a, name, f.token(t), ReasonMalformed)
+	}
+}
+
+func TestChannelBinding(t *testing.T) {
+	ours, theirs := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	bound := func(h []byte) []byte { b := bnd(h); return krbtest.Checksum(b[:]) }
+	none := krbtest.Checksum(make([]byte, 16))
+	for _, c := range []struct {
+		mode string
+		own  [][]byte
+		sum  []byte
+		want Reason
+	}{
+		{"off", [][]byte{ours}, bound(theirs), ""},
+		{"allow", [][]byte{ours}, none, ""},
+		{"allow", [][]byte{ours}, bound(ours), ""},
+		{"allow", [][]byte{theirs, ours}, bound(ours), ""},
+		{"allow", [][]byte{ours}, bound(theirs), ReasonChannelBinding},
+		{"allow", nil, bound(theirs), ""},
+		{"require", [][]byte{ours}, none, ReasonChannelBinding},
+		{"require", [][]byte{ours}, bound(ours), ""},
+		{"require", nil, bound(ours), ReasonChannelBinding},
+		{"allow", nil, nil, ReasonMalformed},
+		{"allow", nil, none[:20], ReasonMalformed},
+		{"off", nil, append([]byte{255, 255, 255, 255}, none[4:]...), ReasonMalformed},
+	} {
+		a := forgeAcceptor(t, func(o *Options) {
+			o.ChannelBinding = c.mode
+			o.ChannelBindings = func() [][]byte { return c.own }
+		})
+		f := forge(a, 18)
+		f.sum = c.sum
+		expect(t, a, c.mode, f.token(t), c.want)
+	}
+}
+
+func TestMechListMIC(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	for _, subkey := range []keyBlock{{}, {17, bytes.Repeat([]byte{3}, 16)}} {
+		f := forge(a, 18)
+		f.subkey = subkey
+		key := f.session
+		if subkey.etype != 0 {
+			key = subkey
+		}
+		list := tlv(tagSequence, []byte(derOID(oidKRB5)))
+		head := []byte{4, 4, 0, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0x12, 0x67}
+		_, sum, err := checksum(key, usageInitiatorSign, list, head)
+		must(t, err)
+		build := func(mic []byte) []byte {
+			body := tlv(contextTag(0), list)
+			body = appendTLV(body, contextTag(2), tlv(tagOctetString, krbtest.Frame(f.apReq(t))))
+			body = appendTLV(body, contextTag(3), tlv(tagOctetString, mic))
+			return tlv(tagGSS, tlv(tagOID, []byte(oidSPNEGO)), tlv(tagNegInit, tlv(tagSequence, body)))
+		}
+		login, err := a.Accept(t.Context(), build(append(head, sum...)))
+		must(t, err)
+		var d decoder
+		answer := d.octets(d.sequence(d.only(login.Reply, tagNegResp))[3])
+		if d.err != nil || len(answer) < 16 || answer[2] != sentByAcceptor {
+			t.Fatalf("no MIC in the reply %x", login.Reply)
+		}
+		_, want, err := checksum(key, usageAcceptorSign, list, answer[:16])
+		must(t, err)
+		if !bytes.Equal(want, answer[16:]) {
+			t.Error("our MIC is wrong")
+		}
+		sum[0] ^= 1
+		expect(t, a, "a wrong MIC", build(append(head, sum...)), ReasonMalformed)
+		expect(t, a, "an empty MIC", build(nil), ReasonMalformed)
+	}
+}
+
+func TestBadTokens(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	random := make([]byte, 4096)
+	for i := range random {
+		random[i] = byte(i*i + i>>3)
+	}
+	good := forge(a, 18).token(t)
+	expect(t, a, "nil", nil, ReasonMalformed)
+	expect(t, a, "empty", []byte{}, ReasonMalformed)
+	expect(t, a, "one byte", []byte{0x60}, ReasonMalformed)
+	expect(t, a, "random", random, ReasonMalformed)
+	expect(t, a, "48 KB of zeros", make([]byte, MaxToken), ReasonMalformed)
+	expect(t, a, "64 KB", make([]byte, 64*1024), ReasonTokenTooBig)
+	expect(t, a, "1 MB", make([]byte, 1<<20), ReasonTokenTooBig)
+	expect(t, a, "indefinite length", []byte{0x60, 0x80, 6, 1, 0, 0, 0}, ReasonMalformed)
+	expect(t, a, "length of 2^64", []byte{0x60, 0x88, 255, 255, 255, 255, 255, 255, 255, 255}, ReasonMalformed)
+	expect(t, a, "trailing byte", append(good[:len(good):len(good)], 0), ReasonMalformed)
+	for i := range good {
+		if _, err := a.Accept(t.Context(), good[:i]); reasonOf(t, err) == "" {
+			t.Fatalf("accepted when cut after %d bytes", i)
+		}
+	}
+}
+
+func TestTicketOf40KBIsAccepted(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	f := forge(a, 18)
+	f.authData = tlv(tagSequence, adElement(adIfRelevant, tlv(tagSequence, adElement(4711, make([]byte, 40_000)))))
+	expect(t, a, "a user with very many groups", f.token(t), "")
+}
+
+func TestDatabaseFailureIsNoRefusal(t *testing.T) {
+	down := errors.New("database is down")
+	a := forgeAcceptor(t, func(o *Options) { o.Seen = failingSeen(down) })
+	_, err := a.Accept(t.Context(), forge(a, 18).token(t))
+	if !errors.Is(err, down) || errors.Is(err, ErrRejected) {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestRefusalCarriesSPNEGOReject(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	_, err := a.Accept(t.Context(), forge(a, 23).token(t))
+	var e *Error
+	if !errors.As(err, &e) || !bytes.Equal(e.Reply, []byte{0xa1, 7, 0x30, 5, 0xa0, 3, 0x0a, 1, 2}) {
+		t.Errorf("reply = %x", e.Reply)
+	}
+}
+
+func TestKeytabErrorsDoNotQuoteKeys(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "http.keytab")
+	writeKeytab(t, path, ourSPN, "service-password", 1, 18)
+	whole, err := readBounded(path)
+	must(t, err)
+	var log bytes.Buffer
+	for cut := range whole {
+		_, err := parseKeytab(whole[:cut])
+		if err == nil {
+			t.Errorf("cut after %d bytes: accepted", cut)
+			continue
+		}
+		log.WriteString(err.Error())
+	}
+	key := whole[len(whole)-4-32 : len(whole)-4]
+	if bytes.Contains(log.Bytes(), key[:8]) || log.Len() > 40*len(whole) {
+		t.Error("an error text holds key bytes")
+	}
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -1,0 +1,202 @@
+package kerberos
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
+)
+
+// Bounds of talking to KDCs.
+const (
+	maxReply   = 256 * 1024             // bytes of one reply
+	maxKDCs    = 16                     // tried for one request
+	hedgeAfter = 300 * time.Millisecond // then the next KDC is asked as well
+	// A request that carries a proof of the password is a guess that each KDC
+	// counts, so a second one is not asked that easily.
+	hedgeGuessAfter = 2 * time.Second
+	kdcTimeout      = 10 * time.Second // for a whole password check without a deadline
+)
+
+// endpoint is one way to a KDC.
+type endpoint struct{ network, addr string }
+
+// kdcMemory remembers by which way a realm answered last, so that a KDC that
+// hangs costs its delay once and not at every login.
+type kdcMemory struct {
+	mu   sync.Mutex
+	last map[string]endpoint
+}
+
+func (m *kdcMemory) get(realm string) endpoint {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last[realm]
+}
+
+func (m *kdcMemory) set(realm string, e endpoint) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.last == nil {
+		m.last = map[string]endpoint{}
+	}
+	m.last[realm] = e
+}
+
+// endpoints lists the ways to a realm's KDCs, best first: every KDC by the
+// preferred transport, then by the other; the one that answered last leads.
+func (a *Acceptor) endpoints(ctx context.Context, realm string, size int) ([]endpoint, error) {
+	conf, err := loadKrb5Conf(a.opts.Krb5Conf)
+	if err != nil {
+		return nil, err
+	}
+	networks := []string{"udp", "tcp"}
+	if size > conf.udpLimit {
+		networks = []string{"tcp", "udp"}
+	}
+	var out []endpoint
+	last := a.kdcs.get(realm)
+	for _, network := range networks {
+		for _, kdc := range conf.kdcs[realm] {
+			out = append(out, endpoint{network, address(kdc)})
+		}
+		if len(conf.kdcs[realm]) == 0 && conf.dns {
+			out = append(out, lookupKDCs(ctx, network, realm)...)
+		}
+	}
+	for i, e := range out {
+		if e == last {
+			copy(out[1:i+1], out[:i])
+			out[0] = last
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no KDC of %s in %s or the DNS", realm, a.opts.Krb5Conf)
+	}
+	return out[:min(len(out), maxKDCs)], nil
+}
+
+// lookupKDCs asks the DNS, RFC 4120 §7.2.3.2. No answer is an empty one.
+func lookupKDCs(ctx context.Context, network, realm string) (out []endpoint) {
+	_, records, err := net.DefaultResolver.LookupSRV(ctx, "kerberos", network, realm)
+	if err != nil {
+		return nil
+	}
+	for _, r := range records {
+		host := strings.TrimSuffix(r.Target, ".")
+		out = append(out, endpoint{network, net.JoinHostPort(host, strconv.Itoa(int(r.Port)))})
+	}
+	return out
+}
+
+// exchange sends one request to a realm's KDCs and returns the first reply. The
+// next KDC is asked when one fails, or has said nothing for the time hedge; ctx
+// bounds the whole. The goroutines it starts end with it.
+func (a *Acceptor) exchange(ctx context.Context, realm string, req []byte, hedge time.Duration) ([]byte, error) {
+	ways, err := a.endpoints(ctx, realm, len(req))
+	if err != nil {
+		return nil, &Error{Reason: ReasonUnreachable, Detail: "KDC of " + realm, Err: err}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		from  endpoint
+		reply []byte
+		err   error
+	}
+	answers := make(chan answer, len(ways))
+	next, running := 0, 0
+	start := func() {
+		e := ways[next]
+		next, running = next+1, running+1
+		go func() {
+			reply, err := send(ctx, e, req)
+			answers <- answer{e, reply, err}
+		}()
+	}
+	start()
+	timer := time.NewTicker(hedge)
+	defer timer.Stop()
+	var errs []error
+	for running > 0 {
+		select {
+		case <-ctx.Done():
+			errs = append(errs, ctx.Err())
+			return nil, &Error{Reason: ReasonUnreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
+		case <-timer.C:
+		case got := <-answers:
+			running--
+			if got.err == nil {
+				a.kdcs.set(realm, got.from)
+				return got.reply, nil
+			}
+			errs = append(errs, fmt.Errorf("%s %s: %w", got.from.network, got.from.addr, got.err))
+			timer.Reset(hedge)
+		}
+		if next < len(ways) {
+			start()
+		}
+	}
+	return nil, &Error{Reason: ReasonUnreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
+}
+
+// send asks one KDC. An answer that is none, or that says "not now", is an error,
+// so that the next one is asked.
+func send(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
+	reply, err := transfer(ctx, e, req)
+	if err != nil {
+		return nil, err
+	}
+	if len(reply) == 0 || reply[0] != appASRep && reply[0] != appTGSRep && reply[0] != appError {
+		return nil, errors.New("the reply is not Kerberos")
+	}
+	switch code := errorCode(reply); {
+	case code == errorcode.KRB_ERR_RESPONSE_TOO_BIG && e.network == "udp":
+		return send(ctx, endpoint{"tcp", e.addr}, req)
+	case code == errorcode.KDC_ERR_SVC_UNAVAILABLE:
+		return nil, errors.New("the KDC is not available")
+	}
+	return reply, nil
+}
+
+// transfer is RFC 4120 §7.2.1 (UDP) and §7.2.2 (TCP, a length of 4 bytes first).
+func transfer(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, e.network, e.addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close() //nolint:errcheck // nothing is buffered
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if e.network == "udp" {
+		if _, err := conn.Write(req); err != nil {
+			return nil, err
+		}
+		buf := make([]byte, 64*1024)
+		n, err := conn.Read(buf)
+		return buf[:n], err
+	}
+	head := binary.BigEndian.AppendUint32(nil, uint32(len(req))) //nolint:gosec // our own request
+	if _, err := conn.Write(append(head, req...)); err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadFull(conn, head); err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint32(head)
+	if size > maxReply {
+		return nil, fmt.Errorf("a reply of %d bytes", size)
+	}
+	reply := make([]byte, size)
+	_, err = io.ReadFull(conn, reply)
+	return reply, err
+}

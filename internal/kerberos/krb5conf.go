@@ -1,0 +1,131 @@
+package kerberos
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// krb5Conf is the little of krb5.conf(5) that says where KDCs are. The library's
+// reader panics on a block inside a realm and knows no include, both of which
+// Debian's and Red Hat's files have; so this one reads the file.
+type krb5Conf struct {
+	kdcs     map[string][]string // realm → host, host:port or [v6]:port
+	dns      bool                // dns_lookup_kdc; true unless said otherwise, as in MIT Kerberos
+	udpLimit int                 // udp_preference_limit: larger requests go by TCP first
+	seen     map[string]bool     // first value wins, RFC-less custom of krb5.conf
+	files    int
+}
+
+const maxConfFiles = 64
+
+// loadKrb5Conf reads the file and what it includes. A file that does not exist
+// is an empty one: KDCs are then looked up in the DNS.
+func loadKrb5Conf(path string) (*krb5Conf, error) {
+	c := &krb5Conf{kdcs: map[string][]string{}, dns: true, udpLimit: 1465, seen: map[string]bool{}}
+	err := c.read(path)
+	if errors.Is(err, os.ErrNotExist) && c.files == 1 {
+		err = nil
+	}
+	return c, err
+}
+
+func (c *krb5Conf) read(path string) error {
+	if c.files++; c.files > maxConfFiles {
+		return fmt.Errorf("%s: too many included files", path)
+	}
+	b, err := readBounded(path)
+	if err != nil {
+		return err
+	}
+	var section string
+	var blocks []string
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line[0] == '#' || line[0] == ';':
+		case line[0] == '[':
+			section, _, _ = strings.Cut(line[1:], "]")
+			blocks = nil
+		case strings.HasPrefix(line, "include"):
+			if err := c.include(strings.Fields(line)); err != nil {
+				return err
+			}
+		case line[0] == '}':
+			blocks = blocks[:max(len(blocks)-1, 0)]
+		default:
+			key, value, _ := strings.Cut(line, "=")
+			key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+			if strings.HasPrefix(value, "{") {
+				if blocks = append(blocks, key); strings.HasSuffix(value, "}") {
+					blocks = blocks[:len(blocks)-1]
+				}
+				continue
+			}
+			c.set(section, blocks, key, strings.Trim(value, `"`))
+		}
+	}
+	return nil
+}
+
+// confName is what files of an includedir are called, krb5.conf(5).
+var confName = regexp.MustCompile(`^([A-Za-z0-9_-]+|[^.].*\.conf)$`)
+
+func (c *krb5Conf) include(words []string) error {
+	if len(words) != 2 {
+		return nil
+	}
+	if words[0] == "include" {
+		return c.read(words[1])
+	}
+	entries, err := os.ReadDir(words[1])
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !confName.MatchString(e.Name()) || e.IsDir() {
+			continue
+		}
+		if err := c.read(filepath.Join(words[1], e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *krb5Conf) set(section string, blocks []string, key, value string) {
+	switch {
+	case section == "realms" && len(blocks) == 1 && key == "kdc":
+		c.kdcs[blocks[0]] = append(c.kdcs[blocks[0]], strings.TrimSuffix(value, "*"))
+	case section == "libdefaults" && len(blocks) == 0 && !c.seen[key]:
+		c.seen[key] = true
+		switch key {
+		case "dns_lookup_kdc":
+			switch strings.ToLower(value) {
+			case "false", "no", "n", "off", "0", "nil":
+				c.dns = false
+			}
+		case "udp_preference_limit":
+			if n, err := strconv.Atoi(value); err == nil && n >= 0 {
+				c.udpLimit = min(n, 32700)
+			}
+		}
+	}
+}
+
+// address adds the default port of a KDC.
+func address(kdc string) string {
+	kdc = strings.TrimPrefix(strings.TrimPrefix(kdc, "tcp/"), "udp/")
+	if _, _, err := net.SplitHostPort(kdc); err == nil {
+		return kdc
+	}
+	return net.JoinHostPort(strings.Trim(kdc, "[]"), "88")
+}

@@ -1,0 +1,309 @@
+// Package krbtest makes a throw-away Kerberos realm: a real MIT KDC on loopback,
+// its database, a keytab, and a krb5.conf for every client. Only tests and the
+// demo import it.
+//
+// It needs krb5kdc, kdb5_util, kadmin.local and kinit of MIT Kerberos (Debian:
+// krb5-kdc, krb5-admin-server, krb5-user), no root, no hosts file and no DNS:
+// krb5.conf names the KDC by address, and the names of services are taken as
+// they are (rdns and dns_canonicalize_hostname are off). A realm is ready in
+// about half a second. The KDC dies with the process that started it.
+package krbtest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Options says what a new realm holds. The zero value is a realm EXAMPLE.TEST
+// with alice (password "alice-password") and the services HTTP/idp.localhost and
+// HTTP/localhost.
+type Options struct {
+	Realm     string            // default EXAMPLE.TEST
+	Users     map[string]string // principal → password; default alice
+	Services  []string          // principals with random keys, all in the keytab
+	Enctypes  string            // of new keys, as supported_enctypes; default MIT's, plus RFC 8009
+	KDCBefore []string          // addresses listed before the realm's KDC in krb5.conf
+	Port      int               // of the KDC; default a free one
+}
+
+// AlicePassword is alice's in a realm made with default Users.
+const AlicePassword = "alice-password"
+
+// Realm is a running realm.
+type Realm struct {
+	Name     string
+	Dir      string // holds everything
+	Krb5Conf string // for clients, and for kerberos.Config
+	Keytab   string // the keys of Options.Services
+	Addr     string // host:port of the KDC, TCP and UDP
+
+	kdc *exec.Cmd
+}
+
+// Start makes a realm in a temporary directory of the test and stops it when the
+// test ends.
+func Start(t testing.TB, o Options) *Realm {
+	t.Helper()
+	r, err := New(t.TempDir(), o)
+	if err != nil {
+		t.Fatalf("start a KDC: %v", err)
+	}
+	t.Cleanup(r.Stop)
+	return r
+}
+
+// New makes a realm in dir, which must exist and be empty, and starts its KDC.
+// The caller calls Stop.
+func New(dir string, o Options) (*Realm, error) {
+	o.setDefaults()
+	r := &Realm{
+		Name:     o.Realm,
+		Dir:      dir,
+		Krb5Conf: filepath.Join(dir, "krb5.conf"),
+		Keytab:   filepath.Join(dir, "http.keytab"),
+	}
+	port := o.Port
+	if port == 0 {
+		var err error
+		if port, err = freePort(); err != nil {
+			return nil, err
+		}
+	}
+	r.Addr = fmt.Sprintf("127.0.0.1:%d", port)
+	if err := r.writeConfig(o, port); err != nil {
+		return nil, err
+	}
+	if err := r.run("", "kdb5_util", "create", "-s", "-r", r.Name, "-P", "master"); err != nil {
+		return nil, err
+	}
+	if err := r.addAll(o); err != nil {
+		return nil, err
+	}
+	return r, r.StartKDC()
+}
+
+func (o *Options) setDefaults() {
+	if o.Realm == "" {
+		o.Realm = "EXAMPLE.TEST"
+	}
+	if o.Users == nil {
+		o.Users = map[string]string{"alice": AlicePassword}
+	}
+	if o.Services == nil {
+		o.Services = []string{"HTTP/idp.localhost", "HTTP/localhost"}
+	}
+	if o.Enctypes == "" {
+		o.Enctypes = "aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal " +
+			"aes256-cts-hmac-sha384-192:normal aes128-cts-hmac-sha256-128:normal"
+	}
+}
+
+// freePort finds a port that is free for TCP and UDP.
+func freePort() (int, error) {
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return 0, err
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		_ = l.Close()
+		if err == nil {
+			return port, u.Close()
+		}
+	}
+	return 0, errors.New("no port is free for TCP and UDP")
+}
+
+func (r *Realm) writeConfig(o Options, port int) error {
+	var kdcs strings.Builder
+	for _, k := range append(o.KDCBefore, r.Addr) {
+		fmt.Fprintf(&kdcs, "        kdc = %s\n", k)
+	}
+	client := fmt.Sprintf(`[libdefaults]
+    default_realm = %s
+    dns_lookup_kdc = false
+    dns_lookup_realm = false
+    dns_canonicalize_hostname = false
+    rdns = false
+    udp_preference_limit = 1
+[realms]
+    %s = {
+%s    }
+[domain_realm]
+    localhost = %s
+    .localhost = %s
+`, r.Name, r.Name, kdcs.String(), r.Name, r.Name)
+	// One profile for the KDC and the admin tools. The KDC writes its log to
+	// its standard error, which StartKDC reads.
+	kdc := fmt.Sprintf(`[kdcdefaults]
+    kdc_listen = 127.0.0.1:%d
+    kdc_tcp_listen = 127.0.0.1:%d
+[realms]
+    %s = {
+        database_name = %s/principal
+        key_stash_file = %s/stash
+        acl_file = %s/acl
+        supported_enctypes = %s
+        default_principal_flags = +preauth
+        max_life = 10h
+        max_renewable_life = 7d
+    }
+[logging]
+    kdc = STDERR
+    default = STDERR
+`, port, port, r.Name, r.Dir, r.Dir, r.Dir, o.Enctypes)
+	if err := os.WriteFile(r.Krb5Conf, []byte(client), 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(r.Dir, "kdc.conf"), []byte(kdc), 0o600)
+}
+
+func (r *Realm) addAll(o Options) error {
+	var b strings.Builder
+	for name, password := range o.Users {
+		fmt.Fprintf(&b, "addprinc -pw %s %s\n", quote(password), quote(name))
+	}
+	for _, s := range o.Services {
+		fmt.Fprintf(&b, "addprinc -randkey %s\n", quote(s))
+	}
+	if err := r.Kadmin(b.String()); err != nil {
+		return err
+	}
+	if len(o.Services) == 0 {
+		return nil
+	}
+	return r.ExportKeytab(r.Keytab, o.Services...)
+}
+
+// quote writes an argument of kadmin.local.
+func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// Env is the environment of Kerberos programs of this realm, added to our own.
+func (r *Realm) Env() []string {
+	return append(os.Environ(),
+		"KRB5_CONFIG="+r.Krb5Conf,
+		"KRB5_KDC_PROFILE="+filepath.Join(r.Dir, "kdc.conf"),
+		"KRB5CCNAME="+filepath.Join(r.Dir, "no-ccache"))
+}
+
+// run runs a program with the realm's environment.
+func (r *Realm) run(stdin string, name string, args ...string) error {
+	cmd := exec.Command(find(name), args...) //nolint:gosec // a test's own arguments
+	cmd.Env = r.Env()
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// find looks into sbin too, which is not in everybody's PATH.
+func find(name string) string {
+	for _, dir := range []string{"/usr/sbin", "/usr/bin", "/usr/local/sbin", "/opt/homebrew/sbin"} {
+		if p := filepath.Join(dir, name); exec.Command(p).Err == nil { //nolint:gosec // fixed names
+			if _, err := os.Stat(p); err == nil {
+				return p
+			}
+		}
+	}
+	return name
+}
+
+// Kadmin runs commands of kadmin.local, one a line. kadmin.local reports failures
+// of commands on standard error only, so any line there that is no warning fails.
+func (r *Realm) Kadmin(commands string) error {
+	cmd := exec.Command(find("kadmin.local"), "-r", r.Name) //nolint:gosec // fixed program
+	cmd.Env = r.Env()
+	cmd.Stdin = strings.NewReader(commands)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("kadmin.local: %w\n%s", err, stderr.String())
+	}
+	for line := range strings.Lines(stderr.String()) {
+		if strings.Contains(line, "while ") || strings.Contains(line, "usage:") {
+			return fmt.Errorf("kadmin.local: %s", strings.TrimSpace(line))
+		}
+	}
+	return nil
+}
+
+// AddPrincipal adds a user with a password.
+func (r *Realm) AddPrincipal(name, password string) error {
+	return r.Kadmin(fmt.Sprintf("addprinc -pw %s %s\n", quote(password), quote(name)))
+}
+
+// ExportKeytab writes the current keys of principals to a new file and renames
+// it to path, so that a reader never sees half a keytab.
+func (r *Realm) ExportKeytab(path string, principals ...string) error {
+	tmp := path + ".new"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	var b strings.Builder
+	for _, p := range principals {
+		fmt.Fprintf(&b, "ktadd -norandkey -k %s %s\n", quote(tmp), quote(p))
+	}
+	if err := r.Kadmin(b.String()); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// Kinit gets a ticket for a user by the kinit program and returns the path of
+// the credential cache, for KRB5CCNAME.
+func (r *Realm) Kinit(name, password string) (ccache string, err error) {
+	ccache = filepath.Join(r.Dir, "ccache-"+strings.ReplaceAll(name, "/", "_"))
+	return ccache, r.run(password+"\n", "kinit", "-c", ccache, name+"@"+r.Name)
+}
+
+// StartKDC starts the realm's KDC and waits until it listens. New has done so
+// already; tests use it after Stop.
+func (r *Realm) StartKDC() error {
+	cmd := exec.Command(find("krb5kdc"), "-n", "-r", r.Name) //nolint:gosec // fixed program
+	cmd.Env = r.Env()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	pipe, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	var log strings.Builder
+	lines := bufio.NewScanner(pipe)
+	for lines.Scan() {
+		log.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), "commencing operation") {
+			r.kdc = cmd
+			go func() { // the pipe must not fill up
+				for lines.Scan() {
+				}
+			}()
+			return nil
+		}
+	}
+	_ = cmd.Wait()
+	return fmt.Errorf("krb5kdc ended: %s", log.String())
+}
+
+// Stop ends the KDC. It may be called twice.
+func (r *Realm) Stop() {
+	if r.kdc == nil {
+		return
+	}
+	_ = r.kdc.Process.Kill()
+	_ = r.kdc.Wait()
+	r.kdc = nil
+}

@@ -1,0 +1,234 @@
+package kerberos
+
+import (
+	"encoding/binary"
+	"strconv"
+	"strings"
+)
+
+// ndr reads the little-endian NDR (C706 chapter 14) of a PAC buffer. Like
+// decoder it sticks to its first mistake; every count is checked against the
+// bytes that are left before anything is allocated for it.
+type ndr struct {
+	b   []byte
+	pos int
+	err error
+}
+
+func (n *ndr) fail() { n.err = reject(ReasonPAC, "logon information is not readable") }
+
+func (n *ndr) take(size int) []byte {
+	if n.err != nil || size < 0 || size > len(n.b)-n.pos {
+		n.fail()
+		return make([]byte, min(max(size, 0), 64)) // every fixed field is shorter
+	}
+	out := n.b[n.pos : n.pos+size]
+	n.pos += size
+	return out
+}
+
+func (n *ndr) skip(size int) { n.take(size) }
+
+func (n *ndr) u32() uint32 {
+	n.align()
+	return binary.LittleEndian.Uint32(n.take(4))
+}
+
+func (n *ndr) u16() uint16 { return binary.LittleEndian.Uint16(n.take(2)) }
+
+func (n *ndr) align() {
+	if r := n.pos % 4; r != 0 {
+		n.skip(4 - r)
+	}
+}
+
+// count reads the element count of an array of at least size bytes an element.
+func (n *ndr) count(size int) int {
+	c := n.u32()
+	if n.err != nil || uint64(c)*uint64(size) > uint64(len(n.b)-n.pos) { //nolint:gosec // small and positive
+		n.fail()
+		return 0
+	}
+	return int(c)
+}
+
+// unicode is an RPC_UNICODE_STRING whose text follows later.
+type unicode16 struct {
+	length  uint16 // bytes
+	pointer bool
+}
+
+func (n *ndr) unicode() (u unicode16) {
+	n.align()
+	u.length = n.u16()
+	n.skip(2) // MaximumLength
+	u.pointer = n.u32() != 0
+	return u
+}
+
+// text reads the text of u where its turn has come.
+func (n *ndr) text(u unicode16) string {
+	if !u.pointer {
+		return ""
+	}
+	n.u32() // maximum count
+	offset := n.u32()
+	c := n.count(2)
+	if offset != 0 || c*2 < int(u.length) {
+		n.fail()
+		return ""
+	}
+	b := n.take(c * 2)
+	n.align()
+	if n.err != nil {
+		return ""
+	}
+	return utf16String(b[:u.length&^1])
+}
+
+// sid reads an RPC_SID, MS-DTYP §2.4.2.3.
+func (n *ndr) sid() string {
+	c := n.count(4)
+	head := n.take(8)
+	if n.err != nil || head[0] != 1 || int(head[1]) != c || c > 15 {
+		n.fail()
+		return ""
+	}
+	var s strings.Builder
+	s.WriteString("S-1-")
+	authority := uint64(binary.BigEndian.Uint16(head[2:]))<<32 | uint64(binary.BigEndian.Uint32(head[4:]))
+	s.WriteString(strconv.FormatUint(authority, 10))
+	for range c {
+		s.WriteByte('-')
+		s.WriteString(strconv.FormatUint(uint64(n.u32()), 10))
+	}
+	return s.String()
+}
+
+// Attributes of a group, MS-PAC §2.2.1.
+const (
+	groupEnabled  = 0x04
+	groupDenyOnly = 0x10
+)
+
+func groupCounts(attributes uint32) bool {
+	return attributes&groupEnabled != 0 && attributes&groupDenyOnly == 0
+}
+
+// rids reads an array of GROUP_MEMBERSHIP and returns those that count.
+func (n *ndr) rids(want uint32) (out []uint32) {
+	c := n.count(8)
+	if uint32(c) != want { //nolint:gosec // bounded by count
+		n.fail()
+		return nil
+	}
+	for range c {
+		rid := n.u32()
+		if groupCounts(n.u32()) {
+			out = append(out, rid)
+		}
+	}
+	return out
+}
+
+// sids reads an array of KERB_SID_AND_ATTRIBUTES.
+func (n *ndr) sids(want uint32) (out []string) {
+	c := n.count(8)
+	if uint32(c) != want { //nolint:gosec // bounded by count
+		n.fail()
+		return nil
+	}
+	type entry struct{ pointer, counts bool }
+	entries := make([]entry, c)
+	for i := range entries {
+		entries[i].pointer = n.u32() != 0
+		entries[i].counts = groupCounts(n.u32())
+	}
+	for _, e := range entries {
+		if !e.pointer || n.err != nil {
+			continue
+		}
+		if sid := n.sid(); e.counts {
+			out = append(out, sid)
+		}
+	}
+	return out
+}
+
+// parseLogonInfo reads KERB_VALIDATION_INFO, MS-PAC §2.5, after the headers of
+// type serialization 1, MS-RPCE §2.2.6.
+func parseLogonInfo(b []byte) (*PAC, error) {
+	n := &ndr{b: b}
+	if head := n.take(16); head[0] != 1 || head[1] != 0x10 {
+		n.fail() // version 1, little endian
+	}
+	n.u32()                // pointer to the structure
+	n.skip(48)             // six times
+	var names [6]unicode16 // EffectiveName, FullName, script, profile, home, drive
+	for i := range names {
+		names[i] = n.unicode()
+	}
+	n.skip(4) // LogonCount, BadPasswordCount
+	user, primary, groupCount, groups := n.u32(), n.u32(), n.u32(), n.u32()
+	n.skip(4 + 16) // UserFlags, UserSessionKey
+	server, domain, domainSID := n.unicode(), n.unicode(), n.u32()
+	n.skip(8 + 4 + 4 + 8 + 8 + 4 + 4) // Reserved1 … Reserved3
+	extraCount, extra := n.u32(), n.u32()
+	resourceSID, resourceCount, resources := n.u32(), n.u32(), n.u32()
+
+	// What the pointers point to follows in the order of the pointers.
+	p := &PAC{Account: n.text(names[0]), FullName: n.text(names[1])}
+	for _, u := range names[2:] {
+		n.text(u)
+	}
+	rids := []uint32{primary}
+	if groups != 0 {
+		rids = append(rids, n.rids(groupCount)...)
+	}
+	n.text(server)
+	p.Domain = n.text(domain)
+	if domainSID == 0 {
+		n.fail()
+	}
+	base := n.sid()
+	p.SID = join(base, user)
+	for i, rid := range rids {
+		// The primary group usually comes again among the groups.
+		if i == 0 || rid != primary {
+			p.Groups = append(p.Groups, join(base, rid))
+		}
+	}
+	if extra != 0 {
+		p.Groups = append(p.Groups, n.sids(extraCount)...)
+	}
+	p.Groups = append(p.Groups, n.resourceGroups(resourceSID, resourceCount, resources)...)
+	if n.err == nil && (checkName(p.Account) != nil || user == 0) {
+		n.fail()
+	}
+	if n.err != nil {
+		return nil, n.err
+	}
+	return p, nil
+}
+
+// resourceGroups reads the domain-local groups, whose SIDs are compressed.
+func (n *ndr) resourceGroups(base, count, pointer uint32) (out []string) {
+	if base == 0 {
+		if pointer != 0 {
+			n.fail()
+		}
+		return nil
+	}
+	domain := n.sid()
+	if pointer == 0 {
+		return nil
+	}
+	for _, rid := range n.rids(count) {
+		out = append(out, join(domain, rid))
+	}
+	return out
+}
+
+func join(base string, rid uint32) string {
+	return base + "-" + strconv.FormatUint(uint64(rid), 10)
+}

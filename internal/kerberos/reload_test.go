@@ -1,0 +1,125 @@
+package kerberos
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestReadySaysWhatIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	writeKeytab(t, path("good"), ourSPN, "p", 1, 18)
+	writeKeytab(t, path("ldap"), "ldap/idp.localhost", "p", 1, 18)
+	writeKeytab(t, path("rc4"), ourSPN, "p", 1, 23)
+	must(t, os.WriteFile(path("garbage"), []byte("not a keytab"), 0o600))
+	must(t, os.WriteFile(path("empty"), nil, 0o600))
+	must(t, os.WriteFile(path("huge"), make([]byte, maxFile+1), 0o600))
+	must(t, os.Mkdir(path("directory"), 0o700))
+	realm := []Realm{{Name: ourRealm}}
+	for _, c := range []struct {
+		what    string
+		keytabs []string
+		realms  []Realm
+		want    Reason
+		hint    string
+	}{
+		{"good", []string{"good"}, realm, "", ""},
+		{"one of two is good", []string{"missing", "good"}, realm, "", ""},
+		{"no realm", []string{"good"}, nil, ReasonRealm, "kerberos.realms"},
+		{"none configured", nil, realm, ReasonNoKeytab, "export one"},
+		{"missing", []string{"missing"}, realm, ReasonNoKeytab, "no such file"},
+		{"no HTTP/ entry", []string{"ldap"}, realm, ReasonNoKeytab, "holds no HTTP/ entry"},
+		{"garbage", []string{"garbage"}, realm, ReasonNoKeytab, "is not a keytab"},
+		{"empty", []string{"empty"}, realm, ReasonNoKeytab, "is not a keytab"},
+		{"huge", []string{"huge"}, realm, ReasonNoKeytab, "at most 1 MB"},
+		{"directory", []string{"directory"}, realm, ReasonNoKeytab, "not a file"},
+		{"only RC4", []string{"rc4"}, realm, ReasonEtype, "rc4-hmac"},
+	} {
+		conf := Config{Realms: c.realms}
+		for _, k := range c.keytabs {
+			conf.Keytabs = append(conf.Keytabs, path(k))
+		}
+		a, err := New(Options{Config: conf, Seen: (&memory{}).Seen, Log: quiet()})
+		must(t, err)
+		err = a.Ready()
+		if got := reasonOf(t, err); got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+		if err != nil && !strings.Contains(err.Error(), c.hint) {
+			t.Errorf("%s: %v does not say %q", c.what, err, c.hint)
+		}
+	}
+}
+
+func TestUnreadableKeytabIsNoReasonNotToStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "missing")
+	a, err := New(Options{Config: Config{Keytabs: []string{path}, Realms: []Realm{{Name: ourRealm}}}, Seen: (&memory{}).Seen, Log: quiet()})
+	must(t, err)
+	s := a.Status()
+	if len(s.Keytabs) != 1 || s.Keytabs[0].Err == nil || len(s.Realms) != 1 {
+		t.Errorf("status = %+v", s)
+	}
+	writeKeytab(t, path, ourSPN, "service-password", ourKVNO, 18)
+	a.reload()
+	if err := a.Ready(); err != nil {
+		t.Errorf("after the file appeared: %v", err)
+	}
+	k := a.Status().Keytabs[0].Keys
+	if len(k) != 1 || k[0] != (KeyStatus{ourSPN + "@" + ourRealm, ourKVNO, "aes256-cts-hmac-sha1-96", true}) {
+		t.Errorf("keys = %+v", k)
+	}
+	expect(t, a, "a ticket", forge(a, 18).token(t), "")
+}
+
+func TestBrokenNewKeytabKeepsTheOldKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "http.keytab")
+	writeKeytab(t, path, ourSPN, "service-password", ourKVNO, 18)
+	var log bytes.Buffer
+	a, err := New(Options{Config: Config{Keytabs: []string{path}, Realms: []Realm{{Name: ourRealm}}},
+		Seen: (&memory{}).Seen, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	must(t, err)
+	good, err := os.ReadFile(path)
+	must(t, err)
+	log.Reset()
+	must(t, os.WriteFile(path, good[:len(good)-10], 0o600))
+	for range 3 {
+		a.reload()
+	}
+	if n := strings.Count(log.String(), "keytab not usable"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, log.String())
+	}
+	expect(t, a, "with a broken file", forge(a, 18).token(t), "")
+	must(t, os.Remove(path))
+	a.reload()
+	expect(t, a, "with no file", forge(a, 18).token(t), "")
+	writeKeytab(t, path, ourSPN, "another-password", ourKVNO+1, 18)
+	old := forge(a, 18)
+	a.reload()
+	expect(t, a, "the old key, after a new keytab", old.token(t), ReasonKVNO)
+	f := forge(a, 18)
+	f.kvno++
+	expect(t, a, "the new key", f.token(t), "")
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Run(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNewRefusesNonsense(t *testing.T) {
+	if _, err := New(Options{}); err == nil {
+		t.Error("without Seen: no error")
+	}
+	if _, err := New(Options{Seen: (&memory{}).Seen, Config: Config{Fallback: "digest"}}); err == nil {
+		t.Error("unknown fallback: no error")
+	}
+}

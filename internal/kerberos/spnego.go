@@ -1,0 +1,189 @@
+package kerberos
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+)
+
+// Mechanisms a client may offer, as the body of their OID.
+const (
+	oidSPNEGO  = "\x2b\x06\x01\x05\x05\x02"                 // 1.3.6.1.5.5.2
+	oidKRB5    = "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"     // 1.2.840.113554.1.2.2
+	oidMSKRB5  = "\x2a\x86\x48\x82\xf7\x12\x01\x02\x02"     // 1.2.840.48018.1.2.2, the same by a mistake of Windows 2000
+	oidNTLM    = "\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x0a" // 1.3.6.1.4.1.311.2.2.10
+	oidNEGOEX  = "\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x1e" // 1.3.6.1.4.1.311.2.2.30
+	oidIAKERB  = "\x2b\x06\x01\x05\x02\x05"                 // 1.3.6.1.5.2.5
+	tagGSS     = 0x60                                       // RFC 2743 §3.1
+	tagNegInit = 0xa0                                       // RFC 4178 §4.2
+	tagNegResp = 0xa1
+	maxMechs   = 32
+)
+
+// Values of negState, RFC 4178 §4.2.2.
+const (
+	negCompleted = 0
+	negReject    = 2
+)
+
+func isKerberos(oid string) bool { return oid == oidKRB5 || oid == oidMSKRB5 }
+
+// offer is a client's first token.
+type offer struct {
+	spnego   bool
+	mechs    []string // OIDs in the client's order; none without SPNEGO
+	mechList []byte   // their DER, which a mechListMIC covers
+	apReq    []byte   // the AP-REQ of the first mechanism
+	mic      []byte   // mechListMIC, nil if absent
+}
+
+// parseOffer reads an initiator's first token: SPNEGO's NegTokenInit, or a
+// Kerberos token without SPNEGO. What the client has instead of Kerberos is
+// told apart by the Reason, for that is the commonest failure there is.
+func parseOffer(token []byte) (*offer, error) {
+	if bytes.HasPrefix(token, []byte("NTLMSSP\x00")) {
+		return nil, reject(ReasonNTLM, "a bare NTLM token: the browser has no ticket for this address")
+	}
+	if len(token) > 0 && token[0] == tagNegResp {
+		// A continuation belongs to a first leg, which would have named the client.
+		return nil, reject(ReasonMalformed, "a NegTokenResp without a first leg")
+	}
+	var d decoder
+	tag, oid, rest := d.split(d.only(token, tagGSS))
+	if d.err != nil || tag != tagOID {
+		return nil, reject(ReasonMalformed, "no GSS-API token (RFC 2743 §3.1)")
+	}
+	if isKerberos(string(oid)) {
+		apReq, err := unframe(rest)
+		return &offer{apReq: apReq}, err
+	}
+	if string(oid) != oidSPNEGO {
+		return nil, reject(ReasonMalformed, fmt.Sprintf("GSS-API mechanism %x", short(string(oid))))
+	}
+	return parseNegTokenInit(rest)
+}
+
+// parseNegTokenInit reads NegTokenInit, RFC 4178 §4.2.1.
+func parseNegTokenInit(b []byte) (*offer, error) {
+	var d decoder
+	f := d.sequence(d.only(b, tagNegInit))
+	o := &offer{spnego: true, mechList: f[0]}
+	for list := d.only(f[0], tagSequence); len(list) > 0 && d.err == nil; {
+		tag, oid, rest := d.split(list)
+		if tag != tagOID || len(o.mechs) == maxMechs {
+			d.fail()
+		}
+		o.mechs, list = append(o.mechs, string(oid)), rest
+	}
+	var token []byte
+	if f[2] != nil {
+		token = d.octets(f[2])
+	}
+	if f[3] != nil {
+		o.mic = d.octets(f[3])
+	}
+	if d.err != nil {
+		return nil, reject(ReasonMalformed, "NegTokenInit is not readable (RFC 4178 §4.2.1)")
+	}
+	if err := o.checkMechs(); err != nil {
+		return nil, err
+	}
+	inner := d.only(token, tagGSS)
+	tag, oid, rest := d.split(inner)
+	if d.err != nil || tag != tagOID || !isKerberos(string(oid)) {
+		return nil, rejectSPNEGO(ReasonMalformed, "NegTokenInit carries no Kerberos token")
+	}
+	apReq, err := unframe(rest)
+	o.apReq = apReq
+	return o, err
+}
+
+// checkMechs refuses an offer whose first mechanism, the one the token is for,
+// is not Kerberos.
+func (o *offer) checkMechs() error {
+	if len(o.mechs) == 0 {
+		return rejectSPNEGO(ReasonMalformed, "an empty list of mechanisms")
+	}
+	if isKerberos(o.mechs[0]) {
+		return nil
+	}
+	has := map[string]bool{}
+	for _, m := range o.mechs {
+		has[m] = true
+	}
+	switch {
+	case has[oidKRB5] || has[oidMSKRB5]:
+		return rejectSPNEGO(ReasonNotFirst, "Kerberos is offered, but not first")
+	case has[oidNTLM]:
+		return rejectSPNEGO(ReasonNTLM, "NTLM is offered, Kerberos is not: the browser has no ticket for this address")
+	case has[oidNEGOEX] || has[oidIAKERB]:
+		return rejectSPNEGO(ReasonNegoexOnly, "only NEGOEX or IAKERB are offered")
+	}
+	return rejectSPNEGO(ReasonMalformed, "no mechanism we know")
+}
+
+// unframe takes the token id of an AP-REQ (RFC 4121 §4.1) off the front.
+func unframe(b []byte) ([]byte, error) {
+	if len(b) < 2 || b[0] != 1 || b[1] != 0 {
+		return nil, reject(ReasonMalformed, "the Kerberos token is not an AP-REQ (RFC 4121 §4.1)")
+	}
+	return b[2:], nil
+}
+
+// rejectSPNEGO is reject, with a token that says so.
+func rejectSPNEGO(r Reason, detail string) *Error {
+	return &Error{Reason: r, Detail: detail, Reply: negTokenResp(negReject, "", nil, nil)}
+}
+
+// negTokenResp writes NegTokenResp, RFC 4178 §4.2.2; empty fields are left out.
+func negTokenResp(state byte, mech string, token, mic []byte) []byte {
+	body := tlv(contextTag(0), []byte{tagEnumerated, 1, state})
+	if mech != "" {
+		body = appendTLV(body, contextTag(1), tlv(tagOID, []byte(mech)))
+	}
+	if token != nil {
+		body = appendTLV(body, contextTag(2), tlv(tagOctetString, token))
+	}
+	if mic != nil {
+		body = appendTLV(body, contextTag(3), tlv(tagOctetString, mic))
+	}
+	return tlv(tagNegResp, tlv(tagSequence, body))
+}
+
+// frame wraps an AP-REP as a GSS-API token, RFC 4121 §4.1.
+func frame(apRep []byte) []byte {
+	return tlv(tagGSS, []byte{tagOID, byte(len(oidKRB5))}, []byte(oidKRB5), []byte{2, 0}, apRep)
+}
+
+// Key usages and flags of MIC tokens, RFC 4121 §2, §4.2.2.
+const (
+	usageAcceptorSign  = 23
+	usageInitiatorSign = 25
+	sentByAcceptor     = 0x01
+	acceptorSubkey     = 0x04
+)
+
+// mic makes the acceptor's MIC token over msg, RFC 4121 §4.2.6.1.
+func mic(k keyBlock, seq uint32, msg []byte) ([]byte, error) {
+	head := []byte{4, 4, sentByAcceptor, 0xff, 0xff, 0xff, 0xff, 0xff}
+	head = binary.BigEndian.AppendUint64(head, uint64(seq))
+	_, sum, err := checksum(k, usageAcceptorSign, msg, head)
+	return append(head, sum...), err
+}
+
+// checkMIC verifies the initiator's MIC token over msg. Only AES keys make such
+// tokens; RC4's look different (RFC 4757 §7.2) and are not accepted here.
+func checkMIC(k keyBlock, token, msg []byte) error {
+	if _, ok := suiteOf(k.etype); !ok || len(token) < 16 {
+		return errIntegrity
+	}
+	head := token[:16]
+	if !bytes.Equal(head[:2], []byte{4, 4}) || head[2]&(sentByAcceptor|acceptorSubkey) != 0 {
+		return errIntegrity
+	}
+	_, sum, err := checksum(k, usageInitiatorSign, msg, head)
+	if err != nil || !equal(sum, token[16:]) {
+		return errIntegrity
+	}
+	return nil
+}

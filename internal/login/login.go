@@ -1,0 +1,244 @@
+// Package login is what a browser sees and does to log in, and the only place
+// where a login ends.
+//
+// A login request (a row, made by whoever wants somebody logged in: the
+// authorization endpoint, the account page) says what is required and where to
+// return; its id travels as ?login=, and it belongs to one browser: whoever
+// opens somebody else's link gets a page that says it is over. The steps are
+// paths: /login/negotiate asks for a ticket or, by the browser's own prompt, for
+// a name and password; /login shows the form. Each hands its credential to
+// package authn and every good one to finish, which starts the session and sends
+// the browser back to where the request came from.
+//
+// Nothing else lives below /login/, for browsers send a Basic password again to
+// everything in the directory that asked for it.
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"idp/internal/authn"
+	"idp/internal/kerberos"
+	"idp/internal/secret"
+	"idp/internal/session"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// formPurpose is what the login form's token is good for.
+const formPurpose = "login"
+
+// Config is everything New needs.
+type Config struct {
+	Store    *store.Store
+	Sessions *session.Sessions
+	Authn    *authn.Authn
+	Policy   *authn.Policy
+	Pages    *web.Pages
+	Kerberos kerberos.Config    // what is challenged, and for whom
+	Acceptor *kerberos.Acceptor // nil: no tickets here
+	// Site names the relying party behind a client id, for the page; nil when unknown.
+	Site func(ctx context.Context, clientID string) *web.Site
+}
+
+// Login serves the login pages. Safe for concurrent use.
+type Login struct{ Config }
+
+// New makes a Login.
+func New(c Config) (*Login, error) {
+	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Site == nil {
+		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages and Site are required")
+	}
+	return &Login{c}, nil
+}
+
+// attempt is one step of one browser: the login request, if there is one, and
+// what is known of who is asking.
+type attempt struct {
+	browser *session.Browser
+	row     *store.LoginRequest // nil: a program, or a form opened without one
+	from    authn.From
+}
+
+// begin reads the browser and its login request. The id comes from ?login=, in a
+// POST from the form's field of that name.
+func (l *Login) begin(w http.ResponseWriter, r *http.Request, id string) (*attempt, error) {
+	b, err := l.Sessions.Browser(w, r)
+	if err != nil {
+		return nil, badCookie(err)
+	}
+	info := web.InfoFrom(r.Context())
+	a := &attempt{browser: b, from: authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}}
+	if id == "" {
+		return a, nil
+	}
+	a.row, err = l.Store.LoginRequest(r.Context(), id, b.Hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, expired(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.from.ClientID, info.ClientID = a.row.ClientID, a.row.ClientID
+	return a, nil
+}
+
+// expired is the answer to a login request that is over, unknown, or another
+// browser's: to the visitor all the same.
+func expired(err error) error {
+	return &web.Error{
+		Status: http.StatusBadRequest, Code: "LOGIN_EXPIRED", Title: "This link has expired",
+		Message: "This login was already used, is too old, or was started in another browser.",
+		Hint:    "Start again from the site you came from.", Err: err,
+	}
+}
+
+func badCookie(err error) error {
+	if !errors.Is(err, session.ErrCookie) {
+		return err
+	}
+	return &web.Error{
+		Status: http.StatusBadRequest, Code: "COOKIE", Title: "Your browser sent a confusing cookie",
+		Message: "A cookie of this site arrived twice, so it cannot be trusted.",
+		Hint:    "Delete the cookies of this site and its neighbours, then start again from the site you came from.", Err: err,
+	}
+}
+
+// ServeForm answers GET /login with the form.
+func (l *Login) ServeForm(w http.ResponseWriter, r *http.Request) error {
+	a, err := l.begin(w, r, r.URL.Query().Get("login"))
+	if err != nil {
+		return err
+	}
+	if a.row == nil {
+		return l.startHere(w, r, a)
+	}
+	return l.page(w, r, http.StatusOK, a, authn.Reason(a.row.Reason))
+}
+
+// startHere is for people who open /login by itself: logged in they see their
+// account, else the form with a login request that leads there.
+func (l *Login) startHere(w http.ResponseWriter, r *http.Request, a *attempt) error {
+	if _, err := l.Sessions.Current(r); err == nil {
+		return web.Redirect(w, r, http.StatusSeeOther, "/account")
+	}
+	target, err := l.accountRequest(r, a, "", "")
+	if err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, target)
+}
+
+// accountRequest writes a login request that leads to /account and returns the
+// address of its form.
+func (l *Login) accountRequest(r *http.Request, a *attempt, reason authn.Reason, username string) (string, error) {
+	row := store.LoginRequest{BrowserHash: a.browser.Hash, ReturnTo: "/account", Reason: string(reason), Username: username}
+	target, err := l.Policy.Begin(r.Context(), row, a.from, authn.Markers{SignedOut: true}) // SignedOut: the form was asked for
+	if errors.Is(err, store.ErrTooMany) {
+		return "", web.TooManyRequests(err)
+	}
+	return target, err
+}
+
+// ServeSubmit answers POST /login: the form, or the wish for no company ticket.
+func (l *Login) ServeSubmit(w http.ResponseWriter, r *http.Request) error {
+	if err := web.ParseForm(w, r); err != nil {
+		return err
+	}
+	a, err := l.begin(w, r, r.PostForm.Get("login"))
+	if err != nil {
+		return err
+	}
+	if !l.Sessions.CheckFormToken(a.browser, formPurpose, r.PostForm.Get("form_token")) {
+		return &web.Error{
+			Status: http.StatusForbidden, Code: "FORM_TOKEN", Title: "This form has expired",
+			Message: "The form was not made for this browser, or its cookies were deleted since.",
+			Hint:    "Go back, reload the page, and try again. Cookies must be allowed.",
+		}
+	}
+	if r.PostForm.Has("no_ticket") {
+		if err := l.Sessions.SetMarkers(w, r, a.browser.SignedOut, true); err != nil {
+			return err
+		}
+		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
+	}
+	return l.submit(w, r, a)
+}
+
+func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error {
+	info := web.InfoFrom(r.Context())
+	info.Method = "form"
+	name := r.PostForm.Get("username")
+	res, err := l.Authn.Password(r.Context(), name, secret.String(r.PostForm.Get("password")), a.from)
+	var refused *authn.Error
+	if !errors.As(err, &refused) {
+		if err != nil {
+			return err
+		}
+		return l.finish(w, r, a, res)
+	}
+	logRefusal(info, refused)
+	if a.row == nil {
+		target, err := l.accountRequest(r, a, refused.Reason, refused.Name)
+		if err != nil {
+			return err
+		}
+		return web.Redirect(w, r, http.StatusSeeOther, target)
+	}
+	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(refused.Reason), refused.Name); err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
+}
+
+// logRefusal puts the reason into the request's one log line.
+func logRefusal(info *web.Info, e *authn.Error) {
+	info.Reason, info.Detail, info.User = string(e.Reason), e.Detail, e.Name
+}
+
+func formPath(row *store.LoginRequest) string { return stepPath(authn.PathForm, row) }
+
+func stepPath(path string, row *store.LoginRequest) string {
+	if row == nil {
+		return path
+	}
+	return path + "?login=" + url.QueryEscape(row.ID)
+}
+
+// page renders the login page, as an answer of its own or as a 401's body.
+func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *attempt, reason authn.Reason) error {
+	info := web.InfoFrom(r.Context())
+	p := web.LoginPage{
+		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
+		Notice: notice(reason), Reference: web.Reference(info, time.Now()),
+	}
+	inside := authn.Inside(l.Kerberos.OfferTo, a.from) && l.Policy.Kerberos
+	p.NoTicketOffer = inside && !a.browser.NoTicket
+	if a.row != nil {
+		p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID)
+		p.Username = a.row.Username
+		if p.Username == "" {
+			p.Username = a.row.LoginHint
+		}
+		if a.row.Fresh {
+			p.SignedInAs = l.signedInAs(r)
+		}
+	}
+	if inside && (a.row == nil || !a.row.Fresh) {
+		p.TicketURL = stepPath(authn.PathNegotiate, a.row)
+	}
+	return l.Pages.Render(w, r, status, "login", p)
+}
+
+// signedInAs is who must show that they are still there.
+func (l *Login) signedInAs(r *http.Request) string {
+	c, err := l.Sessions.Current(r)
+	if err != nil {
+		return ""
+	}
+	return c.User.Name
+}

@@ -1,0 +1,190 @@
+package login
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"idp/internal/authn"
+	"idp/internal/secret"
+	"idp/internal/web"
+)
+
+// ReasonTicketOld: the site wants a login more recent than the ticket's.
+const ReasonTicketOld authn.Reason = "TICKET_TOO_OLD"
+
+// maxAuthorization bounds the Authorization header: a ticket with a great many
+// groups is 48 KB, 64 KB in base64.
+const maxAuthorization = 64<<10 + 16
+
+// ServeNegotiate answers GET /login/negotiate: RFC 4559 (Negotiate) and RFC 7617
+// (Basic), one switch on the scheme. A request without credentials is challenged,
+// if it is a page that somebody opens; one with them is never challenged again,
+// with the page as the body of a bare 401 when they were refused, because after
+// any other answer browsers keep a wrong password and send it for ever.
+func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
+	a, err := l.begin(w, r, r.URL.Query().Get("login"))
+	if err != nil {
+		return err
+	}
+	if !l.offered(a) {
+		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
+	}
+	headers := r.Header["Authorization"]
+	if len(headers) > 1 || (len(headers) == 1 && len(headers[0]) > maxAuthorization) {
+		return l.refused(w, r, a, &authn.Error{Reason: "TOKEN_TOO_BIG", Detail: "Authorization header doubled or too long"})
+	}
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	value = strings.TrimSpace(value)
+	switch strings.ToLower(scheme) { // RFC 9110 §11.1: scheme names are case-insensitive
+	case "":
+		return l.challenge(w, r, a, l.basicRealm())
+	case "negotiate":
+		return l.ticket(w, r, a, value)
+	case "basic":
+		return l.basic(w, r, a, value)
+	default:
+		return l.refused(w, r, a, &authn.Error{Reason: authn.ReasonMalformedInput, Detail: "unknown authorization scheme"})
+	}
+}
+
+// offered: there is something to negotiate with, the client is inside, and the
+// login request does not demand that a person acts now.
+func (l *Login) offered(a *attempt) bool {
+	usable := l.Acceptor != nil && l.Acceptor.Ready() == nil
+	return usable && authn.Inside(l.Kerberos.OfferTo, a.from) && (a.row == nil || !a.row.Fresh)
+}
+
+// challenge asks for credentials, with the whole login page as the body for who
+// has none or cancels the prompt.
+func (l *Login) challenge(w http.ResponseWriter, r *http.Request, a *attempt, realm string) error {
+	if !navigation(r) {
+		return &web.Error{
+			Status: http.StatusForbidden, Code: "NOT_A_NAVIGATION", Title: "Log in by opening the page",
+			Message: "This address logs people in when they open it as a page, not when a script asks for it.",
+		}
+	}
+	h := w.Header()
+	h.Add("WWW-Authenticate", "Negotiate")
+	if l.Kerberos.Fallback == "basic" {
+		// A header line of its own: Chromium takes no ticket from a joined one.
+		h.Add("WWW-Authenticate", `Basic realm="`+realm+`", charset="UTF-8"`)
+	}
+	web.InfoFrom(r.Context()).Method = "challenge"
+	return l.page(w, r, http.StatusUnauthorized, a, "")
+}
+
+// navigation: somebody opens a page, or a program that sends no Fetch metadata
+// asks plainly. A script's request is never challenged: no page of another site
+// may use the visitor's ticket, or make a prompt appear.
+func navigation(r *http.Request) bool {
+	if r.Method != http.MethodGet {
+		return false
+	}
+	mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
+	if mode == "" && dest == "" && r.Header.Get("Sec-Fetch-Site") == "" {
+		return r.Header.Get("X-Requested-With") == ""
+	}
+	return mode == "navigate" && dest == "document"
+}
+
+func (l *Login) basicRealm() string {
+	if l.Kerberos.BasicRealm != "" {
+		return l.Kerberos.BasicRealm
+	}
+	if len(l.Kerberos.Realms) > 0 {
+		return l.Kerberos.Realms[0].Name
+	}
+	return "idp"
+}
+
+// ticket answers Negotiate.
+func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
+	web.InfoFrom(r.Context()).Method = "ticket"
+	token, err := base64.StdEncoding.DecodeString(value)
+	if err != nil {
+		return l.refused(w, r, a, &authn.Error{Reason: "MALFORMED_TOKEN", Detail: "the token is not base64"})
+	}
+	res, err := l.Authn.Ticket(r.Context(), token, a.from)
+	if err != nil {
+		return l.refused(w, r, a, err)
+	}
+	if a.row != nil && res.AuthTime.UnixMilli() < a.row.MinAuthTime {
+		return l.tooOld(w, r, a)
+	}
+	if len(res.Reply) > 0 { // mutual authentication: RFC 4559 §5
+		w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(res.Reply))
+	}
+	return l.finish(w, r, a, res)
+}
+
+// tooOld: the ticket is good, but nobody has typed a password since max_age.
+func (l *Login) tooOld(w http.ResponseWriter, r *http.Request, a *attempt) error {
+	web.InfoFrom(r.Context()).Reason = string(ReasonTicketOld)
+	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(ReasonTicketOld), ""); err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
+}
+
+// basic answers Basic. After a sign-out the first credential is answered by one
+// more challenge, under another realm string, for it is the browser that sent
+// it, from memory: so another user can be typed.
+func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
+	web.InfoFrom(r.Context()).Method = "basic"
+	if l.Kerberos.Fallback != "basic" {
+		return l.refused(w, r, a, &authn.Error{Reason: authn.ReasonMalformedInput, Detail: "Basic is not offered: kerberos.fallback"})
+	}
+	if a.browser.SignedOut {
+		switch {
+		case a.row == nil:
+			return web.Redirect(w, r, http.StatusSeeOther, authn.PathForm)
+		case !a.row.Rechallenged:
+			return l.rechallenge(w, r, a)
+		}
+	}
+	name, password, err := basicCredential(value)
+	if err != nil {
+		return l.refused(w, r, a, err)
+	}
+	res, err := l.Authn.Password(r.Context(), name, password, a.from)
+	if err != nil {
+		return l.refused(w, r, a, err)
+	}
+	return l.finish(w, r, a, res)
+}
+
+func (l *Login) rechallenge(w http.ResponseWriter, r *http.Request, a *attempt) error {
+	first, err := l.Store.MarkRechallenged(r.Context(), a.row.ID)
+	if err != nil {
+		return err
+	}
+	if !first {
+		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
+	}
+	return l.challenge(w, r, a, l.basicRealm()+", after signing out at "+time.Now().UTC().Format("15:04:05"))
+}
+
+// basicCredential decodes RFC 7617 §2: base64 of name ":" password, in UTF-8
+// (we say so in the challenge). authn checks lengths and encoding.
+func basicCredential(value string) (string, secret.String, error) {
+	raw, err := base64.StdEncoding.DecodeString(value)
+	name, password, colon := strings.Cut(string(raw), ":")
+	if err != nil || !colon {
+		return "", "", &authn.Error{Reason: authn.ReasonMalformedInput, Detail: "Basic credential is not base64 of name:password"}
+	}
+	return name, secret.String(password), nil
+}
+
+// refused answers a credential that was no good: a 401 without a challenge, the
+// page with the reason as its body. Other trouble is passed on.
+func (l *Login) refused(w http.ResponseWriter, r *http.Request, a *attempt, err error) error {
+	var e *authn.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	logRefusal(web.InfoFrom(r.Context()), e)
+	return l.page(w, r, http.StatusUnauthorized, a, e.Reason)
+}

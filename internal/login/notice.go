@@ -1,0 +1,68 @@
+package login
+
+import (
+	"idp/internal/authn"
+	"idp/internal/kerberos"
+	"idp/internal/web"
+)
+
+// Sentences for several reasons.
+const (
+	useForm   = "Log in with your name and password instead."
+	tellAdmin = "Log in with your name and password instead. If it happens again, read the reference below to your support."
+)
+
+// notices says what the visitor is told for a reason. Whatever would tell a
+// stranger that a name exists reads like a wrong password.
+var notices = map[authn.Reason]web.Notice{
+	kerberos.ReasonNTLM:        {Title: "Your computer has no company ticket", Text: "It offered an older kind of login (NTLM) that is not accepted here.", Hint: useForm},
+	kerberos.ReasonNegoexOnly:  {Title: "Your computer has no company ticket", Text: "It offered a kind of login that is not accepted here.", Hint: useForm},
+	kerberos.ReasonClockSkew:   {Title: "Your computer's clock is wrong", Text: "It differs from ours by more than five minutes, so your ticket cannot be accepted.", Hint: "Correct the clock, or log in with your name and password."},
+	kerberos.ReasonExpired:     {Title: "Your company ticket has expired", Text: "Lock and unlock your computer to get a new one.", Hint: useForm},
+	kerberos.ReasonRealm:       {Title: "Your company ticket is not accepted here", Text: "It comes from an organisation this site does not know.", Hint: useForm},
+	kerberos.ReasonTokenTooBig: {Title: "Your company ticket is too large", Text: "You are probably a member of very many groups.", Hint: tellAdmin},
+	kerberos.ReasonNotAPerson:  {Title: "This ticket is not a person's", Text: "It belongs to a machine or a service.", Hint: useForm},
+
+	kerberos.ReasonUnreachable:     {Title: "Passwords cannot be checked just now", Text: "Your company's login service does not answer. Your password was not wrong.", Hint: "Try again in a minute."},
+	kerberos.ReasonNotGenuine:      {Title: "Passwords cannot be checked just now", Text: "Your company's login service could not prove that it is genuine.", Hint: "Tell your support, with the reference below."},
+	kerberos.ReasonKDCError:        {Title: "Passwords cannot be checked just now", Text: "Your company's login service answered with an error.", Hint: "Try again in a minute."},
+	kerberos.ReasonPasswordExpired: {Title: "Your password has expired", Text: "Choose a new one where you usually change it, then log in here."},
+
+	authn.ReasonNameTaken:      {Title: "Your name needs a decision", Text: "Somebody else already uses the name you would have here.", Hint: "Tell your support, with the reference below."},
+	authn.ReasonTooManyGuesses: {Title: "Too many wrong passwords", Text: "To protect the account, no more passwords are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
+	ReasonTicketOld:            {Kind: "info", Title: "Please enter your password", Text: "The site asks for a more recent login than your company ticket shows."},
+}
+
+// passwordWrong is the one sentence for everything that must not be told apart.
+var passwordWrong = web.Notice{Title: "Name or password is wrong", Text: "Check both and try again. Capital letters count."}
+
+// ticketRefused is for the reasons that tell the visitor nothing.
+var ticketRefused = web.Notice{Title: "Your company ticket was not accepted", Hint: tellAdmin}
+
+func notice(reason authn.Reason) *web.Notice {
+	if reason == "" {
+		return nil
+	}
+	n, ok := notices[reason]
+	switch {
+	case ok:
+	case aboutPassword(reason):
+		n = passwordWrong
+	default:
+		n = ticketRefused
+	}
+	if n.Kind == "" {
+		n.Kind = "error"
+	}
+	return &n
+}
+
+func aboutPassword(reason authn.Reason) bool {
+	switch reason {
+	case kerberos.ReasonBadPassword, kerberos.ReasonClientUnknown, kerberos.ReasonLocked, kerberos.ReasonDisabled,
+		kerberos.ReasonAccountExpired, kerberos.ReasonPolicy, authn.ReasonUserDisabled, authn.ReasonFromOutside, authn.ReasonMalformedInput:
+		return true
+	default:
+		return false
+	}
+}

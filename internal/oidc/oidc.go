@@ -1,0 +1,101 @@
+// Package oidc is our OpenID provider: the endpoints a relying party talks to.
+//
+// A file per endpoint, and in it a small function per check, in the order and
+// under the name its specification gives it: OpenID Connect Core 1.0 (OIDC Core),
+// OAuth 2.0 (RFC 6749) as RFC 9700 wants it today, PKCE (RFC 7636), JWT access
+// tokens (RFC 9068), introspection (RFC 7662), revocation (RFC 7009), issuer
+// identification (RFC 9207), metadata (RFC 8414) and RP-Initiated Logout 1.0.
+//
+// Who somebody is, is not decided here: /authorize either finds a session that
+// satisfies the request or writes a login request, a row that belongs to one
+// browser, and sends the browser to package login; /authorize/resume takes over
+// when the row says that the login is done. What must happen once (a code is
+// redeemed, a refresh token rotated, a login request consumed) is one conditional
+// statement of package store.
+//
+// Every error that leaves is one of the protocol's, with its cause beside it for
+// the log: as a page until the redirect URI is proven, then to the relying party.
+package oidc
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"idp/internal/authn"
+	"idp/internal/keys"
+	"idp/internal/secret"
+	"idp/internal/session"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// Lifetimes of what the provider issues; zero values take the default.
+type Lifetimes struct {
+	Code            time.Duration // default 60 s
+	AccessToken     time.Duration // default 5 min
+	IDToken         time.Duration // default 5 min
+	RefreshIdle     time.Duration // an unused refresh token ends; default 8 h
+	SessionAbsolute time.Duration // and all that lives by a session; default 12 h
+}
+
+// Config is everything New needs.
+type Config struct {
+	Issuer    string // the one public URL, without a path or a final slash
+	Store     *store.Store
+	Sessions  *session.Sessions
+	Keys      *keys.Keys
+	Pages     *web.Pages
+	Clients   *Clients
+	Policy    *authn.Policy
+	Ring      *secret.Ring
+	Realm     string // default Kerberos realm, for {realm} in a client's preferred_username
+	Lifetimes Lifetimes
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+// Provider serves the endpoints. Safe for concurrent use.
+type Provider struct {
+	Config
+	refresh   refreshTokens
+	verified  *tokenCache
+	discovery document
+}
+
+// New checks the configuration and makes a Provider.
+func New(c Config) (*Provider, error) {
+	if c.Store == nil || c.Sessions == nil || c.Keys == nil || c.Pages == nil || c.Clients == nil || c.Policy == nil || c.Ring == nil {
+		return nil, errors.New("oidc: Store, Sessions, Keys, Pages, Clients, Policy and Ring are required")
+	}
+	u, err := url.Parse(c.Issuer)
+	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("oidc: issuer %q: want a URL without path, query and fragment", c.Issuer)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	c.Lifetimes = c.Lifetimes.withDefaults()
+	p := &Provider{Config: c, refresh: refreshTokens{c.Ring.Derive("refresh token")}, verified: newTokenCache()}
+	p.discovery, err = p.metadata()
+	return p, err
+}
+
+func (l Lifetimes) withDefaults() Lifetimes {
+	or := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
+		}
+	}
+	or(&l.Code, time.Minute)
+	or(&l.AccessToken, 5*time.Minute)
+	or(&l.IDToken, 5*time.Minute)
+	or(&l.RefreshIdle, 8*time.Hour)
+	or(&l.SessionAbsolute, 12*time.Hour)
+	return l
+}

@@ -1,0 +1,129 @@
+package oidc
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+)
+
+const (
+	maxParams = 100       // parameters of one request
+	maxQuery  = 16 << 10  // bytes of an authorization or logout request
+	maxForm   = 128 << 10 // bytes of a form posted by a program: assertions and tickets are long
+)
+
+// params are the parameters of a request that we know, each exactly once.
+// Unknown ones are ignored, and one without a value counts as absent
+// (RFC 6749 §3.1).
+type params map[string]string
+
+// known are the parameters of all our endpoints.
+var known = func() map[string]bool {
+	names := strings.Fields(`
+		response_type client_id redirect_uri scope state nonce response_mode code_challenge code_challenge_method
+		prompt max_age login_hint id_token_hint acr_values request request_uri resource
+		grant_type code code_verifier refresh_token client_secret client_assertion client_assertion_type
+		token token_type_hint access_token post_logout_redirect_uri form_token`)
+	set := map[string]bool{}
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}()
+
+// parseParams parses a query or form. Parameters that come twice are not in the
+// result, and the error, which is the protocol's, names the first of them; the
+// others can be used to decide where to send it.
+func parseParams(raw string, limit int) (params, error) {
+	ps := params{}
+	if len(raw) > limit {
+		return ps, protocol.ErrInvalidRequest().WithDescription("the request is longer than %d bytes", limit)
+	}
+	if strings.Count(raw, "&") >= maxParams {
+		return ps, protocol.ErrInvalidRequest().WithDescription("the request has more than %d parameters", maxParams)
+	}
+	var failed error
+	doubled := map[string]bool{}
+	for raw != "" {
+		var pair string
+		pair, raw, _ = strings.Cut(raw, "&")
+		name, value, err := parsePair(pair)
+		switch {
+		case err != nil:
+			failed = errors.Join(failed, err)
+		case value == "" || !known[name]:
+		case ps[name] != "":
+			doubled[name] = true
+			failed = errors.Join(failed, protocol.ErrInvalidRequest().WithDescription("parameter %s comes twice", name))
+		default:
+			ps[name] = value
+		}
+	}
+	for name := range doubled {
+		delete(ps, name)
+	}
+	return ps, failed
+}
+
+func parsePair(pair string) (name, value string, err error) {
+	name, value, _ = strings.Cut(pair, "=")
+	name, err1 := url.QueryUnescape(name)
+	value, err2 := url.QueryUnescape(value)
+	if err1 != nil || err2 != nil {
+		return "", "", protocol.ErrInvalidRequest().WithDescription("a parameter is not form-encoded")
+	}
+	// RFC 6749 appendix A has no control characters, and the database no NUL.
+	if known[name] && (!utf8.ValidString(value) || strings.IndexByte(value, 0) >= 0) {
+		return "", "", protocol.ErrInvalidRequest().WithDescription("parameter %s is not valid UTF-8 text", name)
+	}
+	return name, value, nil
+}
+
+// encode is what parseParams reads back.
+func (ps params) encode() string {
+	v := url.Values{}
+	for name, value := range ps {
+		v.Set(name, value)
+	}
+	return v.Encode()
+}
+
+// formParams reads the parameters of a POST from its body, and from nowhere else:
+// what stands in a URL is in logs, histories and Referer headers (RFC 6749 §3.2
+// and §2.3.1).
+func formParams(r *http.Request) (params, error) {
+	if r.Method != http.MethodPost {
+		return nil, failure{status: http.StatusMethodNotAllowed, allow: "POST",
+			err: protocol.ErrInvalidRequest().WithDescription("the method must be POST")}
+	}
+	if r.URL.RawQuery != "" {
+		return nil, protocol.ErrInvalidRequest().WithDescription("parameters must be in the body, not in the URL")
+	}
+	return bodyParams(r, maxForm)
+}
+
+func bodyParams(r *http.Request, limit int) (params, error) {
+	if !isForm(r.Header.Get("Content-Type")) {
+		return nil, protocol.ErrInvalidRequest().WithDescription("the body must be application/x-www-form-urlencoded")
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
+	if err != nil {
+		return nil, protocol.ErrInvalidRequest().WithDescription("the body could not be read").WithParent(err)
+	}
+	return parseParams(string(body), limit)
+}
+
+func isForm(contentType string) bool {
+	const form = "application/x-www-form-urlencoded"
+	if contentType == form {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == form
+}

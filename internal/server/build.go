@@ -1,0 +1,194 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"idp/internal/account"
+	"idp/internal/audit"
+	"idp/internal/authn"
+	"idp/internal/config"
+	"idp/internal/kerberos"
+	"idp/internal/login"
+	"idp/internal/oidc"
+	"idp/internal/secret"
+	"idp/internal/session"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// generation is everything the configuration file decides.
+type generation struct {
+	handler  http.Handler
+	acceptor *kerberos.Acceptor // nil: no kerberos section
+	server   *Server
+	cancel   context.CancelFunc
+}
+
+// run starts what the generation does beside requests.
+func (g *generation) run(ctx context.Context) {
+	ctx, g.cancel = context.WithCancel(ctx)
+	if g.acceptor != nil {
+		go g.server.background(ctx, "watching keytabs", g.acceptor.Run)
+	}
+}
+
+func (g *generation) stop() {
+	if g.cancel != nil {
+		g.cancel()
+	}
+}
+
+// parts are what routes puts together.
+type parts struct {
+	server  *Server
+	pages   *web.Pages
+	login   *login.Login
+	account *account.Account
+	oidc    *oidc.Provider
+	config  *config.Config
+}
+
+// build makes every part, in the order in which they depend on each other.
+func (s *Server) build(ctx context.Context, c *config.Config) (*generation, error) {
+	g := &generation{server: s}
+	p := parts{server: s, config: c}
+	var err error
+	if p.pages, err = web.NewPages(web.Brand{Name: c.Brand.Name, Logo: c.Brand.Logo, Accent: c.Brand.Accent, Help: c.Brand.Help}); err != nil {
+		return nil, err
+	}
+	sessions, err := session.New(session.Config{Store: s.store, Ring: s.ring, Issuer: c.IssuerURL(),
+		Idle: c.Lifetimes.SessionIdle.D(), Absolute: c.Lifetimes.SessionAbsolute.D(), Now: s.now})
+	if err != nil {
+		return nil, err
+	}
+	if g.acceptor, err = s.acceptor(c); err != nil {
+		return nil, err
+	}
+	auth, err := authn.New(authn.Config{Store: s.store, Ring: s.ring, Kerberos: g.acceptor, Section: c.Kerberos, Now: s.now})
+	if err != nil {
+		return nil, err
+	}
+	policy := &authn.Policy{Store: s.store, OfferTo: c.Kerberos.OfferTo, Kerberos: g.acceptor != nil, Now: s.now}
+	clients, err := s.clients(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	site := siteOf(clients)
+	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages,
+		Kerberos: c.Kerberos, Acceptor: g.acceptor, Site: site}); err != nil {
+		return nil, err
+	}
+	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: site}); err != nil {
+		return nil, err
+	}
+	if p.oidc, err = oidc.New(oidc.Config{Issuer: c.Issuer, Store: s.store, Sessions: sessions, Keys: s.keys, Pages: p.pages, Clients: clients,
+		Policy: policy, Ring: s.ring, Log: s.log, Now: s.now, Lifetimes: lifetimes(c)}); err != nil {
+		return nil, err
+	}
+	g.handler, err = p.routes(s.log)
+	return g, err
+}
+
+func lifetimes(c *config.Config) oidc.Lifetimes {
+	l := c.Lifetimes
+	return oidc.Lifetimes{Code: l.Code.D(), AccessToken: l.AccessToken.D(), IDToken: l.IDToken.D(), RefreshIdle: l.RefreshIdle.D(), SessionAbsolute: l.SessionAbsolute.D()}
+}
+
+// acceptor is nil without a kerberos section. A keytab that cannot be used is
+// said here and does not stop the server: the other methods go on, and the
+// acceptor looks again.
+func (s *Server) acceptor(c *config.Config) (*kerberos.Acceptor, error) {
+	if !c.HasKerberos {
+		return nil, nil //nolint:nilnil // no section, no acceptor
+	}
+	a, err := kerberos.New(kerberos.Options{Config: c.Kerberos, Seen: s.store.SeenOnce, Now: s.now, Log: s.log})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Ready(); err != nil {
+		s.log.Warn("no login by ticket: the other methods are offered", "err", err)
+	}
+	return a, nil
+}
+
+// clients are the relying parties of the file, with their secrets, and behind
+// them those of the database. Whoever is in both belongs to neither.
+func (s *Server) clients(ctx context.Context, c *config.Config) (*oidc.Clients, error) {
+	var file []store.Client
+	var problems config.Problems
+	for i, cl := range c.Clients {
+		at := fmt.Sprintf("$.clients[%d].client_id", i)
+		problem := func(err error, hint string) {
+			problems = append(problems, config.Problem{File: c.Path, Line: c.LineOf(at), Key: cl.ClientID, Text: err.Error(), Hint: hint})
+		}
+		cl.FromFile = true
+		if cl.ClientSecretFile != "" {
+			text, err := config.ReadSecret(cl.ClientSecretFile)
+			if err != nil {
+				problem(err, "")
+			}
+			cl.SecretHashes = [][]byte{secret.Hash(text)}
+		}
+		_, err := s.store.ClientByID(ctx, cl.ClientID)
+		if err == nil {
+			problem(errors.New("the database has a relying party of this id too"), "remove one: idp client remove "+cl.ClientID)
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		for _, err := range oidc.CheckClient(&cl) {
+			problem(err, "")
+		}
+		file = append(file, cl)
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return oidc.NewClients(file, s.store), nil
+}
+
+// siteOf shows a relying party on a page: its name, and the host it is at.
+func siteOf(clients *oidc.Clients) func(context.Context, string) *web.Site {
+	return func(ctx context.Context, id string) *web.Site {
+		if id == "" {
+			return nil
+		}
+		c, err := clients.ByID(ctx, id)
+		if err != nil {
+			return nil
+		}
+		site := &web.Site{Name: c.ClientName}
+		if site.Name == "" {
+			site.Name = c.ClientID
+		}
+		if len(c.RedirectURIs) > 0 {
+			if u, err := url.Parse(c.RedirectURIs[0]); err == nil {
+				site.Host = u.Host
+			}
+		}
+		return site
+	}
+}
+
+// seed makes the file's users where their names are free.
+func (s *Server) seed(ctx context.Context, c *config.Config) error {
+	for _, u := range c.Users {
+		if _, err := s.store.UserByName(ctx, u.Name); !errors.Is(err, store.ErrNotFound) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		password, err := config.ReadSecret(u.PasswordFile)
+		if err != nil {
+			return err
+		}
+		if err := AddUser(ctx, s.store, store.User{Name: u.Name, Email: u.Email, Groups: u.Groups}, password, audit.ActorConfig); err != nil && !errors.Is(err, store.ErrConflict) {
+			return fmt.Errorf("users: %s: %w", u.Name, err)
+		}
+	}
+	return nil
+}

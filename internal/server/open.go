@@ -1,0 +1,68 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"idp/internal/config"
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// keyCheck is the setting that shows whether a key ring fits a database.
+const keyCheck = "secret_key_check"
+
+// OpenStore opens the database and the key ring that fits it. The key file is
+// made only with an empty database: a new key beside an old database would make
+// its signing keys and cookies unreadable, so a missing or foreign one refuses.
+func OpenStore(ctx context.Context, c *config.Config, log *slog.Logger) (*store.Store, *secret.Ring, error) {
+	st, err := store.Open(ctx, store.Config{URL: c.Database, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	ring, err := openRing(ctx, st, c.SecretKeyFile)
+	if err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
+	return st, ring, nil
+}
+
+func openRing(ctx context.Context, st *store.Store, path string) (*secret.Ring, error) {
+	ring, err := secret.ReadRing(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		ring, err = makeRing(ctx, st, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
+		return nil, fmt.Errorf("secret_key_file %s can be read by everybody on this host: chmod 600 it", path)
+	}
+	kept, err := st.PutSettingOnce(ctx, keyCheck, ring.Seal(keyCheck, "", []byte("idp")))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ring.Open(keyCheck, "", kept); err != nil {
+		return nil, fmt.Errorf("secret_key_file %s does not fit this database: use the file it was made with (add its lines below the new one)", path)
+	}
+	return ring, nil
+}
+
+func makeRing(ctx context.Context, st *store.Store, path string) (*secret.Ring, error) {
+	empty, err := st.Empty(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := st.Setting(ctx, keyCheck); err == nil || !empty {
+		return nil, fmt.Errorf("secret_key_file %s is missing, and the database is not empty: restore the file that belongs to it", path)
+	}
+	ring := secret.NewRing()
+	if err := ring.WriteNew(path); err != nil {
+		return nil, err
+	}
+	return ring, nil
+}

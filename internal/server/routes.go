@@ -1,0 +1,53 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+
+	"idp/internal/web"
+)
+
+// routes is the route table: every path of idp stands here.
+func (p parts) routes(log *slog.Logger) (http.Handler, error) {
+	mux := http.NewServeMux()
+	page := func(pattern string, h web.Handler) { mux.Handle(pattern, p.pages.Handle(h)) }
+	form := http.NewCrossOriginProtection() // forms of ours only: OpenID's own cross-site POSTs must pass
+	if err := form.AddTrustedOrigin(p.config.Issuer); err != nil {
+		return nil, err
+	}
+	submit := func(pattern string, h web.Handler) { mux.Handle(pattern, form.Handler(p.pages.Handle(h))) }
+	api := func(pattern string, h web.Handler) { mux.Handle(pattern, p.oidc.Handle(h)) }
+
+	// OpenID provider
+	api("GET /.well-known/openid-configuration", p.oidc.ServeDiscovery)
+	api("GET /.well-known/oauth-authorization-server", p.oidc.ServeDiscovery)
+	api("GET /jwks", p.oidc.ServeJWKS)
+	page("GET /authorize", p.oidc.ServeAuthorize)
+	page("POST /authorize", p.oidc.ServeAuthorize)
+	page("GET /authorize/resume", p.oidc.ServeResume)
+	api("/token", p.oidc.ServeToken)
+	api("/userinfo", p.oidc.ServeUserinfo)
+	api("POST /introspect", p.oidc.ServeIntrospect)
+	api("/revoke", p.oidc.ServeRevoke)
+	page("GET /end_session", p.oidc.ServeEndSession)
+	page("POST /end_session", p.oidc.ServeEndSession)
+
+	// logging in
+	page("GET /login", p.login.ServeForm)
+	submit("POST /login", p.login.ServeSubmit)
+	page("GET /login/negotiate", p.login.ServeNegotiate)
+
+	// a person's own pages
+	page("GET /{$}", p.account.ServeHome)
+	page("GET /account", p.account.ServeAccount)
+
+	// operating
+	page("GET /healthz", p.server.serveHealth)
+	page("GET /readyz", p.server.serveReady)
+	mux.Handle("GET /static/", p.pages.Static())
+	page("/", p.pages.ServeNotFound)
+
+	return web.Chain(mux, web.ChainConfig{
+		Log: log, Pages: p.pages, TrustedProxies: p.config.TrustedProxies, HTTPS: p.config.IssuerURL().Scheme == "https",
+	}), nil
+}

@@ -1,0 +1,33 @@
+package server
+
+import (
+	"context"
+
+	"idp/internal/audit"
+	"idp/internal/secret"
+	"idp/internal/store"
+	"idp/internal/user"
+)
+
+// AddUser makes a local user; store.ErrConflict when the name is taken.
+func AddUser(ctx context.Context, st *store.Store, u store.User, password secret.String, actor string) error {
+	if err := user.CheckName(u.Name); err != nil {
+		return err
+	}
+	hash, err := user.NewHasher().Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	u.PasswordHash = hash
+	_, err = st.CreateUser(ctx, u, nil, store.Entry{Event: audit.UserAdded, Actor: actor, Name: u.Name})
+	return err
+}
+
+// SetPassword gives a user a new local password.
+func SetPassword(ctx context.Context, st *store.Store, u *store.User, password secret.String, actor string) error {
+	hash, err := user.NewHasher().Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return st.SetPassword(ctx, u.ID, hash, store.Entry{Event: audit.PasswordChanged, Actor: actor, UserID: u.ID, Name: u.Name})
+}

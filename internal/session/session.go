@@ -1,0 +1,214 @@
+// Package session is the single sign-on session and the two cookies of a browser.
+//
+// A session is a row in the database; the browser holds 256 random bits and the
+// row their SHA-256, so that a stolen database opens no session and any node can
+// answer. The row's id is the public `sid`: it stays when the same user logs in
+// again, while the cookie's secret is made anew at every login, so that a secret
+// planted before a login is worth nothing after it (session fixation). Another
+// user logging in ends the session of the first.
+//
+// The second cookie names the browser, logged in or not: login requests belong
+// to it (package login), and it carries the two things a browser wants
+// remembered without a login: "I signed out" and "no company ticket here".
+//
+// Over https both are __Host- cookies: Secure, no Domain, Path=/ (RFC 6265bis
+// §4.1.3.2). Plain http is for localhost only and has neither.
+package session
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"idp/internal/audit"
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// ErrNone means that the request carries no live session.
+var ErrNone = errors.New("no live session")
+
+// ErrCookie means that a cookie of ours arrived in a form we never sent, such as
+// twice: somebody else's doing, a sibling site's perhaps.
+var ErrCookie = errors.New("malformed cookie")
+
+// touchEvery is how far SeenAt may lag behind: one write a minute and session.
+const touchEvery = time.Minute
+
+// Config is everything New needs.
+type Config struct {
+	Store    *store.Store
+	Ring     *secret.Ring
+	Issuer   *url.URL
+	Idle     time.Duration // a session unused for so long ends; default 8 h
+	Absolute time.Duration // and every session after this; default 12 h
+	Now      func() time.Time
+}
+
+// Sessions reads, starts and ends sessions. Safe for concurrent use.
+type Sessions struct {
+	Config
+	browsers *browsers
+	secure   bool
+	name     string
+	formKeys [][]byte
+}
+
+// New checks the configuration and makes Sessions.
+func New(c Config) (*Sessions, error) {
+	if c.Store == nil || c.Ring == nil || c.Issuer == nil {
+		return nil, errors.New("session: Store, Ring and Issuer are required")
+	}
+	if c.Idle == 0 {
+		c.Idle = 8 * time.Hour
+	}
+	if c.Absolute == 0 {
+		c.Absolute = 12 * time.Hour
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &Sessions{Config: c, secure: c.Issuer.Scheme == "https", formKeys: c.Ring.Derive("form token")}
+	s.name = s.cookieName("idp_session")
+	s.browsers = newBrowsers(c.Ring.Derive("browser cookie"), s.cookieName("idp_browser"), s.secure)
+	return s, nil
+}
+
+func (s *Sessions) cookieName(name string) string {
+	if s.secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// Current is a live session and its user.
+type Current struct {
+	Session *store.Session
+	User    *store.User
+}
+
+// Current returns the session the request carries; ErrNone when there is none
+// that is alive, ErrCookie when the cookie comes twice.
+func (s *Sessions) Current(r *http.Request) (*Current, error) {
+	value, err := single(r, s.name)
+	if err != nil || value == "" {
+		return nil, errors.Join(ErrNone, err)
+	}
+	now := s.Now()
+	sess, u, err := s.Store.SessionBySecret(r.Context(), secret.Hash(secret.String(value)), now.UnixMilli())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, ErrNone
+	}
+	if err != nil {
+		return nil, err
+	}
+	if now.UnixMilli()-sess.SeenAt > touchEvery.Milliseconds() {
+		err = s.Store.TouchSession(r.Context(), sess.ID, now.UnixMilli(), now.Add(s.Idle).UnixMilli())
+	}
+	return &Current{sess, u}, err
+}
+
+// Login is what a finished login hands over.
+type Login struct {
+	User         *store.User
+	AMR          []string
+	ACR          string
+	AuthTime     time.Time
+	Until        time.Time // the session ends here at the latest; zero: no such limit
+	Principal    string
+	LoginRequest string // id of the login request this login completes; empty: none
+	Entry        store.Entry
+	Address      string
+}
+
+// Start begins a session for the browser, or renews the one of the same user,
+// under a new cookie secret, and completes the login request in the same
+// transaction. store.ErrNotFound: the login request is not this browser's, or
+// over. Only package login calls it, in one place.
+func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, l Login) (*store.Session, error) {
+	b, err := s.Browser(w, r)
+	if err != nil {
+		return nil, err
+	}
+	old, err := s.Current(r)
+	if err != nil && !errors.Is(err, ErrNone) {
+		return nil, err
+	}
+	cookie := secret.Token()
+	start := store.StartSession{Session: s.row(l, cookie, r), LoginRequestID: l.LoginRequest, BrowserHash: b.Hash, Entry: l.Entry}
+	switch {
+	case old != nil && old.User.ID == l.User.ID:
+		start.Session.ID = old.Session.ID
+	case old != nil:
+		start.EndOther = old.Session.ID
+	}
+	start.Entry.SessionID = start.Session.ID
+	if err := s.Store.StartSession(r.Context(), start); err != nil {
+		return nil, err
+	}
+	s.setCookie(w, cookie)
+	b.SignedOut = false
+	return &start.Session, s.browsers.save(w, r, b)
+}
+
+func (s *Sessions) row(l Login, cookie secret.String, r *http.Request) store.Session {
+	now := s.Now()
+	end := now.Add(s.Absolute)
+	if !l.Until.IsZero() && l.Until.Before(end) {
+		end = l.Until
+	}
+	return store.Session{
+		ID: secret.ID(), SecretHash: secret.Hash(cookie), UserID: l.User.ID, AMR: l.AMR, ACR: l.ACR, Principal: l.Principal,
+		AuthTime: l.AuthTime.UnixMilli(), CreatedAt: now.UnixMilli(), SeenAt: now.UnixMilli(),
+		IdleExpiresAt: now.Add(s.Idle).UnixMilli(), ExpiresAt: end.UnixMilli(),
+		Address: l.Address, UserAgent: truncate(r.UserAgent(), 256),
+	}
+}
+
+// End ends the session, forgets its cookie and marks the browser as signed out,
+// so that no silent ticket logs the person in again at once.
+func (s *Sessions) End(w http.ResponseWriter, r *http.Request, c *Current) error {
+	b, err := s.Browser(w, r)
+	if err != nil {
+		return err
+	}
+	if c != nil {
+		entry := store.Entry{Event: audit.SignedOut, Actor: c.User.Name, UserID: c.User.ID, Name: c.User.Name, SessionID: c.Session.ID}
+		if err := s.Store.EndSession(r.Context(), c.Session.ID, entry); err != nil {
+			return err
+		}
+	}
+	s.setCookie(w, "")
+	b.SignedOut = true
+	return s.browsers.save(w, r, b)
+}
+
+// setCookie sets the session cookie, or deletes it when the value is empty.
+func (s *Sessions) setCookie(w http.ResponseWriter, value secret.String) {
+	c := &http.Cookie{Name: s.name, Value: value.Reveal(), Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, c)
+}
+
+// single returns the value of a cookie that may come at most once.
+func single(r *http.Request, name string) (string, error) {
+	found := r.CookiesNamed(name)
+	switch len(found) {
+	case 0:
+		return "", nil
+	case 1:
+		return found[0].Value, nil
+	default:
+		return "", ErrCookie
+	}
+}
+
+func truncate(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n]
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"idp/internal/audit"
+)
+
+const codeColumns = `hash, grant_id, client_id, redirect_uri, code_challenge, user_id, session_id, scope, nonce, claims, resource,
+	amr, acr, auth_time, created_at, expires_at, used_at`
+
+func (c *Code) dest() []any {
+	return []any{&c.Hash, &c.GrantID, &c.ClientID, &c.RedirectURI, &c.CodeChallenge, &c.UserID, &c.SessionID, &c.Scope, &c.Nonce,
+		&c.Claims, &c.Resource, (*textList)(&c.AMR), &c.ACR, &c.AuthTime, &c.CreatedAt, &c.ExpiresAt, &c.UsedAt}
+}
+
+// Finish is one authorization that got its code.
+type Finish struct {
+	LoginRequestID string // empty: the session was there already, no login request
+	BrowserHash    []byte // with a LoginRequestID
+	SessionID      string
+	Code           Code
+}
+
+// FinishAuthorization stores a code, notes the relying party as visited by the
+// session and uses the login request up, all in one transaction. ErrNotFound:
+// the login request is unknown, expired, consumed, another browser's, another
+// client's or ended in another session, or the session is gone.
+func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
+	return s.db.write(ctx, func(t tx) error {
+		now := s.Now()
+		if f.LoginRequestID != "" {
+			l, err := consume(t, f.LoginRequestID, f.BrowserHash, f.SessionID, now)
+			if err != nil {
+				return err
+			}
+			if l.ClientID != f.Code.ClientID {
+				return ErrNotFound
+			}
+		}
+		if err := insertCode(t, f.Code, f.SessionID); err != nil {
+			return err
+		}
+		_, err := t.Exec(`
+			INSERT INTO session_clients (session_id, client_id, created_at) VALUES ($1, $2, $3)
+			ON CONFLICT DO NOTHING`, f.SessionID, f.Code.ClientID, now)
+		return err
+	})
+}
+
+// insertCode inserts a code for a session that is there.
+func insertCode(t tx, c Code, sessionID string) error {
+	n, err := t.Exec(`
+		INSERT INTO codes (hash, grant_id, client_id, redirect_uri, code_challenge, user_id, session_id, scope, nonce, claims, resource,
+			amr, acr, auth_time, created_at, expires_at)
+		SELECT $1, $2, $3, $4, $5, $6, s.id, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM sessions s WHERE s.id = $7`,
+		c.Hash, c.GrantID, c.ClientID, c.RedirectURI, c.CodeChallenge, c.UserID, sessionID, c.Scope, c.Nonce, c.Claims, c.Resource,
+		encodeList(c.AMR), c.ACR, c.AuthTime, c.CreatedAt, c.ExpiresAt)
+	return found(n, err)
+}
+
+// Redeem is one try to turn a code into tokens, by a client that has
+// authenticated itself.
+type Redeem struct {
+	Hash          []byte
+	ClientID      string
+	RedirectURI   string
+	CodeChallenge string // S256 of the code_verifier; empty without one
+	Now           Millis
+	// Grant says what the code gives; the family is nil when it gives no
+	// refresh token. It runs inside the transaction: no I/O, no crypto. Both get
+	// the code's grant id, client and user whatever it says.
+	Grant func(Code) (Grant, *RefreshFamily)
+	Entry Entry // address, request id … of the audit row for a second use
+}
+
+// RedeemCode turns a code into a grant, once. A check that fails consumes
+// nothing and is ErrNotFound. A second use by the same client is ErrReused, and
+// what the first one gave is revoked (RFC 6749 §4.1.2, RFC 9700 §4.5).
+func (s *Store) RedeemCode(ctx context.Context, r Redeem) (*Code, *Grant, error) {
+	var c *Code
+	var g Grant
+	var reused bool
+	err := s.db.write(ctx, func(t tx) (err error) {
+		reused = false
+		if c, err = useCode(t, r); errors.Is(err, ErrNotFound) {
+			reused, err = s.revokeReused(t, r)
+			if err == nil && !reused {
+				return ErrNotFound
+			}
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		var family *RefreshFamily
+		g, family = r.Grant(*c)
+		g.ID, g.ClientID, g.UserID, g.SessionID = c.GrantID, c.ClientID, c.UserID, c.SessionID
+		return insertGrant(t, g, family)
+	})
+	if err == nil && reused {
+		err = ErrReused
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, &g, nil
+}
+
+// useCode is the one statement that decides who gets the tokens of a code.
+func useCode(t tx, r Redeem) (*Code, error) {
+	c := &Code{}
+	return c, t.QueryRow(c.dest(), `
+		UPDATE codes SET used_at = $1
+		WHERE hash = $2 AND client_id = $3 AND redirect_uri = $4 AND code_challenge = $5 AND used_at = 0 AND expires_at > $1
+		AND EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
+			WHERE s.id = codes.session_id AND u.id = codes.user_id AND NOT u.disabled AND s.expires_at > $1 AND s.idle_expires_at > $1)
+		RETURNING `+codeColumns, r.Now, r.Hash, r.ClientID, r.RedirectURI, r.CodeChallenge)
+}
+
+// revokeReused revokes what a used code gave, and reports whether it was used.
+func (s *Store) revokeReused(t tx, r Redeem) (reused bool, err error) {
+	var c Code
+	err = t.QueryRow(c.dest(), `SELECT `+codeColumns+` FROM codes WHERE hash = $1 AND client_id = $2 AND used_at > 0`, r.Hash, r.ClientID)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	e := r.Entry
+	e.UserID, e.ClientID, e.SessionID = c.UserID, c.ClientID, c.SessionID
+	return true, s.revokeGrant(t, c.GrantID, e, audit.CodeReused, r.Now)
+}

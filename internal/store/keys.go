@@ -1,0 +1,59 @@
+package store
+
+import (
+	"context"
+
+	"idp/internal/audit"
+)
+
+func (k *SigningKey) dest() []any {
+	return []any{&k.Kid, &k.Algorithm, &k.Sealed, &k.CreatedAt, &k.ActiveAt, &k.RetiredAt, &k.ExpiresAt}
+}
+
+// SigningKeys lists all signing keys, the oldest first.
+func (s *Store) SigningKeys(ctx context.Context) ([]SigningKey, error) {
+	return queryAll(ctx, s, (*SigningKey).dest, `
+		SELECT kid, algorithm, sealed, created_at, active_at, retired_at, expires_at FROM signing_keys ORDER BY created_at, kid`)
+}
+
+// AddSigningKey adds a sealed key; ErrConflict when its kid is taken.
+func (s *Store) AddSigningKey(ctx context.Context, k SigningKey, e Entry) error {
+	return s.db.write(ctx, func(t tx) error {
+		n, err := t.Exec(`
+			INSERT INTO signing_keys (kid, algorithm, sealed, created_at, active_at, retired_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+			k.Kid, k.Algorithm, k.Sealed, k.CreatedAt, k.ActiveAt, k.RetiredAt, k.ExpiresAt)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrConflict
+		}
+		return s.keyChanged(t, k.Kid, e, audit.KeyAdded)
+	})
+}
+
+// RetireSigningKey says until when a key signs and until when it is published.
+func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiredAt, expiresAt Millis, e Entry) error {
+	return s.db.write(ctx, func(t tx) error {
+		n, err := t.Exec(`UPDATE signing_keys SET retired_at = $1, expires_at = $2 WHERE kid = $3`, retiredAt, expiresAt, kid)
+		if err := found(n, err); err != nil {
+			return err
+		}
+		return s.keyChanged(t, kid, e, audit.KeyRetired)
+	})
+}
+
+func (s *Store) keyChanged(t tx, kid string, e Entry, event string) error {
+	if e.Name == "" {
+		e.Name = kid
+	}
+	return s.writeEntry(t, e, event)
+}
+
+// DeleteSigningKeys deletes the keys that are not published any more since
+// before; a key whose end is undecided stays.
+func (s *Store) DeleteSigningKeys(ctx context.Context, expiredBefore Millis) error {
+	_, err := s.exec(ctx, `DELETE FROM signing_keys WHERE expires_at > 0 AND expires_at < $1`, expiredBefore)
+	return err
+}

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"idp/internal/audit"
+)
+
+// sessionColumns of sessions AS s, in the order of (*Session).dest.
+const sessionColumns = `s.id, s.secret_hash, s.user_id, s.amr, s.acr, s.principal, s.auth_time, s.created_at, s.seen_at,
+	s.idle_expires_at, s.expires_at, s.address, s.user_agent`
+
+func (s *Session) dest() []any {
+	return []any{&s.ID, &s.SecretHash, &s.UserID, (*textList)(&s.AMR), &s.ACR, &s.Principal, &s.AuthTime, &s.CreatedAt, &s.SeenAt,
+		&s.IdleExpiresAt, &s.ExpiresAt, &s.Address, &s.UserAgent}
+}
+
+// StartSession is one finished login.
+type StartSession struct {
+	Session        Session
+	EndOther       string // session of another user that this login ends; empty: none
+	LoginRequestID string // the login request it answers; empty: none
+	BrowserHash    []byte // of the browser that logs in; with a LoginRequestID
+	Entry          Entry
+}
+
+// StartSession records a login, all of it in one transaction or nothing: it
+// ends EndOther, inserts the session (or renews the row of that ID, which must
+// be the same user's), and marks the login request done. ErrNotFound: the login
+// request is unknown, over or another browser's, or the user is disabled.
+func (s *Store) StartSession(ctx context.Context, in StartSession) error {
+	e := in.Entry
+	e.SessionID = in.Session.ID
+	if e.UserID == "" {
+		e.UserID = in.Session.UserID
+	}
+	return s.db.write(ctx, func(t tx) error {
+		if in.EndOther != "" {
+			if err := s.endSession(t, in.EndOther, Entry{Actor: e.Actor, Address: e.Address, RequestID: e.RequestID}); err != nil {
+				return err
+			}
+		}
+		if err := upsertSession(t, in.Session); err != nil {
+			return err
+		}
+		if in.LoginRequestID != "" {
+			if err := loginDone(t, in, s.Now()); err != nil {
+				return err
+			}
+		}
+		return s.writeEntry(t, e, audit.Login)
+	})
+}
+
+func upsertSession(t tx, s Session) error {
+	n, err := t.Exec(`
+		INSERT INTO sessions (id, secret_hash, user_id, amr, acr, principal, auth_time, created_at, seen_at,
+			idle_expires_at, expires_at, address, user_agent)
+		SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM users u WHERE u.id = $3 AND NOT u.disabled
+		ON CONFLICT (id) DO UPDATE SET secret_hash = excluded.secret_hash, amr = excluded.amr, acr = excluded.acr,
+			principal = excluded.principal, auth_time = excluded.auth_time, seen_at = excluded.seen_at,
+			idle_expires_at = excluded.idle_expires_at, expires_at = excluded.expires_at,
+			address = excluded.address, user_agent = excluded.user_agent
+		WHERE sessions.user_id = excluded.user_id`,
+		s.ID, s.SecretHash, s.UserID, encodeList(s.AMR), s.ACR, s.Principal, s.AuthTime, s.CreatedAt, s.SeenAt,
+		s.IdleExpiresAt, s.ExpiresAt, s.Address, s.UserAgent)
+	return found(n, err)
+}
+
+// SessionBySecret finds the live session whose cookie hashes to hash, with its
+// user. ErrNotFound when it has expired or ended, or the user is disabled.
+func (s *Store) SessionBySecret(ctx context.Context, hash []byte, now Millis) (*Session, *User, error) {
+	sess, u := &Session{}, &User{}
+	err := s.queryRow(ctx, append(sess.dest(), u.dest()...), `
+		SELECT `+sessionColumns+`, `+userColumns+`
+		FROM sessions s JOIN users u ON u.id = s.user_id
+		WHERE s.secret_hash = $1 AND s.expires_at > $2 AND s.idle_expires_at > $2 AND NOT u.disabled`, hash, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	return sess, u, nil
+}
+
+// SessionByID finds a session by its sid, one that has expired included.
+func (s *Store) SessionByID(ctx context.Context, id string) (*Session, error) {
+	sess := &Session{}
+	if err := s.queryRow(ctx, sess.dest(), `SELECT `+sessionColumns+` FROM sessions s WHERE s.id = $1`, id); err != nil {
+		return nil, err
+	}
+	return sess, nil
+}
+
+// TouchSession moves the idle limit; never backwards.
+func (s *Store) TouchSession(ctx context.Context, id string, seenAt, idleExpiresAt Millis) error {
+	_, err := s.exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = $2 WHERE id = $3 AND seen_at < $1`, seenAt, idleExpiresAt, id)
+	return err
+}
+
+// EndSession deletes a session and revokes the grants that live by it. Ending a
+// session that is not there is no error and leaves no trace.
+func (s *Store) EndSession(ctx context.Context, id string, e Entry) error {
+	return s.db.write(ctx, func(t tx) error { return s.endSession(t, id, e) })
+}
+
+func (s *Store) endSession(t tx, id string, e Entry) error {
+	var userID string
+	err := t.QueryRow([]any{&userID}, `DELETE FROM sessions WHERE id = $1 RETURNING user_id`, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := revokeGrantsOfSession(t, id, s.Now()); err != nil {
+		return err
+	}
+	e.SessionID = id
+	if e.UserID == "" {
+		e.UserID = userID
+	}
+	return s.writeEntry(t, e, audit.SignedOut)
+}
+
+// SessionsOf lists a user's sessions that have not expired, the newest first.
+func (s *Store) SessionsOf(ctx context.Context, userID string) ([]Session, error) {
+	return queryAll(ctx, s, (*Session).dest, `
+		SELECT `+sessionColumns+` FROM sessions s
+		WHERE s.user_id = $1 AND s.expires_at > $2 AND s.idle_expires_at > $2
+		ORDER BY s.created_at DESC, s.id`, userID, s.Now())
+}
+
+// EndSessionsOf ends every session of a user and returns how many there were.
+func (s *Store) EndSessionsOf(ctx context.Context, userID string, e Entry) (ended int, err error) {
+	err = s.db.write(ctx, func(t tx) error {
+		var ids []string
+		err := t.Query(func(scan scanFunc) error {
+			var id string
+			defer func() { ids = append(ids, id) }()
+			return scan(&id)
+		}, `SELECT id FROM sessions WHERE user_id = $1`, userID)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := s.endSession(t, id, e); err != nil {
+				return err
+			}
+		}
+		ended = len(ids)
+		return nil
+	})
+	return ended, err
+}
+
+// VisitedClients lists the relying parties that a session gave a code to.
+func (s *Store) VisitedClients(ctx context.Context, sessionID string) ([]string, error) {
+	return queryAll(ctx, s, func(id *string) []any { return []any{id} }, `
+		SELECT client_id FROM session_clients WHERE session_id = $1 ORDER BY created_at, client_id`, sessionID)
+}

@@ -1,0 +1,245 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+func TestSessionIsFoundByItsSecretWhileItLives(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		u := w.user("alice")
+		sess := w.login(u)
+		got, owner, err := w.SessionBySecret(ctx, sess.SecretHash, w.Now())
+		must(t, err)
+		if d := cmp.Diff(&sess, got); d != "" {
+			t.Error(d)
+		}
+		if d := cmp.Diff(&u, owner); d != "" {
+			t.Error(d)
+		}
+		_, _, err = w.SessionBySecret(ctx, secret.Bytes(32), w.Now())
+		want(t, err, store.ErrNotFound)
+		_, _, err = w.SessionBySecret(ctx, sess.SecretHash, sess.IdleExpiresAt)
+		want(t, err, store.ErrNotFound)
+		must(t, w.TouchSession(ctx, sess.ID, w.in(time.Minute), w.in(100*time.Hour)))
+		_, _, err = w.SessionBySecret(ctx, sess.SecretHash, sess.IdleExpiresAt)
+		must(t, err)
+		_, _, err = w.SessionBySecret(ctx, sess.SecretHash, sess.ExpiresAt)
+		want(t, err, store.ErrNotFound)
+		must(t, w.TouchSession(ctx, sess.ID, w.Now(), w.Now())) // a late request of before moves nothing back
+		_, _, err = w.SessionBySecret(ctx, sess.SecretHash, sess.IdleExpiresAt)
+		must(t, err)
+	})
+}
+
+func TestLoggingInAgainChangesTheSecretAndKeepsTheSid(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		alice, mallory := w.user("alice"), w.user("mallory")
+		sess := w.login(alice)
+		again := sess
+		again.SecretHash, again.AMR, again.ACR = secret.Bytes(32), []string{"pwd", "otp"}, "mfa"
+		must(t, w.StartSession(ctx, store.StartSession{Session: again}))
+		_, _, err := w.SessionBySecret(ctx, sess.SecretHash, w.Now())
+		want(t, err, store.ErrNotFound)
+		got, err := w.SessionByID(ctx, sess.ID)
+		must(t, err)
+		if d := cmp.Diff(&again, got); d != "" {
+			t.Error(d)
+		}
+		stolen := w.newSession(mallory)
+		stolen.ID = sess.ID
+		want(t, w.StartSession(ctx, store.StartSession{Session: stolen}), store.ErrNotFound)
+		if got, _ := w.SessionByID(ctx, sess.ID); got.UserID != alice.ID {
+			t.Error("another user took the session over")
+		}
+	})
+}
+
+func TestAnotherUserEndsTheSessionBefore(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		old := w.login(w.user("alice"))
+		grant := w.granted(old, false)
+		next := w.newSession(w.user("bob"))
+		// a login request of another browser: nothing at all happens
+		l := w.pending([]byte("browser a"))
+		must(t, w.CreateLoginRequest(ctx, l))
+		start := store.StartSession{Session: next, EndOther: old.ID, LoginRequestID: l.ID, BrowserHash: []byte("browser b")}
+		want(t, w.StartSession(ctx, start), store.ErrNotFound)
+		_, _, err := w.TokenState(ctx, grant.ID, "", w.Now())
+		must(t, err)
+		start.BrowserHash = l.BrowserHash
+		must(t, w.StartSession(ctx, start))
+		_, err = w.SessionByID(ctx, old.ID)
+		want(t, err, store.ErrNotFound)
+		_, _, err = w.TokenState(ctx, grant.ID, "", w.Now())
+		want(t, err, store.ErrNotFound)
+		got, err := w.LoginRequest(ctx, l.ID, l.BrowserHash)
+		must(t, err)
+		if got.SessionID != next.ID || got.UserID != next.UserID || got.AuthTime != next.AuthTime {
+			t.Errorf("login request: %+v", got)
+		}
+	})
+}
+
+func TestSignOutRevokesAllButOfflineGrants(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		sess := w.login(w.user("alice"))
+		online, offline := w.granted(sess, false), w.granted(sess, true)
+		code := w.code(sess)
+		visited, err := w.VisitedClients(ctx, sess.ID)
+		must(t, err)
+		if d := cmp.Diff([]string{"wiki"}, visited); d != "" {
+			t.Error(d)
+		}
+		must(t, w.EndSession(ctx, sess.ID, store.Entry{}))
+		must(t, w.EndSession(ctx, sess.ID, store.Entry{}))
+		_, _, err = w.TokenState(ctx, online.ID, "", w.Now())
+		want(t, err, store.ErrNotFound)
+		_, _, _, err = w.RotateRefresh(ctx, w.rotate(online, 0))
+		want(t, err, store.ErrNotFound)
+		_, _, err = w.RedeemCode(ctx, w.redeem(code, true))
+		want(t, err, store.ErrNotFound)
+		_, _, err = w.TokenState(ctx, offline.ID, "", w.Now())
+		must(t, err)
+		_, _, _, err = w.RotateRefresh(ctx, w.rotate(offline, 0))
+		must(t, err)
+		want(t, w.FinishAuthorization(ctx, store.Finish{SessionID: sess.ID, Code: newCode(w, sess)}), store.ErrNotFound)
+		if d := cmp.Diff([]string{"login", "signed_out", "user_added"}, sorted(w.events())); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func TestEndingAllSessionsOfAUserLeavesTheOthers(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		alice, bob := w.user("alice"), w.user("bob")
+		w.login(alice)
+		w.login(alice)
+		w.login(bob)
+		list, err := w.SessionsOf(ctx, alice.ID)
+		must(t, err)
+		ended, err := w.EndSessionsOf(ctx, alice.ID, store.Entry{Actor: "admin"})
+		must(t, err)
+		left, err := w.SessionsOf(ctx, alice.ID)
+		must(t, err)
+		others, err := w.SessionsOf(ctx, bob.ID)
+		must(t, err)
+		if len(list) != 2 || ended != 2 || len(left) != 0 || len(others) != 1 {
+			t.Errorf("had %d, ended %d, left %d, others %d", len(list), ended, len(left), len(others))
+		}
+	})
+}
+
+func TestLoginRequestBelongsToOneBrowserAndIsUsedOnce(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		sess := w.login(w.user("alice"))
+		l := w.pending([]byte("browser"))
+		must(t, w.CreateLoginRequest(ctx, l))
+		_, err := w.LoginRequest(ctx, l.ID, []byte("another"))
+		want(t, err, store.ErrNotFound)
+		_, err = w.ConsumeLoginRequest(ctx, l.ID, l.BrowserHash, "") // nobody has logged in yet
+		want(t, err, store.ErrNotFound)
+		must(t, w.FailLoginRequest(ctx, l.ID, "bad_password", "alice"))
+		must(t, w.SetLoginRequestState(ctx, l.ID, []byte("state")))
+		for _, first := range []bool{true, false} {
+			got, err := w.MarkRechallenged(ctx, l.ID)
+			if err != nil || got != first {
+				t.Errorf("MarkRechallenged = %v, %v", got, err)
+			}
+		}
+		got, err := w.LoginRequest(ctx, l.ID, l.BrowserHash)
+		must(t, err)
+		if got.Reason != "bad_password" || got.Username != "alice" || string(got.State) != "state" || !got.Rechallenged {
+			t.Errorf("got %+v", got)
+		}
+		must(t, w.StartSession(ctx, store.StartSession{Session: sess, LoginRequestID: l.ID, BrowserHash: l.BrowserHash}))
+		for name, f := range map[string]store.Finish{
+			"another browser": {LoginRequestID: l.ID, BrowserHash: []byte("another"), SessionID: sess.ID, Code: newCode(w, sess)},
+			"another session": {LoginRequestID: l.ID, BrowserHash: l.BrowserHash, SessionID: w.login(w.user("bob")).ID, Code: newCode(w, sess)},
+			"another client":  {LoginRequestID: l.ID, BrowserHash: l.BrowserHash, SessionID: sess.ID, Code: store.Code{ClientID: "x", Hash: []byte{1}}},
+		} {
+			if err := w.FinishAuthorization(ctx, f); err == nil {
+				t.Error(name)
+			}
+		}
+		f := store.Finish{LoginRequestID: l.ID, BrowserHash: l.BrowserHash, SessionID: sess.ID, Code: newCode(w, sess)}
+		must(t, w.FinishAuthorization(ctx, f))
+		f.Code = newCode(w, sess)
+		want(t, w.FinishAuthorization(ctx, f), store.ErrNotFound)
+		_, err = w.LoginRequest(ctx, l.ID, l.BrowserHash)
+		want(t, err, store.ErrNotFound)
+	})
+}
+
+func TestLoginRequestExpires(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		sess := w.login(w.user("alice"))
+		l := w.pending([]byte("browser"))
+		must(t, w.CreateLoginRequest(ctx, l))
+		must(t, w.StartSession(ctx, store.StartSession{Session: sess, LoginRequestID: l.ID, BrowserHash: l.BrowserHash}))
+		w.pass(10 * time.Minute)
+		_, err := w.LoginRequest(ctx, l.ID, l.BrowserHash)
+		want(t, err, store.ErrNotFound)
+		_, err = w.ConsumeLoginRequest(ctx, l.ID, l.BrowserHash, sess.ID)
+		want(t, err, store.ErrNotFound)
+		want(t, w.FailLoginRequest(ctx, l.ID, "", ""), store.ErrNotFound)
+	})
+}
+
+func TestAFloodOfLoginRequestsIsBounded(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		var oldest, newest store.LoginRequest
+		for i := range 55 {
+			l := w.pending([]byte("one browser"))
+			must(t, w.CreateLoginRequest(ctx, l))
+			if i == 4 {
+				oldest = l
+			}
+			newest = l
+			w.pass(time.Millisecond)
+		}
+		_, err := w.LoginRequest(ctx, oldest.ID, oldest.BrowserHash)
+		want(t, err, store.ErrNotFound)
+		_, err = w.LoginRequest(ctx, newest.ID, newest.BrowserHash)
+		must(t, err)
+		for range 1950 {
+			must(t, w.CreateLoginRequest(ctx, w.pending(secret.Bytes(8))))
+		}
+		want(t, w.CreateLoginRequest(ctx, w.pending(secret.Bytes(8))), store.ErrTooMany)
+		other := w.pending(secret.Bytes(8))
+		other.Address = "192.0.2.2"
+		must(t, w.CreateLoginRequest(ctx, other))
+		w.pass(time.Hour)
+		must(t, w.CreateLoginRequest(ctx, w.pending(secret.Bytes(8))))
+	})
+}
+
+func TestPushedRequestIsReadableUntilItExpires(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		must(t, w.PutPushedRequest(ctx, []byte("h"), "wiki", "a=b", w.in(time.Minute)))
+		want(t, w.PutPushedRequest(ctx, []byte("h"), "evil", "a=c", w.in(time.Minute)), store.ErrConflict)
+		for range 2 {
+			client, params, err := w.PushedRequest(ctx, []byte("h"))
+			if err != nil || client != "wiki" || params != "a=b" {
+				t.Errorf("got %q %q %v", client, params, err)
+			}
+		}
+		w.pass(time.Minute)
+		_, _, err := w.PushedRequest(ctx, []byte("h"))
+		want(t, err, store.ErrNotFound)
+	})
+}

@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver "sqlite": pure Go, no cgo
+)
+
+// sqlite is the embedded database: a pool of connections that only read, and
+// the writer.
+type sqlite struct {
+	readers *sql.DB
+	stmts   *stmts
+	writer  *writer
+}
+
+// pragmas of every connection. busy_timeout is for other processes (the
+// command line) that write the same file; FULL makes a commit survive a power
+// cut; the WAL file shrinks back to 64 MiB after a burst.
+const pragmas = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+	"&_pragma=foreign_keys(ON)&_pragma=journal_size_limit(67108864)&_pragma=temp_store(MEMORY)" +
+	"&_pragma=cache_size(-16384)&_pragma=trusted_schema(OFF)"
+
+func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqlite, error) {
+	if path == "" || strings.Contains(path, ":memory:") {
+		return nil, errors.New("sqlite: needs the path of a file")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := createPrivate(path); err != nil {
+		return nil, err
+	}
+	dsn := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + "?" + pragmas
+	if err := migrateSQLite(ctx, path, dsn, log); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s := &sqlite{}
+	if s.writer, err = openWriter(ctx, dsn); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if s.readers, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
+		return nil, errors.Join(err, s.writer.close())
+	}
+	s.readers.SetMaxOpenConns(max(4, 2*runtime.GOMAXPROCS(0)))
+	s.readers.SetMaxIdleConns(max(4, 2*runtime.GOMAXPROCS(0)))
+	s.stmts = &stmts{prepare: s.readers.PrepareContext}
+	return s, nil
+}
+
+// createPrivate makes a new database file with mode 0600, which the files
+// beside it (-wal, -shm) inherit. It never opens an existing file: closing it
+// again would drop the locks this process has on it.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) // #nosec G304 -- the administrator's path
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// read implements backend. A read takes microseconds, so the caller's context
+// is looked at before it and not during it.
+func (s *sqlite) read(ctx context.Context, op func(tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return op(s.stmts)
+}
+
+func (s *sqlite) write(ctx context.Context, op func(tx) error) error { return s.writer.do(ctx, op) }
+
+func (s *sqlite) single(ctx context.Context, op func(tx) error) error { return s.writer.do(ctx, op) }
+
+func (s *sqlite) close() error {
+	err := s.writer.close()
+	s.stmts.close()
+	return errors.Join(err, s.readers.Close())
+}

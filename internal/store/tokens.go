@@ -1,0 +1,41 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// TokenState finds the grant and user behind an access token, in one query, for
+// userinfo and introspection. ErrNotFound: the token or its grant is revoked,
+// the user is disabled, or the session it lives by has ended.
+func (s *Store) TokenState(ctx context.Context, grantID, jti string, now Millis) (*Grant, *User, error) {
+	g, u := &Grant{}, &User{}
+	err := s.queryRow(ctx, append(g.dest(), u.dest()...), `SELECT `+grantColumns+`, `+userColumns+liveGrant+`
+		AND NOT EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = $3)`, now, grantID, jti)
+	if err != nil {
+		return nil, nil, err
+	}
+	return g, u, nil
+}
+
+// RevokeToken remembers a jti until its token has expired by itself.
+func (s *Store) RevokeToken(ctx context.Context, jti string, expires Millis) error {
+	_, err := s.exec(ctx, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, jti, expires)
+	return err
+}
+
+// TokenRevoked reports whether RevokeToken was called for jti.
+func (s *Store) TokenRevoked(ctx context.Context, jti string) (revoked bool, err error) {
+	err = s.queryRow(ctx, []any{&revoked}, `SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $1)`, jti)
+	return revoked, err
+}
+
+// SeenOnce reports whether hash comes for the first time, and remembers it until
+// then: Kerberos authenticators, assertions and proofs count once on all nodes.
+func (s *Store) SeenOnce(ctx context.Context, hash []byte, until time.Time) (first bool, err error) {
+	n, err := s.exec(ctx, `
+		INSERT INTO replays (hash, expires_at) VALUES ($1, $2)
+		ON CONFLICT (hash) DO UPDATE SET expires_at = excluded.expires_at WHERE replays.expires_at <= $3`,
+		hash, until.UnixMilli(), s.Now())
+	return n == 1, err
+}

@@ -1,0 +1,294 @@
+package store_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"idp/internal/store"
+)
+
+func TestACheckThatFailsConsumesNoCode(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		sess := w.login(w.user("alice"))
+		code := w.code(sess)
+		for name, spoil := range map[string]func(*store.Redeem){
+			"another client":       func(r *store.Redeem) { r.ClientID = "evil" },
+			"another redirect_uri": func(r *store.Redeem) { r.RedirectURI = "https://evil.example/" },
+			"no verifier":          func(r *store.Redeem) { r.CodeChallenge = "" },
+			"another verifier":     func(r *store.Redeem) { r.CodeChallenge = "x" },
+			"another code":         func(r *store.Redeem) { r.Hash = []byte("x") },
+			"too late":             func(r *store.Redeem) { r.Now = code.ExpiresAt },
+		} {
+			r := w.redeem(code, false)
+			spoil(&r)
+			if _, _, err := w.RedeemCode(ctx, r); err == nil {
+				t.Errorf("%s: redeemed", name)
+			}
+		}
+		got, grant, err := w.RedeemCode(ctx, w.redeem(code, false))
+		must(t, err)
+		code.UsedAt = w.Now()
+		if d := cmp.Diff(&code, got); d != "" {
+			t.Error(d)
+		}
+		stored, err := w.Grant(ctx, code.GrantID)
+		must(t, err)
+		if d := cmp.Diff(grant, stored); d != "" || grant.UserID != sess.UserID || grant.SessionID != sess.ID {
+			t.Errorf("%s %+v", d, grant)
+		}
+	})
+}
+
+func TestASecondUseOfACodeRevokesTheFirst(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		sess := w.login(w.user("alice"))
+		code := w.code(sess)
+		_, grant, err := w.RedeemCode(ctx, w.redeem(code, false))
+		must(t, err)
+		w.pass(30 * time.Minute) // long after the code expired
+		other := w.redeem(code, false)
+		other.ClientID = "evil"
+		_, _, err = w.RedeemCode(ctx, other) // another client cannot revoke
+		want(t, err, store.ErrNotFound)
+		_, _, err = w.TokenState(ctx, grant.ID, "", w.Now())
+		must(t, err)
+		_, _, err = w.RedeemCode(ctx, w.redeem(code, false))
+		want(t, err, store.ErrReused)
+		_, _, err = w.TokenState(ctx, grant.ID, "", w.Now())
+		want(t, err, store.ErrNotFound)
+		_, _, _, err = w.RotateRefresh(ctx, w.rotate(grant, 0))
+		want(t, err, store.ErrNotFound)
+		if !slices.Contains(w.events(), "code_reused") {
+			t.Error("no audit entry")
+		}
+	})
+}
+
+func TestRefreshTokenRotates(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		u := w.user("alice")
+		grant := w.granted(w.login(u), false)
+		f, g, owner, err := w.RotateRefresh(ctx, w.rotate(grant, 0))
+		must(t, err)
+		if f.Generation != 1 || g.ID != grant.ID || owner.ID != u.ID {
+			t.Errorf("got %+v %+v %+v", f, g, owner)
+		}
+		w.pass(20 * time.Second) // the answer was lost: the same successor
+		f, _, _, err = w.RotateRefresh(ctx, w.rotate(grant, 0))
+		must(t, err)
+		if f.Generation != 1 {
+			t.Errorf("successor %d", f.Generation)
+		}
+		stranger := w.rotate(grant, 1)
+		stranger.ClientID = "evil"
+		_, _, _, err = w.RotateRefresh(ctx, stranger)
+		want(t, err, store.ErrNotFound)
+		_, _, _, err = w.RotateRefresh(ctx, w.rotate(grant, 7)) // none of ours
+		want(t, err, store.ErrNotFound)
+		f, _, _, err = w.RotateRefresh(ctx, w.rotate(grant, 1))
+		must(t, err)
+		if f.Generation != 2 {
+			t.Errorf("successor %d", f.Generation)
+		}
+	})
+}
+
+func TestAnOldRefreshTokenKillsTheFamily(t *testing.T) {
+	for name, presented := range map[string]int64{"two generations back": 0, "one back after the grace period": 1} {
+		t.Run(name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				ctx := t.Context()
+				grant := w.granted(w.login(w.user("alice")), false)
+				for generation := range int64(2) {
+					_, _, _, err := w.RotateRefresh(ctx, w.rotate(grant, generation))
+					must(t, err)
+				}
+				if presented == 1 {
+					w.pass(31 * time.Second)
+				}
+				_, _, _, err := w.RotateRefresh(ctx, w.rotate(grant, presented))
+				want(t, err, store.ErrReused)
+				_, _, _, err = w.RotateRefresh(ctx, w.rotate(grant, 2))
+				want(t, err, store.ErrNotFound)
+				_, _, err = w.TokenState(ctx, grant.ID, "", w.Now())
+				want(t, err, store.ErrNotFound)
+				if !slices.Contains(w.events(), "refresh_reused") {
+					t.Error("no audit entry")
+				}
+			})
+		})
+	}
+}
+
+func TestARefreshTokenThatMayNotBeUsedIsNotUsedUp(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		sess := w.login(w.user("alice"))
+		grant := w.granted(sess, false)
+		w.pass(61 * time.Minute) // the session is idle, the family not
+		_, _, _, err := w.RotateRefresh(ctx, w.rotate(grant, 0))
+		want(t, err, store.ErrNotFound)
+		must(t, w.TouchSession(ctx, sess.ID, w.Now(), w.in(time.Hour)))
+		f, _, _, err := w.RotateRefresh(ctx, w.rotate(grant, 0))
+		must(t, err)
+		if f.Generation != 1 {
+			t.Errorf("generation %d", f.Generation)
+		}
+	})
+}
+
+func TestRevokedTokensAndGrantsDoNotCount(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		grant := w.granted(w.login(w.user("alice")), true)
+		must(t, w.RevokeToken(ctx, "one", w.in(time.Minute)))
+		must(t, w.RevokeToken(ctx, "one", w.in(time.Minute)))
+		for jti, revoked := range map[string]bool{"one": true, "two": false} {
+			got, err := w.TokenRevoked(ctx, jti)
+			_, _, state := w.TokenState(ctx, grant.ID, jti, w.Now())
+			if err != nil || got != revoked || (state != nil) != revoked {
+				t.Errorf("%s: %v, %v, %v", jti, got, err, state)
+			}
+		}
+		_, _, err := w.TokenState(ctx, grant.ID, "two", grant.ExpiresAt)
+		want(t, err, store.ErrNotFound)
+		must(t, w.RevokeGrant(ctx, grant.ID, store.Entry{}))
+		must(t, w.RevokeGrant(ctx, grant.ID, store.Entry{}))
+		_, _, err = w.TokenState(ctx, grant.ID, "two", w.Now())
+		want(t, err, store.ErrNotFound)
+		_, _, _, err = w.RotateRefresh(ctx, w.rotate(grant, 0))
+		want(t, err, store.ErrNotFound)
+		if got := w.events(); got[0] != "grant_revoked" && !slices.Contains(got, "grant_revoked") {
+			t.Errorf("events %v", got)
+		}
+	})
+}
+
+func TestAReplayIsSeenUntilItWouldBeTooOldAnyway(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		until := time.UnixMilli(w.in(time.Minute))
+		for i, step := range []struct {
+			pass  time.Duration
+			first bool
+		}{{0, true}, {0, false}, {time.Minute - time.Millisecond, false}, {time.Millisecond, true}} {
+			w.pass(step.pass)
+			first, err := w.SeenOnce(t.Context(), []byte("authenticator"), until)
+			if err != nil || first != step.first {
+				t.Errorf("step %d: %v, %v", i, first, err)
+			}
+			until = time.UnixMilli(w.in(time.Minute))
+			if i < 3 {
+				until = time.UnixMilli(1_800_000_060_000)
+			}
+		}
+	})
+}
+
+func TestGuessesAreReservedBeforeTheyAreMade(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		take := func(password string) (store.GuessState, string) {
+			t.Helper()
+			state, token, err := w.TakeGuess(ctx, "alice", []byte(password), 2, time.Minute, w.Now())
+			must(t, err)
+			return state, token
+		}
+		expect := func(password string, wanted store.GuessState) string {
+			t.Helper()
+			state, token := take(password)
+			if state != wanted {
+				t.Fatalf("%s: state %d, want %d", password, state, wanted)
+			}
+			return token
+		}
+		a := expect("a", store.GuessTaken)
+		expect("a", store.GuessBusy)
+		b := expect("b", store.GuessTaken)
+		expect("c", store.GuessBusy) // one may come back
+		must(t, w.GiveBackGuess(ctx, b))
+		must(t, w.FailGuess(ctx, a, w.in(30*time.Minute)))
+		must(t, w.GiveBackGuess(ctx, a)) // too late: it is booked
+		expect("a", store.GuessKnownWrong)
+		b = expect("b", store.GuessTaken)
+		must(t, w.FailGuess(ctx, b, w.in(30*time.Minute)))
+		expect("c", store.GuessLocked)
+		if n, err := w.GuessesOf(ctx, "alice"); err != nil || n != 2 {
+			t.Errorf("GuessesOf = %d, %v", n, err)
+		}
+		w.pass(30 * time.Minute)
+		expect("a", store.GuessTaken) // forgotten
+		w.pass(time.Minute)
+		c := expect("c", store.GuessTaken) // the process that took a died
+		must(t, w.FailGuess(ctx, c, w.in(time.Hour)))
+		must(t, w.ClearGuesses(ctx, "alice"))
+		expect("c", store.GuessTaken)
+	})
+}
+
+func TestSweeperDeletesWhatExpiredAndNothingElse(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		sess := w.login(w.user("alice"))
+		used, unused := w.code(sess), w.code(sess)
+		_, grant, err := w.RedeemCode(ctx, w.redeem(used, false))
+		must(t, err)
+		l := w.pending([]byte("b"))
+		must(t, w.CreateLoginRequest(ctx, l))
+		must(t, w.RevokeToken(ctx, "jti", w.in(time.Minute)))
+		_, err = w.SeenOnce(ctx, []byte("x"), time.UnixMilli(w.in(time.Minute)))
+		must(t, err)
+		must(t, w.PutPushedRequest(ctx, []byte("h"), "", "", w.in(time.Minute)))
+		_, _, err = w.TakeGuess(ctx, "alice", []byte("p"), 3, time.Minute, w.Now())
+		must(t, err)
+		sweep := func(wanted int64) {
+			t.Helper()
+			n, err := w.Sweep(ctx)
+			if err != nil || n != wanted {
+				t.Fatalf("swept %d, %v, want %d", n, err, wanted)
+			}
+		}
+		sweep(0)
+		w.pass(time.Hour)
+		sweep(5) // login request, jti, replay, pushed request, guess
+		_, _, err = w.RedeemCode(ctx, w.redeem(used, false))
+		want(t, err, store.ErrReused) // still noticed
+		w.pass(11*time.Hour - time.Millisecond)
+		sweep(0)
+		w.pass(time.Millisecond)
+		sweep(1) // session
+		if visited, _ := w.VisitedClients(ctx, sess.ID); len(visited) != 0 {
+			t.Error("visited clients of a session that is gone")
+		}
+		w.pass(12*time.Hour - time.Millisecond)
+		sweep(0)
+		w.pass(time.Millisecond)
+		sweep(2) // grant, family
+		w.pass(time.Minute)
+		sweep(2) // codes
+		_, _, err = w.RedeemCode(ctx, w.redeem(unused, false))
+		want(t, err, store.ErrNotFound)
+		_, err = w.Grant(ctx, grant.ID)
+		want(t, err, store.ErrNotFound)
+		if len(w.events()) == 0 {
+			t.Error("the audit log was swept")
+		}
+	})
+}
+
+func TestSweeperWorksOffMoreThanABatch(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for i := range 450 {
+			must(t, w.RevokeToken(t.Context(), string(rune('a'+i)), w.in(time.Minute)))
+		}
+		w.pass(time.Hour)
+		if n, err := w.Sweep(t.Context()); err != nil || n != 450 {
+			t.Errorf("swept %d, %v", n, err)
+		}
+	})
+}

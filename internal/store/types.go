@@ -1,0 +1,195 @@
+package store
+
+import "encoding/json"
+
+// Millis is a point in time as stored: milliseconds since 1970, UTC; 0 is never.
+type Millis = int64
+
+// User is a person. ID is the `sub` of every token; Name is unique, never reused
+// and what relying parties see as preferred_username.
+type User struct {
+	ID            string
+	Name          string
+	FullName      string
+	Email         string
+	EmailVerified bool
+	PasswordHash  string // PHC string; empty: no local password
+	Groups        []string
+	Admin         bool
+	Disabled      bool
+	CreatedAt     Millis
+	UpdatedAt     Millis
+}
+
+// Identity is what a source outside knows a user by.
+type Identity struct {
+	Source    string // "kerberos:REALM" or "upstream:ISSUER"
+	Key       string // principal name or SID; the upstream's sub
+	UserID    string
+	CreatedAt Millis
+}
+
+// Client is a relying party. Field names are those of RFC 7591 where it has
+// them; the same struct is read from the configuration file and stored as JSON.
+type Client struct {
+	ClientID                string   `json:"client_id" yaml:"client_id"`
+	ClientName              string   `json:"client_name,omitempty" yaml:"client_name"`
+	ClientSecretFile        string   `json:"-" yaml:"client_secret_file"`
+	SecretHashes            [][]byte `json:"secret_hashes,omitempty" yaml:"-"` // SHA-256 of each valid secret
+	RedirectURIs            []string `json:"redirect_uris,omitempty" yaml:"redirect_uris"`
+	PostLogoutRedirectURIs  []string `json:"post_logout_redirect_uris,omitempty" yaml:"post_logout_redirect_uris"`
+	BackchannelLogoutURI    string   `json:"backchannel_logout_uri,omitempty" yaml:"backchannel_logout_uri"`
+	GrantTypes              []string `json:"grant_types,omitempty" yaml:"grant_types"` // default: authorization_code
+	Scope                   string   `json:"scope,omitempty" yaml:"scope"`             // what it may ask for; default: openid profile email groups
+	TokenEndpointAuthMethod string   `json:"token_endpoint_auth_method,omitempty" yaml:"token_endpoint_auth_method"`
+	Trusted                 *bool    `json:"trusted,omitempty" yaml:"trusted"` // nil: true
+	AllowGroups             []string `json:"allow_groups,omitempty" yaml:"allow_groups"`
+	Groups                  []string `json:"groups,omitempty" yaml:"groups"`
+	PreferredUsername       string   `json:"preferred_username,omitempty" yaml:"preferred_username"`
+	ClaimsInIDToken         bool     `json:"claims_in_id_token,omitempty" yaml:"claims_in_id_token"`
+	IDTokenAlg              string   `json:"id_token_signed_response_alg,omitempty" yaml:"id_token_signed_response_alg"` // default: RS256
+	JWKSURI                 string   `json:"jwks_uri,omitempty" yaml:"jwks_uri"`
+	JWKS                    string   `json:"jwks,omitempty" yaml:"jwks"`
+	RequirePKCE             *bool    `json:"require_pkce,omitempty" yaml:"require_pkce"` // nil: true
+	RequirePAR              bool     `json:"require_pushed_authorization_requests,omitempty" yaml:"require_pushed_authorization_requests"`
+	DPoPBoundAccessTokens   bool     `json:"dpop_bound_access_tokens,omitempty" yaml:"dpop_bound_access_tokens"`
+	ReauthByTicket          bool     `json:"reauth_by_ticket,omitempty" yaml:"reauth_by_ticket"`
+
+	FromFile  bool   `json:"-" yaml:"-"` // owned by the configuration file
+	CreatedAt Millis `json:"-" yaml:"-"`
+	UpdatedAt Millis `json:"-" yaml:"-"`
+}
+
+// Public reports whether the client has no secret (RFC 6749 §2.1).
+func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == "none" }
+
+// Session is one login of one browser, good at every relying party.
+type Session struct {
+	ID            string // the public `sid`, stable until the user changes
+	SecretHash    []byte // SHA-256 of what the cookie holds
+	UserID        string
+	AMR           []string // RFC 8176
+	ACR           string
+	Principal     string // Kerberos principal where a ticket or the KDC proved it
+	AuthTime      Millis
+	CreatedAt     Millis
+	SeenAt        Millis
+	IdleExpiresAt Millis
+	ExpiresAt     Millis // absolute; never after the ticket's end without a directory
+	Address       string
+	UserAgent     string
+}
+
+// LoginRequest is one pending attempt to log in. It belongs to the browser whose
+// cookie hashes to BrowserHash, and holds the only copy of where to return.
+type LoginRequest struct {
+	ID           string
+	BrowserHash  []byte
+	Address      string
+	ClientID     string // empty: no relying party, ReturnTo holds a path of ours
+	Params       string // the auth request's parameters, URL-encoded
+	ReturnTo     string // path of our own, when ClientID is empty
+	Fresh        bool   // a silent ticket does not satisfy it
+	MinAuthTime  Millis // from max_age; 0: any
+	ACR          string
+	LoginHint    string
+	Reason       string // why the last attempt failed: a reason code
+	Username     string // what the last failed form held
+	Rechallenged bool   // the one more Basic challenge after sign-out was sent
+	State        []byte // of a SPNEGO continuation
+	UserID       string // set when the login is done
+	SessionID    string // set when the login is done
+	AuthTime     Millis // set when the login is done
+	CreatedAt    Millis
+	ExpiresAt    Millis
+	ConsumedAt   Millis
+}
+
+// Code is an authorization code, kept by the SHA-256 of it.
+type Code struct {
+	Hash          []byte
+	GrantID       string
+	ClientID      string
+	RedirectURI   string
+	CodeChallenge string // S256; empty where the client needs none
+	UserID        string
+	SessionID     string
+	Scope         string
+	Nonce         string
+	Claims        string
+	Resource      string
+	AMR           []string
+	ACR           string
+	AuthTime      Millis
+	CreatedAt     Millis
+	ExpiresAt     Millis
+	UsedAt        Millis
+}
+
+// Grant is what one redeemed code gave; its id is in every token of it.
+type Grant struct {
+	ID        string
+	ClientID  string
+	UserID    string
+	SessionID string
+	Offline   bool // outlives the session
+	Scope     string
+	Resource  string
+	Claims    string
+	AMR       []string
+	ACR       string
+	AuthTime  Millis
+	CreatedAt Millis
+	ExpiresAt Millis
+	RevokedAt Millis
+}
+
+// RefreshFamily is the one row behind all refresh tokens of a grant.
+type RefreshFamily struct {
+	ID            string
+	GrantID       string
+	ClientID      string
+	Generation    int64
+	RotatedAt     Millis
+	IdleExpiresAt Millis
+	ExpiresAt     Millis
+	RevokedAt     Millis
+}
+
+// SigningKey is a private key sealed under secret_key_file.
+type SigningKey struct {
+	Kid       string
+	Algorithm string // ES256 or RS256
+	Sealed    []byte
+	CreatedAt Millis // published from here
+	ActiveAt  Millis // signs from here
+	RetiredAt Millis // signs until here; 0: not yet decided
+	ExpiresAt Millis // published until here; 0: not yet decided
+}
+
+// Entry is one line of the audit log.
+type Entry struct {
+	ID        string // set by the store: sorts by time
+	At        Millis
+	Event     string // "login", "login_failed", "client_added" …
+	Reason    string // reason code of a failure
+	Actor     string // who did it: user name, "cli:root", "config"
+	UserID    string
+	Name      string // the name as typed or as the ticket has it
+	ClientID  string
+	SessionID string
+	Address   string
+	RequestID string
+	Detail    string
+}
+
+func encodeList(list []string) string {
+	if len(list) == 0 {
+		return "[]"
+	}
+	b, err := json.Marshal(list)
+	if err != nil { // strings always marshal
+		panic(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+
+	"idp/internal/audit"
+	"idp/internal/secret"
+)
+
+// userColumns of users AS u, in the order of (*User).dest.
+const userColumns = `u.id, u.name, u.full_name, u.email, u.email_verified, u.password_hash, u.groups, u.admin, u.disabled,
+	u.created_at, u.updated_at`
+
+func (u *User) dest() []any {
+	return []any{&u.ID, &u.Name, &u.FullName, &u.Email, &u.EmailVerified, &u.PasswordHash, (*textList)(&u.Groups), &u.Admin,
+		&u.Disabled, &u.CreatedAt, &u.UpdatedAt}
+}
+
+// CreateUser adds a user, and what an outside source knows him by unless that
+// is nil. An empty ID is filled with a random one. ErrConflict: the name, the
+// ID or the identity is taken.
+func (s *Store) CreateUser(ctx context.Context, u User, identity *Identity, e Entry) (User, error) {
+	if u.ID == "" {
+		u.ID = secret.ID()
+	}
+	u.CreatedAt = s.Now()
+	u.UpdatedAt = u.CreatedAt
+	e.UserID = u.ID
+	if e.Name == "" {
+		e.Name = u.Name
+	}
+	err := s.db.write(ctx, func(t tx) error {
+		n, err := t.Exec(`
+			INSERT INTO users (id, name, full_name, email, email_verified, password_hash, groups, admin, disabled, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING`,
+			u.ID, u.Name, u.FullName, u.Email, u.EmailVerified, u.PasswordHash, encodeList(u.Groups), u.Admin, u.Disabled, u.CreatedAt)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrConflict
+		}
+		if identity != nil {
+			if err := s.insertIdentity(t, Identity{Source: identity.Source, Key: identity.Key, UserID: u.ID}); err != nil {
+				return err
+			}
+		}
+		return s.writeEntry(t, e, audit.UserAdded)
+	})
+	return u, err
+}
+
+// UserByID finds a user by `sub`.
+func (s *Store) UserByID(ctx context.Context, id string) (*User, error) {
+	u := &User{}
+	if err := s.queryRow(ctx, u.dest(), `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// UserByName finds a user by the exact name; the caller has folded its case.
+func (s *Store) UserByName(ctx context.Context, name string) (*User, error) {
+	u := &User{}
+	if err := s.queryRow(ctx, u.dest(), `SELECT `+userColumns+` FROM users u WHERE u.name = $1`, name); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// Users lists users by name, starting after a name; limit 0 is 100, at most 1,000.
+func (s *Store) Users(ctx context.Context, after string, limit int) ([]User, error) {
+	return queryAll(ctx, s, (*User).dest, `
+		SELECT `+userColumns+` FROM users u WHERE u.name > $1 ORDER BY u.name LIMIT $2`, after, pageSize(limit))
+}
+
+// SetPassword sets the hash of a local password; empty takes the password away.
+// An Entry without an event (a login that hashes anew) writes no audit row.
+func (s *Store) SetPassword(ctx context.Context, userID, hash string, e Entry) error {
+	return s.db.write(ctx, func(t tx) error {
+		n, err := t.Exec(`UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3`, hash, s.Now(), userID)
+		if err != nil || e.Event == "" {
+			return found(n, err)
+		}
+		return s.changed(t, n, userID, e, audit.PasswordChanged)
+	})
+}
+
+// SetAdmin gives a user the admin pages, or takes them away.
+func (s *Store) SetAdmin(ctx context.Context, userID string, admin bool, e Entry) error {
+	return s.db.write(ctx, func(t tx) error {
+		n, err := t.Exec(`UPDATE users SET admin = $1, updated_at = $2 WHERE id = $3`, admin, s.Now(), userID)
+		if err != nil {
+			return err
+		}
+		return s.changed(t, n, userID, e, audit.UserAdmin)
+	})
+}
+
+// SetDisabled disables or enables a user. Both end all sessions and revoke all
+// grants: a code that was being redeemed while the user was disabled may have
+// left a grant behind, which must not come alive with the user.
+func (s *Store) SetDisabled(ctx context.Context, userID string, disabled bool, e Entry) error {
+	event := audit.UserEnabled
+	if disabled {
+		event = audit.UserDisabled
+	}
+	return s.db.write(ctx, func(t tx) error {
+		now := s.Now()
+		n, err := t.Exec(`UPDATE users SET disabled = $1, updated_at = $2 WHERE id = $3`, disabled, now, userID)
+		if err := found(n, err); err != nil {
+			return err
+		}
+		if _, err := t.Exec(`DELETE FROM sessions WHERE user_id = $1`, userID); err != nil {
+			return err
+		}
+		if err := revokeGrantsOfUser(t, userID, now); err != nil {
+			return err
+		}
+		return s.changed(t, n, userID, e, event)
+	})
+}
+
+// SetProfile sets what a directory or an admin says about a user. Nothing is
+// written, the audit row included, when that is what the row holds already. A
+// new mail address is not verified.
+func (s *Store) SetProfile(ctx context.Context, userID, fullName, email string, groups []string, e Entry) error {
+	return s.db.write(ctx, func(t tx) error {
+		n, err := t.Exec(`
+			UPDATE users SET full_name = $1, email = $2, groups = $3, email_verified = (email_verified AND email = $2), updated_at = $4
+			WHERE id = $5 AND (full_name <> $1 OR email <> $2 OR groups <> $3)`,
+			fullName, email, encodeList(groups), s.Now(), userID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			var id string
+			return t.QueryRow([]any{&id}, `SELECT id FROM users WHERE id = $1`, userID)
+		}
+		return s.changed(t, n, userID, e, audit.UserChanged)
+	})
+}
+
+// changed writes the audit row of a change to one user, whom the statement must
+// have found.
+func (s *Store) changed(t tx, n int64, userID string, e Entry, event string) error {
+	if n == 0 {
+		return ErrNotFound
+	}
+	if e.UserID == "" {
+		e.UserID = userID
+	}
+	return s.writeEntry(t, e, event)
+}
+
+// found turns "no row changed" into ErrNotFound.
+func found(n int64, err error) error {
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}
