@@ -183,7 +183,7 @@ func (a *Acceptor) openAuthenticator(r *apReq, t *ticketPart) (*authenticator, e
 	}
 	plain, err := k.open(r.authenticator.cipher)
 	if err != nil {
-		return nil, &Error{Reason: ReasonAuthenticator, Detail: "ticket of " + short(t.client.String()), Err: err}
+		return nil, &Error{Reason: ReasonAuthenticator, Detail: "ticket of " + t.who(), Err: err}
 	}
 	auth, err := parseAuthenticator(plain)
 	if err != nil {
@@ -193,29 +193,26 @@ func (a *Acceptor) openAuthenticator(r *apReq, t *ticketPart) (*authenticator, e
 	// sealed is an attempt to be somebody else.
 	if !auth.client.same(t.client) {
 		return nil, reject(ReasonNameMismatch, fmt.Sprintf("the ticket is %s's, the authenticator says %s",
-			short(t.client.String()), short(auth.client.String())))
+			t.who(), short(auth.client.String())))
 	}
 	if skew := a.opts.Now().Sub(auth.time()); skew.Abs() > maxSkew {
-		return nil, reject(ReasonClockSkew, fmt.Sprintf("the clock of %s's machine is %s off ours", short(t.client.String()), -skew.Round(time.Second)))
+		return nil, reject(ReasonClockSkew, fmt.Sprintf("the clock of %s's machine is %s off ours", t.who(), -skew.Round(time.Second)))
 	}
 	return &auth, nil
 }
 
 // judge decides about an opened ticket: validity, realm, path, PAC.
 func (a *Acceptor) judge(o *opened) (*PAC, error) {
-	t, now := &o.part, a.opts.Now()
-	who := short(t.client.String())
-	switch {
-	case t.flags&flagInvalid != 0 || t.startTime.Sub(now) > maxSkew:
-		return nil, reject(ReasonNotYetValid, "ticket of "+who)
-	case now.Sub(t.endTime) > maxSkew:
-		return nil, reject(ReasonExpired, fmt.Sprintf("ticket of %s ended at %s", who, t.endTime.Format(time.RFC3339)))
-	case t.flags&flagAnonymous != 0 || t.client.Components[0] == "WELLKNOWN":
-		return nil, reject(ReasonNotAPerson, who+" is anonymous")
+	t := &o.part
+	if err := t.checkTimes(a.opts.Now()); err != nil {
+		return nil, err
+	}
+	if t.flags&flagAnonymous != 0 || t.client.Components[0] == "WELLKNOWN" {
+		return nil, reject(ReasonNotAPerson, t.who()+" is anonymous")
 	}
 	realm := a.realm(t.client.Realm)
 	if realm == nil {
-		return nil, reject(ReasonRealm, who+": add the realm to kerberos.realms if its KDC may name your users")
+		return nil, reject(ReasonRealm, t.who()+": add the realm to kerberos.realms if its KDC may name your users")
 	}
 	if err := checkTransited(t, realm); err != nil {
 		return nil, err
@@ -228,6 +225,20 @@ func (a *Acceptor) judge(o *opened) (*PAC, error) {
 		return nil, err
 	}
 	return readPAC(pac, o.key.block, t)
+}
+
+// who names the ticket's client in the log.
+func (t *ticketPart) who() string { return short(t.client.String()) }
+
+// checkTimes is RFC 4120 §3.2.3: the ticket is valid now, give or take the skew.
+func (t *ticketPart) checkTimes(now time.Time) error {
+	if t.flags&flagInvalid != 0 || t.startTime.Sub(now) > maxSkew {
+		return reject(ReasonNotYetValid, "ticket of "+t.who())
+	}
+	if now.Sub(t.endTime) > maxSkew {
+		return reject(ReasonExpired, fmt.Sprintf("ticket of %s ended at %s", t.who(), t.endTime.Format(time.RFC3339)))
+	}
+	return nil
 }
 
 // realm returns the trusted realm of this name, or nil. Realm names are
@@ -248,7 +259,7 @@ func checkTransited(t *ticketPart, r *Realm) error {
 	if len(t.transited) == 0 || r.Transited == transitedTrust || t.flags&flagTransited != 0 {
 		return nil
 	}
-	return reject(ReasonTransited, fmt.Sprintf("%s came through %q, unchecked", short(t.client.String()), short(string(t.transited))))
+	return reject(ReasonTransited, fmt.Sprintf("%s came through %q, unchecked", t.who(), short(string(t.transited))))
 }
 
 // The checksum of a GSS-API authenticator, RFC 4121 §4.1.1.

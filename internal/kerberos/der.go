@@ -2,6 +2,7 @@ package kerberos
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -234,7 +235,7 @@ func appendTLV(b []byte, tag byte, parts ...[]byte) []byte {
 	for _, p := range parts {
 		n += len(p)
 	}
-	b = append(b, tag)
+	b = append(slices.Grow(b, n+5), tag)
 	switch {
 	case n < 0x80:
 		b = append(b, byte(n))

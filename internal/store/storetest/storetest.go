@@ -11,6 +11,7 @@ package storetest
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"testing"
 
@@ -23,9 +24,13 @@ func SQLite(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "idp.db")
 }
 
-// Open opens a store that is closed at the end of the test.
+// Open opens a store that is closed at the end of the test. Without a Log it
+// logs to the test.
 func Open(t testing.TB, cfg store.Config) *store.Store {
 	t.Helper()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
 	s, err := store.Open(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,109 @@
+package server_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// forbidden imports, each with the reason that the failure prints. A package
+// matches by prefix; only its own imports count, not those of its tests.
+var forbidden = []struct{ from, to, reason string }{
+	{"idp/internal/login", "idp/internal/oidc", "the HTTP packages meet in the login request row and a redirect"},
+	{"idp/internal/login", "idp/internal/account", "the HTTP packages meet in the login request row and a redirect"},
+	{"idp/internal/oidc", "idp/internal/login", "the HTTP packages meet in the login request row and a redirect"},
+	{"idp/internal/oidc", "idp/internal/account", "the HTTP packages meet in the login request row and a redirect"},
+	{"idp/internal/account", "idp/internal/login", "the HTTP packages meet in the login request row and a redirect"},
+	{"idp/internal/account", "idp/internal/oidc", "the HTTP packages meet in the login request row and a redirect"},
+	{"idp/internal/authn", "net/http", "a credential in, a user or a reason out: authenticators never write an answer"},
+	{"idp/internal/kerberos", "net/http", "Kerberos is judged without HTTP"},
+	{"idp/internal/kerberos", "idp/internal/store", "kerberos is a leaf: it gets the replay check as a function"},
+	{"idp/internal/store", "net/http", "the database knows no HTTP"},
+	{"idp/internal/store", "idp/internal/user", "arrows point down"},
+	{"idp/internal/user", "net/http", "the domain knows no HTTP"},
+	{"idp/internal/keys", "net/http", "the domain knows no HTTP"},
+	{"idp/internal/config", "idp/internal/server", "config only collects"},
+}
+
+// only says which packages alone may import a dependency.
+var only = []struct {
+	dependency string
+	allowed    []string
+	reason     string
+}{
+	{"database/sql", []string{"idp/internal/store"}, "all SQL is in store"},
+	{"github.com/jackc/pgx/v5", []string{"idp/internal/store"}, "all SQL is in store"},
+	{"modernc.org/sqlite", []string{"idp/internal/store"}, "all SQL is in store"},
+	{"github.com/jcmturner/gokrb5/v8", []string{"idp/internal/kerberos"}, "its holes are closed in one place"},
+	{"github.com/zitadel/oidc/v3", []string{"idp/internal/oidc"}, "protocol types stay inside the provider"},
+	{"github.com/coreos/go-oidc/v3", []string{"idp/internal/upstream", "idp/examples"}, "it is the relying party, never the provider"},
+	{"github.com/gorilla/sessions", []string{"idp/internal/session"}, "cookies are made in one place"},
+	{"idp/internal/config", []string{"idp/internal/server", "idp/internal/idptest", "idp/cmd/idp", "idp/examples"}, "packages get their own Config, not the file"},
+	{"idp/internal/kerberos/krbtest", []string{"idp/internal/idptest", "idp/internal/kerberos", "idp/examples"}, "a throw-away realm is for tests and the demo"},
+	{"idp/internal/idptest", []string{}, "it is for tests"},
+}
+
+// libraries of the protocols whose dangerous packages nobody may import.
+var never = map[string]string{
+	"github.com/jcmturner/gokrb5/v8/spnego":  "panics on short tokens, trusts the realm the client wrote",
+	"github.com/jcmturner/gokrb5/v8/service": "realm spoofing, replay cache per process",
+	"github.com/jcmturner/gokrb5/v8/client":  "no deadlines; its Basic helper believes any KDC",
+	"github.com/jcmturner/gokrb5/v8/pac":     "crashes before it checks the signature",
+	"github.com/zitadel/oidc/v3/pkg/op":      "codes redeemable twice, browsers not bound",
+}
+
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "idp/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string][]string{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all[p.ImportPath] = p.Imports
+	}
+	if len(all["idp/internal/server"]) == 0 {
+		t.Fatal("go list shows no imports of idp/internal/server: this test would pass with anything")
+	}
+	return all
+}
+
+func under(path, prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") }
+
+func TestWhoMayImportWhom(t *testing.T) {
+	for from, list := range imports(t) {
+		testCode := from == "idp/internal/kerberos/krbtest" || under(from, "idp/internal/store/storetest")
+		for _, to := range list {
+			for _, f := range forbidden {
+				if under(from, f.from) && under(to, f.to) && !testCode {
+					t.Errorf("%s imports %s: %s", from, to, f.reason)
+				}
+			}
+			for _, o := range only {
+				if under(to, o.dependency) && !under(from, o.dependency) && !allowed(from, o.allowed) {
+					t.Errorf("%s imports %s: %s", from, to, o.reason)
+				}
+			}
+			if reason, bad := never[to]; bad && !testCode {
+				t.Errorf("%s imports %s: %s", from, to, reason)
+			}
+		}
+	}
+}
+
+func allowed(from string, list []string) bool {
+	for _, a := range list {
+		if under(from, a) {
+			return true
+		}
+	}
+	return false
+}

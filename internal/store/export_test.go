@@ -1,0 +1,15 @@
+package store
+
+import "context"
+
+// Tx is what an operation sees.
+type Tx = tx
+
+// Write runs an operation of a test.
+func (s *Store) Write(ctx context.Context, op func(Tx) error) error { return s.db.write(ctx, op) }
+
+// Waiting counts the operations that wait for SQLite's writer.
+func (s *Store) Waiting() int { return len(s.db.(*sqlite).writer.jobs) }
+
+// BinaryLevel is what this binary understands.
+const BinaryLevel = binaryLevel

@@ -1,0 +1,54 @@
+package web
+
+import "time"
+
+// Site is a relying party as people see it: who asks.
+type Site struct{ Name, Host string }
+
+// Notice is a message at the head of a page. Kind is "error" or "info".
+type Notice struct{ Kind, Title, Text, Hint string }
+
+// LoginPage is the login page: the form, the body of a 401, re-authentication.
+type LoginPage struct {
+	Action        string // where the form goes
+	FormToken     string
+	LoginID       string // id of the login request; may be empty
+	Site          *Site  // nil: a page of our own asks
+	Username      string // to begin with
+	Notice        *Notice
+	TicketURL     string // "Log in with your company ticket"; empty: not offered
+	NoTicketOffer bool   // offer not to use tickets on this device
+	SignedInAs    string // somebody must confirm that they are still there
+	Reference     string
+}
+
+// AccountPage is a person's own page.
+type AccountPage struct {
+	Name, FullName, Email string
+	Groups                []string
+	How                   string // "with your company ticket"
+	Principal             string // Kerberos principal; may be empty
+	Since, Until          time.Time
+	Sites                 []Site
+	FormToken             string
+}
+
+// LogoutPage asks whether to sign out. Fields are sent along, hidden.
+type LogoutPage struct {
+	FormToken string
+	User      string
+	Site      *Site
+	Fields    map[string]string
+}
+
+// SignedOutPage tells that somebody is signed out.
+type SignedOutPage struct{ Site *Site }
+
+// DeniedPage tells a user that a site is not for them.
+type DeniedPage struct {
+	User      string
+	Site      *Site
+	OtherURL  string // log in as somebody else
+	BackURL   string // back to the site, with access_denied
+	Reference string
+}

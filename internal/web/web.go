@@ -1,0 +1,121 @@
+// Package web is how we answer HTTP: handlers that return errors, pages, and the
+// middleware in front of every one of them.
+//
+// A handler returns an error and one function renders it, so that no branch of
+// any handler answers by hand: an *Error says what people read, and everything
+// else is a bare 500 whose cause goes into the log line and nowhere else. Every
+// request has an Info in its context, which handlers fill along the way and
+// which becomes the request's one log line.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// Handler answers a request, or returns why it could not.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Error is an answer that people read. Err, the cause, is for the log only.
+type Error struct {
+	Status  int
+	Code    string // a reason code, for the log line
+	Title   string
+	Message string
+	Hint    string
+	Links   []Link
+	Header  http.Header
+	Err     error
+}
+
+// Link is a way on from an error page.
+type Link struct{ Text, URL string }
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %v", e.Title, e.Err)
+	}
+	return e.Title
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// TooManyRequests is the answer to an address with too many pending logins.
+func TooManyRequests(err error) error {
+	return &Error{
+		Status: http.StatusTooManyRequests, Code: "TOO_MANY_LOGINS", Title: "Too many logins were started",
+		Message: "Too many logins were started from your network and never finished.",
+		Hint:    "Try again in half an hour.", Err: err, Header: http.Header{"Retry-After": {"1800"}},
+	}
+}
+
+// Info is what is known of a request. Only the goroutine that serves the request
+// reads and writes it.
+type Info struct {
+	RequestID string
+	Client    netip.Addr // who asks, behind proxies that are trusted
+	Outside   bool       // forwarded by a proxy nobody told us about
+
+	// What handlers add for the log line.
+	User     string
+	ClientID string
+	Method   string // how somebody logs in: ticket, basic, form
+	Reason   string // reason code of a refusal
+	Detail   string
+	Err      error
+}
+
+type infoKey struct{}
+
+// InfoFrom is the request's Info; a new one outside of a request.
+func InfoFrom(ctx context.Context) *Info {
+	if i, ok := ctx.Value(infoKey{}).(*Info); ok {
+		return i
+	}
+	return &Info{}
+}
+
+// Reference is what people read out to support: it finds the log line.
+func Reference(i *Info, now time.Time) string {
+	return now.UTC().Format("2006-01-02 15:04:05") + " UTC, " + i.RequestID
+}
+
+// ParseForm parses a POST's body; the middleware has bounded it.
+func ParseForm(_ http.ResponseWriter, r *http.Request) error {
+	err := r.ParseForm()
+	var big *http.MaxBytesError
+	if errors.As(err, &big) {
+		return &Error{Status: http.StatusRequestEntityTooLarge, Code: "TOO_BIG", Title: "That is too much",
+			Message: fmt.Sprintf("The form is larger than %d KB.", big.Limit>>10), Err: err}
+	}
+	if err != nil {
+		return &Error{Status: http.StatusBadRequest, Code: "BAD_FORM", Title: "The form cannot be read",
+			Message: "What your browser sent is not a form.", Hint: "Go back, reload the page, and try again.", Err: err}
+	}
+	return nil
+}
+
+// Redirect answers with a redirect and no body.
+func Redirect(w http.ResponseWriter, _ *http.Request, status int, url string) error {
+	w.Header().Set("Location", url)
+	w.WriteHeader(status)
+	return nil
+}
+
+// JSON answers with v.
+func JSON(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, err = w.Write(body)
+	return err
+}
