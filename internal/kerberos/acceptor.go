@@ -2,9 +2,7 @@ package kerberos
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // see bnd
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -201,103 +199,6 @@ func (a *Acceptor) openAuthenticator(r *apReq, t *ticketPart) (*authenticator, e
 	return &auth, nil
 }
 
-// judge decides about an opened ticket: validity, realm, path, PAC.
-func (a *Acceptor) judge(o *opened) (*PAC, error) {
-	t := &o.part
-	if err := t.checkTimes(a.opts.Now()); err != nil {
-		return nil, err
-	}
-	if t.flags&flagAnonymous != 0 || t.client.Components[0] == "WELLKNOWN" {
-		return nil, reject(ReasonNotAPerson, t.who()+" is anonymous")
-	}
-	realm := a.realm(t.client.Realm)
-	if realm == nil {
-		return nil, reject(ReasonRealm, t.who()+": add the realm to kerberos.realms if its KDC may name your users")
-	}
-	if err := checkTransited(t, realm); err != nil {
-		return nil, err
-	}
-	if t.authData == nil {
-		return nil, nil
-	}
-	pac, err := findPAC(t.authData)
-	if err != nil || pac == nil {
-		return nil, err
-	}
-	return readPAC(pac, o.key.block, t)
-}
-
-// who names the ticket's client in the log.
-func (t *ticketPart) who() string { return short(t.client.String()) }
-
-// checkTimes is RFC 4120 §3.2.3: the ticket is valid now, give or take the skew.
-func (t *ticketPart) checkTimes(now time.Time) error {
-	if t.flags&flagInvalid != 0 || t.startTime.Sub(now) > maxSkew {
-		return reject(ReasonNotYetValid, "ticket of "+t.who())
-	}
-	if now.Sub(t.endTime) > maxSkew {
-		return reject(ReasonExpired, fmt.Sprintf("ticket of %s ended at %s", t.who(), t.endTime.Format(time.RFC3339)))
-	}
-	return nil
-}
-
-// realm returns the trusted realm of this name, or nil. Realm names are
-// compared with case, RFC 4120 §6.1.
-func (a *Acceptor) realm(name string) *Realm {
-	for i := range a.opts.Realms {
-		if a.opts.Realms[i].Name == name {
-			return &a.opts.Realms[i]
-		}
-	}
-	return nil
-}
-
-// checkTransited is RFC 4120 §2.7: a client that came through other realms is
-// believed if a KDC checked that path, or if the configuration says so, since
-// Active Directory never sets the flag.
-func checkTransited(t *ticketPart, r *Realm) error {
-	if len(t.transited) == 0 || r.Transited == transitedTrust || t.flags&flagTransited != 0 {
-		return nil
-	}
-	return reject(ReasonTransited, fmt.Sprintf("%s came through %q, unchecked", t.who(), short(string(t.transited))))
-}
-
-// The checksum of a GSS-API authenticator, RFC 4121 §4.1.1.
-const gssChecksum = 0x8003
-
-// checkBinding compares the channel binding in the authenticator's checksum with
-// our certificates: a token lured out of a browser by another site is bound to
-// that site's certificate.
-func (a *Acceptor) checkBinding(auth *authenticator) error {
-	s := auth.sum
-	if auth.sumType != gssChecksum || len(s) < 24 || binary.LittleEndian.Uint32(s) != md5.Size {
-		return reject(ReasonMalformed, "no GSS-API checksum in the authenticator (RFC 4121 §4.1.1)")
-	}
-	if a.opts.ChannelBinding == bindingOff {
-		return nil
-	}
-	got := [md5.Size]byte(s[4:20])
-	if got == ([md5.Size]byte{}) {
-		if a.opts.ChannelBinding == bindingRequire {
-			return reject(ReasonChannelBinding, "the client sent none, and channel_binding is require")
-		}
-		return nil
-	}
-	ours := a.bindings
-	if a.opts.ChannelBindings != nil {
-		ours = append(ours[:len(ours):len(ours)], a.opts.ChannelBindings()...)
-	}
-	if len(ours) == 0 && a.opts.ChannelBinding != bindingRequire {
-		return nil // we do not know the certificate the client sees
-	}
-	for _, h := range ours {
-		if bnd(h) == got {
-			return nil
-		}
-	}
-	return reject(ReasonChannelBinding, "the token was made for another TLS certificate; behind a proxy set channel_binding_certificates")
-}
-
 // checkReplay lets every authenticator in once. Its ciphertext is the one thing
 // in a token that a thief cannot change; it is kept for as long as the slowest
 // or fastest clock could make it look fresh.
@@ -311,41 +212,4 @@ func (a *Acceptor) checkReplay(ctx context.Context, authenticator []byte) error 
 		return reject(ReasonReplay, "this token was used before")
 	}
 	return nil
-}
-
-// makeReply is the token that proves us to the client.
-func makeReply(o *offer, session keyBlock, auth *authenticator) ([]byte, error) {
-	rep, err := makeAPRep(session, auth)
-	if err != nil {
-		return nil, fmt.Errorf("make AP-REP: %w", err)
-	}
-	if !o.spnego {
-		return frame(rep), nil
-	}
-	ours, err := o.answerMIC(session, auth)
-	if err != nil {
-		return nil, err
-	}
-	return negTokenResp(negCompleted, o.mechs[0], frame(rep), ours), nil
-}
-
-// answerMIC verifies the client's mechListMIC, if it sent one, and makes ours.
-// Kerberos was the client's first choice, so none is needed (RFC 4178 §5), but
-// whoever sends one gets one back.
-func (o *offer) answerMIC(session keyBlock, auth *authenticator) ([]byte, error) {
-	if o.mic == nil {
-		return nil, nil
-	}
-	key := session
-	if auth.subkey.etype != 0 {
-		key = auth.subkey
-	}
-	if err := checkMIC(key, o.mic, o.mechList); err != nil {
-		return nil, &Error{Reason: ReasonMalformed, Detail: "mechListMIC", Err: err}
-	}
-	var seq uint32
-	if auth.sequence != nil {
-		seq = *auth.sequence
-	}
-	return mic(key, seq, o.mechList)
 }

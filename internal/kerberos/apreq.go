@@ -138,29 +138,5 @@ func (a *authenticator) time() time.Time {
 	return a.ctime.Add(time.Duration(a.cusec) * time.Microsecond)
 }
 
-// makeAPRep proves to the client that we opened its ticket, RFC 4120 §3.2.4: its
-// own time and sequence number, under the session key. No subkey of ours.
-func makeAPRep(session keyBlock, a *authenticator) ([]byte, error) {
-	body := tlv(contextTag(0), derTime(a.ctime))
-	body = appendTLV(body, contextTag(1), derInt(a.cusec))
-	if a.sequence != nil {
-		body = appendTLV(body, contextTag(3), derInt(int64(*a.sequence)))
-	}
-	k, err := newSealKey(session, usageAPRep)
-	if err != nil {
-		return nil, err
-	}
-	ct, err := k.seal(tlv(appEncAPRepPart, tlv(tagSequence, body)))
-	if err != nil {
-		return nil, err
-	}
-	enc := tlv(contextTag(0), derInt(int64(session.etype)))
-	enc = appendTLV(enc, contextTag(2), tlv(tagOctetString, ct))
-	rep := tlv(contextTag(0), derInt(pvno))
-	rep = appendTLV(rep, contextTag(1), derInt(msgAPRep))
-	rep = appendTLV(rep, contextTag(2), tlv(tagSequence, enc))
-	return tlv(appAPRep, tlv(tagSequence, rep)), nil
-}
-
 // equal compares secrets in constant time.
 func equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }

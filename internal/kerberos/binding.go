@@ -73,6 +73,42 @@ func bnd(endPoint []byte) [md5.Size]byte {
 	return md5.Sum(append(b, data...))                         //nolint:gosec // see above
 }
 
+// The checksum of a GSS-API authenticator, RFC 4121 §4.1.1.
+const gssChecksum = 0x8003
+
+// checkBinding compares the channel binding in the authenticator's checksum with
+// our certificates: a token lured out of a browser by another site is bound to
+// that site's certificate.
+func (a *Acceptor) checkBinding(auth *authenticator) error {
+	s := auth.sum
+	if auth.sumType != gssChecksum || len(s) < 24 || binary.LittleEndian.Uint32(s) != md5.Size {
+		return reject(ReasonMalformed, "no GSS-API checksum in the authenticator (RFC 4121 §4.1.1)")
+	}
+	if a.opts.ChannelBinding == bindingOff {
+		return nil
+	}
+	got := [md5.Size]byte(s[4:20])
+	if got == ([md5.Size]byte{}) {
+		if a.opts.ChannelBinding == bindingRequire {
+			return reject(ReasonChannelBinding, "the client sent none, and channel_binding is require")
+		}
+		return nil
+	}
+	ours := a.bindings
+	if a.opts.ChannelBindings != nil {
+		ours = append(ours[:len(ours):len(ours)], a.opts.ChannelBindings()...)
+	}
+	if len(ours) == 0 && a.opts.ChannelBinding != bindingRequire {
+		return nil // we do not know the certificate the client sees
+	}
+	for _, h := range ours {
+		if bnd(h) == got {
+			return nil
+		}
+	}
+	return reject(ReasonChannelBinding, "the token was made for another TLS certificate; behind a proxy set channel_binding_certificates")
+}
+
 // maxFile bounds keytabs, certificates and krb5.conf, in bytes.
 const maxFile = 1 << 20
 

@@ -91,9 +91,10 @@ func (p Principal) same(q Principal) bool {
 // Name is a principal of one component, as a person types it.
 type Name struct{ Name, Realm string }
 
-// ErrRejected is what every *Error is: the credential was looked at and refused.
-// An error that is not ErrRejected is our own failure (the database that keeps
-// the replay hashes, say).
+// ErrRejected is what every *Error is: nobody was proved, and the Reason says
+// why. NO_KEYTAB and the KDC_ reasons say nothing about the credential: it must
+// not be counted as a wrong guess. An error that is not ErrRejected is our own
+// failure (the database that keeps the replay hashes, say).
 var ErrRejected = errors.New("kerberos: rejected")
 
 // Error is a refused credential.

@@ -3,6 +3,7 @@ package kerberos
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"strings"
 	"syscall"
@@ -168,6 +169,17 @@ func (a *Acceptor) Ready() error {
 	}
 	return &Error{Reason: ReasonNoKeytab, Err: a.keytabErrors(),
 		Detail: "no keytab with an HTTP/ entry: export one for HTTP/your.host.name and name it under kerberos.keytabs"}
+}
+
+// Check is Ready for a configuration that is not running: it reads the keytabs
+// and logs nothing.
+func Check(c Config) error {
+	never := func(context.Context, []byte, time.Time) (bool, error) { return false, nil }
+	a, err := New(Options{Config: c, Seen: never, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	return a.Ready()
 }
 
 func (a *Acceptor) etypesOf(ring *keyring) (names []string) {

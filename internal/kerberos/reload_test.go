@@ -47,6 +47,9 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 		a, err := New(Options{Config: conf, Seen: (&memory{}).Seen, Log: quiet()})
 		must(t, err)
 		err = a.Ready()
+		if other := Check(conf); (other == nil) != (err == nil) {
+			t.Errorf("%s: Check says %v", c.what, other)
+		}
 		if got := reasonOf(t, err); got != c.want {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)
 		}

@@ -2,7 +2,6 @@ package kerberos
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 )
 
@@ -153,37 +152,4 @@ func negTokenResp(state byte, mech string, token, mic []byte) []byte {
 // frame wraps an AP-REP as a GSS-API token, RFC 4121 §4.1.
 func frame(apRep []byte) []byte {
 	return tlv(tagGSS, []byte{tagOID, byte(len(oidKRB5))}, []byte(oidKRB5), []byte{2, 0}, apRep)
-}
-
-// Key usages and flags of MIC tokens, RFC 4121 §2, §4.2.2.
-const (
-	usageAcceptorSign  = 23
-	usageInitiatorSign = 25
-	sentByAcceptor     = 0x01
-	acceptorSubkey     = 0x04
-)
-
-// mic makes the acceptor's MIC token over msg, RFC 4121 §4.2.6.1.
-func mic(k keyBlock, seq uint32, msg []byte) ([]byte, error) {
-	head := []byte{4, 4, sentByAcceptor, 0xff, 0xff, 0xff, 0xff, 0xff}
-	head = binary.BigEndian.AppendUint64(head, uint64(seq))
-	_, sum, err := checksum(k, usageAcceptorSign, msg, head)
-	return append(head, sum...), err
-}
-
-// checkMIC verifies the initiator's MIC token over msg. Only AES keys make such
-// tokens; RC4's look different (RFC 4757 §7.2) and are not accepted here.
-func checkMIC(k keyBlock, token, msg []byte) error {
-	if _, ok := suiteOf(k.etype); !ok || len(token) < 16 {
-		return errIntegrity
-	}
-	head := token[:16]
-	if !bytes.Equal(head[:2], []byte{4, 4}) || head[2]&(sentByAcceptor|acceptorSubkey) != 0 {
-		return errIntegrity
-	}
-	_, sum, err := checksum(k, usageInitiatorSign, msg, head)
-	if err != nil || !equal(sum, token[16:]) {
-		return errIntegrity
-	}
-	return nil
 }

@@ -10,7 +10,8 @@ import (
 	"idp/internal/web"
 )
 
-// Error codes that the library has no name for.
+// Error codes that the library has no name for; constants assign to the
+// unexported type of its ErrorType field.
 const (
 	unsupportedResponseType = "unsupported_response_type" // RFC 6749 §4.1.2.1
 	consentRequired         = "consent_required"          // OIDC Core §3.1.2.6
@@ -29,27 +30,6 @@ type failure struct {
 
 func (f failure) Error() string { return f.err.Error() }
 func (f failure) Unwrap() error { return f.err }
-
-// failed is an error of the protocol under a name the library does not have.
-func failed(code, description string) *protocol.Error {
-	e := &protocol.Error{Description: description}
-	// The type of the field is not exported; constants assign to it.
-	switch code {
-	case unsupportedResponseType:
-		e.ErrorType = unsupportedResponseType
-	case consentRequired:
-		e.ErrorType = consentRequired
-	case requestURINotSupported:
-		e.ErrorType = requestURINotSupported
-	case invalidToken:
-		e.ErrorType = invalidToken
-	case insufficientScope:
-		e.ErrorType = insufficientScope
-	default:
-		e.ErrorType = protocol.ServerError
-	}
-	return e
-}
 
 // invalidClient is the one answer to a client that is unknown or did not prove
 // itself (RFC 6749 §5.2); the log has the cause.

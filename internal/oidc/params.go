@@ -105,18 +105,23 @@ func formParams(r *http.Request) (params, error) {
 	if r.URL.RawQuery != "" {
 		return nil, protocol.ErrInvalidRequest().WithDescription("parameters must be in the body, not in the URL")
 	}
-	return bodyParams(r, maxForm)
+	body, err := formBody(r, maxForm)
+	if err != nil {
+		return nil, err
+	}
+	return parseParams(body, maxForm)
 }
 
-func bodyParams(r *http.Request, limit int) (params, error) {
+// formBody reads a form as it came, at most one byte more than limit of it.
+func formBody(r *http.Request, limit int64) (string, error) {
 	if !isForm(r.Header.Get("Content-Type")) {
-		return nil, protocol.ErrInvalidRequest().WithDescription("the body must be application/x-www-form-urlencoded")
+		return "", protocol.ErrInvalidRequest().WithDescription("the body must be application/x-www-form-urlencoded")
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
-		return nil, protocol.ErrInvalidRequest().WithDescription("the body could not be read").WithParent(err)
+		return "", protocol.ErrInvalidRequest().WithDescription("the body could not be read").WithParent(err)
 	}
-	return parseParams(string(body), limit)
+	return string(body), nil
 }
 
 func isForm(contentType string) bool {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"sync"
 )
 
@@ -76,7 +75,8 @@ func (c *stmts) QueryRow(dest []any, query string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	return notFound(st.QueryRowContext(context.Background(), args...).Scan(dest...))
+	rows, err := st.QueryContext(context.Background(), args...)
+	return oneRow(rows, err, dest)
 }
 
 // direct is a tx over a PostgreSQL pool or transaction; the driver keeps its
@@ -86,7 +86,6 @@ type direct struct {
 	db  interface {
 		ExecContext(context.Context, string, ...any) (sql.Result, error)
 		QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-		QueryRowContext(context.Context, string, ...any) *sql.Row
 	}
 }
 
@@ -116,7 +115,8 @@ func (d direct) QueryRow(dest []any, query string, args ...any) error {
 	if err := checkArgs(args); err != nil {
 		return noRow(err)
 	}
-	return notFound(d.db.QueryRowContext(d.ctx, query, args...).Scan(dest...))
+	rows, err := d.db.QueryContext(d.ctx, query, args...)
+	return oneRow(rows, err, dest)
 }
 
 func eachRow(rows *sql.Rows, err error, each func(scanFunc) error) error {
@@ -132,8 +132,18 @@ func eachRow(rows *sql.Rows, err error, each func(scanFunc) error) error {
 	return rows.Err()
 }
 
-func notFound(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
+// oneRow scans the first row. Unlike sql.Row it reads to the end: a statement
+// that writes and returns a row commits, and may fail, only there.
+func oneRow(rows *sql.Rows, err error, dest []any) error {
+	found := false
+	err = eachRow(rows, err, func(scan scanFunc) error {
+		if found {
+			return nil
+		}
+		found = true
+		return scan(dest...)
+	})
+	if err == nil && !found {
 		return ErrNotFound
 	}
 	return err

@@ -9,7 +9,12 @@ type Tx = tx
 func (s *Store) Write(ctx context.Context, op func(Tx) error) error { return s.db.write(ctx, op) }
 
 // Waiting counts the operations that wait for SQLite's writer.
-func (s *Store) Waiting() int { return len(s.db.(*sqlite).writer.jobs) }
+func (s *Store) Waiting() int {
+	w := s.db.(*sqlite).writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
+}
 
 // BinaryLevel is what this binary understands.
 const BinaryLevel = binaryLevel

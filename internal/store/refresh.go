@@ -14,6 +14,16 @@ func (f *RefreshFamily) dest() []any {
 	return []any{&f.ID, &f.GrantID, &f.ClientID, &f.Generation, &f.RotatedAt, &f.IdleExpiresAt, &f.ExpiresAt, &f.RevokedAt}
 }
 
+// RefreshFamily reads a family as it is, a revoked or expired one included, for
+// introspection and revocation.
+func (s *Store) RefreshFamily(ctx context.Context, id string) (*RefreshFamily, error) {
+	f := &RefreshFamily{}
+	if err := s.queryRow(ctx, f.dest(), `SELECT `+familyColumns+` FROM refresh_families WHERE id = $1`, id); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 // Rotate is one try to use a refresh token, whose MAC the caller has checked,
 // by the client it was given to.
 type Rotate struct {

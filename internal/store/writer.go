@@ -8,9 +8,14 @@ import (
 	"sync/atomic"
 )
 
-// writer is the one goroutine of this process that writes to SQLite. A commit
-// has to reach the disk, which takes longer than everything else, so operations
-// that arrive while one is under way wait and then share the next commit.
+// writer lets the operations of this process write to SQLite over one
+// connection, one group after the other. A commit has to reach the disk, which
+// takes longer than everything else, so operations that arrive while one is
+// under way wait and then share the next commit.
+//
+// There is no goroutine behind it: the operation at the head of the queue leads,
+// that is, it runs the whole group, and then passes the lead on. A lone writer
+// so pays for no change of goroutine, which would cost more than its statements.
 //
 // Each operation of a group is in a savepoint of its own, and one that fails or
 // panics takes back only its own work. When COMMIT fails, every operation of
@@ -21,29 +26,38 @@ type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	stmts *stmts
-	jobs  chan *job
-	done  chan struct{} // closed when the goroutine has ended
 
-	mu     sync.RWMutex // held for reading while sending to jobs
+	mu     sync.Mutex
+	queue  []*job // waiting, in order
+	led    bool   // somebody leads; he alone uses conn and group
 	closed bool
+	idle   sync.Cond // signalled when nobody leads any more
+
+	group []*job
 }
 
 // maxGroup bounds how many operations one commit holds, and so how long the
 // first of them waits.
 const maxGroup = 128
 
-// job is one waiting operation.
+// job is one operation.
 type job struct {
-	op     func(tx) error
-	state  atomic.Int32 // jobWaiting, then jobRunning or jobCancelled
-	err    error        // of the operation alone
-	result chan error
+	op func(tx) error
+	// lone: a single statement, which needs no transaction when nothing
+	// shares it.
+	lone  bool
+	state atomic.Int32
+	err   error         // of the operation; written before wake
+	wake  chan struct{} // nil for whoever leads at once
 }
 
+// The states of a job. Who leaves jobWaiting first, its caller (by giving up) or
+// the leader, decides.
 const (
-	jobWaiting = iota
-	jobRunning
-	jobCancelled
+	jobWaiting   = iota
+	jobTaken     // runs in somebody's group
+	jobLeads     // its caller has to lead the next group
+	jobCancelled // its caller has gone
 )
 
 func openWriter(ctx context.Context, dsn string) (*writer, error) {
@@ -56,46 +70,101 @@ func openWriter(ctx context.Context, dsn string) (*writer, error) {
 		_ = db.Close()
 		return nil, err
 	}
-	w := &writer{
-		db: db, conn: conn, stmts: &stmts{prepare: conn.PrepareContext},
-		jobs: make(chan *job, maxGroup), done: make(chan struct{}),
-	}
-	go w.run()
+	w := &writer{db: db, conn: conn, stmts: &stmts{prepare: conn.PrepareContext}}
+	w.idle.L = &w.mu
 	return w, nil
 }
 
 // do runs op in the next group and returns when it is on the disk.
-func (w *writer) do(ctx context.Context, op func(tx) error) error {
+func (w *writer) do(ctx context.Context, op func(tx) error, lone bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &job{op: op, result: make(chan error, 1)}
-	if err := w.send(ctx, j); err != nil {
-		return err
-	}
-	select {
-	case err := <-j.result:
-		return err
-	case <-ctx.Done():
-	}
-	if j.state.CompareAndSwap(jobWaiting, jobCancelled) {
-		return ctx.Err()
-	}
-	return <-j.result
-}
-
-func (w *writer) send(ctx context.Context, j *job) error {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
+	j := &job{op: op, lone: lone}
+	w.mu.Lock()
 	if w.closed {
+		w.mu.Unlock()
 		return ErrClosed
 	}
-	select {
-	case w.jobs <- j:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	leads := !w.led
+	if leads {
+		w.led = true
+		j.state.Store(jobLeads)
+	} else {
+		j.wake = make(chan struct{}, 1)
+		w.queue = append(w.queue, j)
 	}
+	w.mu.Unlock()
+	if leads {
+		return w.lead(j)
+	}
+	return w.wait(ctx, j)
+}
+
+// wait ends when another has run the job, when it is its turn to lead, or when
+// the caller gives up before either.
+func (w *writer) wait(ctx context.Context, j *job) error {
+	select {
+	case <-j.wake:
+	case <-ctx.Done():
+		if j.state.CompareAndSwap(jobWaiting, jobCancelled) {
+			return ctx.Err()
+		}
+		<-j.wake
+	}
+	if j.state.Load() == jobLeads {
+		return w.lead(j)
+	}
+	return j.err
+}
+
+// lead runs j together with what waits, and passes the lead on.
+func (w *writer) lead(j *job) error {
+	w.mu.Lock()
+	w.group = append(w.group[:0], j)
+	for len(w.queue) > 0 && len(w.group) < maxGroup {
+		if next := w.pop(); next.state.CompareAndSwap(jobWaiting, jobTaken) {
+			w.group = append(w.group, next)
+		}
+	}
+	w.mu.Unlock()
+
+	err := w.commit(w.group)
+	for i, done := range w.group {
+		if err != nil && done.err == nil {
+			done.err = err
+		}
+		if i > 0 {
+			done.wake <- struct{}{}
+		}
+	}
+	clear(w.group)
+	w.passOn()
+	return j.err
+}
+
+// passOn makes the first who still waits the leader.
+func (w *writer) passOn() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.queue) > 0 {
+		if next := w.pop(); next.state.CompareAndSwap(jobWaiting, jobLeads) {
+			next.wake <- struct{}{}
+			return
+		}
+	}
+	w.led = false
+	w.idle.Broadcast()
+}
+
+// pop takes the first job; the caller holds mu.
+func (w *writer) pop() *job {
+	j := w.queue[0]
+	w.queue[0] = nil
+	if w.queue = w.queue[1:]; len(w.queue) == 0 {
+		w.queue = nil
+	}
+	return j
 }
 
 // close lets the waiting operations finish.
@@ -106,62 +175,21 @@ func (w *writer) close() error {
 		return nil
 	}
 	w.closed = true
-	close(w.jobs)
+	for w.led {
+		w.idle.Wait()
+	}
 	w.mu.Unlock()
-	<-w.done
 	w.stmts.close()
-	_ = w.conn.Close()
+	_ = w.conn.Close() // the pool's Close has the error
 	return w.db.Close()
-}
-
-func (w *writer) run() {
-	defer close(w.done)
-	group := make([]*job, 0, maxGroup)
-	for first := range w.jobs {
-		group = w.collect(append(group[:0], first))
-		err := w.commit(group)
-		for i, j := range group {
-			if err != nil && j.err == nil {
-				j.err = err
-			}
-			j.result <- j.err
-			group[i] = nil
-		}
-	}
-}
-
-// collect adds what waits already, and starts the operations still wanted.
-func (w *writer) collect(group []*job) []*job {
-	for len(group) < maxGroup {
-		select {
-		case j, ok := <-w.jobs:
-			if !ok {
-				return started(group)
-			}
-			group = append(group, j)
-			continue
-		default:
-		}
-		break
-	}
-	return started(group)
-}
-
-func started(group []*job) []*job {
-	kept := group[:0]
-	for _, j := range group {
-		if j.state.CompareAndSwap(jobWaiting, jobRunning) {
-			kept = append(kept, j)
-		}
-	}
-	return kept
 }
 
 // commit runs a group in one transaction. Its error is that of the whole group;
 // an operation's own is in job.err. IMMEDIATE, because a transaction that reads
 // first and writes later cannot wait for another process's write in between.
 func (w *writer) commit(group []*job) error {
-	if len(group) == 0 {
+	if len(group) == 1 && group[0].lone { // SQLite commits a statement by itself
+		group[0].err = protect(w.stmts, group[0].op)
 		return nil
 	}
 	if err := w.control("BEGIN IMMEDIATE"); err != nil {

@@ -36,7 +36,9 @@ const maxLogo = 200 << 10
 type Pages struct {
 	brand     Brand
 	templates map[string]*template.Template
-	files     map[string]*file // by path below /static/
+	files     map[string]*file // by address
+	css, js   string           // addresses
+	logo      string           // address; empty: none
 	buffers   sync.Pool
 }
 
@@ -69,12 +71,12 @@ func (p *Pages) addFiles(accent rgb) error {
 	if err != nil {
 		return err
 	}
-	p.add("idp.css", "text/css; charset=utf-8", append(css, accentCSS(accent)...))
+	p.css = p.add("idp.css", "text/css; charset=utf-8", append(css, accentCSS(accent)...))
 	js, err := static.FS.ReadFile("idp.js")
 	if err != nil {
 		return err
 	}
-	p.add("idp.js", "text/javascript; charset=utf-8", js)
+	p.js = p.add("idp.js", "text/javascript; charset=utf-8", js)
 	if p.brand.Logo == "" {
 		return nil
 	}
@@ -87,11 +89,12 @@ func (p *Pages) addFiles(accent rgb) error {
 	if types[ext] == "" || len(logo) > maxLogo {
 		return fmt.Errorf("brand.logo: want an SVG or PNG file of at most %d KB", maxLogo>>10)
 	}
-	p.add("logo"+ext, types[ext], logo)
+	p.logo = p.add("logo"+ext, types[ext], logo)
 	return nil
 }
 
-func (p *Pages) add(name, contentType string, body []byte) {
+// add keeps a file and returns its address.
+func (p *Pages) add(name, contentType string, body []byte) string {
 	sum := sha256.Sum256(body)
 	ext := path.Ext(name)
 	f := &file{contentType: contentType, plain: body}
@@ -102,16 +105,7 @@ func (p *Pages) add(name, contentType string, body []byte) {
 	_ = w.Close()
 	f.gz = gz.Bytes()
 	p.files[f.url] = f
-}
-
-// url is the address of a static file, "" when there is none of that name.
-func (p *Pages) url(prefix string) string {
-	for u := range p.files {
-		if strings.HasPrefix(u, "/static/"+prefix+".") {
-			return u
-		}
-	}
-	return ""
+	return f.url
 }
 
 func (p *Pages) parse() error {
@@ -161,7 +155,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name 
 	buf, _ := p.buffers.Get().(*bytes.Buffer)
 	defer p.buffers.Put(buf)
 	buf.Reset()
-	if err := t.Execute(buf, layout{Brand: p.brand, CSS: p.url("idp"), JS: p.jsURL(), LogoURL: p.url("logo"), Page: data}); err != nil {
+	if err := t.Execute(buf, layout{Brand: p.brand, CSS: p.css, JS: p.js, LogoURL: p.logo, Page: data}); err != nil {
 		return err
 	}
 	h := w.Header()
@@ -181,15 +175,6 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name 
 		InfoFrom(r.Context()).Err = err // the visitor went away: nobody to answer
 	}
 	return nil
-}
-
-func (p *Pages) jsURL() string {
-	for u := range p.files {
-		if strings.HasSuffix(u, ".js") {
-			return u
-		}
-	}
-	return ""
 }
 
 // Handle serves a handler, and a page for the error it returns.

@@ -1,0 +1,250 @@
+package oidc
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// authRequest is an authorization request whose client and redirect URI are
+// proven: from here on errors go to the relying party.
+type authRequest struct {
+	params   params
+	client   *store.Client
+	redirect string
+
+	scope     string // what of the asked scope the client may have
+	prompt    []string
+	maxAge    time.Duration // -1: not given
+	challenge string        // S256; empty without PKCE
+}
+
+// authChecks stand in the order of OIDC Core §3.1.2.1 and the specifications
+// that add to it.
+var authChecks = []func(*authRequest) error{
+	checkRequestObject,
+	checkResponseType,
+	checkGrantType,
+	checkResponseMode,
+	checkScope,
+	checkResource,
+	checkPrompt,
+	checkMaxAge,
+	checkPKCE,
+	checkNonce,
+	checkConsent,
+}
+
+// readAuthRequest parses and checks an authorization request. With a nil request
+// the error is a page's; with one, it is for the relying party.
+func (p *Provider) readAuthRequest(ctx context.Context, raw string) (*authRequest, error) {
+	ps, malformed := parseParams(raw, maxQuery)
+	ps, err := p.expand(ctx, ps, ps["client_id"])
+	if err != nil {
+		return nil, err
+	}
+	client, err := p.clientOf(ctx, ps, malformed)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRedirectURI(client, ps["redirect_uri"], malformed); err != nil {
+		return nil, err
+	}
+	a := &authRequest{params: ps, client: client, redirect: ps["redirect_uri"], maxAge: -1}
+	if malformed != nil {
+		return a, malformed
+	}
+	for _, check := range authChecks {
+		if err := check(a); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// clientOf finds the client (RFC 6749 §4.1.2.1: never a redirect without one).
+func (p *Provider) clientOf(ctx context.Context, ps params, malformed error) (*store.Client, error) {
+	id := ps["client_id"]
+	if id == "" {
+		return nil, linkError("CLIENT_MISSING", "The site that sent you here did not say which site it is (client_id).", malformed)
+	}
+	client, err := p.Clients.ByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, linkError("CLIENT_UNKNOWN", "The site that sent you here is not registered with us.", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	web.InfoFrom(ctx).ClientID = client.ClientID
+	return client, nil
+}
+
+// checkRedirectURI: RFC 6749 §3.1.2.4; OIDC Core requires the parameter.
+func checkRedirectURI(c *store.Client, uri string, malformed error) error {
+	if uri == "" {
+		return linkError("REDIRECT_URI_MISSING", "The site that sent you here did not say where to send you back (redirect_uri).", malformed)
+	}
+	if !redirectAllowed(c, uri) {
+		return linkError("REDIRECT_URI_UNKNOWN", "The address to send you back to (redirect_uri) is not registered for this site.", nil)
+	}
+	return nil
+}
+
+// linkError is the page for a link that leads nowhere: nothing in it can be
+// trusted, so nothing of it is followed or shown.
+func linkError(code, message string, cause error) error {
+	return &web.Error{
+		Status: http.StatusBadRequest, Code: code, Title: "This link does not work", Message: message,
+		Hint: "Go back to the site and try again. If it happens again, tell the people who run that site.", Err: cause,
+	}
+}
+
+// checkRequestObject: OIDC Core §6; we take neither request nor request_uri. Our
+// own request_uri was replaced by its parameters before.
+func checkRequestObject(a *authRequest) error {
+	if a.params["request"] != "" {
+		return &protocol.Error{ErrorType: protocol.RequestNotSupported}
+	}
+	if a.params["request_uri"] != "" {
+		return &protocol.Error{ErrorType: requestURINotSupported}
+	}
+	return nil
+}
+
+// checkResponseType: RFC 6749 §3.1.1. The implicit and hybrid flows are not
+// offered (RFC 9700 §2.1.2).
+func checkResponseType(a *authRequest) error {
+	switch a.params["response_type"] {
+	case string(protocol.ResponseTypeCode):
+		return nil
+	case "":
+		return protocol.ErrInvalidRequest().WithDescription("response_type is missing")
+	}
+	return &protocol.Error{ErrorType: unsupportedResponseType, Description: "only code is supported"}
+}
+
+// checkGrantType: RFC 6749 §4.1.2.1, unauthorized_client.
+func checkGrantType(a *authRequest) error {
+	if !mayUse(a.client, protocol.GrantTypeCode) {
+		return protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for authorization_code")
+	}
+	return nil
+}
+
+// checkResponseMode: OAuth 2.0 Multiple Response Types §2.1.
+func checkResponseMode(a *authRequest) error {
+	if mode := a.params["response_mode"]; mode != "" && mode != responseModeQuery {
+		return protocol.ErrInvalidRequest().WithDescription("response_mode must be query")
+	}
+	return nil
+}
+
+// checkScope: RFC 6749 §3.3. What the client may not have is left out, and the
+// token response says what is left.
+func checkScope(a *authRequest) error {
+	a.scope = allowedScope(a.client, a.params["scope"])
+	if a.scope == "" {
+		return protocol.ErrInvalidScope().WithDescription("scope is missing, or holds nothing that this client may ask for")
+	}
+	return nil
+}
+
+// checkResource: RFC 8707 §2. We know no resources yet, and a token for another
+// audience than the one asked for would be worse than none.
+func checkResource(a *authRequest) error {
+	if a.params["resource"] != "" {
+		return protocol.ErrInvalidTarget()
+	}
+	return nil
+}
+
+// checkPrompt: OIDC Core §3.1.2.1.
+func checkPrompt(a *authRequest) error {
+	a.prompt = strings.Fields(a.params["prompt"])
+	if a.prompts(protocol.PromptNone) && len(a.prompt) > 1 {
+		return protocol.ErrInvalidRequest().WithDescription("prompt=none cannot be combined")
+	}
+	return nil
+}
+
+func (a *authRequest) prompts(value string) bool { return slices.Contains(a.prompt, value) }
+
+// maxMaxAge keeps max_age within what a time.Duration holds.
+const maxMaxAge = 10 * 365 * 24 * 3600
+
+// checkMaxAge: OIDC Core §3.1.2.1, in seconds.
+func checkMaxAge(a *authRequest) error {
+	text := a.params["max_age"]
+	if text == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return protocol.ErrInvalidRequest().WithDescription("max_age must be a number of seconds")
+	}
+	a.maxAge = time.Duration(min(seconds, maxMaxAge)) * time.Second
+	return nil
+}
+
+// checkPKCE: RFC 7636 §4.4.1, with S256 only (RFC 9700 §2.1.1): a method left
+// out means plain, and is refused like it.
+func checkPKCE(a *authRequest) error {
+	challenge, method := a.params["code_challenge"], a.params["code_challenge_method"]
+	if challenge == "" && method == "" && !requiresPKCE(a.client) {
+		return nil
+	}
+	if challenge == "" {
+		return protocol.ErrInvalidRequest().WithDescription("code_challenge is missing (PKCE)")
+	}
+	if method != string(protocol.CodeChallengeMethodS256) {
+		return protocol.ErrInvalidRequest().WithDescription("code_challenge_method must be S256")
+	}
+	if raw, err := base64.RawURLEncoding.Strict().DecodeString(challenge); err != nil || len(raw) != 32 {
+		return protocol.ErrInvalidRequest().WithDescription("code_challenge must be a SHA-256 in base64url (43 characters)")
+	}
+	a.challenge = challenge
+	return nil
+}
+
+func requiresPKCE(c *store.Client) bool {
+	return c.Public() || c.RequirePKCE == nil || *c.RequirePKCE
+}
+
+// checkNonce: a client without PKCE is protected against injected codes by its
+// nonce, so it has to send one (RFC 9700 §2.1.1).
+func checkNonce(a *authRequest) error {
+	if a.challenge == "" && (a.params["nonce"] == "" || !hasScope(a.scope, protocol.ScopeOpenID)) {
+		return protocol.ErrInvalidRequest().WithDescription("without PKCE scope openid and a nonce are required")
+	}
+	return nil
+}
+
+// checkConsent: OIDC Core §3.1.2.4. For a trusted client its admin has consented,
+// also where it asks for prompt=consent; for others there is no consent page yet.
+func checkConsent(a *authRequest) error {
+	if !trusted(a.client) {
+		return &protocol.Error{ErrorType: consentRequired, Description: "this client needs the user's consent, which cannot be asked for yet"}
+	}
+	return nil
+}
+
+func trusted(c *store.Client) bool { return c.Trusted == nil || *c.Trusted }
+
+// mayUse reports whether the client is registered for a grant type; the default
+// is authorization_code (RFC 7591 §2).
+func mayUse(c *store.Client, grant protocol.GrantType) bool {
+	if len(c.GrantTypes) == 0 {
+		return grant == protocol.GrantTypeCode
+	}
+	return slices.Contains(c.GrantTypes, string(grant))
+}

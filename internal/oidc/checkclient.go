@@ -1,0 +1,181 @@
+package oidc
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/keys"
+	"idp/internal/store"
+)
+
+// CheckClient returns everything that is wrong with a relying party's
+// registration, named as in RFC 7591. What we do not support yet is an error and
+// not ignored: somebody relies on it.
+func CheckClient(c *store.Client) []error {
+	var problems []error
+	for _, check := range []func(*store.Client) error{
+		checkID, checkAuthMethod, checkSecret, checkGrantTypes, checkRedirectURIs, checkPostLogoutURIs,
+		checkScopeSyntax, checkAlg, checkPKCERule, checkTemplate, checkGroups, checkUnsupported,
+	} {
+		if err := check(c); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return problems
+}
+
+// checkID: RFC 6749 appendix A.1 allows visible ASCII.
+func checkID(c *store.Client) error {
+	if c.ClientID == "" || len(c.ClientID) > maxClientID || strings.ContainsFunc(c.ClientID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Errorf("client_id: want 1 to %d visible ASCII characters", maxClientID)
+	}
+	return nil
+}
+
+func checkAuthMethod(c *store.Client) error {
+	supported := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost, protocol.AuthMethodNone}
+	if !slices.Contains(supported, authMethod(c)) {
+		return fmt.Errorf("token_endpoint_auth_method: %q is not supported: want one of %v", c.TokenEndpointAuthMethod, supported)
+	}
+	return nil
+}
+
+func checkSecret(c *store.Client) error {
+	if c.Public() && len(c.SecretHashes) > 0 {
+		return errors.New("token_endpoint_auth_method: a public client (none) has no secret")
+	}
+	if !c.Public() && len(c.SecretHashes) == 0 && c.ClientSecretFile == "" {
+		return errors.New("client_secret_file: missing; a client without a secret is public: token_endpoint_auth_method: none")
+	}
+	return nil
+}
+
+func checkGrantTypes(c *store.Client) error {
+	supported := []string{string(protocol.GrantTypeCode), string(protocol.GrantTypeRefreshToken), string(protocol.GrantTypeClientCredentials)}
+	for _, g := range c.GrantTypes {
+		if !slices.Contains(supported, g) {
+			return fmt.Errorf("grant_types: %q is not supported: want some of %v", g, supported)
+		}
+	}
+	if c.Public() && mayUse(c, protocol.GrantTypeClientCredentials) {
+		return errors.New("grant_types: a public client cannot use client_credentials (RFC 6749 §4.4)")
+	}
+	return nil
+}
+
+func checkRedirectURIs(c *store.Client) error {
+	if len(c.RedirectURIs) == 0 && mayUse(c, protocol.GrantTypeCode) {
+		return errors.New("redirect_uris: missing")
+	}
+	for _, u := range c.RedirectURIs {
+		if err := checkURI(u, c.Public()); err != nil {
+			return fmt.Errorf("redirect_uris: %q: %w", u, err)
+		}
+	}
+	return nil
+}
+
+func checkPostLogoutURIs(c *store.Client) error {
+	for _, u := range c.PostLogoutRedirectURIs {
+		if err := checkURI(u, c.Public()); err != nil {
+			return fmt.Errorf("post_logout_redirect_uris: %q: %w", u, err)
+		}
+	}
+	return nil
+}
+
+// checkURI: absolute, no fragment (RFC 6749 §3.1.2), https; http on this machine
+// or for a confidential client (OIDC Registration §2); for a public client also a
+// scheme of its own, which has a dot in it (RFC 8252 §7.1).
+func checkURI(text string, public bool) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return errors.New("not a URL")
+	}
+	switch {
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == '*' || r == '\\' }):
+		return errors.New("want plain ASCII without spaces, backslashes and *; there are no patterns")
+	case strings.Contains(text, "#"):
+		return errors.New("must not have a fragment (#)")
+	case u.User != nil:
+		return errors.New("must not hold a user name")
+	case u.Scheme == "https" && u.Host != "":
+		return nil
+	case u.Scheme == "http" && u.Host != "":
+		if public && !local(u.Hostname()) {
+			return errors.New("a public client needs https, or http on this machine")
+		}
+		return nil
+	case public && strings.Contains(u.Scheme, "."):
+		return nil
+	}
+	return errors.New("want an absolute https URL (a public client: or com.example.app:/path)")
+}
+
+func local(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// checkScopeSyntax: RFC 6749 §3.3.
+func checkScopeSyntax(c *store.Client) error {
+	if strings.ContainsFunc(c.Scope, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+		return errors.New("scope: want names of plain ASCII, separated by spaces")
+	}
+	return nil
+}
+
+func checkAlg(c *store.Client) error {
+	if alg := idTokenAlg(c); !slices.Contains(keys.Algorithms, alg) {
+		return fmt.Errorf("id_token_signed_response_alg: %q is not supported: want one of %v", alg, keys.Algorithms)
+	}
+	return nil
+}
+
+// checkPKCERule: RFC 9700 §2.1.1.
+func checkPKCERule(c *store.Client) error {
+	if c.Public() && c.RequirePKCE != nil && !*c.RequirePKCE {
+		return errors.New("require_pkce: a public client cannot do without")
+	}
+	return nil
+}
+
+func checkTemplate(c *store.Client) error {
+	rest := strings.NewReplacer("{name}", "", "{realm}", "", "{domain}", "").Replace(c.PreferredUsername)
+	if strings.ContainsAny(rest, "{}") || (c.PreferredUsername != "" && !strings.Contains(c.PreferredUsername, "{name}")) {
+		return errors.New("preferred_username: want {name}, and {realm} or {domain} beside it")
+	}
+	return nil
+}
+
+func checkGroups(c *store.Client) error {
+	for _, g := range c.Groups {
+		if g == "" || strings.Contains(strings.TrimSuffix(g, "*"), "*") {
+			return fmt.Errorf("groups: %q: want a name, or a prefix and *", g)
+		}
+	}
+	if slices.Contains(c.AllowGroups, "") {
+		return errors.New("allow_groups: holds an empty name")
+	}
+	return nil
+}
+
+func checkUnsupported(c *store.Client) error {
+	switch {
+	case c.RequirePAR:
+		return errors.New("require_pushed_authorization_requests: not supported yet")
+	case c.DPoPBoundAccessTokens:
+		return errors.New("dpop_bound_access_tokens: not supported yet")
+	case c.JWKS != "" || c.JWKSURI != "":
+		return errors.New("jwks, jwks_uri: not supported yet")
+	}
+	return nil
+}

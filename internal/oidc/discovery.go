@@ -1,0 +1,99 @@
+package oidc
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/keys"
+)
+
+// document is an answer as ready bytes.
+type document struct {
+	body []byte
+	etag string
+}
+
+func newDocument(body []byte) document {
+	sum := sha256.Sum256(body)
+	return document{body: body, etag: `"` + hex.EncodeToString(sum[:16]) + `"`}
+}
+
+// metadata is what OpenID Connect Discovery 1.0 §3 and RFC 8414 §2 have, with
+// what the library's type lacks. It is true to the last entry: what is not
+// switched on is not in it, and lists that have a default are always written out.
+type metadata struct {
+	protocol.DiscoveryConfiguration
+	PromptValuesSupported []string `json:"prompt_values_supported"`                        // Initiating User Registration §4
+	IssInResponse         bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+}
+
+func (p *Provider) metadata() (document, error) {
+	confidential := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost}
+	all := append(confidential[:2:2], protocol.AuthMethodNone)
+	body, err := json.Marshal(metadata{
+		DiscoveryConfiguration: protocol.DiscoveryConfiguration{
+			Issuer:                                    p.Issuer,
+			AuthorizationEndpoint:                     p.Issuer + "/authorize",
+			TokenEndpoint:                             p.Issuer + "/token",
+			UserinfoEndpoint:                          p.Issuer + "/userinfo",
+			JwksURI:                                   p.Issuer + "/jwks",
+			IntrospectionEndpoint:                     p.Issuer + "/introspect",
+			RevocationEndpoint:                        p.Issuer + "/revoke",
+			EndSessionEndpoint:                        p.Issuer + "/end_session",
+			ScopesSupported:                           userScopes,
+			ResponseTypesSupported:                    []string{string(protocol.ResponseTypeCode)},
+			ResponseModesSupported:                    []string{responseModeQuery},
+			GrantTypesSupported:                       []protocol.GrantType{protocol.GrantTypeCode, protocol.GrantTypeRefreshToken, protocol.GrantTypeClientCredentials},
+			ACRValuesSupported:                        []string{"1"},
+			SubjectTypesSupported:                     []string{"public"},
+			IDTokenSigningAlgValuesSupported:          []string{keys.RS256, keys.ES256},
+			TokenEndpointAuthMethodsSupported:         all,
+			RevocationEndpointAuthMethodsSupported:    all,
+			IntrospectionEndpointAuthMethodsSupported: confidential,
+			ClaimTypesSupported:                       []string{"normal"},
+			ClaimsSupported: []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
+				"name", "preferred_username", "email", "email_verified", "groups"},
+			CodeChallengeMethodsSupported: []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
+		},
+		PromptValuesSupported: []string{protocol.PromptNone, protocol.PromptLogin, protocol.PromptSelectAccount},
+		IssInResponse:         true,
+	})
+	return newDocument(body), err
+}
+
+// ServeDiscovery answers both well-known paths: OpenID Connect Discovery §4 and
+// RFC 8414 §3.
+func (p *Provider) ServeDiscovery(w http.ResponseWriter, r *http.Request) error {
+	serveDocument(w, r, p.discovery.body, p.discovery.etag)
+	return nil
+}
+
+// ServeJWKS answers with the public keys (RFC 7517 §5).
+func (p *Provider) ServeJWKS(w http.ResponseWriter, r *http.Request) error {
+	body, etag := p.Keys.JWKS()
+	serveDocument(w, r, body, etag)
+	return nil
+}
+
+var (
+	cacheable = []string{fmt.Sprintf("public, max-age=%d", int(keys.MaxAge.Seconds()))}
+	anybody   = []string{"*"}
+)
+
+// serveDocument answers with public bytes that may be kept for a while, and by
+// scripts of any site.
+func serveDocument(w http.ResponseWriter, r *http.Request, body []byte, etag string) {
+	h := w.Header()
+	h["Content-Type"], h["Cache-Control"], h["Access-Control-Allow-Origin"] = jsonType, cacheable, anybody
+	h["Etag"] = []string{etag}
+	if r.Header.Get("If-None-Match") == etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	_, _ = w.Write(body) // the client may be gone; nothing is left to do then
+}

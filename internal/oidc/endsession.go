@@ -1,0 +1,230 @@
+package oidc
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"idp/internal/keys"
+	"idp/internal/session"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// signOutPurpose is what the sign-out form's token is good for; the account
+// page's button carries one too.
+const signOutPurpose = "end_session"
+
+// signOut is a checked logout request (RP-Initiated Logout 1.0 §2).
+type signOut struct {
+	params params
+	client *store.Client // nil: nobody says which
+	hint   *idHint       // nil: none
+	target string        // where to go afterwards; empty: our page
+}
+
+// ServeEndSession answers the end session endpoint, by GET and POST. A request
+// that shows an ID token of the very session, or our own form, ends it; anything
+// else could be any site's link, so the person is asked.
+func (p *Provider) ServeEndSession(w http.ResponseWriter, r *http.Request) error {
+	raw := r.URL.RawQuery
+	if r.Method == http.MethodPost {
+		var err error
+		if raw, err = formBody(r, maxQuery); err != nil {
+			return signOutError(err)
+		}
+	}
+	ps, err := parseParams(raw, maxQuery)
+	if err != nil {
+		return signOutError(err)
+	}
+	if ps, err = p.expand(r.Context(), ps, ""); err != nil {
+		return err
+	}
+	s, err := p.readSignOut(r, ps)
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.Method != http.MethodPost:
+		delete(ps, "form_token") // counts in a form only; the page makes a new one
+		return p.endSession(w, r, s)
+	case ps["form_token"] != "":
+		return p.confirmed(w, r, s)
+	}
+	return p.parkSignOut(w, r, s)
+}
+
+// parkSignOut: a POST from another site comes without our cookies, so it comes
+// again by GET.
+func (p *Provider) parkSignOut(w http.ResponseWriter, r *http.Request, s *signOut) error {
+	if len(s.params) == 0 {
+		return web.Redirect(w, r, http.StatusSeeOther, "/end_session")
+	}
+	uri, err := p.park(r.Context(), "", s.params)
+	if err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, "/end_session?"+url.Values{"request_uri": {uri}}.Encode())
+}
+
+// endSession decides whether to ask.
+func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *signOut) error {
+	c, err := p.session(r)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c == nil && s.hint == nil:
+		return p.signedOut(w, r, s)
+	case c == nil || (s.hint != nil && s.hint.SessionID == c.Session.ID):
+		// Without a session the browser is marked all the same: whoever meant
+		// to sign out is not to be logged in again by a silent ticket.
+		return p.end(w, r, s, c)
+	}
+	b, err := p.Sessions.Browser(w, r)
+	if err != nil {
+		return cookieError(err)
+	}
+	page := web.LogoutPage{FormToken: p.Sessions.FormToken(b, signOutPurpose), User: c.User.Name, Fields: s.params}
+	if s.client != nil {
+		page.Site = site(s.client)
+	}
+	return p.Pages.Render(w, r, http.StatusOK, "logout", page)
+}
+
+// confirmed ends the session because our own form says so.
+func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut) error {
+	b, err := p.Sessions.Browser(w, r)
+	if err != nil {
+		return cookieError(err)
+	}
+	if !p.Sessions.CheckFormToken(b, signOutPurpose, s.params["form_token"]) {
+		return &web.Error{
+			Status: http.StatusForbidden, Code: "FORM_TOKEN", Title: "This form has expired",
+			Message: "The form was not made for this browser, or its cookies were deleted since. You are not signed out.",
+			Hint:    "Open the page below and sign out there. Cookies must be allowed.",
+			Links:   []web.Link{{Text: "Sign out", URL: "/end_session"}},
+		}
+	}
+	c, err := p.session(r)
+	if err != nil {
+		return err
+	}
+	return p.end(w, r, s, c)
+}
+
+// end ends the session, sets the marker and goes on by GET, so that a reload of
+// what comes next sends nothing twice.
+func (p *Provider) end(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) error {
+	if err := p.Sessions.End(w, r, c); err != nil {
+		return cookieError(err)
+	}
+	if s.target == "" {
+		q := ""
+		if s.client != nil {
+			q = "?" + url.Values{"client_id": {s.client.ClientID}}.Encode()
+		}
+		return web.Redirect(w, r, http.StatusSeeOther, "/end_session"+q)
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, s.target)
+}
+
+// signedOut is the end for a browser that has no session.
+func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, s *signOut) error {
+	if s.target != "" {
+		return web.Redirect(w, r, http.StatusSeeOther, s.target)
+	}
+	page := web.SignedOutPage{}
+	if s.client != nil {
+		page.Site = site(s.client)
+	}
+	return p.Pages.Render(w, r, http.StatusOK, "signedout", page)
+}
+
+// readSignOut checks a logout request; every error is a page, for a bad
+// post_logout_redirect_uri must neither be followed nor quietly forgotten (§3).
+func (p *Provider) readSignOut(r *http.Request, ps params) (*signOut, error) {
+	s := &signOut{params: ps}
+	id := ps["client_id"]
+	if text := ps["id_token_hint"]; text != "" {
+		hint, err := p.readHint(text)
+		if err != nil {
+			return nil, signOutError(err)
+		}
+		if id != "" && id != hint.Audience {
+			return nil, signOutError(errors.New("client_id is not the id_token_hint's audience"))
+		}
+		s.hint, id = hint, hint.Audience
+	}
+	if id != "" {
+		c, err := p.Clients.ByID(r.Context(), id)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, signOutError(fmt.Errorf("client %w", err))
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.client = c
+		web.InfoFrom(r.Context()).ClientID = c.ClientID
+	}
+	return s, s.setTarget()
+}
+
+// setTarget: the address must be one of the client's, character for character.
+func (s *signOut) setTarget() error {
+	uri := s.params["post_logout_redirect_uri"]
+	if uri == "" {
+		return nil
+	}
+	if s.client == nil || !slices.Contains(s.client.PostLogoutRedirectURIs, uri) {
+		return signOutError(errors.New("post_logout_redirect_uri is not registered for the client, or no client is named"))
+	}
+	s.target = uri
+	if state := s.params["state"]; state != "" {
+		separator := "?"
+		if strings.Contains(uri, "?") {
+			separator = "&"
+		}
+		s.target += separator + url.Values{"state": {state}}.Encode()
+	}
+	return nil
+}
+
+func signOutError(cause error) error {
+	return &web.Error{
+		Status: http.StatusBadRequest, Code: "SIGN_OUT_INVALID", Title: "This sign-out link does not work",
+		Message: "The site that sent you here asked for a sign-out in a way that we cannot follow. You are not signed out.",
+		Hint:    "You can sign out here, and tell the people who run that site.",
+		Links:   []web.Link{{Text: "Sign out", URL: "/end_session"}}, Err: cause,
+	}
+}
+
+// idHint is what an ID token of ours says that comes back as id_token_hint.
+type idHint struct {
+	Issuer    string `json:"iss"`
+	Subject   string `json:"sub"`
+	Audience  string `json:"aud"`
+	SessionID string `json:"sid"`
+}
+
+// readHint verifies an ID token of ours; it may have expired (RP-Initiated
+// Logout §4), but not longer ago than its key is published.
+func (p *Provider) readHint(token string) (*idHint, error) {
+	raw, typ, err := p.Keys.Verify(token, keys.ES256, keys.RS256)
+	if err != nil {
+		return nil, err
+	}
+	h := &idHint{}
+	if err := json.Unmarshal(raw, h); err != nil {
+		return nil, err
+	}
+	if typ != keys.TypeIDToken || h.Issuer != p.Issuer || h.Subject == "" {
+		return nil, errors.New("id_token_hint is not an ID token of this issuer")
+	}
+	return h, nil
+}

@@ -1,0 +1,27 @@
+package oidc
+
+import (
+	"net/http"
+	"slices"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/store"
+)
+
+// clientGrant gives a client a token for itself (RFC 6749 §4.4): no user, no
+// refresh token, no row.
+func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps params) ([]byte, error) {
+	if client.Public() {
+		return nil, protocol.ErrUnauthorizedClient().WithDescription("a public client cannot use client_credentials")
+	}
+	registered := filterScope(clientScope(client), func(name string) bool { return !slices.Contains(userScopes, name) })
+	scope := registered
+	if asked := ps["scope"]; asked != "" {
+		if allowedScope(client, asked) == "" {
+			return nil, protocol.ErrInvalidScope().WithDescription("scope holds nothing that this client may ask for")
+		}
+		scope = filterScope(asked, func(name string) bool { return hasScope(registered, name) })
+	}
+	return p.tokenResponse(tokens{client: client, scope: scope})
+}

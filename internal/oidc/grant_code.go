@@ -1,0 +1,116 @@
+package oidc
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/keys"
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// offlineAbsolute ends what offline_access began, however often it is used.
+const offlineAbsolute = 30 * 24 * time.Hour
+
+// codeGrant redeems an authorization code (RFC 6749 §4.1.3, OIDC Core §3.1.3).
+// Client, redirect URI and verifier are conditions of the one statement that
+// uses the code up, so there is no moment between check and use.
+func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params) ([]byte, error) {
+	if ps["code"] == "" || ps["redirect_uri"] == "" {
+		return nil, protocol.ErrInvalidRequest().WithDescription("code and redirect_uri are required")
+	}
+	challenge, err := challengeOf(ps["code_verifier"])
+	if err != nil {
+		return nil, err
+	}
+	now := p.Now()
+	code, grant, err := p.Store.RedeemCode(r.Context(), store.Redeem{
+		Hash: secret.Hash(secret.String(ps["code"])), ClientID: client.ClientID, RedirectURI: ps["redirect_uri"], CodeChallenge: challenge,
+		Now: now.UnixMilli(), Entry: entry(r, client),
+		Grant: func(c store.Code) (store.Grant, *store.RefreshFamily) { return p.newGrant(client, c, now) },
+	})
+	if err != nil {
+		return nil, invalidGrant(err, "the code is unknown, used or expired, or was given to another client, redirect_uri or code_verifier")
+	}
+	t := tokens{client: client, grant: grant, scope: grant.Scope, nonce: code.Nonce}
+	if mayUse(client, protocol.GrantTypeRefreshToken) {
+		if t.refresh, err = p.refresh.encode(grant.ID, 0); err != nil {
+			return nil, err
+		}
+	}
+	if client.ClaimsInIDToken && hasScope(grant.Scope, protocol.ScopeOpenID) {
+		if t.user, err = p.Store.UserByID(r.Context(), grant.UserID); err != nil {
+			return nil, err
+		}
+	}
+	return p.tokenResponse(t)
+}
+
+// challengeOf is the S256 challenge that a verifier answers (RFC 7636 §4.6);
+// empty without one. The statement compares it with the code's, so a verifier
+// without a challenge fails as a challenge without a verifier does.
+func challengeOf(verifier string) (string, error) {
+	if verifier == "" {
+		return "", nil
+	}
+	if len(verifier) < 43 || len(verifier) > 128 || strings.ContainsFunc(verifier, notUnreserved) {
+		return "", protocol.ErrInvalidGrant().WithDescription("code_verifier must be 43 to 128 unreserved characters")
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
+}
+
+// notUnreserved: RFC 7636 §4.1 allows ALPHA / DIGIT / "-" / "." / "_" / "~".
+func notUnreserved(c rune) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return false
+	}
+	return !strings.ContainsRune("-._~", c)
+}
+
+// newGrant is what a code gives. A refresh family has its grant's id, for there
+// is one per grant. Without offline_access the session ends both, whatever the
+// dates here say.
+func (p *Provider) newGrant(client *store.Client, c store.Code, now time.Time) (store.Grant, *store.RefreshFamily) {
+	refreshes := mayUse(client, protocol.GrantTypeRefreshToken)
+	g := store.Grant{
+		ID: c.GrantID, Offline: refreshes && trusted(client) && hasScope(c.Scope, protocol.ScopeOfflineAccess),
+		Scope: c.Scope, Resource: c.Resource, Claims: c.Claims, AMR: c.AMR, ACR: c.ACR, AuthTime: c.AuthTime, CreatedAt: now.UnixMilli(),
+	}
+	if !refreshes {
+		g.ExpiresAt = now.Add(p.Lifetimes.AccessToken + time.Minute).UnixMilli()
+		return g, nil
+	}
+	g.ExpiresAt = now.Add(p.Lifetimes.SessionAbsolute).UnixMilli()
+	if g.Offline {
+		g.ExpiresAt = now.Add(offlineAbsolute).UnixMilli()
+	}
+	return g, &store.RefreshFamily{
+		ID: g.ID, GrantID: g.ID, RotatedAt: now.UnixMilli(), ExpiresAt: g.ExpiresAt,
+		IdleExpiresAt: min(now.Add(p.Lifetimes.RefreshIdle).UnixMilli(), g.ExpiresAt),
+	}
+}
+
+// invalidGrant turns what the store says about a code or refresh token into the
+// protocol's answer, the same whichever condition failed (RFC 6749 §5.2).
+func invalidGrant(err error, description string) error {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
+		return protocol.ErrInvalidGrant().WithDescription("%s", description).WithParent(err)
+	}
+	return err
+}
+
+// idTokenAlg is RS256 unless registered otherwise (OIDC Registration §2).
+func idTokenAlg(c *store.Client) string {
+	if c.IDTokenAlg == "" {
+		return keys.RS256
+	}
+	return c.IDTokenAlg
+}

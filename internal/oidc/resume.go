@@ -1,0 +1,137 @@
+package oidc
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/secret"
+	"idp/internal/session"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// ServeResume takes over when a login is done. It wants the browser that began
+// it AND the session that the login ended in: a login request opened in another
+// browser, or two tabs that logged in two users, must not put one person's code
+// into another's hands.
+func (p *Provider) ServeResume(w http.ResponseWriter, r *http.Request) error {
+	b, err := p.Sessions.Browser(w, r)
+	if err != nil {
+		return cookieError(err)
+	}
+	row, err := p.Store.LoginRequest(r.Context(), r.URL.Query().Get("login"), b.Hash)
+	if err != nil {
+		return expiredIfGone(err)
+	}
+	c, err := p.session(r)
+	if err != nil {
+		return err
+	}
+	if c == nil || row.SessionID == "" || row.SessionID != c.Session.ID {
+		return expired(errors.New("the session is not the one that the login ended in"))
+	}
+	if row.ClientID == "" {
+		return p.resumeOwn(w, r, row, c)
+	}
+	return p.resumeAuthorize(w, r, row, c)
+}
+
+// resumeOwn ends a login for one of our own pages.
+func (p *Provider) resumeOwn(w http.ResponseWriter, r *http.Request, row *store.LoginRequest, c *session.Current) error {
+	row, err := p.Store.ConsumeLoginRequest(r.Context(), row.ID, row.BrowserHash, c.Session.ID)
+	if err != nil {
+		return expiredIfGone(err)
+	}
+	target := row.ReturnTo
+	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") || strings.ContainsAny(target, "\\\r\n\t") {
+		target = "/account"
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, target)
+}
+
+// resumeAuthorize goes on with the request that the row keeps, checked anew: the
+// client may have changed since.
+func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *store.LoginRequest, c *session.Current) error {
+	a, err := p.readAuthRequest(r.Context(), row.Params)
+	if err != nil {
+		return p.refuse(w, r, a, err)
+	}
+	switch {
+	case c.Session.AuthTime < row.MinAuthTime: // a ticket older than max_age
+		return p.beginLogin(w, r, a, true)
+	case !p.hinted(a, c):
+		return p.answerError(w, r, a, protocol.ErrLoginRequired().WithDescription("another user logged in than id_token_hint names"))
+	case !mayLogIn(a.client, c.User):
+		return p.deny(w, r, a, c)
+	}
+	return p.issueCode(w, r, a, c, row)
+}
+
+// issueCode stores the code, and uses up the login request if there was one, in
+// one transaction, and sends the browser back with it (RFC 6749 §4.1.2).
+func (p *Provider) issueCode(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current, row *store.LoginRequest) error {
+	code := secret.Token()
+	f := store.Finish{SessionID: c.Session.ID, Code: p.codeRow(a, c.Session, code)}
+	if row != nil {
+		f.LoginRequestID, f.BrowserHash = row.ID, row.BrowserHash
+	}
+	err := p.Store.FinishAuthorization(r.Context(), f)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && row == nil: // the session ended a moment ago
+		return p.authorize(w, r, a, nil)
+	case err != nil:
+		return expiredIfGone(err)
+	}
+	return p.answer(w, r, a, "code", code.Reveal())
+}
+
+func (p *Provider) codeRow(a *authRequest, s *store.Session, code secret.String) store.Code {
+	now := p.Now()
+	return store.Code{
+		Hash: secret.Hash(code), GrantID: secret.ID(), ClientID: a.client.ClientID, RedirectURI: a.redirect, CodeChallenge: a.challenge,
+		UserID: s.UserID, SessionID: s.ID, Scope: withoutOffline(a.client, s, a.scope), Nonce: a.params["nonce"],
+		AMR: s.AMR, ACR: s.ACR, AuthTime: s.AuthTime,
+		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(p.Lifetimes.Code).UnixMilli(),
+	}
+}
+
+// withoutOffline takes offline_access from a scope that cannot have it: a client
+// without refresh tokens, and a session proved by Kerberos. Nothing tells us
+// when an account is closed in the realm, so what rests on a ticket ends with it.
+func withoutOffline(c *store.Client, s *store.Session, scope string) string {
+	if s.Principal == "" && mayUse(c, protocol.GrantTypeRefreshToken) {
+		return scope
+	}
+	return filterScope(scope, func(name string) bool { return name != protocol.ScopeOfflineAccess })
+}
+
+func expiredIfGone(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return expired(err)
+	}
+	return err
+}
+
+// expired is the answer to a login request that is over, unknown or another
+// browser's: to the visitor all the same.
+func expired(cause error) error {
+	return &web.Error{
+		Status: http.StatusBadRequest, Code: "LOGIN_EXPIRED", Title: "This link has expired",
+		Message: "This login was already used, is too old, or was started in another browser.",
+		Hint:    "Start again from the site you came from.", Err: cause,
+	}
+}
+
+func cookieError(err error) error {
+	if !errors.Is(err, session.ErrCookie) {
+		return err
+	}
+	return &web.Error{
+		Status: http.StatusBadRequest, Code: "COOKIE", Title: "Your browser sent a confusing cookie",
+		Message: "A cookie of this site arrived twice, so it cannot be trusted.",
+		Hint:    "Delete the cookies of this site and its neighbours, then start again from the site you came from.", Err: err,
+	}
+}

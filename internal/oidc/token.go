@@ -1,0 +1,70 @@
+package oidc
+
+import (
+	"net/http"
+	"time"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// refreshGrace is how long the refresh token before the current one still yields
+// the current one: an answer may get lost, and a browser ask twice at once.
+const refreshGrace = 30 * time.Second
+
+// ServeToken answers the token endpoint (RFC 6749 §3.2): POST, and everything in
+// the body.
+func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
+	if anyOrigin(w, r, "POST") {
+		return nil
+	}
+	ps, err := formParams(r)
+	if err != nil {
+		return err
+	}
+	client, err := p.authenticate(r, ps)
+	if err != nil {
+		return err
+	}
+	body, err := p.grant(r, client, ps)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, body)
+	return nil
+}
+
+// grant answers by grant_type, one the client is registered for.
+func (p *Provider) grant(r *http.Request, client *store.Client, ps params) ([]byte, error) {
+	grant := protocol.GrantType(ps["grant_type"])
+	if grant == "" {
+		return nil, protocol.ErrInvalidRequest().WithDescription("grant_type is missing")
+	}
+	var answer func(*http.Request, *store.Client, params) ([]byte, error)
+	switch grant {
+	case protocol.GrantTypeCode:
+		answer = p.codeGrant
+	case protocol.GrantTypeRefreshToken:
+		answer = p.refreshGrant
+	case protocol.GrantTypeClientCredentials:
+		answer = p.clientGrant
+	default:
+		return nil, protocol.ErrUnsupportedGrantType()
+	}
+	if !mayUse(client, grant) {
+		return nil, protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for this grant_type")
+	}
+	if ps["resource"] != "" { // RFC 8707 §2.2; we know none yet
+		return nil, protocol.ErrInvalidTarget()
+	}
+	web.InfoFrom(r.Context()).Method = string(grant)
+	return answer(r, client, ps)
+}
+
+// entry is what the audit log learns of a request: who asked, from where.
+func entry(r *http.Request, client *store.Client) store.Entry {
+	info := web.InfoFrom(r.Context())
+	return store.Entry{Actor: "client:" + client.ClientID, ClientID: client.ClientID, Address: info.Client.String(), RequestID: info.RequestID}
+}

@@ -1,0 +1,105 @@
+package oidc
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/keys"
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// tokens is what a token response is made of.
+type tokens struct {
+	client  *store.Client
+	grant   *store.Grant // nil: the client acts for itself
+	user    *store.User  // set where the ID token holds scope claims
+	scope   string       // of this response; part of the grant's
+	nonce   string
+	refresh secret.String // empty: none
+}
+
+// tokenResponse signs the tokens and writes the response (RFC 6749 §5.1, OIDC
+// Core §3.1.3.3).
+func (p *Provider) tokenResponse(t tokens) ([]byte, error) {
+	now := p.Now()
+	access, err := p.accessToken(t, now)
+	if err != nil {
+		return nil, err
+	}
+	o := newObject(2048)
+	o.text("access_token", access)
+	o.text("token_type", protocol.BearerToken)
+	o.number("expires_in", int64(p.Lifetimes.AccessToken/time.Second))
+	o.text("refresh_token", t.refresh.Reveal())
+	o.text("scope", t.scope)
+	if t.grant != nil && hasScope(t.scope, protocol.ScopeOpenID) {
+		id, err := p.idToken(t, access, now)
+		if err != nil {
+			return nil, err
+		}
+		o.text("id_token", id)
+	}
+	return o.close(), nil
+}
+
+// accessToken makes an RFC 9068 JWT. Its audience is this issuer, whose userinfo
+// it opens; grant is the row that can revoke it. A client that acts for itself
+// is its own subject (RFC 9068 §2.2).
+func (p *Provider) accessToken(t tokens, now time.Time) (string, error) {
+	o := newObject(640)
+	o.text("iss", p.Issuer)
+	subject := t.client.ClientID
+	if t.grant != nil {
+		subject = t.grant.UserID
+	}
+	o.text("sub", subject)
+	o.text("aud", p.Issuer)
+	o.text("client_id", t.client.ClientID)
+	o.number("exp", now.Add(p.Lifetimes.AccessToken).Unix())
+	o.number("iat", now.Unix())
+	o.text("jti", secret.ID())
+	o.text("scope", t.scope)
+	if t.grant != nil {
+		appendLogin(&o, t.grant)
+		o.text("grant", t.grant.ID)
+	}
+	return p.Keys.Sign(keys.ES256, keys.TypeAccessToken, o.close())
+}
+
+// idToken makes the ID token (OIDC Core §2).
+func (p *Provider) idToken(t tokens, access string, now time.Time) (string, error) {
+	o := newObject(768)
+	o.text("iss", p.Issuer)
+	o.text("sub", t.grant.UserID)
+	o.text("aud", t.client.ClientID)
+	o.number("exp", now.Add(p.Lifetimes.IDToken).Unix())
+	o.number("iat", now.Unix())
+	o.text("nonce", t.nonce)
+	appendLogin(&o, t.grant)
+	o.text("at_hash", halfHash(access))
+	if t.client.ClaimsInIDToken && t.user != nil {
+		p.appendUser(&o, t.user, t.client, t.scope)
+	}
+	return p.Keys.Sign(idTokenAlg(t.client), keys.TypeIDToken, o.close())
+}
+
+// appendLogin adds how and when the user logged in, and in which session.
+func appendLogin(o *object, g *store.Grant) {
+	o.time("auth_time", g.AuthTime)
+	o.text("acr", g.ACR)
+	if len(g.AMR) > 0 {
+		o.list("amr", g.AMR)
+	}
+	o.text("sid", g.SessionID)
+}
+
+// halfHash is at_hash: the left half of the SHA-256 of the access token, for
+// RS256 and ES256 alike (OIDC Core §3.1.3.6).
+func halfHash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+}

@@ -1,0 +1,93 @@
+//go:build browser
+
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"idp/internal/idptest/chromium"
+)
+
+// looks are the sizes and schemes in which every page is looked at.
+var looks = []struct {
+	width, height int64
+	scheme        string
+}{{320, 640, "light"}, {360, 740, "dark"}, {1280, 800, "light"}, {1920, 1080, "dark"}}
+
+// measure returns what is wrong with the page as it is laid out now.
+const measure = `(() => {
+  const bad = [];
+  if (document.documentElement.scrollWidth > innerWidth) bad.push("scrolls sideways: " + document.documentElement.scrollWidth);
+  const lum = c => { const [r,g,b] = c.map(v => { v /= 255; return v <= 0.04045 ? v/12.92 : ((v+0.055)/1.055)**2.4; }); return 0.2126*r+0.7152*g+0.0722*b; };
+  const parse = s => s.match(/[\d.]+/g).map(Number);
+  const ground = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0) return c.slice(0,3); } return [255,255,255]; };
+  for (const e of document.querySelectorAll("body *")) {
+    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.getClientRects().length) continue;
+    const a = lum(parse(getComputedStyle(e).color).slice(0,3)), b = lum(ground(e));
+    const ratio = (Math.max(a,b)+0.05)/(Math.min(a,b)+0.05);
+    if (ratio < 4.5) bad.push(e.tagName + " " + e.className + " contrast " + ratio.toFixed(2));
+  }
+  for (const e of document.querySelectorAll("button.primary, input:not([type=hidden])")) {
+    const box = e.getBoundingClientRect();
+    if (box.height < 44 || box.right > innerWidth) bad.push(e.tagName + " is " + box.height + " high, ends at " + box.right);
+  }
+  return bad;
+})()`
+
+func TestPagesInABrowser(t *testing.T) {
+	p := newPages(t)
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", p.Static())
+	for _, s := range states() {
+		s.Status = http.StatusOK // a headless browser shows a 401's body only behind a challenge
+		mux.Handle("GET /"+s.Name, p.Handle(func(w http.ResponseWriter, r *http.Request) error { return p.Render(w, r, s.Status, s.Page, s.Data) }))
+	}
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	ctx := chromium.Start(t, "")
+	var mu sync.Mutex
+	var complaints []string
+	chromedp.ListenTarget(ctx, func(ev any) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch e := ev.(type) {
+		case *runtime.EventExceptionThrown:
+			complaints = append(complaints, e.ExceptionDetails.Text)
+		case *log.EventEntryAdded:
+			complaints = append(complaints, e.Entry.Text)
+		}
+	})
+	for _, look := range looks {
+		for _, s := range states() {
+			t.Run(fmt.Sprintf("%s-%d-%s", s.Name, look.width, look.scheme), func(t *testing.T) {
+				var bad []string
+				err := chromedp.Run(ctx, chromedp.EmulateViewport(look.width, look.height),
+					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}),
+					chromedp.Navigate(srv.URL+"/"+s.Name), chromedp.Evaluate(measure, &bad))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, b := range bad {
+					t.Error(b)
+				}
+				chromium.Photograph(ctx, t, strings.TrimPrefix(t.Name(), "TestPagesInABrowser/"))
+			})
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, c := range complaints {
+		t.Errorf("the browser complains: %s", c)
+	}
+}
