@@ -64,11 +64,7 @@ func keytabWarnings(cfg *config.Config) []string {
 	if !cfg.HasKerberos {
 		return nil
 	}
-	a, err := kerberos.New(kerberos.Options{Config: cfg.Kerberos})
-	if err == nil {
-		err = a.Ready()
-	}
-	if err != nil {
+	if err := kerberos.Check(cfg.Kerberos); err != nil {
 		return []string{"no login by ticket: " + err.Error()}
 	}
 	return nil

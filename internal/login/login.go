@@ -69,7 +69,7 @@ type attempt struct {
 func (l *Login) begin(w http.ResponseWriter, r *http.Request, id string) (*attempt, error) {
 	b, err := l.Sessions.Browser(w, r)
 	if err != nil {
-		return nil, badCookie(err)
+		return nil, err
 	}
 	info := web.InfoFrom(r.Context())
 	a := &attempt{browser: b, from: authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}}
@@ -94,17 +94,6 @@ func expired(err error) error {
 		Status: http.StatusBadRequest, Code: "LOGIN_EXPIRED", Title: "This link has expired",
 		Message: "This login was already used, is too old, or was started in another browser.",
 		Hint:    "Start again from the site you came from.", Err: err,
-	}
-}
-
-func badCookie(err error) error {
-	if !errors.Is(err, session.ErrCookie) {
-		return err
-	}
-	return &web.Error{
-		Status: http.StatusBadRequest, Code: "COOKIE", Title: "Your browser sent a confusing cookie",
-		Message: "A cookie of this site arrived twice, so it cannot be trusted.",
-		Hint:    "Delete the cookies of this site and its neighbours, then start again from the site you came from.", Err: err,
 	}
 }
 

@@ -42,7 +42,8 @@ func (t refreshTokens) decode(token secret.String) (family string, generation in
 		return "", 0, errRefreshToken
 	}
 	raw, err := enc.DecodeString(token.Reveal())
-	if err != nil || !secret.Verify(t.keys, raw[:signedLen], raw[signedLen:]) {
+	// encoding/base64 skips line breaks, so the length must be looked at again.
+	if err != nil || len(raw) != refreshLen || !secret.Verify(t.keys, raw[:signedLen], raw[signedLen:]) {
 		return "", 0, errRefreshToken
 	}
 	n := binary.BigEndian.Uint64(raw[familyLen:signedLen])

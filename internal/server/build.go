@@ -86,11 +86,18 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		return nil, err
 	}
 	if p.oidc, err = oidc.New(oidc.Config{Issuer: c.Issuer, Store: s.store, Sessions: sessions, Keys: s.keys, Pages: p.pages, Clients: clients,
-		Policy: policy, Ring: s.ring, Log: s.log, Now: s.now, Lifetimes: lifetimes(c)}); err != nil {
+		Policy: policy, Ring: s.ring, Log: s.log, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c)}); err != nil {
 		return nil, err
 	}
 	g.handler, err = p.routes(s.log)
 	return g, err
+}
+
+func defaultRealm(c *config.Config) string {
+	if len(c.Kerberos.Realms) == 0 {
+		return ""
+	}
+	return c.Kerberos.Realms[0].Name
 }
 
 func lifetimes(c *config.Config) oidc.Lifetimes {

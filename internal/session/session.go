@@ -24,13 +24,15 @@ import (
 	"idp/internal/audit"
 	"idp/internal/secret"
 	"idp/internal/store"
+	"idp/internal/web"
 )
 
 // ErrNone means that the request carries no live session.
 var ErrNone = errors.New("no live session")
 
 // ErrCookie means that a cookie of ours arrived in a form we never sent, such as
-// twice: somebody else's doing, a sibling site's perhaps.
+// twice: somebody else's doing, a sibling site's perhaps. It comes inside a
+// *web.Error, ready to be returned.
 var ErrCookie = errors.New("malformed cookie")
 
 // touchEvery is how far SeenAt may lag behind: one write a minute and session.
@@ -92,8 +94,11 @@ type Current struct {
 // that is alive, ErrCookie when the cookie comes twice.
 func (s *Sessions) Current(r *http.Request) (*Current, error) {
 	value, err := single(r, s.name)
-	if err != nil || value == "" {
-		return nil, errors.Join(ErrNone, err)
+	if err != nil {
+		return nil, err
+	}
+	if value == "" {
+		return nil, ErrNone
 	}
 	now := s.Now()
 	sess, u, err := s.Store.SessionBySecret(r.Context(), secret.Hash(secret.String(value)), now.UnixMilli())
@@ -202,7 +207,11 @@ func single(r *http.Request, name string) (string, error) {
 	case 1:
 		return found[0].Value, nil
 	default:
-		return "", ErrCookie
+		return "", &web.Error{
+			Status: http.StatusBadRequest, Code: "COOKIE", Title: "Your browser sent a confusing cookie",
+			Message: "A cookie of this site arrived twice, so it cannot be trusted.",
+			Hint:    "Delete the cookies of this site and its neighbours, then start again from the site you came from.", Err: ErrCookie,
+		}
 	}
 }
 

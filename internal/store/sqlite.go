@@ -27,7 +27,7 @@ type sqlite struct {
 // cut; the WAL file shrinks back to 64 MiB after a burst.
 const pragmas = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
 	"&_pragma=foreign_keys(ON)&_pragma=journal_size_limit(67108864)&_pragma=temp_store(MEMORY)" +
-	"&_pragma=cache_size(-16384)&_pragma=wal_autocheckpoint(4000)&_pragma=trusted_schema(OFF)"
+	"&_pragma=cache_size(-16384)&_pragma=trusted_schema(OFF)"
 
 func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqlite, error) {
 	if path == "" || strings.Contains(path, ":memory:") {

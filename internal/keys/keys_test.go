@@ -1,0 +1,419 @@
+package keys
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/google/go-cmp/cmp"
+
+	"idp/internal/audit"
+	"idp/internal/secret"
+	"idp/internal/store"
+	"idp/internal/store/storetest"
+)
+
+type cluster struct {
+	t     testing.TB
+	store *store.Store
+	ring  *secret.Ring
+	clock *atomic.Int64
+}
+
+func newCluster(t testing.TB) *cluster {
+	c := &cluster{t: t, ring: secret.NewRing(), clock: &atomic.Int64{}}
+	c.clock.Store(1_800_000_000_000)
+	c.store = storetest.Open(t, store.Config{URL: storetest.SQLite(t), Now: c.now})
+	return c
+}
+
+func (c *cluster) now() time.Time { return time.UnixMilli(c.clock.Load()) }
+
+func (c *cluster) pass(d time.Duration) { c.clock.Add(d.Milliseconds()) }
+
+func (c *cluster) node() *Keys {
+	c.t.Helper()
+	k, err := New(c.t.Context(), Config{Store: c.store, Ring: c.ring, Now: c.now})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return k
+}
+
+func sign(t testing.TB, k *Keys, alg, typ, claims string) string {
+	t.Helper()
+	token, err := k.Sign(alg, typ, []byte(claims))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func published(k *Keys) map[string]string {
+	body, _ := k.JWKS()
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(body, &set); err != nil {
+		panic(err)
+	}
+	out := map[string]string{}
+	for _, key := range set.Keys {
+		out[key.KeyID] = key.Algorithm
+	}
+	return out
+}
+
+func kidOf(t testing.TB, token string) string {
+	t.Helper()
+	head, _, _ := strings.Cut(token, ".")
+	h, err := parseHeader(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.Kid
+}
+
+// An independent library accepts what we sign, with the published keys.
+func TestSignedTokensVerifyWithPublishedKeys(t *testing.T) {
+	k := newCluster(t).node()
+	body, _ := k.JWKS()
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(body, &set); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(body), `"d"`) {
+		t.Fatal("the JWKS holds a private key")
+	}
+	for _, alg := range Algorithms {
+		token := sign(t, k, alg, TypeIDToken, `{"sub":"alice"}`)
+		parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var claims map[string]string
+		if err := parsed.Claims(set, &claims); err != nil {
+			t.Errorf("%s: %v", alg, err)
+		}
+		if diff := cmp.Diff(map[string]string{"sub": "alice"}, claims); diff != "" {
+			t.Error(diff)
+		}
+		if typ := parsed.Headers[0].ExtraHeaders[jose.HeaderType]; typ != TypeIDToken {
+			t.Errorf("typ = %v", typ)
+		}
+	}
+}
+
+func TestVerifyReturnsWhatWasSigned(t *testing.T) {
+	k := newCluster(t).node()
+	for _, alg := range Algorithms {
+		for _, typ := range types {
+			claims, got, err := k.Verify(sign(t, k, alg, typ, `{"a":1}`), ES256, RS256)
+			if err != nil || string(claims) != `{"a":1}` || got != typ {
+				t.Errorf("%s %s: %s, %q, %v", alg, typ, claims, got, err)
+			}
+		}
+	}
+}
+
+// Algorithm and key confusion (RFC 8725 §2.1), and everything else that is no
+// token of ours.
+func TestVerifyRefusesForgeries(t *testing.T) {
+	k := newCluster(t).node()
+	good := sign(t, k, ES256, TypeAccessToken, `{"sub":"alice"}`)
+	rs := sign(t, k, RS256, TypeAccessToken, `{"sub":"alice"}`)
+	parts := strings.Split(good, ".")
+	enc := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+	kid, rsKid := kidOf(t, good), kidOf(t, rs)
+	foreign := sign(t, newCluster(t).node(), ES256, TypeAccessToken, `{"sub":"alice"}`)
+	body, _ := k.JWKS()
+	hmacKey, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: body}, (&jose.SignerOptions{}).WithHeader("kid", kid).WithType(TypeAccessToken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs, err := jwt.Signed(hmacKey).Claims(map[string]any{"sub": "alice"}).Serialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := []byte(good)
+	flipped[len(parts[0])+3] ^= 1
+	for name, token := range map[string]string{
+		"empty":                          "",
+		"dots":                           "..",
+		"two parts":                      parts[0] + "." + parts[1],
+		"four parts":                     good + "." + parts[2],
+		"none":                           enc(`{"alg":"none","kid":"`+kid+`"}`) + "." + parts[1] + ".",
+		"HS256 with the public key":      hs,
+		"header of the other algorithm":  enc(`{"alg":"RS256","kid":"`+kid+`"}`) + "." + parts[1] + "." + parts[2],
+		"kid of the other key":           enc(`{"alg":"ES256","kid":"`+rsKid+`"}`) + "." + parts[1] + "." + parts[2],
+		"critical extension":             enc(`{"alg":"ES256","kid":"`+kid+`","crit":["b64"],"b64":false}`) + "." + parts[1] + "." + parts[2],
+		"foreign key":                    foreign,
+		"another header":                 enc(`{"kid":"`+kid+`","alg":"ES256"}`) + "." + parts[1] + "." + parts[2],
+		"changed claims":                 string(flipped),
+		"claims of another":              parts[0] + "." + enc(`{"sub":"mallory"}`) + "." + parts[2],
+		"no signature":                   parts[0] + "." + parts[1] + ".",
+		"zero signature":                 parts[0] + "." + parts[1] + "." + enc(strings.Repeat("\x00", 64)),
+		"signature with padding":         good + "==",
+		"signature with a line feed":     good + "\n",
+		"too long":                       parts[0] + "." + strings.Repeat("A", maxToken) + "." + parts[2],
+		"an algorithm not accepted here": rs,
+	} {
+		if _, _, err := k.Verify(token, ES256); !errors.Is(err, ErrToken) {
+			t.Errorf("%s: error %v, want ErrToken", name, err)
+		}
+	}
+}
+
+func TestFirstKeysAreActiveAtOnceAndMadeOnce(t *testing.T) {
+	c := newCluster(t)
+	nodes := make([]*Keys, 4)
+	var wg sync.WaitGroup
+	for i := range nodes {
+		wg.Go(func() {
+			k, err := New(context.Background(), Config{Store: c.store, Ring: c.ring, Now: time.Now})
+			if err != nil {
+				t.Error(err)
+			}
+			nodes[i] = k
+		})
+	}
+	wg.Wait()
+	want := published(nodes[0])
+	if len(want) != 2 {
+		t.Fatalf("published %v, want one key per algorithm", want)
+	}
+	for _, k := range nodes[1:] {
+		if diff := cmp.Diff(want, published(k)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// A relying party that fetched the JWKS MaxAge ago can verify every token, and a
+// token verifies until its end, all the way through a rotation.
+func TestScheduledRotation(t *testing.T) {
+	c := newCluster(t)
+	k := c.node()
+	first := kidOf(t, sign(t, k, ES256, TypeIDToken, `{}`))
+	seen := published(k) // what a relying party has, refreshed every MaxAge
+	seenAt := c.now()
+	kids := []string{first}
+	type issued struct {
+		token string
+		until time.Time
+	}
+	var live []issued
+	for range 24 * 200 { // 200 days, hour by hour
+		c.pass(time.Hour)
+		if err := k.maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		token := sign(t, k, ES256, TypeIDToken, `{}`)
+		if kid := kidOf(t, token); kid != kids[len(kids)-1] {
+			kids = append(kids, kid)
+		}
+		if c.now().Sub(seenAt) > MaxAge {
+			if _, ok := published(k)[kidOf(t, token)]; !ok {
+				t.Fatal("signed with a key that is not published")
+			}
+		}
+		if _, ok := seen[kidOf(t, token)]; !ok {
+			t.Fatal("signed with a key that a relying party could not know yet")
+		}
+		seen, seenAt = published(k), c.now()
+		live = append(live, issued{token, c.now().Add(k.TokenLifetime)})
+		for len(live) > 0 && live[0].until.Before(c.now()) {
+			live = live[1:]
+		}
+		for _, i := range live {
+			if _, _, err := k.Verify(i.token, ES256); err != nil {
+				t.Fatalf("a token that has not expired does not verify: %v", err)
+			}
+		}
+	}
+	if len(kids) != 3 {
+		t.Errorf("%d keys signed in 200 days, want 3", len(kids))
+	}
+	if _, ok := published(k)[first]; ok {
+		t.Error("the first key is still published")
+	}
+	rows, err := k.List(t.Context())
+	if err != nil || len(rows) > 4 {
+		t.Errorf("%d rows are left, %v", len(rows), err)
+	}
+}
+
+func TestRotateOnCommandPublishesBeforeItSigns(t *testing.T) {
+	c := newCluster(t)
+	server, command := c.node(), c.node()
+	old := sign(t, server, RS256, TypeIDToken, `{}`)
+	if err := command.Rotate(t.Context(), store.Entry{Actor: "cli:root"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(published(server)); got != 4 {
+		t.Fatalf("%d keys are published, want 4", got)
+	}
+	c.pass(publishOnCommand - time.Second)
+	if kid := kidOf(t, sign(t, server, RS256, TypeIDToken, `{}`)); kid != kidOf(t, old) {
+		t.Error("the new key signs before relying parties can know it")
+	}
+	c.pass(2 * time.Second)
+	fresh := sign(t, server, RS256, TypeIDToken, `{}`)
+	if kidOf(t, fresh) == kidOf(t, old) {
+		t.Error("the old key still signs")
+	}
+	if _, _, err := server.Verify(old, RS256); err != nil {
+		t.Errorf("the old key's last token: %v", err)
+	}
+	c.pass(server.TokenLifetime + keepLonger)
+	if err := server.maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := server.Verify(old, RS256); !errors.Is(err, ErrToken) {
+		t.Errorf("after its end the old key still verifies: %v", err)
+	}
+	entries, err := c.store.Entries(t.Context(), store.Filter{Event: audit.KeyAdded, Limit: 10})
+	byHand := 0
+	for _, e := range entries {
+		if e.Actor == "cli:root" {
+			byHand++
+		}
+	}
+	if err != nil || len(entries) != 4 || byHand != 2 {
+		t.Errorf("audit: %+v, %v", entries, err)
+	}
+}
+
+// A second command while the first's keys wait, and a schedule in between, leave
+// one key signing at any time.
+func TestRotateTwiceLeavesOneSigner(t *testing.T) {
+	c := newCluster(t)
+	k := c.node()
+	for range 2 {
+		if err := k.Rotate(t.Context(), store.Entry{Actor: "cli:root"}); err != nil {
+			t.Fatal(err)
+		}
+		c.pass(time.Minute)
+	}
+	c.pass(24 * time.Hour)
+	if err := k.maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := k.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alg := range Algorithms {
+		open := 0
+		for _, r := range ofAlgorithm(rows, alg) {
+			if r.RetiredAt == 0 {
+				open++
+			}
+		}
+		if open != 1 {
+			t.Errorf("%s: %d keys have no end, want 1", alg, open)
+		}
+	}
+}
+
+// A node that has not refreshed learns of a new key from a token that names it,
+// and strangers cannot make it ask the database more than once a second.
+func TestUnknownKeyIsLookedUpOnceASecond(t *testing.T) {
+	c := newCluster(t)
+	a, b := c.node(), c.node()
+	if err := a.Rotate(t.Context(), store.Entry{Actor: "cli:root"}); err != nil {
+		t.Fatal(err)
+	}
+	c.pass(publishOnCommand)
+	if err := a.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	token := sign(t, a, ES256, TypeAccessToken, `{}`)
+	if _, _, err := b.Verify(token, ES256); err != nil {
+		t.Fatalf("token of another node's new key: %v", err)
+	}
+	before := b.current.Load()
+	unknown := encodeHeader(ES256, "nobody", TypeAccessToken) + "e30.AAAA"
+	for range 100 {
+		_, _, _ = b.Verify(unknown, ES256)
+	}
+	if b.current.Load() != before {
+		t.Error("the keys were read again within a second")
+	}
+	c.pass(refreshAtMost)
+	_, _, _ = b.Verify(unknown, ES256)
+	if b.current.Load() == before {
+		t.Error("the keys were not read again after a second")
+	}
+}
+
+func TestForeignRingRefusesToStart(t *testing.T) {
+	c := newCluster(t)
+	c.node()
+	_, err := New(t.Context(), Config{Store: c.store, Ring: secret.NewRing(), Now: c.now})
+	if !errors.Is(err, secret.ErrSealed) {
+		t.Errorf("error %v, want ErrSealed", err)
+	}
+}
+
+func TestPrivateKeysAreSealedInTheDatabase(t *testing.T) {
+	c := newCluster(t)
+	c.node()
+	rows, err := c.store.SigningKeys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		if _, err := c.ring.Open(sealPurpose, "another kid", r.Sealed); !errors.Is(err, secret.ErrSealed) {
+			t.Errorf("%s opens under another kid", r.Kid)
+		}
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	k := newCluster(f).node()
+	f.Add("a.b.c")
+	f.Add(sign(f, k, ES256, TypeAccessToken, `{}`))
+	f.Fuzz(func(t *testing.T, token string) {
+		if _, _, err := k.Verify(token, ES256, RS256); err != nil && !errors.Is(err, ErrToken) {
+			t.Errorf("%v is not ErrToken", err)
+		}
+	})
+}
+
+func BenchmarkSign(b *testing.B) {
+	k := newCluster(b).node()
+	claims := []byte(`{"iss":"https://idp.example.com","sub":"` + strings.Repeat("x", 400) + `"}`)
+	for _, alg := range Algorithms {
+		b.Run(alg, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				sign(b, k, alg, TypeAccessToken, string(claims))
+			}
+		})
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	k := newCluster(b).node()
+	for _, alg := range Algorithms {
+		token := sign(b, k, alg, TypeAccessToken, `{"sub":"`+strings.Repeat("x", 400)+`"}`)
+		b.Run(alg, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := k.Verify(token, alg); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
