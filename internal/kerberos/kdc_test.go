@@ -1,6 +1,7 @@
 package kerberos
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -104,7 +105,7 @@ func TestHoleKDCSpoofingWithStolenTicket(t *testing.T) {
 			if reply[0] == appTGSRep {
 				reply = withTicket(reply, der)
 			}
-			return append(binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply...)
+			return framed(reply)
 		})
 		a := newAcceptor(t, honest, nil)
 		a.opts.Krb5Conf = liar.Krb5Conf
@@ -116,6 +117,59 @@ func TestHoleKDCSpoofingWithStolenTicket(t *testing.T) {
 			t.Log(err)
 		}
 	}
+}
+
+// TestHoleKDCSpoofingByColleague: mallory has an account, a real ticket for us
+// and its session key, and is on the path to the KDC; so all keys fit, and only
+// the name in the ticket tells that it is not alice.
+func TestHoleKDCSpoofingByColleague(t *testing.T) {
+	honest := krbtest.Start(t, krbtest.Options{Users: map[string]string{"mallory": "m"}})
+	own, err := honest.Ticket("mallory", "m", "HTTP/localhost")
+	must(t, err)
+	der, err := own.Ticket.Marshal()
+	must(t, err)
+	who := Principal{Components: []string{"alice"}, Realm: honest.Name, NameType: 1}
+	chosen, err := stringToKey("chosen-by-mallory", who, etypeInfo{etype: 18})
+	must(t, err)
+	session := keyBlock{18, make([]byte, 32)}
+	mallory := keyBlock{own.Key.KeyType, own.Key.KeyValue}
+	evil := fakeKDC(t, func(req []byte) []byte {
+		if req[0] == 0x6a { // AS-REQ
+			return framed(fakeRep(t, appASRep, req, who, der, chosen, usageASRep, session))
+		}
+		return framed(fakeRep(t, appTGSRep, req, who, der, session, usageTGSRep, mallory))
+	})
+	a := newAcceptor(t, honest, nil)
+	useKDCs(t, honest, "udp_preference_limit = 1", evil)
+	login, err := a.CheckPassword(t.Context(), alice, "chosen-by-mallory")
+	if got := reasonOf(t, err); got != ReasonNotGenuine || !strings.Contains(err.Error(), "mallory@EXAMPLE.TEST") {
+		t.Errorf("%q, %+v (%v)", got, login, err)
+	}
+}
+
+// fakeRep is a KDC's reply to req: a ticket and a session key, sealed with key.
+func fakeRep(t *testing.T, app byte, req []byte, client Principal, ticket []byte, key keyBlock, usage uint32, session keyBlock) []byte {
+	var d decoder
+	nonce := d.sequence(d.sequence(d.only(req, req[0]))[4])[7]
+	if d.err != nil {
+		t.Errorf("request %x", req)
+	}
+	part := tlv(contextTag(0), derKey(session))
+	part = appendTLV(part, contextTag(2), nonce)
+	part = appendTLV(part, contextTag(9), tlv(tagString, []byte(client.Realm)))
+	part = appendTLV(part, contextTag(10), derName(client))
+	sealed := sealWith(t, key, usage, tlv(appEncTGSRep, tlv(tagSequence, part)))
+	b := tlv(contextTag(0), derInt(pvno))
+	b = appendTLV(b, contextTag(3), tlv(tagString, []byte(client.Realm)))
+	b = appendTLV(b, contextTag(4), derName(client))
+	b = appendTLV(b, contextTag(5), ticket)
+	b = appendTLV(b, contextTag(6), derSealed(key.etype, 0, sealed))
+	return tlv(app, tlv(tagSequence, b))
+}
+
+// framed puts the length of TCP in front.
+func framed(reply []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply...)
 }
 
 // withTicket replaces the ticket in a KDC reply.
@@ -153,19 +207,23 @@ func TestHoleKDCCallsHedgeAHangingKDC(t *testing.T) {
 func TestHoleKDCCallsOneWrongPasswordIsOneGuess(t *testing.T) {
 	r := krbtest.Start(t, krbtest.Options{})
 	var guesses atomic.Int32
-	slow := fakeKDC(t, func(req []byte) []byte {
-		guesses.Add(1)
+	// Both KDCs are slower than the hedge, as when the directory is busy.
+	slow := func(req []byte) []byte {
+		if bytes.Contains(req, []byte{0xa1, 3, tagInteger, 1, 2}) { // PA-ENC-TIMESTAMP
+			guesses.Add(1)
+			<-time.After(2 * hedgeAfter)
+		}
 		reply, err := transfer(context.Background(), endpoint{"tcp", r.Addr}, req)
 		if err != nil {
 			return []byte{}
 		}
-		return append(binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply...)
-	})
+		return framed(reply)
+	}
 	a := newAcceptor(t, r, nil)
-	useKDCs(t, r, "udp_preference_limit = 1", slow)
+	useKDCs(t, r, "udp_preference_limit = 1", fakeKDC(t, slow), fakeKDC(t, slow))
 	_, err := a.CheckPassword(t.Context(), alice, "wrong")
-	if got := reasonOf(t, err); got != ReasonBadPassword || guesses.Load() != 2 {
-		t.Errorf("%q after %d requests, want 2: one asks for the salt, one is the guess", got, guesses.Load())
+	if got := reasonOf(t, err); got != ReasonBadPassword || guesses.Load() != 1 {
+		t.Errorf("%q after %d guesses, want 1: each counts against the account", got, guesses.Load())
 	}
 }
 
@@ -207,6 +265,9 @@ func TestHoleKDCRepliesAreBounded(t *testing.T) {
 		if got := reasonOf(t, err); got != ReasonUnreachable {
 			t.Errorf("%s: %q (%v)", what, got, err)
 		}
+		if binary.BigEndian.Uint32(append(reply, 0, 0, 0, 0)) > maxReply && len(reply) >= 4 && !strings.Contains(err.Error(), "a reply of") {
+			t.Errorf("%s: not refused before it is read: %v", what, err)
+		}
 	}
 	for what, reply := range map[string][]byte{
 		"an AS-REP of garbage":     {appASRep, 2, 5, 0},
@@ -214,8 +275,7 @@ func TestHoleKDCRepliesAreBounded(t *testing.T) {
 		"a TGS-REP to an AS-REQ":   {appTGSRep, 0},
 		"an AS-REP without fields": {appASRep, 2, 0x30, 0},
 	} {
-		framed := append(binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply...)
-		useKDCs(t, r, "udp_preference_limit = 1", closingKDC(t, framed))
+		useKDCs(t, r, "udp_preference_limit = 1", closingKDC(t, framed(reply)))
 		_, err := a.CheckPassword(t.Context(), alice, krbtest.AlicePassword)
 		if got := reasonOf(t, err); got != ReasonKDCError {
 			t.Errorf("%s: %q (%v)", what, got, err)
@@ -273,7 +333,7 @@ func TestKDCReplyTooBigForUDPGoesByTCP(t *testing.T) {
 	tooBig := tlv(appError, tlv(tagSequence, tlv(contextTag(6), derInt(52))))
 	want := tlv(appError, tlv(tagSequence, tlv(contextTag(6), derInt(6))))
 	tcp := fakeKDC(t, func([]byte) []byte {
-		return append(binary.BigEndian.AppendUint32(nil, uint32(len(want))), want...)
+		return framed(want)
 	})
 	addr, err := net.ResolveUDPAddr("udp", tcp)
 	must(t, err)

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	maxParams = 100       // parameters of one request
-	maxQuery  = 16 << 10  // bytes of an authorization or logout request
-	maxForm   = 128 << 10 // bytes of a form posted by a program: assertions and tickets are long
+	maxParams = 100      // parameters of one request
+	maxQuery  = 16 << 10 // bytes of an authorization or logout request
+	maxForm   = 64 << 10 // bytes of a form posted by a program: assertions and tickets are long
 )
 
 // params are the parameters of a request that we know, each exactly once.

@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+	"net"
+	"time"
+)
 
 // Tx is what an operation sees.
 type Tx = tx
@@ -18,3 +22,6 @@ func (s *Store) Waiting() int {
 
 // BinaryLevel is what this binary understands.
 const BinaryLevel = binaryLevel
+
+// Timed is the connection to PostgreSQL.
+func Timed(conn net.Conn, limit time.Duration) net.Conn { return &timedConn{conn, limit} }

@@ -67,15 +67,18 @@ func (s *Store) revokeGrant(t tx, id string, e Entry, event string, now Millis) 
 }
 
 // revokeGrantsOfSession revokes what lives by a session; grants that outlive it
-// (offline_access) stay.
-func revokeGrantsOfSession(t tx, sessionID string, now Millis) error {
-	_, err := t.Exec(`UPDATE grants SET revoked_at = $1 WHERE session_id = $2 AND NOT offline AND revoked_at = 0`, now, sessionID)
+// (offline_access) stay. The user leads to the rows, there is no index on sessions.
+func revokeGrantsOfSession(t tx, userID, sessionID string, now Millis) error {
+	_, err := t.Exec(`
+		UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id = $3 AND NOT offline AND revoked_at = 0`,
+		now, userID, sessionID)
 	if err != nil {
 		return err
 	}
 	_, err = t.Exec(`
 		UPDATE refresh_families SET revoked_at = $1 WHERE revoked_at = 0
-		AND grant_id IN (SELECT g.id FROM grants g WHERE g.session_id = $2 AND NOT g.offline)`, now, sessionID)
+		AND grant_id IN (SELECT g.id FROM grants g WHERE g.user_id = $2 AND g.session_id = $3 AND NOT g.offline)`,
+		now, userID, sessionID)
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"time"
 
@@ -19,9 +20,10 @@ import (
 type postgres struct{ db *sql.DB }
 
 const (
-	// opTimeout bounds one operation, waiting for a connection included, so
-	// that a server that vanished does not hold requests for ever.
-	opTimeout = 10 * time.Second
+	// answerTimeout bounds the wait for one answer of the server, so that one
+	// that vanished, or a row locked for ever, does not hold requests.
+	answerTimeout = 10 * time.Second
+	dialTimeout   = 5 * time.Second
 	// maxTries bounds how often an operation is repeated that lost a
 	// deadlock or a serialisation conflict.
 	maxTries = 8
@@ -35,53 +37,91 @@ func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgres,
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "idp"
 	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = dialTimeout
+	}
+	if err := migrateWith(ctx, *cfg, log); err != nil {
+		return nil, err
+	}
+	cfg.DialFunc = impatient(cfg.DialFunc)
 	p := &postgres{db: stdlib.OpenDB(*cfg)}
 	conns := max(10, 4*runtime.GOMAXPROCS(0))
 	p.db.SetMaxOpenConns(conns)
 	p.db.SetMaxIdleConns(conns)
 	p.db.SetConnMaxIdleTime(5 * time.Minute)
 	p.db.SetConnMaxLifetime(time.Hour)
-	if err := migratePostgres(ctx, p.db, log); err != nil {
-		return nil, errors.Join(err, p.db.Close())
-	}
 	return p, nil
 }
 
-// detach gives an operation a context of its own: a browser that goes away must
-// not cost a connection, which is what cancelling one in the middle does.
-func detach(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+// migrateWith has connections of its own, which wait as long as it takes: for
+// another node's migration, or for an index on a large table.
+func migrateWith(ctx context.Context, cfg pgx.ConnConfig, log *slog.Logger) error {
+	db := stdlib.OpenDB(cfg)
+	return errors.Join(migratePostgres(ctx, db, log), db.Close())
+}
+
+// timedConn is a connection to the server whose every read and write has to get
+// on within limit. A context with a deadline would do the same at the price of
+// a goroutine for every statement.
+type timedConn struct {
+	net.Conn
+	limit time.Duration
+}
+
+// Read implements net.Conn.
+func (c *timedConn) Read(b []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(c.limit)); err != nil {
+		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
-	return ctx, cancel, nil
+	return c.Conn.Read(b)
+}
+
+// Write implements net.Conn.
+func (c *timedConn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.limit)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+func impatient(dial pgconn.DialFunc) pgconn.DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &timedConn{conn, answerTimeout}, nil
+	}
+}
+
+// detach gives an operation a context that nobody cancels: a browser that goes
+// away must not cost a connection, which is what cancelling in the middle does.
+func detach(ctx context.Context) (context.Context, error) {
+	return context.WithoutCancel(ctx), ctx.Err()
 }
 
 func (p *postgres) read(ctx context.Context, op func(tx) error) error {
-	ctx, cancel, err := detach(ctx)
+	ctx, err := detach(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
 	return op(direct{ctx, p.db})
 }
 
 func (p *postgres) single(ctx context.Context, op func(tx) error) error {
-	ctx, cancel, err := detach(ctx)
+	ctx, err := detach(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
-	return retry(ctx, func() error { return protect(direct{ctx, p.db}, op) })
+	return retry(func() error { return protect(direct{ctx, p.db}, op) })
 }
 
 func (p *postgres) write(ctx context.Context, op func(tx) error) error {
-	ctx, cancel, err := detach(ctx)
+	ctx, err := detach(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
-	return retry(ctx, func() error { return p.transact(ctx, op) })
+	return retry(func() error { return p.transact(ctx, op) })
 }
 
 func (p *postgres) transact(ctx context.Context, op func(tx) error) error {
@@ -98,8 +138,9 @@ func (p *postgres) transact(ctx context.Context, op func(tx) error) error {
 
 func (p *postgres) close() error { return p.db.Close() }
 
-// retry repeats what PostgreSQL gave up for another's sake.
-func retry(ctx context.Context, run func() error) error {
+// retry repeats what PostgreSQL gave up for another's sake, after a pause of
+// random length: 1 ms on average at first, 64 ms at last.
+func retry(run func() error) error {
 	for try := 1; ; try++ {
 		err := run()
 		if err == nil || !lostRace(err) {
@@ -108,12 +149,7 @@ func retry(ctx context.Context, run func() error) error {
 		if try == maxTries {
 			return fmt.Errorf("given up after %d tries: %w", try, err)
 		}
-		pause := time.NewTimer(time.Duration(rand.Int64N(int64(time.Millisecond) << try))) // #nosec G404 -- jitter
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
-		}
+		time.Sleep(time.Duration(rand.Int64N(int64(time.Millisecond) << try))) // #nosec G404 -- jitter
 	}
 }
 

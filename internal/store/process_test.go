@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -109,18 +111,9 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 				t.Errorf("integrity_check: %s", verdict)
 			}
 			_, errDelete := tx.Exec(`DELETE FROM replays`)
-			return firstOf(err, errDelete)
+			return errors.Join(err, errDelete)
 		}))
 	}
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func TestNodesThatStartAtOnceMigrateOnce(t *testing.T) {
@@ -211,4 +204,14 @@ func TestAnyPathIsAFileName(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+func TestAServerThatVanishedDoesNotHoldRequests(t *testing.T) {
+	ours, silent := net.Pipe()
+	defer func() { must(t, errors.Join(ours.Close(), silent.Close())) }()
+	conn := store.Timed(ours, time.Millisecond)
+	_, err := conn.Read(make([]byte, 1))
+	want(t, err, os.ErrDeadlineExceeded)
+	_, err = conn.Write([]byte("SELECT 1"))
+	want(t, err, os.ErrDeadlineExceeded)
 }

@@ -112,7 +112,7 @@ func (s *Store) endSession(t tx, id string, e Entry) error {
 	if err != nil {
 		return err
 	}
-	if err := revokeGrantsOfSession(t, id, s.Now()); err != nil {
+	if err := revokeGrantsOfSession(t, userID, id, s.Now()); err != nil {
 		return err
 	}
 	e.SessionID = id

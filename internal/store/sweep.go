@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"idp/internal/secret"
@@ -19,24 +20,36 @@ const (
 	keepCodes = 24 * time.Hour
 )
 
-// sweeps are the tables with rows that expire: a statement that deletes the
-// next $2 rows that expired at $1 or before, and how long a row is kept after
-// it expired. The condition stands twice for a row that was renewed meanwhile.
-// The audit log is never swept; signing keys have DeleteSigningKeys.
-var sweeps = []struct {
-	table string
-	query string
-	keep  time.Duration
-}{
-	{"sessions", `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`, 0},
-	{"login_requests", `DELETE FROM login_requests WHERE id IN (SELECT id FROM login_requests WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`, 0},
-	{"pushed_requests", `DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`, 0},
-	{"codes", `DELETE FROM codes WHERE hash IN (SELECT hash FROM codes WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`, keepCodes},
-	{"refresh_families", `DELETE FROM refresh_families WHERE id IN (SELECT id FROM refresh_families WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`, 0},
-	{"grants", `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`, 0},
-	{"revoked_tokens", `DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`, 0},
-	{"replays", `DELETE FROM replays WHERE hash IN (SELECT hash FROM replays WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`, 0},
-	{"guesses", `DELETE FROM guesses WHERE token IN (SELECT token FROM guesses WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`, 0},
+// sweep deletes rows of one table that expired. The condition stands twice in
+// each statement for a row that was renewed meanwhile.
+type sweep struct {
+	table  string
+	keep   time.Duration // how long a row is kept after it expired
+	delete string        // deletes the next $2 rows that expired at $1 or before
+	before string        // what hangs on the same rows, deleted first; empty: nothing
+}
+
+// sweeps are the tables with rows that expire. The audit log is never swept;
+// signing keys have DeleteSigningKeys.
+var sweeps = []sweep{
+	{table: "sessions", delete: `
+		DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "login_requests", delete: `
+		DELETE FROM login_requests WHERE id IN (SELECT id FROM login_requests WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "pushed_requests", delete: `
+		DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "codes", keep: keepCodes, delete: `
+		DELETE FROM codes WHERE hash IN (SELECT hash FROM codes WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "grants", before: `
+		DELETE FROM refresh_families WHERE grant_id IN (SELECT id FROM grants WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2)`,
+		delete: `
+		DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2) AND expires_at <= $1`},
+	{table: "revoked_tokens", delete: `
+		DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "replays", delete: `
+		DELETE FROM replays WHERE hash IN (SELECT hash FROM replays WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "guesses", delete: `
+		DELETE FROM guesses WHERE token IN (SELECT token FROM guesses WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 }
 
 // RunSweeper deletes what has expired, once a minute, until ctx ends. One node
@@ -68,18 +81,36 @@ func (s *Store) sweepOnce(ctx context.Context, holder string) error {
 
 // Sweep deletes expired rows once and returns how many.
 func (s *Store) Sweep(ctx context.Context) (deleted int64, err error) {
-	for _, sweep := range sweeps {
-		before := s.Now() - sweep.keep.Milliseconds()
-		for inTable := int64(0); inTable < sweepLimit; {
-			n, err := s.exec(ctx, sweep.query, before, int64(sweepBatch))
-			deleted += n
-			if err != nil {
-				return deleted, errors.Join(errors.New(sweep.table), err)
-			}
-			if inTable += n; n < sweepBatch {
-				break
-			}
+	for _, sw := range sweeps {
+		n, err := s.sweepTable(ctx, sw)
+		deleted += n
+		if err != nil {
+			return deleted, fmt.Errorf("%s: %w", sw.table, err)
 		}
 	}
 	return deleted, nil
+}
+
+func (s *Store) sweepTable(ctx context.Context, sw sweep) (deleted int64, err error) {
+	for deleted < sweepLimit {
+		var n int64
+		err := s.db.write(ctx, func(t tx) (err error) {
+			n, err = sw.batch(t, s.Now()-sw.keep.Milliseconds())
+			return err
+		})
+		deleted += n
+		if err != nil || n < sweepBatch {
+			return deleted, err
+		}
+	}
+	return deleted, nil
+}
+
+func (sw sweep) batch(t tx, expired Millis) (int64, error) {
+	if sw.before != "" {
+		if _, err := t.Exec(sw.before, expired, int64(sweepBatch)); err != nil {
+			return 0, err
+		}
+	}
+	return t.Exec(sw.delete, expired, int64(sweepBatch))
 }

@@ -268,7 +268,7 @@ func TestSweeperDeletesWhatExpiredAndNothingElse(t *testing.T) {
 		w.pass(12*time.Hour - time.Millisecond)
 		sweep(0)
 		w.pass(time.Millisecond)
-		sweep(2) // grant, family
+		sweep(1) // grant, and its family
 		w.pass(time.Minute)
 		sweep(2) // codes
 		_, _, err = w.RedeemCode(ctx, w.redeem(unused, false))
