@@ -22,6 +22,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"idp/internal/audit"
 	"idp/internal/kerberos"
 	"idp/internal/secret"
@@ -62,6 +64,7 @@ type Authn struct {
 	limiter *limiter
 	mapping *user.Mapping
 	hasher  *user.Hasher
+	running singleflight.Group // passwords being checked
 }
 
 // checker is what Authn wants of *kerberos.Acceptor for passwords.
@@ -151,10 +154,12 @@ func (a *Authn) known(ctx context.Context, login *kerberos.Login, amr string) (*
 // fail writes the audit entry of a refused credential. Trouble of our own (the
 // database, a caller that went away) is passed on and is no refusal.
 func (a *Authn) fail(ctx context.Context, from From, name string, err error) error {
-	var refused *Error
-	if !errors.As(err, &refused) {
+	var found *Error
+	if !errors.As(err, &found) {
 		return err
 	}
+	copied := *found // several callers may hold the error of one check
+	refused := &copied
 	if refused.Name == "" {
 		refused.Name = name
 	}

@@ -51,10 +51,16 @@ type guess struct {
 	token   string
 }
 
+// hash is what is kept of a guess: keyed, so that a stolen database does not
+// tell what people mistype.
+func (l *limiter) hash(name string, password secret.String) []byte {
+	return secret.MAC(l.keys[:1], []byte(name+"\x00"+password.Reveal()))[0]
+}
+
 // take reserves a guess at name's password. The error is an *Error when there is
 // none left, or when this password is known to be wrong.
 func (l *limiter) take(ctx context.Context, name string, password secret.String) (*guess, error) {
-	hash := secret.MAC(l.keys[:1], []byte(name+"\x00"+password.Reveal()))[0]
+	hash := l.hash(name, password)
 	for deadline := time.Now().Add(guessWait); ; {
 		state, token, err := l.store.TakeGuess(ctx, name, hash, l.max, guessLease, l.now().UnixMilli())
 		switch {

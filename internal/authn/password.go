@@ -13,6 +13,9 @@ import (
 	"idp/internal/user"
 )
 
+// checkTimeout bounds one check of a password, the wait for a free guess included.
+const checkTimeout = 15 * time.Second
+
 // account is who can check a typed name's password.
 type account struct {
 	counted string        // the canonical name guesses are counted under
@@ -46,6 +49,24 @@ func (a *Authn) password(ctx context.Context, name string, password secret.Strin
 		// The KDC is not asked; to the visitor it is a wrong password.
 		return nil, &Error{Reason: ReasonFromOutside, Detail: "kerberos.password_from_outside is off and " + from.Address.String() + " is not in kerberos.offer_to"}
 	}
+	return a.once(ctx, acc, password)
+}
+
+// once checks the same password of the same account one time for all who bring
+// it at this moment: a browser that restores ten tabs sends it ten times.
+func (a *Authn) once(ctx context.Context, acc account, password secret.String) (*Result, error) {
+	key := string(a.limiter.hash(acc.counted, password))
+	v, err, _ := a.running.Do(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+		defer cancel()
+		return a.counted(ctx, acc, password)
+	})
+	res, _ := v.(*Result)
+	return res, err
+}
+
+// counted checks a password as one of the name's guesses.
+func (a *Authn) counted(ctx context.Context, acc account, password secret.String) (*Result, error) {
 	guess, err := a.limiter.take(ctx, acc.counted, password)
 	if err != nil {
 		return nil, err
