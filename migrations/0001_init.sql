@@ -161,7 +161,6 @@ CREATE TABLE grants (
     expires_at BIGINT  NOT NULL,
     revoked_at BIGINT  NOT NULL DEFAULT 0
 );
-CREATE INDEX grants_session ON grants (session_id);
 CREATE INDEX grants_user ON grants (user_id);
 CREATE INDEX grants_expiry ON grants (expires_at);
 
@@ -175,7 +174,6 @@ CREATE TABLE refresh_families (
     expires_at BIGINT NOT NULL,
     revoked_at BIGINT NOT NULL DEFAULT 0
 );
-CREATE INDEX refresh_families_expiry ON refresh_families (expires_at);
 
 CREATE TABLE revoked_tokens (
     jti        TEXT   NOT NULL PRIMARY KEY,

@@ -314,6 +314,7 @@ func TestHolePACParsedBeforeItsSignature(t *testing.T) {
 		"unsigned":                         {makePAC(clientInfo("alice", f.authTime), logon), ReasonPACSignature},
 		"unsigned and unreadable":          {makePAC(clientInfo("alice", f.authTime), evil), ReasonPACSignature},
 		"signed with another key":          {other.signedPAC(t, clientInfo("alice", f.authTime), logon), ReasonPACSignature},
+		"signed as another type":           {pacOfOtherType(t, f), ReasonPACSignature},
 		"signed and unreadable":            {f.signedPAC(t, clientInfo("alice", f.authTime), evil), ReasonPAC},
 		"no client information":            {f.signedPAC(t, logon), ReasonPAC},
 		"about somebody else":              {f.signedPAC(t, clientInfo("bob", f.authTime), logon), ReasonPAC},
@@ -337,6 +338,20 @@ func insideKDCSum(pac []byte, i int) bool {
 	e := pac[8+16:] // the second buffer
 	offset, size := int(binary.LittleEndian.Uint64(e[8:])), int(binary.LittleEndian.Uint32(e[4:]))
 	return i >= offset+4 && i < offset+size
+}
+
+// pacOfOtherType has a signature that fits, under the name of another type.
+func pacOfOtherType(t *testing.T, f *forged) []byte {
+	b := f.signedPAC(t, clientInfo("alice", f.authTime))
+	p, err := splitPAC(b)
+	must(t, err)
+	binary.LittleEndian.PutUint32(b[p.offset[pacServerSum]:], 15) // HMAC-SHA1-96-AES128, as long as AES256's
+	sum := b[p.offset[pacServerSum]+4:][:12]
+	clear(sum)
+	_, want, err := checksum(f.key, usagePAC, b)
+	must(t, err)
+	copy(sum, want)
+	return b
 }
 
 func pacWithOffset(t *testing.T, f *forged, offset uint64) []byte {

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -141,6 +142,19 @@ func TestVerifyRefusesForgeries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What our own key really signed, under headers we never write.
+	selfSigned := func(header string) string {
+		signed := enc(header) + "." + parts[1]
+		sum := sha256.Sum256([]byte(signed))
+		signature, err := k.current.Load().byKid[kid].sign(sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+	}
+	if _, _, err := k.Verify(selfSigned(`{"kid":"`+kid+`","alg":"ES256"}`), ES256); err != nil {
+		t.Fatalf("a header in another order: %v", err)
+	}
 	flipped := []byte(good)
 	flipped[len(parts[0])+3] ^= 1
 	for name, token := range map[string]string{
@@ -153,6 +167,8 @@ func TestVerifyRefusesForgeries(t *testing.T) {
 		"header of the other algorithm":  enc(`{"alg":"RS256","kid":"`+kid+`"}`) + "." + parts[1] + "." + parts[2],
 		"kid of the other key":           enc(`{"alg":"ES256","kid":"`+rsKid+`"}`) + "." + parts[1] + "." + parts[2],
 		"critical extension":             enc(`{"alg":"ES256","kid":"`+kid+`","crit":["b64"],"b64":false}`) + "." + parts[1] + "." + parts[2],
+		"signed, of another algorithm":   selfSigned(`{"alg":"RS256","kid":"` + kid + `"}`),
+		"signed, critical extension":     selfSigned(`{"alg":"ES256","kid":"` + kid + `","crit":["b64"],"b64":false}`),
 		"foreign key":                    foreign,
 		"another header":                 enc(`{"kid":"`+kid+`","alg":"ES256"}`) + "." + parts[1] + "." + parts[2],
 		"changed claims":                 string(flipped),
@@ -266,6 +282,7 @@ func TestRotateOnCommandPublishesBeforeItSigns(t *testing.T) {
 	if kid := kidOf(t, sign(t, server, RS256, TypeIDToken, `{}`)); kid != kidOf(t, old) {
 		t.Error("the new key signs before relying parties can know it")
 	}
+	last := sign(t, server, RS256, TypeIDToken, `{}`)
 	c.pass(2 * time.Second)
 	fresh := sign(t, server, RS256, TypeIDToken, `{}`)
 	if kidOf(t, fresh) == kidOf(t, old) {
@@ -274,7 +291,14 @@ func TestRotateOnCommandPublishesBeforeItSigns(t *testing.T) {
 	if _, _, err := server.Verify(old, RS256); err != nil {
 		t.Errorf("the old key's last token: %v", err)
 	}
-	c.pass(server.TokenLifetime + keepLonger)
+	c.pass(server.TokenLifetime - 3*time.Second)
+	if err := server.maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.node().Verify(last, RS256); err != nil {
+		t.Errorf("the old key's last token, a second before its end: %v", err)
+	}
+	c.pass(3*time.Second + keepLonger)
 	if err := server.maintain(t.Context()); err != nil {
 		t.Fatal(err)
 	}

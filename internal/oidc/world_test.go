@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -9,7 +10,10 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,6 +28,7 @@ import (
 )
 
 const (
+	testStart    = 1_800_000_000_000 // the clock of every world
 	testIssuer   = "http://localhost:8080"
 	testRedirect = "https://wiki.example.com/callback"
 	testVerifier = "0123456789-0123456789-0123456789-0123456789"
@@ -48,6 +53,7 @@ func testClients() []store.Client {
 		{ClientID: "other", SecretHashes: hashes, RedirectURIs: []string{testRedirect, "https://other.example.com/cb"}, GrantTypes: all, IDTokenAlg: "ES256", ClaimsInIDToken: true},
 		{ClientID: "post", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, TokenEndpointAuthMethod: "client_secret_post", GrantTypes: all},
 		{ClientID: "native", TokenEndpointAuthMethod: "none", RedirectURIs: []string{"http://127.0.0.1/cb", testRedirect}, GrantTypes: []string{"authorization_code", "refresh_token"}},
+		{ClientID: "lax", TokenEndpointAuthMethod: "none", RedirectURIs: []string{testRedirect}, RequirePKCE: &no}, // CheckClient refuses it
 		{ClientID: "old", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, RequirePKCE: &no},
 		{ClientID: "finance", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, AllowGroups: []string{"finance"}},
 		{ClientID: "stranger", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, Trusted: &no},
@@ -61,11 +67,14 @@ func newWorld(t testing.TB) *world { return newWorldOn(t, storetest.SQLite(t)) }
 func newWorldOn(t testing.TB, database string) *world {
 	t.Helper()
 	w := &world{t: t, clock: &atomic.Int64{}}
-	w.clock.Store(1_800_000_000_000)
+	w.clock.Store(testStart)
 	now := func() time.Time { return time.UnixMilli(w.clock.Load()) }
 	log := slog.New(slog.DiscardHandler)
 	st := storetest.Open(t, store.Config{URL: database, Now: now, Log: log})
-	ring := secret.NewRing()
+	ring, rows := testKeys()
+	for _, row := range rows {
+		must(t, st.AddSigningKey(t.Context(), row, store.Entry{Actor: "test"}))
+	}
 	k, err := keys.New(t.Context(), keys.Config{Store: st, Ring: ring, Now: now, Log: log})
 	must(t, err)
 	issuer, err := url.Parse(testIssuer)
@@ -81,6 +90,32 @@ func newWorldOn(t testing.TB, database string) *world {
 	w.handler = web.Chain(w.routes(), web.ChainConfig{Log: log, Pages: pages})
 	return w
 }
+
+// testKeys are a ring and the signing keys under it, made once: an RSA key takes
+// a good part of a second.
+var testKeys = sync.OnceValues(func() (*secret.Ring, []store.SigningKey) {
+	dir, err := os.MkdirTemp("", "idp-keys-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx, ring := context.Background(), secret.NewRing()
+	now := func() time.Time { return time.UnixMilli(testStart) }
+	st, err := store.Open(ctx, store.Config{URL: "sqlite:" + filepath.Join(dir, "idp.db"), Now: now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		panic(err)
+	}
+	defer st.Close()
+	k, err := keys.New(ctx, keys.Config{Store: st, Ring: ring, Now: now})
+	if err != nil {
+		panic(err)
+	}
+	rows, err := k.List(ctx)
+	if err != nil {
+		panic(err)
+	}
+	return ring, rows
+})
 
 func (w *world) routes() http.Handler {
 	mux := http.NewServeMux()

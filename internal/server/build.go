@@ -112,7 +112,7 @@ func (s *Server) acceptor(c *config.Config) (*kerberos.Acceptor, error) {
 	if !c.HasKerberos {
 		return nil, nil //nolint:nilnil // no section, no acceptor
 	}
-	a, err := kerberos.New(kerberos.Options{Config: c.Kerberos, Seen: s.store.SeenOnce, Now: s.now, Log: s.log})
+	a, err := kerberos.New(kerberos.Options{Config: c.Kerberos, Seen: s.store.SeenOnce, Now: s.now, Log: s.log, ChannelBindings: s.certificate.bindings})
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"idp/internal/config"
+	"idp/internal/kerberos"
 )
 
 // Limits of a connection. Headers hold a ticket of up to 64 KB beside cookies.
@@ -33,10 +33,8 @@ func (s *Server) Serve(ctx context.Context, c *config.Config, ready func(net.Add
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	if c.TLS.Certificate != "" {
-		if hs.TLSConfig, err = tlsConfig(c.TLS); err != nil {
-			return errors.Join(err, ln.Close())
-		}
+	if s.certificate != nil {
+		hs.TLSConfig = tlsConfig(s.certificate)
 		ln = tls.NewListener(ln, hs.TLSConfig)
 	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -61,16 +59,13 @@ func (s *Server) drain(hs *http.Server) error {
 	return hs.Shutdown(ctx)
 }
 
-// tlsConfig reads the certificate again when its file changes. HTTP/1.1 stays on
-// offer beside HTTP/2: browsers answer Negotiate over HTTP/1.1 only.
-func tlsConfig(t config.TLS) (*tls.Config, error) {
-	c := &certificate{files: t}
-	if _, err := c.get(nil); err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}, nil
+// tlsConfig keeps HTTP/1.1 on offer beside HTTP/2: browsers answer Negotiate over
+// HTTP/1.1 only.
+func tlsConfig(c *certificate) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
 }
 
+// certificate is our own, read again when its file changes.
 type certificate struct {
 	files config.TLS
 
@@ -99,4 +94,17 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return nil, err
 	}
 	return c.pair, nil
+}
+
+// bindings is what a token of a client that sees our certificate is bound to
+// (RFC 5929 §4); nothing where we do not end TLS.
+func (c *certificate) bindings() [][]byte {
+	if c == nil {
+		return nil
+	}
+	pair, err := c.get(nil)
+	if err != nil || pair.Leaf == nil {
+		return nil
+	}
+	return [][]byte{kerberos.EndPointHash(pair.Leaf)}
 }

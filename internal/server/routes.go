@@ -15,6 +15,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	if err := form.AddTrustedOrigin(p.config.Issuer); err != nil {
 		return nil, err
 	}
+	form.SetDenyHandler(p.pages.Handle(p.pages.ServeCrossOrigin))
 	submit := func(pattern string, h web.Handler) { mux.Handle(pattern, form.Handler(p.pages.Handle(h))) }
 	api := func(pattern string, h web.Handler) { mux.Handle(pattern, p.oidc.Handle(h)) }
 

@@ -32,14 +32,15 @@ type Options struct {
 
 // Server is one node.
 type Server struct {
-	log      *slog.Logger
-	now      func() time.Time
-	store    *store.Store
-	ring     *secret.Ring
-	keys     *keys.Keys
-	started  *config.Config // what needs a restart is compared with this
-	current  atomic.Pointer[generation]
-	draining atomic.Bool
+	log         *slog.Logger
+	now         func() time.Time
+	store       *store.Store
+	ring        *secret.Ring
+	keys        *keys.Keys
+	started     *config.Config // what needs a restart is compared with this
+	certificate *certificate   // nil: plain HTTP
+	current     atomic.Pointer[generation]
+	draining    atomic.Bool
 }
 
 // Open opens the database, the key ring and the signing keys, and builds the
@@ -60,6 +61,12 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 }
 
 func (s *Server) open(ctx context.Context, c *config.Config) (err error) {
+	if c.TLS.Certificate != "" {
+		s.certificate = &certificate{files: c.TLS}
+		if _, err := s.certificate.get(nil); err != nil {
+			return fmt.Errorf("tls: %w", err)
+		}
+	}
 	if s.keys, err = OpenKeys(ctx, c, s.store, s.ring, s.log, s.now); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -290,5 +292,37 @@ func TestSweeperWorksOffMoreThanABatch(t *testing.T) {
 		if n, err := w.Sweep(t.Context()); err != nil || n != 450 {
 			t.Errorf("swept %d, %v", n, err)
 		}
+	})
+}
+
+func TestOneNodeSweeps(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		must(t, w.RevokeToken(t.Context(), "jti", w.in(time.Minute)))
+		w.pass(time.Hour)
+		if mine, err := w.Lease(t.Context(), "sweep", "another node", time.Minute); err != nil || !mine {
+			t.Fatal(mine, err)
+		}
+		run := func(until func() bool) {
+			t.Helper()
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- w.RunSweeper(ctx) }()
+			for !until() {
+				runtime.Gosched()
+			}
+			stop()
+			must(t, <-ended)
+		}
+		there := func() bool {
+			revoked, err := w.TokenRevoked(t.Context(), "jti")
+			must(t, err)
+			return revoked
+		}
+		run(func() bool { return true })
+		if !there() {
+			t.Error("two nodes sweep at once")
+		}
+		w.pass(time.Minute)
+		run(func() bool { return !there() })
 	})
 }

@@ -11,10 +11,10 @@ type rgb struct{ r, g, b uint8 }
 // Backgrounds of idp.css, light and dark; and the contrast that text needs on
 // them (WCAG 2.2, 1.4.3).
 var (
-	white      = rgb{255, 255, 255}
-	lightPaper = rgb{255, 255, 255}
-	darkPaper  = rgb{24, 27, 32}
-	darkText   = rgb{14, 16, 20}
+	white       = rgb{255, 255, 255} // the light paper, and what stands on the accent there
+	lightGround = rgb{244, 245, 247}
+	darkPaper   = rgb{24, 27, 32}
+	darkText    = rgb{14, 16, 20}
 )
 
 const textContrast = 4.6 // 4.5, and something for rounding
@@ -66,10 +66,15 @@ func (c rgb) toward(end rgb, against ...rgb) rgb {
 	return end
 }
 
+// onLight is the accent in the light scheme, readable on the card and around it.
+func (c rgb) onLight() rgb { return c.toward(rgb{}, white, lightGround) }
+
+// onDark is the accent in the dark scheme. What is around the card is darker yet.
+func (c rgb) onDark() rgb { return c.toward(white, darkPaper, darkText) }
+
 // accentCSS sets the accent for both schemes: it is the colour of links and of
 // the button, on which the text is white in light and near black in dark.
 func accentCSS(c rgb) string {
-	light := c.toward(rgb{}, white, lightPaper)
-	dark := c.toward(white, darkPaper, darkText)
+	light, dark := c.onLight(), c.onDark()
 	return fmt.Sprintf("\n:root{--accent:%s;--on-accent:%s}\n@media(prefers-color-scheme:dark){:root{--accent:%s;--on-accent:%s}}\n", light, white, dark, darkText)
 }

@@ -22,7 +22,7 @@ import (
 var looks = []struct {
 	width, height int64
 	scheme        string
-}{{320, 640, "light"}, {360, 740, "dark"}, {1280, 800, "light"}, {1920, 1080, "dark"}}
+}{{320, 640, "light"}, {360, 740, "light"}, {360, 740, "dark"}, {1280, 800, "light"}, {1280, 800, "dark"}, {1920, 1080, "dark"}}
 
 // measure returns what is wrong with the page as it is laid out now.
 const measure = `(() => {
@@ -43,6 +43,15 @@ const measure = `(() => {
     if (box.height < 44 || box.right > innerWidth) bad.push(e.tagName + " is " + box.height + " high, ends at " + box.right);
   }
   return bad;
+})()`
+
+// typing reports whether the button is in sight while the password is typed.
+const typing = `(() => {
+  scrollTo(0, 0);
+  document.activeElement?.blur();
+  document.getElementById("password").focus();
+  const box = document.querySelector("button.primary").getBoundingClientRect();
+  return box.top >= 0 && box.bottom <= innerHeight;
 })()`
 
 func TestPagesInABrowser(t *testing.T) {
@@ -84,6 +93,22 @@ func TestPagesInABrowser(t *testing.T) {
 				chromium.Photograph(ctx, t, strings.TrimPrefix(t.Name(), "TestPagesInABrowser/"))
 			})
 		}
+	}
+	for _, s := range states() {
+		if s.Page != "login" {
+			continue
+		}
+		t.Run(s.Name+"-keyboard", func(t *testing.T) {
+			var inSight bool
+			err := chromedp.Run(ctx, chromedp.EmulateViewport(360, 320), chromedp.Navigate(srv.URL+"/"+s.Name), chromedp.Evaluate(typing, &inSight))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !inSight {
+				t.Error("with the keyboard open and the password being typed, the button is out of sight")
+			}
+			chromium.Photograph(ctx, t, s.Name+"-keyboard")
+		})
 	}
 	mu.Lock()
 	defer mu.Unlock()

@@ -8,10 +8,9 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
-
-	"idp/internal/secret"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Limits of a request.
@@ -31,8 +30,7 @@ type ChainConfig struct {
 // Chain puts the middleware in front of the routes, outermost first: request id
 // and log line, recovery, client address, headers, body limit and deadline.
 func Chain(routes http.Handler, c ChainConfig) http.Handler {
-	ch := &chain{ChainConfig: c, routes: routes, proxies: &proxies{trusted: c.TrustedProxies, log: c.Log}}
-	return ch
+	return &chain{ChainConfig: c, routes: routes, proxies: &proxies{trusted: c.TrustedProxies, log: c.Log}}
 }
 
 type chain struct {
@@ -43,43 +41,73 @@ type chain struct {
 
 func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	info := &Info{RequestID: secret.ID()}
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), infoKey{}, info), requestTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
-	r = r.WithContext(ctx)
-	rec := &recorder{ResponseWriter: w}
-	defer c.finish(rec, r, info, start)
-	c.proxies.identify(r, info)
-	dropIdentityHeaders(r.Header)
+	x := &exchange{Context: ctx}
+	x.recorder.ResponseWriter = w
+	x.info.RequestID = newRequestID()
+	r = r.WithContext(x)
+	defer c.finish(x, r, start)
+	c.proxies.identify(r, &x.info)
 	setSecurityHeaders(w.Header(), c.HTTPS)
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody) // w itself: the reader tells it to close the connection
 	}
-	c.routes.ServeHTTP(rec, r)
+	c.routes.ServeHTTP(&x.recorder, r)
 }
 
-// finish recovers from a panic and writes the one log line of the request.
-func (c *chain) finish(w *recorder, r *http.Request, info *Info, start time.Time) {
-	if v := recover(); v != nil {
-		if v == http.ErrAbortHandler { //nolint:errorlint // the documented sentinel value of a panic
-			panic(v)
-		}
-		info.Err = fmt.Errorf("panic: %v", v)
-		c.Log.Error("panic", "request_id", info.RequestID, "value", fmt.Sprint(v), "stack", string(debug.Stack()))
-		if w.status == 0 {
-			c.Pages.renderError(w, r, info.Err)
-		}
+// exchange is a request's context, Info and answer, in one allocation.
+type exchange struct {
+	context.Context
+	info     Info
+	recorder recorder
+}
+
+// Value makes InfoFrom find the Info.
+func (x *exchange) Value(key any) any {
+	if _, ok := key.(infoKey); ok {
+		return &x.info
 	}
+	return x.Context.Value(key)
+}
+
+// finish recovers from a panic and writes the one log line of the request. A
+// panic in the middle of an answer cuts the connection, so that nobody takes
+// half of it for the whole.
+func (c *chain) finish(x *exchange, r *http.Request, start time.Time) {
+	v := recover()
+	begun := x.recorder.status != 0
+	var stack []byte
+	if v != nil && v != http.ErrAbortHandler { //nolint:errorlint // the documented sentinel value of a panic
+		stack = debug.Stack()
+		c.Pages.renderError(&x.recorder, r, fmt.Errorf("panic: %v", v))
+		x.info.Reason = "PANIC"
+	}
+	c.log(x, r, start, stack)
+	if v != nil && begun || v == http.ErrAbortHandler { //nolint:errorlint // as above
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// log writes the line.
+func (c *chain) log(x *exchange, r *http.Request, start time.Time, stack []byte) {
 	level := slog.LevelInfo
 	if quiet(r.Pattern) {
 		level = slog.LevelDebug
 	}
-	if w.status >= 500 {
+	if x.recorder.status >= 500 {
 		level = slog.LevelError
 	}
-	if c.Log.Enabled(r.Context(), level) {
-		c.Log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attributes(w, r, info, start)...)
+	if !c.Log.Enabled(r.Context(), level) {
+		return
 	}
+	// A record of our own: slog.LogAttrs would look up the line of code, always this one.
+	line := slog.NewRecord(time.Now(), level, "request", 0)
+	line.AddAttrs(attributes(x, r, start)...)
+	if stack != nil {
+		line.AddAttrs(slog.String("stack", string(stack[:min(len(stack), maxStack)])))
+	}
+	_ = c.Log.Handler().Handle(r.Context(), line) // nowhere to report to; slog ignores it too
 }
 
 // quiet requests are logged at debug level: monitoring and static files.
@@ -87,16 +115,21 @@ func quiet(pattern string) bool {
 	return strings.HasSuffix(pattern, "/healthz") || strings.HasSuffix(pattern, "/readyz") || strings.HasSuffix(pattern, "/static/")
 }
 
-func attributes(w *recorder, r *http.Request, i *Info, start time.Time) []slog.Attr {
-	status := w.status
-	if status == 0 {
+func attributes(x *exchange, r *http.Request, start time.Time) []slog.Attr {
+	status, i := x.recorder.status, &x.info
+	if i.gone {
+		status = statusGone
+	} else if status == 0 {
 		status = http.StatusOK
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 14)
 	attrs = append(attrs,
-		slog.String("method", r.Method), slog.String("route", r.Pattern), slog.Int("status", status),
+		slog.String("method", Loggable(r.Method[:min(len(r.Method), 16)])), slog.String("route", r.Pattern), slog.Int("status", status),
 		slog.Int64("us", time.Since(start).Microseconds()),
 		slog.String("client", i.Client.String()), slog.String("request_id", i.RequestID))
+	if i.Outside {
+		attrs = append(attrs, slog.Bool("outside", true))
+	}
 	for _, f := range [...]struct{ name, value string }{
 		{"user", i.User}, {"client_id", i.ClientID}, {"login", i.Method}, {"reason", i.Reason}, {"detail", i.Detail},
 	} {
@@ -110,20 +143,42 @@ func attributes(w *recorder, r *http.Request, i *Info, start time.Time) []slog.A
 	return attrs
 }
 
-// maxLogged bounds what of a request's own text goes into the log, in bytes.
-const maxLogged = 512
+// Bounds of what goes into one log line, in bytes.
+const (
+	maxLogged = 512  // of a text from outside
+	maxStack  = 8192 // of a panic's stack
+)
 
-// Loggable bounds a text from outside and takes control characters out of it.
+// statusGone stands in the log for a client that left before it was answered.
+// It is nginx's number, and never sent.
+const statusGone = 499
+
+// Loggable bounds a text from outside and takes out of it what could pass for
+// another line or another text: control characters, line separators, marks that
+// turn the direction of writing, broken UTF-8.
 func Loggable(s string) string {
+	if len(s) <= maxLogged && plainASCII(s) {
+		return s
+	}
+	end := ""
 	if len(s) > maxLogged {
-		s = s[:maxLogged] + "…"
+		s, end = s[:maxLogged], "…"
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
-	}, strings.ToValidUTF8(s, "?"))
+	}, s) + end
+}
+
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // recorder remembers the status.
@@ -132,8 +187,9 @@ type recorder struct {
 	status int
 }
 
+// WriteHeader remembers the status that the client gets.
 func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
+	if w.status == 0 && status >= http.StatusOK { // 1xx is not the answer yet
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -149,12 +205,14 @@ func (w *recorder) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// setSecurityHeaders sets what every answer carries; pages set a CSP of their own.
+// setSecurityHeaders sets what every answer carries; pages set a CSP of their
+// own, and what may be kept says so. Referrer-Policy is not no-referrer, for then
+// browsers send "Origin: null" with our own forms.
 func setSecurityHeaders(h http.Header, https bool) {
 	h["X-Content-Type-Options"] = nosniff
+	h["Cache-Control"] = noStore
 	h["Referrer-Policy"] = sameOrigin
 	h["Content-Security-Policy"] = noContent
-	h["Cross-Origin-Opener-Policy"] = sameOrigin
 	h["X-Frame-Options"] = deny
 	if https {
 		h["Strict-Transport-Security"] = hsts
@@ -167,14 +225,7 @@ var (
 	sameOrigin = []string{"same-origin"}
 	deny       = []string{"DENY"}
 	noContent  = []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"}
-	hsts       = []string{"max-age=31536000; includeSubDomains"}
+	noStore    = []string{"no-store"}
+	// Not for subdomains: an issuer https://example.com must not decide for them.
+	hsts = []string{"max-age=31536000"}
 )
-
-// proxies finds out who asks.
-type proxies struct {
-	trusted []netip.Prefix
-	log     *slog.Logger
-
-	mu    sync.Mutex
-	named map[netip.Addr]bool // strangers that were logged; bounded
-}

@@ -1,53 +1,53 @@
 package web
 
 import (
-	"net"
+	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 )
 
-// maxHops bounds how many forwarded addresses are looked at.
-const maxHops = 32
+// Limits of the forwarding headers of one request.
+const (
+	maxForwarded = 4 << 10 // bytes
+	maxHops      = 32
+)
 
 // maxStrangers bounds how many unknown proxies are remembered as logged.
 const maxStrangers = 1000
+
+// proxies finds out who asks.
+type proxies struct {
+	trusted []netip.Prefix
+	log     *slog.Logger
+
+	mu    sync.Mutex
+	named map[netip.Addr]bool // strangers that were logged; bounded
+}
 
 // identify sets who asks. Behind trusted proxies that is the last address that
 // is not a trusted proxy's own; a forwarding header from anybody else makes the
 // request one from outside, for a proxy nobody told us about would otherwise
 // make the whole world look internal.
 func (p *proxies) identify(r *http.Request, info *Info) {
-	peer := parseAddr(r.RemoteAddr)
+	peer, _ := parseAddr(r.RemoteAddr)
 	info.Client = peer
-	hops, forwarded := forwardedFor(r.Header)
-	if !forwarded {
+	trusted := p.trusts(peer)
+	if !sift(r.Header, trusted) {
 		return
 	}
-	if !p.trusts(peer) {
+	if !trusted {
 		info.Outside = true
 		p.logOnce(peer)
 		return
 	}
-	for i := len(hops) - 1; i >= 0; i-- {
-		if !hops[i].IsValid() { // "unknown", or nonsense: nobody we can name
-			info.Outside = true
-			return
-		}
-		info.Client = hops[i]
-		if !p.trusts(hops[i]) {
-			return
-		}
-	}
+	info.Client, info.Outside = p.client(r.Header, peer)
 }
 
 func (p *proxies) trusts(a netip.Addr) bool {
-	for _, t := range p.trusted {
-		if t.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.trusted, func(t netip.Prefix) bool { return t.Contains(a) })
 }
 
 func (p *proxies) logOnce(peer netip.Addr) {
@@ -63,70 +63,124 @@ func (p *proxies) logOnce(peer netip.Addr) {
 	p.log.Warn("forwarding headers from a peer that is not in trusted_proxies: its clients count as outside", "peer", peer.String())
 }
 
-// forwardedFor reads the addresses of Forwarded (RFC 7239 §5.2) or of
-// X-Forwarded-For, oldest first, and tells whether any forwarding header came.
-func forwardedFor(h http.Header) (hops []netip.Addr, any bool) {
+// sift drops the headers that nobody may send us, and tells whether forwarding
+// headers came. Dropped are: what claims to say who the user is, for we tell
+// others who somebody is and nobody tells us by a header; names with an
+// underscore, which programs behind CGI or WSGI cannot tell from a hyphen; and
+// the forwarding headers of peers that are not trusted.
+func sift(h http.Header, trusted bool) (forwarded bool) {
 	for name := range h {
-		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
-			any = true
-		}
-	}
-	if !any {
-		return nil, false
-	}
-	var texts []string
-	for _, line := range h["Forwarded"] {
-		texts = append(texts, forParameters(line)...)
-	}
-	if len(texts) == 0 {
-		for _, line := range h["X-Forwarded-For"] {
-			texts = append(texts, strings.Split(line, ",")...)
-		}
-	}
-	if len(texts) > maxHops {
-		texts = texts[len(texts)-maxHops:]
-	}
-	for _, t := range texts {
-		hops = append(hops, parseAddr(strings.TrimSpace(t)))
-	}
-	return hops, true
-}
-
-func forParameters(line string) []string {
-	var out []string
-	for element := range strings.SplitSeq(line, ",") {
-		for pair := range strings.SplitSeq(element, ";") {
-			name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-			if strings.EqualFold(name, "for") {
-				out = append(out, strings.Trim(value, `"`))
+		switch {
+		case strings.IndexByte(name, '_') >= 0 || identityHeader(name):
+			delete(h, name)
+		case forwardingHeader(name):
+			forwarded = true
+			if !trusted {
+				delete(h, name)
 			}
 		}
 	}
-	return out
+	return forwarded
 }
 
-// parseAddr reads an address with or without a port; the zero Addr if it is none.
-func parseAddr(text string) netip.Addr {
-	if host, _, err := net.SplitHostPort(text); err == nil {
-		text = host
-	}
-	a, err := netip.ParseAddr(strings.Trim(text, "[]"))
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a.Unmap().WithZone("")
+func forwardingHeader(name string) bool {
+	return hasPrefixFold(name, "X-Forwarded-") || strings.EqualFold(name, "Forwarded") || strings.EqualFold(name, "X-Real-Ip")
 }
 
-// dropIdentityHeaders removes what claims to say who the user is: we tell others
-// who somebody is, nobody tells us by a header.
-func dropIdentityHeaders(h http.Header) {
-	for name := range h {
-		if len(name) > 7 && isRemote(name) {
-			delete(h, name)
+// identityHeader knows the families that proxies and sites use between them.
+func identityHeader(name string) bool {
+	for _, family := range [...]string{"Remote-", "X-Remote-", "X-Auth-Request-", "X-Webauth-", "X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username"} {
+		if hasPrefixFold(name, family) {
+			return true
 		}
 	}
+	return false
 }
 
-func isRemote(name string) bool {
-	return strings.EqualFold(name[:6], "remote") && (name[6] == '-' || name[6] == '_')
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// client is whom the trusted proxies name. A proxy writes either Forwarded or
+// X-Forwarded-For and passes the other one on as it came, from anybody: where
+// both are there and differ, one is forged, and the client counts as outside. So
+// it does where a proxy forwards without saying for whom.
+func (p *proxies) client(h http.Header, peer netip.Addr) (a netip.Addr, outside bool) {
+	xff, rfc := h["X-Forwarded-For"], h["Forwarded"]
+	if len(xff) == 0 && len(rfc) == 0 {
+		return peer, true
+	}
+	if len(rfc) == 0 {
+		return p.walk(xff, peer, strings.TrimSpace)
+	}
+	b, bOutside := p.walk(rfc, peer, forParameter)
+	if len(xff) == 0 {
+		return b, bOutside
+	}
+	a, outside = p.walk(xff, peer, strings.TrimSpace)
+	return a, outside || bOutside || a != b
+}
+
+// walk goes through a header from its end, where the nearest proxy wrote, to the
+// first address that is not a trusted proxy's. What cannot be read ("unknown",
+// RFC 7239 §6.2) is somebody we cannot name, and outside.
+func (p *proxies) walk(lines []string, peer netip.Addr, node func(string) string) (a netip.Addr, outside bool) {
+	a = peer
+	size, hops := 0, 0
+	for _, line := range slices.Backward(lines) {
+		if size += len(line); size > maxForwarded {
+			return a, true
+		}
+		for more := true; more; {
+			var element string
+			line, element, more = cutLast(line)
+			next, ok := parseAddr(node(element))
+			if hops++; !ok || hops > maxHops {
+				return a, true
+			}
+			if a = next; !p.trusts(a) {
+				return a, false
+			}
+		}
+	}
+	return a, false
+}
+
+// cutLast splits a list before its last element.
+func cutLast(list string) (rest, last string, more bool) {
+	i := strings.LastIndexByte(list, ',')
+	if i < 0 {
+		return "", list, false
+	}
+	return list[:i], list[i+1:], true
+}
+
+// forParameter is the "for" of an element of Forwarded (RFC 7239 §4, §5.2); empty
+// when there is none, or more than the one that may be.
+func forParameter(element string) (found string) {
+	for pair := range strings.SplitSeq(element, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		if !strings.EqualFold(name, "for") {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = strings.Trim(value, `"`)
+	}
+	return found
+}
+
+// parseAddr reads an address with or without a port: 192.0.2.1:80, 2001:db8::1,
+// [2001:db8::1]:80. IPv4 comes out as IPv4, and without a zone.
+func parseAddr(text string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
+	if err != nil {
+		var ap netip.AddrPort
+		if ap, err = netip.ParseAddrPort(text); err != nil {
+			return netip.Addr{}, false
+		}
+		a = ap.Addr()
+	}
+	return a.Unmap().WithZone(""), true
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -126,10 +127,10 @@ func TestAccentIsReadable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := contrast(accent.toward(rgb{}, white), white); got < 4.5 {
-			t.Errorf("%s on white: %.2f", c, got)
+		if light := accent.onLight(); contrast(light, white) < 4.5 || contrast(light, lightGround) < 4.5 {
+			t.Errorf("%s on white: %.2f, on the ground: %.2f", c, contrast(light, white), contrast(light, lightGround))
 		}
-		dark := accent.toward(white, darkPaper, darkText)
+		dark := accent.onDark()
 		if contrast(dark, darkPaper) < 4.5 || contrast(dark, darkText) < 4.5 {
 			t.Errorf("%s in the dark: %.2f on paper, %.2f below text", c, contrast(dark, darkPaper), contrast(dark, darkText))
 		}
@@ -154,6 +155,29 @@ func TestStaticFilesAreHashedAndKept(t *testing.T) {
 		p.Static().ServeHTTP(w, r)
 		if w.Code != 200 || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") || (w.Header().Get("Content-Encoding") == "gzip") != gz {
 			t.Errorf("gzip %v: %d %v", gz, w.Code, w.Header())
+		}
+	}
+}
+
+func TestANodeWithAnotherReleaseServesItsOwnStyleSheetUnkept(t *testing.T) {
+	p := newPages(t)
+	get := func(path, ifNoneMatch string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("If-None-Match", ifNoneMatch)
+		w := httptest.NewRecorder()
+		p.Static().ServeHTTP(w, r)
+		return w
+	}
+	w := get("/static/idp.000000000000.css", "")
+	if w.Code != 200 || w.Header().Get("Cache-Control") != "no-cache" {
+		t.Errorf("%d %q, want our style sheet, not to be kept", w.Code, w.Header().Get("Cache-Control"))
+	}
+	if w := get(p.css, w.Header().Get("Etag")); w.Code != http.StatusNotModified {
+		t.Errorf("%d, want 304 for the same content", w.Code)
+	}
+	for _, path := range []string{"/static/", "/static/embed.go", "/static/idp.css", "/static/a.b.c"} {
+		if w := get(path, ""); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d, want 404", path, w.Code)
 		}
 	}
 }
@@ -209,15 +233,22 @@ func TestWhoAsks(t *testing.T) {
 		want    string
 		outside bool
 	}{
-		"directly":                     {"10.0.0.1:1", nil, "10.0.0.1", false},
-		"mapped IPv4":                  {"[::ffff:10.0.0.1]:1", nil, "10.0.0.1", false},
-		"stranger forwards":            {"10.0.0.1:1", http.Header{"X-Forwarded-For": {"10.0.0.2"}}, "10.0.0.1", true},
-		"stranger, other header":       {"10.0.0.1:1", http.Header{"X-Forwarded-Proto": {"https"}}, "10.0.0.1", true},
-		"trusted":                      {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"10.0.0.2"}}, "10.0.0.2", false},
-		"trusted, client lies":         {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"10.0.0.9, 203.0.113.5"}}, "203.0.113.5", false},
-		"two proxies":                  {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"203.0.113.5", "192.0.2.2"}}, "203.0.113.5", false},
-		"RFC 7239":                     {"192.0.2.1:1", http.Header{"Forwarded": {`for="[2001:db8::1]:80";proto=https`}}, "2001:db8::1", false},
-		"nonsense from a trusted peer": {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"10.0.0.1, unknown"}}, "192.0.2.1", true},
+		"directly":                        {"10.0.0.1:1", nil, "10.0.0.1", false},
+		"mapped IPv4":                     {"[::ffff:10.0.0.1]:1", nil, "10.0.0.1", false},
+		"stranger forwards":               {"10.0.0.1:1", http.Header{"X-Forwarded-For": {"10.0.0.2"}}, "10.0.0.1", true},
+		"stranger, other header":          {"10.0.0.1:1", http.Header{"X-Forwarded-Proto": {"https"}}, "10.0.0.1", true},
+		"trusted":                         {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"10.0.0.2"}}, "10.0.0.2", false},
+		"trusted, client lies":            {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"10.0.0.9, 203.0.113.5"}}, "203.0.113.5", false},
+		"two proxies":                     {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"203.0.113.5", "192.0.2.2"}}, "203.0.113.5", false},
+		"RFC 7239":                        {"192.0.2.1:1", http.Header{"Forwarded": {`for="[2001:db8::1]:80";proto=https`}}, "2001:db8::1", false},
+		"client lies by the other header": {"192.0.2.1:1", http.Header{"Forwarded": {"for=10.0.0.2"}, "X-Forwarded-For": {"203.0.113.5"}}, "203.0.113.5", true},
+		"both headers agree":              {"192.0.2.1:1", http.Header{"Forwarded": {"for=10.0.0.2"}, "X-Forwarded-For": {"10.0.0.2"}}, "10.0.0.2", false},
+		"trusted, but not for whom":       {"192.0.2.1:1", http.Header{"X-Forwarded-Proto": {"https"}}, "192.0.2.1", true},
+		"with a port":                     {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"10.0.0.2:4711"}}, "10.0.0.2", false},
+		"too many hops":                   {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"10.0.0.2" + strings.Repeat(",192.0.2.9", 100)}}, "192.0.2.9", true},
+		"too long":                        {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"10.0.0.2" + strings.Repeat(" ", 5000)}}, "192.0.2.1", true},
+		"stranger names the real one":     {"10.0.0.1:1", http.Header{"X-Real-Ip": {"10.0.0.2"}}, "10.0.0.1", true},
+		"nonsense from a trusted peer":    {"192.0.2.1:1", http.Header{"X-Forwarded-For": {"10.0.0.1, unknown"}}, "192.0.2.1", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got Info
@@ -239,48 +270,103 @@ func TestWhoAsks(t *testing.T) {
 func TestIdentityHeadersFromOutsideAreDropped(t *testing.T) {
 	var log strings.Builder
 	h := chainFor(t, &log, func(_ http.ResponseWriter, r *http.Request) error {
-		for name := range r.Header {
-			if strings.HasPrefix(strings.ToLower(name), "remote") {
-				t.Errorf("%s arrived", name)
-			}
+		if len(r.Header) != 1 || r.Header.Get("Accept") == "" {
+			t.Errorf("arrived: %v, want Accept alone", r.Header)
 		}
 		return nil
 	})
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Header = http.Header{"Remote-User": {"a"}, "Remote_user": {"a"}, "REMOTE_GROUPS": {"a"}, "remote-email": {"a"}}
+	r.Header = http.Header{"Accept": {"*/*"}, "Forwarded": {"for=10.0.0.1"}}
+	for _, name := range []string{"Remote-User", "Remote_user", "REMOTE_GROUPS", "remote-email", "X-Remote-User", "X-Forwarded-User", "X_forwarded_for", "X-Auth-Request-User", "X-Webauth-User", "X-Forwarded-For"} {
+		r.Header[name] = []string{"a"}
+	}
 	h.ServeHTTP(httptest.NewRecorder(), r)
 }
 
-func TestLoggable(t *testing.T) {
+func TestStrangersAreLoggedOnce(t *testing.T) {
+	var log strings.Builder
+	h := chainFor(t, &log, func(http.ResponseWriter, *http.Request) error { return nil })
+	for range 3 {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("X-Forwarded-For", "10.0.0.1")
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if n := strings.Count(log.String(), "trusted_proxies"); n != 1 {
+		t.Errorf("%d warnings, want one:\n%s", n, log.String())
+	}
+}
+
+func TestNothingTypedPassesForAnotherLogLine(t *testing.T) {
 	got := Loggable("a\nlevel=ERROR\x00\xff" + strings.Repeat("x", 2000))
 	if strings.ContainsAny(got, "\n\x00") || len(got) > maxLogged+8 {
 		t.Errorf("%d bytes: %q…", len(got), got[:40])
+	}
+	for in, want := range map[string]string{
+		"a\u0085b": "a?b", "a\u2028b": "a?b", "a\u202eb": "a?b", "a\x1b[31mb": "a?[31mb", "a\xffb": "a?b", "Ælfrēd ok": "Ælfrēd ok",
+	} {
+		if got := Loggable(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
 	}
 }
 
 func FuzzForwarded(f *testing.F) {
 	f.Add("for=192.0.2.1", "192.0.2.1, ::1")
 	f.Add(`for="[::1]:`, ",,,")
-	p := &proxies{trusted: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, log: slog.New(slog.DiscardHandler)}
-	f.Fuzz(func(_ *testing.T, forwarded, xff string) {
+	f.Add(`for="[2001:db8::1%25eth0]:80";for=a`, "10.0.0.1:99999")
+	inside := netip.MustParsePrefix("10.0.0.0/8")
+	p := &proxies{trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, log: slog.New(slog.DiscardHandler)}
+	f.Fuzz(func(t *testing.T, forged, xff string) {
+		// Whatever a client sends: the proxy adds the client's own address.
 		r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
-		r.Header = http.Header{"Forwarded": {forwarded}, "X-Forwarded-For": {xff}}
-		p.identify(r, &Info{})
+		r.RemoteAddr = "192.0.2.1:1"
+		r.Header = http.Header{"Forwarded": {forged}, "X-Forwarded-For": {xff + ", 203.0.113.5"}}
+		var info Info
+		p.identify(r, &info)
+		if inside.Contains(info.Client) && !info.Outside {
+			t.Errorf("an address outside became %s", info.Client)
+		}
 	})
 }
 
+// BenchmarkChain is a small answer behind the whole chain, its log line included.
 func BenchmarkChain(b *testing.B) {
 	p := newPages(b)
 	body := []byte("{}")
 	mux := http.NewServeMux()
 	mux.Handle("GET /jwks", p.Handle(func(w http.ResponseWriter, _ *http.Request) error { _, err := w.Write(body); return err }))
-	h := Chain(mux, ChainConfig{Log: slog.New(slog.NewJSONHandler(discard{}, nil)), Pages: p})
-	b.ReportAllocs()
-	for b.Loop() {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/jwks", nil))
+	r := httptest.NewRequest(http.MethodGet, "/jwks", nil)
+	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"bench"}, "Accept-Encoding": {"gzip"}, "Authorization": {"Bearer x"}}
+	for name, h := range map[string]http.Handler{
+		"bare": mux, "chain": Chain(mux, ChainConfig{Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Pages: p, HTTPS: true}),
+	} {
+		b.Run(name, func(b *testing.B) {
+			w := &blackhole{h: http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.h)
+				h.ServeHTTP(w, r)
+			}
+		})
 	}
 }
 
-type discard struct{}
+// BenchmarkLoginPage renders the page that is asked for most.
+func BenchmarkLoginPage(b *testing.B) {
+	p, s := newPages(b), states()[1]
+	r := httptest.NewRequest(http.MethodGet, "/login", nil)
+	w := &blackhole{h: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Render(w, r, s.Status, s.Page, s.Data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
 
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
+// blackhole is a ResponseWriter that costs nothing.
+type blackhole struct{ h http.Header }
+
+func (w *blackhole) Header() http.Header       { return w.h }
+func (*blackhole) Write(p []byte) (int, error) { return len(p), nil }
+func (*blackhole) WriteHeader(int)             {}

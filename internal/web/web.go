@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"time"
@@ -69,6 +70,8 @@ type Info struct {
 	Reason   string // reason code of a refusal
 	Detail   string
 	Err      error
+
+	gone bool // the client left before it was answered
 }
 
 type infoKey struct{}
@@ -81,24 +84,46 @@ func InfoFrom(ctx context.Context) *Info {
 	return &Info{}
 }
 
+// alphabet is Crockford's base32: nothing in it is mistaken on the telephone.
+const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// newRequestID makes 60 random bits, which people can read out.
+func newRequestID() string {
+	var id [12]byte
+	n := rand.Uint64() //nolint:gosec // not a secret: ids only have to differ
+	for i := range id {
+		id[i] = alphabet[n&31]
+		n >>= 5
+	}
+	return string(id[:])
+}
+
 // Reference is what people read out to support: it finds the log line.
 func Reference(i *Info, now time.Time) string {
 	return now.UTC().Format("2006-01-02 15:04:05") + " UTC, " + i.RequestID
 }
 
-// ParseForm parses a POST's body; the middleware has bounded it.
+// ParseForm parses a POST's body, which the middleware has bounded. A field that
+// comes twice is refused: our forms send each once.
 func ParseForm(_ http.ResponseWriter, r *http.Request) error {
-	err := r.ParseForm()
-	var big *http.MaxBytesError
-	if errors.As(err, &big) {
-		return &Error{Status: http.StatusRequestEntityTooLarge, Code: "TOO_BIG", Title: "That is too much",
-			Message: fmt.Sprintf("The form is larger than %d KB.", big.Limit>>10), Err: err}
+	if err := r.ParseForm(); err != nil {
+		var big *http.MaxBytesError
+		if errors.As(err, &big) {
+			return err // renderError knows it
+		}
+		return badForm(err)
 	}
-	if err != nil {
-		return &Error{Status: http.StatusBadRequest, Code: "BAD_FORM", Title: "The form cannot be read",
-			Message: "What your browser sent is not a form.", Hint: "Go back, reload the page, and try again.", Err: err}
+	for name, values := range r.PostForm {
+		if len(values) > 1 {
+			return badForm(fmt.Errorf("field %q comes twice", Loggable(name)))
+		}
 	}
 	return nil
+}
+
+func badForm(err error) error {
+	return &Error{Status: http.StatusBadRequest, Code: "BAD_FORM", Title: "The form cannot be read",
+		Message: "What your browser sent is not a form of ours.", Hint: "Go back, reload the page, and try again.", Err: err}
 }
 
 // Redirect answers with a redirect and no body.
@@ -116,6 +141,6 @@ func JSON(w http.ResponseWriter, status int, v any) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, err = w.Write(body)
-	return err
+	_, _ = w.Write(body) // whoever left gets no other answer
+	return nil
 }

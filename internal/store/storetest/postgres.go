@@ -63,7 +63,7 @@ func (s *server) run(t testing.TB, program string, args ...string) {
 // look after one server, $1 its programs, $2 its folder, $3 its options; a
 // linguistic collation, as installations have it, since nothing may rely on C.
 const lookAfter = `
-trap '' INT
+trap '' INT PIPE HUP TERM
 "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --locale-provider=icu --icu-locale=en-US --no-sync >"$2/log" 2>&1 &&
 "$1/pg_ctl" -D "$2/data" -l "$2/log" -w -o "-k $2 -c listen_addresses= -c max_connections=400 $3" start >>"$2/log" 2>&1 &&
 echo ready || cat "$2/log"

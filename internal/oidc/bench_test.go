@@ -1,0 +1,84 @@
+package oidc
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+)
+
+// bench runs requests against the handler, middleware included, network not.
+func bench(b *testing.B, w *world, want int, next func() *http.Request) {
+	b.Helper()
+	b.ReportAllocs()
+	for b.Loop() {
+		rec := httptest.NewRecorder()
+		w.handler.ServeHTTP(rec, next())
+		if rec.Code != want {
+			b.Fatalf("%d %s", rec.Code, rec.Body)
+		}
+	}
+}
+
+func form(client, target string, f url.Values) *http.Request {
+	r := postForm(target, f)
+	r.SetBasicAuth(client, "secret")
+	return r
+}
+
+func BenchmarkDiscovery(b *testing.B) {
+	bench(b, newWorld(b), 200, func() *http.Request {
+		return httptest.NewRequest(http.MethodGet, "/.well-known/openid-configuration", nil)
+	})
+}
+
+func BenchmarkJWKS(b *testing.B) {
+	bench(b, newWorld(b), 200, func() *http.Request { return httptest.NewRequest(http.MethodGet, "/jwks", nil) })
+}
+
+func BenchmarkClientCredentials(b *testing.B) {
+	bench(b, newWorld(b), 200, func() *http.Request {
+		return form("machine", "/token", url.Values{"grant_type": {"client_credentials"}})
+	})
+}
+
+func BenchmarkUserinfo(b *testing.B) {
+	w := newWorld(b)
+	w.user("alice")
+	token := w.loggedIn("alice").tokens("wiki").str("access_token")
+	bench(b, w, 200, func() *http.Request {
+		r := httptest.NewRequest(http.MethodGet, "/userinfo", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		return r
+	})
+}
+
+func BenchmarkIntrospect(b *testing.B) {
+	w := newWorld(b)
+	w.user("alice")
+	token := w.loggedIn("alice").tokens("wiki").str("access_token")
+	bench(b, w, 200, func() *http.Request { return form("wiki", "/introspect", url.Values{"token": {token}}) })
+}
+
+func BenchmarkRefresh(b *testing.B) {
+	w := newWorld(b)
+	w.user("alice")
+	token := w.loggedIn("alice").tokens("other").str("refresh_token")
+	b.ReportAllocs()
+	for b.Loop() {
+		a := w.api("other", "/token", refreshForm(token))
+		if token = a.str("refresh_token"); token == "" {
+			b.Fatal(a.Body)
+		}
+	}
+}
+
+func BenchmarkSilentLoginAndCode(b *testing.B) {
+	w := newWorld(b)
+	w.user("alice")
+	br := w.loggedIn("alice")
+	b.ReportAllocs()
+	for b.Loop() {
+		br.tokens("other")
+	}
+}
