@@ -198,7 +198,15 @@ func TestHintOfAnotherUserIsNotSatisfiedByThisSession(t *testing.T) {
 	w := newWorld(t)
 	w.user("alice")
 	w.user("bob")
-	hint := w.loggedIn("alice").tokens("wiki").str("id_token")
+	alice := w.loggedIn("alice")
+	a := alice.tokens("wiki")
+	hint := a.str("id_token")
+	if back := alice.get(authorizeURL("wiki", "prompt", "none", "id_token_hint", hint)).back(); !back.Has("code") {
+		t.Errorf("her own hint: %v", back)
+	}
+	if back := alice.get(authorizeURL("wiki", "prompt", "none", "id_token_hint", a.str("access_token"))).back(); back.Has("code") {
+		t.Errorf("an access token as hint: %v", back)
+	}
 	b := w.loggedIn("bob")
 	if back := b.get(authorizeURL("wiki", "prompt", "none", "id_token_hint", hint)).back(); back.Get("error") != "login_required" {
 		t.Errorf("prompt=none: %v", back)

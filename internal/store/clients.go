@@ -65,7 +65,7 @@ func (s *Store) AddClient(ctx context.Context, c Client, e Entry) error {
 // RemoveClient removes a relying party and revokes all it was granted.
 func (s *Store) RemoveClient(ctx context.Context, id string, e Entry) error {
 	e.ClientID = id
-	return s.db.write(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t tx) error {
 		n, err := t.Exec(`DELETE FROM clients WHERE client_id = $1`, id)
 		if err := found(n, err); err != nil {
 			return err

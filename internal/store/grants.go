@@ -51,7 +51,7 @@ func (s *Store) Grant(ctx context.Context, id string) (*Grant, error) {
 // RevokeGrant revokes a grant and its refresh tokens. Revoking one that is
 // unknown or revoked is no error and leaves no trace.
 func (s *Store) RevokeGrant(ctx context.Context, id string, e Entry) error {
-	return s.db.write(ctx, func(t tx) error { return s.revokeGrant(t, id, e, audit.GrantRevoked, s.Now()) })
+	return s.revoking(ctx, func(t tx) error { return s.revokeGrant(t, id, e, audit.GrantRevoked, s.Now()) })
 }
 
 func (s *Store) revokeGrant(t tx, id string, e Entry, event string, now Millis) error {

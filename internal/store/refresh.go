@@ -64,6 +64,7 @@ func (s *Store) RotateRefresh(ctx context.Context, r Rotate) (*RefreshFamily, *G
 			r.Now, out.family.GrantID)
 	})
 	if err == nil && out.reused {
+		s.tokens.revision.Add(1)
 		err = ErrReused
 	}
 	if err != nil {

@@ -35,7 +35,7 @@ func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 	if e.UserID == "" {
 		e.UserID = in.Session.UserID
 	}
-	return s.db.write(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t tx) error {
 		if in.EndOther != "" {
 			if err := s.endSession(t, in.EndOther, Entry{Actor: e.Actor, Address: e.Address, RequestID: e.RequestID}); err != nil {
 				return err
@@ -100,7 +100,7 @@ func (s *Store) TouchSession(ctx context.Context, id string, seenAt, idleExpires
 // EndSession deletes a session and revokes the grants that live by it. Ending a
 // session that is not there is no error and leaves no trace.
 func (s *Store) EndSession(ctx context.Context, id string, e Entry) error {
-	return s.db.write(ctx, func(t tx) error { return s.endSession(t, id, e) })
+	return s.revoking(ctx, func(t tx) error { return s.endSession(t, id, e) })
 }
 
 func (s *Store) endSession(t tx, id string, e Entry) error {
@@ -132,7 +132,7 @@ func (s *Store) SessionsOf(ctx context.Context, userID string) ([]Session, error
 
 // EndSessionsOf ends every session of a user and returns how many there were.
 func (s *Store) EndSessionsOf(ctx context.Context, userID string, e Entry) (ended int, err error) {
-	err = s.db.write(ctx, func(t tx) error {
+	err = s.revoking(ctx, func(t tx) error {
 		var ids []string
 		err := t.Query(func(scan scanFunc) error {
 			var id string

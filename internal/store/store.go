@@ -38,9 +38,10 @@ type Config struct {
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
-	db  backend
-	log *slog.Logger
-	now func() time.Time
+	db     backend
+	tokens tokenCache
+	log    *slog.Logger
+	now    func() time.Time
 }
 
 // backend is what differs between the two databases.

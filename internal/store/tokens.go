@@ -9,18 +9,25 @@ import (
 // userinfo and introspection. ErrNotFound: the token or its grant is revoked,
 // the user is disabled, or the session it lives by has ended.
 func (s *Store) TokenState(ctx context.Context, grantID, jti string, now Millis) (*Grant, *User, error) {
+	k := tokenKey{grantID, jti}
+	if g, u, ok := s.tokens.get(k, now); ok {
+		return g, u, nil
+	}
+	revision := s.tokens.revision.Load()
 	g, u := &Grant{}, &User{}
 	err := s.queryRow(ctx, append(g.dest(), u.dest()...), `SELECT `+grantColumns+`, `+userColumns+liveGrant+`
 		AND NOT EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = $3)`, now, grantID, jti)
 	if err != nil {
 		return nil, nil, err
 	}
+	s.tokens.put(k, *g, *u, now, revision)
 	return g, u, nil
 }
 
 // RevokeToken remembers a jti until its token has expired by itself.
 func (s *Store) RevokeToken(ctx context.Context, jti string, expires Millis) error {
 	_, err := s.exec(ctx, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, jti, expires)
+	s.tokens.revision.Add(1)
 	return err
 }
 

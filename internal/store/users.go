@@ -77,7 +77,7 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]User, err
 // SetPassword sets the hash of a local password; empty takes the password away.
 // An Entry without an event (a login that hashes anew) writes no audit row.
 func (s *Store) SetPassword(ctx context.Context, userID, hash string, e Entry) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t tx) error {
 		n, err := t.Exec(`UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3`, hash, s.Now(), userID)
 		if err != nil || e.Event == "" {
 			return found(n, err)
@@ -88,7 +88,7 @@ func (s *Store) SetPassword(ctx context.Context, userID, hash string, e Entry) e
 
 // SetAdmin gives a user the admin pages, or takes them away.
 func (s *Store) SetAdmin(ctx context.Context, userID string, admin bool, e Entry) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t tx) error {
 		n, err := t.Exec(`UPDATE users SET admin = $1, updated_at = $2 WHERE id = $3`, admin, s.Now(), userID)
 		if err != nil {
 			return err
@@ -105,7 +105,7 @@ func (s *Store) SetDisabled(ctx context.Context, userID string, disabled bool, e
 	if disabled {
 		event = audit.UserDisabled
 	}
-	return s.db.write(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t tx) error {
 		now := s.Now()
 		n, err := t.Exec(`UPDATE users SET disabled = $1, updated_at = $2 WHERE id = $3`, disabled, now, userID)
 		if err := found(n, err); err != nil {
@@ -125,7 +125,7 @@ func (s *Store) SetDisabled(ctx context.Context, userID string, disabled bool, e
 // written, the audit row included, when that is what the row holds already. A
 // new mail address is not verified.
 func (s *Store) SetProfile(ctx context.Context, userID, fullName, email string, groups []string, e Entry) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t tx) error {
 		n, err := t.Exec(`
 			UPDATE users SET full_name = $1, email = $2, groups = $3, email_verified = (email_verified AND email = $2), updated_at = $4
 			WHERE id = $5 AND (full_name <> $1 OR email <> $2 OR groups <> $3)`,

@@ -92,7 +92,7 @@ func (c *chain) finish(x *exchange, r *http.Request, start time.Time) {
 // log writes the line.
 func (c *chain) log(x *exchange, r *http.Request, start time.Time, stack []byte) {
 	level := slog.LevelInfo
-	if quiet(r.Pattern) {
+	if x.recorder.status < 400 && quiet(r.Pattern) {
 		level = slog.LevelDebug
 	}
 	if x.recorder.status >= 500 {
@@ -110,9 +110,16 @@ func (c *chain) log(x *exchange, r *http.Request, start time.Time, stack []byte)
 	_ = c.Log.Handler().Handle(r.Context(), line) // nowhere to report to; slog ignores it too
 }
 
-// quiet requests are logged at debug level: monitoring and static files.
+// quiet requests are logged at debug level when they went well: monitoring, and
+// what is public and the same for everybody.
 func quiet(pattern string) bool {
-	return strings.HasSuffix(pattern, "/healthz") || strings.HasSuffix(pattern, "/readyz") || strings.HasSuffix(pattern, "/static/")
+	_, path, _ := strings.Cut(pattern, " ")
+	switch path {
+	case "/healthz", "/readyz", "/static/", "/jwks", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server":
+		return true
+	default:
+		return false
+	}
 }
 
 func attributes(x *exchange, r *http.Request, start time.Time) []slog.Attr {
