@@ -115,9 +115,11 @@ CREATE INDEX login_requests_expiry ON login_requests (expires_at);
 CREATE TABLE pushed_requests (
     hash       BYTEA  NOT NULL PRIMARY KEY,
     client_id  TEXT   NOT NULL,
+    address    TEXT   NOT NULL,
     params     TEXT   NOT NULL,
     expires_at BIGINT NOT NULL
 );
+CREATE INDEX pushed_requests_address ON pushed_requests (address);
 CREATE INDEX pushed_requests_expiry ON pushed_requests (expires_at);
 
 -- grant_id is chosen with the code, so that a second use can revoke what the

@@ -35,8 +35,8 @@ const (
 	publishScheduled = 24 * time.Hour   // from publishing to signing, on schedule
 	publishOnCommand = 10 * time.Minute // the same for `key rotate`: more than MaxAge and a refresh
 	refreshEvery     = 30 * time.Second
-	refreshAtMost    = time.Second // for tokens that name an unknown key
-	keepLonger       = 24 * time.Hour   // published beyond the last token's end: ID tokens come back as id_token_hint
+	refreshAtMost    = time.Second    // for tokens that name an unknown key
+	keepLonger       = 24 * time.Hour // published beyond the last token's end: ID tokens come back as id_token_hint
 )
 
 // Config is everything New needs.

@@ -34,7 +34,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 	}
 	_, err := l.Sessions.Start(w, r, in)
 	if errors.Is(err, store.ErrNotFound) {
-		return expired(err)
+		return web.LoginExpired(err)
 	}
 	if err != nil {
 		return err

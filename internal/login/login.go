@@ -78,23 +78,13 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, id string) (*attem
 	}
 	a.row, err = l.Store.LoginRequest(r.Context(), id, b.Hash)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, expired(err)
+		return nil, web.LoginExpired(err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	a.from.ClientID, info.ClientID = a.row.ClientID, a.row.ClientID
 	return a, nil
-}
-
-// expired is the answer to a login request that is over, unknown, or another
-// browser's: to the visitor all the same.
-func expired(err error) error {
-	return &web.Error{
-		Status: http.StatusBadRequest, Code: "LOGIN_EXPIRED", Title: "This link has expired",
-		Message: "This login was already used, is too old, or was started in another browser.",
-		Hint:    "Start again from the site you came from.", Err: err,
-	}
 }
 
 // ServeForm answers GET /login with the form.

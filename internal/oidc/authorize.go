@@ -58,9 +58,6 @@ func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, a *authRequest
 // session returns the live session of the browser, or nil.
 func (p *Provider) session(r *http.Request) (*session.Current, error) {
 	c, err := p.Sessions.Current(r)
-	if errors.Is(err, session.ErrCookie) {
-		return nil, cookieError(err)
-	}
 	if errors.Is(err, session.ErrNone) {
 		return nil, nil //nolint:nilnil // no session is an answer, not an error
 	}
@@ -124,7 +121,7 @@ func (p *Provider) needsPerson(a *authRequest, c *session.Current) bool {
 func (p *Provider) beginLogin(w http.ResponseWriter, r *http.Request, a *authRequest, fresh bool) error {
 	b, err := p.Sessions.Browser(w, r)
 	if err != nil {
-		return cookieError(err)
+		return err
 	}
 	row := store.LoginRequest{
 		BrowserHash: b.Hash, ClientID: a.client.ClientID, Params: a.params.encode(), Fresh: fresh, LoginHint: a.params["login_hint"],

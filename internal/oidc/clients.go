@@ -3,10 +3,12 @@ package oidc
 import (
 	"context"
 	"errors"
+	"net/url"
 	"sync"
 	"time"
 
 	"idp/internal/store"
+	"idp/internal/web"
 )
 
 const (
@@ -74,4 +76,30 @@ func (c *Clients) remember(id string, hit cachedClient) {
 		clear(c.cached)
 	}
 	c.cached[id] = hit
+}
+
+// Site shows the client of an id on a page: its name, and the host it is at. Nil
+// when there is none.
+func (c *Clients) Site(ctx context.Context, id string) *web.Site {
+	if id == "" {
+		return nil
+	}
+	client, err := c.ByID(ctx, id)
+	if err != nil {
+		return nil
+	}
+	return site(client)
+}
+
+func site(c *store.Client) *web.Site {
+	s := &web.Site{Name: c.ClientName}
+	if s.Name == "" {
+		s.Name = c.ClientID
+	}
+	if len(c.RedirectURIs) > 0 {
+		if u, err := url.Parse(c.RedirectURIs[0]); err == nil {
+			s.Host = u.Host
+		}
+	}
+	return s
 }

@@ -88,7 +88,7 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *signOut
 	}
 	b, err := p.Sessions.Browser(w, r)
 	if err != nil {
-		return cookieError(err)
+		return err
 	}
 	page := web.LogoutPage{FormToken: p.Sessions.FormToken(b, signOutPurpose), User: c.User.Name, Fields: s.params}
 	if s.client != nil {
@@ -101,7 +101,7 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *signOut
 func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut) error {
 	b, err := p.Sessions.Browser(w, r)
 	if err != nil {
-		return cookieError(err)
+		return err
 	}
 	if !p.Sessions.CheckFormToken(b, signOutPurpose, s.params["form_token"]) {
 		return &web.Error{
@@ -122,7 +122,7 @@ func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut)
 // what comes next sends nothing twice.
 func (p *Provider) end(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) error {
 	if err := p.Sessions.End(w, r, c); err != nil {
-		return cookieError(err)
+		return err
 	}
 	if s.target == "" {
 		q := ""

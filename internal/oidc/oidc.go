@@ -20,7 +20,6 @@ package oidc
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"time"
 
@@ -53,7 +52,6 @@ type Config struct {
 	Ring      *secret.Ring
 	Realm     string // default Kerberos realm, for {realm} in a client's preferred_username
 	Lifetimes Lifetimes
-	Log       *slog.Logger
 	Now       func() time.Time
 }
 
@@ -76,9 +74,6 @@ func New(c Config) (*Provider, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
 	}
 	c.Lifetimes = c.Lifetimes.withDefaults()
 	p := &Provider{Config: c, refresh: refreshTokens{c.Ring.Derive("refresh token")}, verified: newTokenCache()}

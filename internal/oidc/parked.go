@@ -43,8 +43,14 @@ func (p *Provider) parkAuthorize(w http.ResponseWriter, r *http.Request) error {
 // park keeps parameters for owner: the client, or "" for a sign-out.
 func (p *Provider) park(ctx context.Context, owner string, ps params) (uri string, err error) {
 	handle := secret.Token()
-	until := p.Now().Add(parkedFor).UnixMilli()
-	return requestURI + handle.Reveal(), p.Store.PutPushedRequest(ctx, secret.Hash(handle), owner, ps.encode(), until)
+	err = p.Store.PutPushedRequest(ctx, store.PushedRequest{
+		Hash: secret.Hash(handle), ClientID: owner, Address: web.InfoFrom(ctx).Client.String(),
+		Params: ps.encode(), ExpiresAt: p.Now().Add(parkedFor).UnixMilli(),
+	})
+	if errors.Is(err, store.ErrTooMany) {
+		return "", web.TooManyRequests(err)
+	}
+	return requestURI + handle.Reveal(), err
 }
 
 // expand replaces a request_uri of ours by the parameters behind it; nothing
@@ -57,7 +63,7 @@ func (p *Provider) expand(ctx context.Context, ps params, owner string) (params,
 	}
 	kept, raw, err := p.Store.PushedRequest(ctx, secret.Hash(secret.String(handle)))
 	if errors.Is(err, store.ErrNotFound) || (err == nil && kept != owner) {
-		return nil, expired(err)
+		return nil, web.LoginExpired(err)
 	}
 	if err != nil {
 		return nil, err

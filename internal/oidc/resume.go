@@ -20,7 +20,7 @@ import (
 func (p *Provider) ServeResume(w http.ResponseWriter, r *http.Request) error {
 	b, err := p.Sessions.Browser(w, r)
 	if err != nil {
-		return cookieError(err)
+		return err
 	}
 	row, err := p.Store.LoginRequest(r.Context(), r.URL.Query().Get("login"), b.Hash)
 	if err != nil {
@@ -31,7 +31,7 @@ func (p *Provider) ServeResume(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if c == nil || row.SessionID == "" || row.SessionID != c.Session.ID {
-		return expired(errors.New("the session is not the one that the login ended in"))
+		return web.LoginExpired(errors.New("the session is not the one that the login ended in"))
 	}
 	if row.ClientID == "" {
 		return p.resumeOwn(w, r, row, c)
@@ -110,28 +110,7 @@ func withoutOffline(c *store.Client, s *store.Session, scope string) string {
 
 func expiredIfGone(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
-		return expired(err)
+		return web.LoginExpired(err)
 	}
 	return err
-}
-
-// expired is the answer to a login request that is over, unknown or another
-// browser's: to the visitor all the same.
-func expired(cause error) error {
-	return &web.Error{
-		Status: http.StatusBadRequest, Code: "LOGIN_EXPIRED", Title: "This link has expired",
-		Message: "This login was already used, is too old, or was started in another browser.",
-		Hint:    "Start again from the site you came from.", Err: cause,
-	}
-}
-
-func cookieError(err error) error {
-	if !errors.Is(err, session.ErrCookie) {
-		return err
-	}
-	return &web.Error{
-		Status: http.StatusBadRequest, Code: "COOKIE", Title: "Your browser sent a confusing cookie",
-		Message: "A cookie of this site arrived twice, so it cannot be trusted.",
-		Hint:    "Delete the cookies of this site and its neighbours, then start again from the site you came from.", Err: err,
-	}
 }

@@ -70,12 +70,12 @@ func newWorldOn(t testing.TB, database string) *world {
 	w.clock.Store(testStart)
 	now := func() time.Time { return time.UnixMilli(w.clock.Load()) }
 	log := slog.New(slog.DiscardHandler)
-	st := storetest.Open(t, store.Config{URL: database, Now: now, Log: log})
+	st := storetest.Open(t, store.Config{URL: database, Now: now})
 	ring, rows := testKeys()
 	for _, row := range rows {
 		must(t, st.AddSigningKey(t.Context(), row, store.Entry{Actor: "test"}))
 	}
-	k, err := keys.New(t.Context(), keys.Config{Store: st, Ring: ring, Now: now, Log: log})
+	k, err := keys.New(t.Context(), keys.Config{Store: st, Ring: ring, Now: now})
 	must(t, err)
 	issuer, err := url.Parse(testIssuer)
 	must(t, err)
@@ -85,7 +85,7 @@ func newWorldOn(t testing.TB, database string) *world {
 	must(t, err)
 	policy := &authn.Policy{Store: st, OfferTo: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Kerberos: true, Now: now}
 	w.Provider, err = New(Config{Issuer: testIssuer, Store: st, Sessions: sessions, Keys: k, Pages: pages,
-		Clients: NewClients(testClients(), st), Policy: policy, Ring: ring, Realm: "EXAMPLE.COM", Log: log, Now: now})
+		Clients: NewClients(testClients(), st), Policy: policy, Ring: ring, Realm: "EXAMPLE.COM", Now: now})
 	must(t, err)
 	w.handler = web.Chain(w.routes(), web.ChainConfig{Log: log, Pages: pages})
 	return w
@@ -101,7 +101,7 @@ var testKeys = sync.OnceValues(func() (*secret.Ring, []store.SigningKey) {
 	defer os.RemoveAll(dir)
 	ctx, ring := context.Background(), secret.NewRing()
 	now := func() time.Time { return time.UnixMilli(testStart) }
-	st, err := store.Open(ctx, store.Config{URL: "sqlite:" + filepath.Join(dir, "idp.db"), Now: now, Log: slog.New(slog.DiscardHandler)})
+	st, err := store.Open(ctx, store.Config{URL: "sqlite:" + filepath.Join(dir, "idp.db"), Now: now(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"idp/internal/account"
 	"idp/internal/audit"
@@ -77,16 +76,15 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if err != nil {
 		return nil, err
 	}
-	site := siteOf(clients)
 	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages,
-		Kerberos: c.Kerberos, Acceptor: g.acceptor, Site: site}); err != nil {
+		Kerberos: c.Kerberos, Acceptor: g.acceptor, Site: clients.Site}); err != nil {
 		return nil, err
 	}
-	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: site}); err != nil {
+	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: clients.Site}); err != nil {
 		return nil, err
 	}
 	if p.oidc, err = oidc.New(oidc.Config{Issuer: c.Issuer, Store: s.store, Sessions: sessions, Keys: s.keys, Pages: p.pages, Clients: clients,
-		Policy: policy, Ring: s.ring, Log: s.log, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c)}); err != nil {
+		Policy: policy, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c)}); err != nil {
 		return nil, err
 	}
 	g.handler, err = p.routes(s.log)
@@ -155,29 +153,6 @@ func (s *Server) clients(ctx context.Context, c *config.Config) (*oidc.Clients, 
 		return nil, problems
 	}
 	return oidc.NewClients(file, s.store), nil
-}
-
-// siteOf shows a relying party on a page: its name, and the host it is at.
-func siteOf(clients *oidc.Clients) func(context.Context, string) *web.Site {
-	return func(ctx context.Context, id string) *web.Site {
-		if id == "" {
-			return nil
-		}
-		c, err := clients.ByID(ctx, id)
-		if err != nil {
-			return nil
-		}
-		site := &web.Site{Name: c.ClientName}
-		if site.Name == "" {
-			site.Name = c.ClientID
-		}
-		if len(c.RedirectURIs) > 0 {
-			if u, err := url.Parse(c.RedirectURIs[0]); err == nil {
-				site.Host = u.Host
-			}
-		}
-		return site
-	}
 }
 
 // seed makes the file's users where their names are free.

@@ -2,13 +2,25 @@ package store
 
 import "context"
 
-// PutPushedRequest keeps the parameters of a request under the hash of a handle.
-func (s *Store) PutPushedRequest(ctx context.Context, hash []byte, clientID, params string, expires Millis) error {
+// PushedRequest is the parameters of a request, kept under the hash of a handle.
+type PushedRequest struct {
+	Hash      []byte
+	ClientID  string
+	Address   string // who pushed it
+	Params    string
+	ExpiresAt Millis
+}
+
+// PutPushedRequest keeps a request. An address has at most 2,000 of them, beyond
+// which it is ErrTooMany.
+func (s *Store) PutPushedRequest(ctx context.Context, p PushedRequest) error {
 	n, err := s.exec(ctx, `
-		INSERT INTO pushed_requests (hash, client_id, params, expires_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT DO NOTHING`, hash, clientID, params, expires)
+		INSERT INTO pushed_requests (hash, client_id, address, params, expires_at)
+		SELECT $1, $2, $3, $4, $5
+		WHERE $6 > (SELECT COUNT(*) FROM (SELECT 1 FROM pushed_requests p WHERE p.address = $3 AND p.expires_at > $7 LIMIT $6) full_address)`,
+		p.Hash, p.ClientID, p.Address, p.Params, p.ExpiresAt, int64(maxPendingPerAddress), s.Now())
 	if err == nil && n == 0 {
-		return ErrConflict
+		return ErrTooMany
 	}
 	return err
 }

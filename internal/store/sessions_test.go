@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -230,8 +231,12 @@ func TestAFloodOfLoginRequestsIsBounded(t *testing.T) {
 func TestPushedRequestIsReadableUntilItExpires(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
-		must(t, w.PutPushedRequest(ctx, []byte("h"), "wiki", "a=b", w.in(time.Minute)))
-		want(t, w.PutPushedRequest(ctx, []byte("h"), "evil", "a=c", w.in(time.Minute)), store.ErrConflict)
+		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("h"), ClientID: "wiki", Params: "a=b", Address: "192.0.2.1", ExpiresAt: w.in(time.Minute)}))
+		for i := 1; i < 2000; i++ {
+			must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: fmt.Append(nil, i), Address: "192.0.2.1", ExpiresAt: w.in(time.Minute)}))
+		}
+		want(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("one more"), Address: "192.0.2.1", ExpiresAt: w.in(time.Minute)}), store.ErrTooMany)
+		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("another's"), Address: "192.0.2.2", ExpiresAt: w.in(time.Minute)}))
 		for range 2 {
 			client, params, err := w.PushedRequest(ctx, []byte("h"))
 			if err != nil || client != "wiki" || params != "a=b" {

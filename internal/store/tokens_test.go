@@ -245,7 +245,7 @@ func TestSweeperDeletesWhatExpiredAndNothingElse(t *testing.T) {
 		must(t, w.RevokeToken(ctx, "jti", w.in(time.Minute)))
 		_, err = w.SeenOnce(ctx, []byte("x"), time.UnixMilli(w.in(time.Minute)))
 		must(t, err)
-		must(t, w.PutPushedRequest(ctx, []byte("h"), "", "", w.in(time.Minute)))
+		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("h"), ExpiresAt: w.in(time.Minute)}))
 		_, _, err = w.TakeGuess(ctx, "alice", []byte("p"), 3, time.Minute, w.Now())
 		must(t, err)
 		sweep := func(wanted int64) {

@@ -1,6 +1,9 @@
 package web
 
-import "time"
+import (
+	"html/template"
+	"time"
+)
 
 // Site is a relying party as people see it: who asks.
 type Site struct{ Name, Host string }
@@ -48,7 +51,7 @@ type SignedOutPage struct{ Site *Site }
 type DeniedPage struct {
 	User      string
 	Site      *Site
-	OtherURL  string // log in as somebody else
-	BackURL   string // back to the site, with access_denied
+	OtherURL  string       // log in as somebody else
+	BackURL   template.URL // back to the site, with access_denied; any registered scheme
 	Reference string
 }

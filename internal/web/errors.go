@@ -104,3 +104,13 @@ func (p *Pages) ServeCrossOrigin(_ http.ResponseWriter, r *http.Request) error {
 	return &Error{Status: http.StatusForbidden, Code: "CROSS_ORIGIN", Title: "This form came from another site",
 		Message: "Only forms of our own pages are accepted here.", Hint: "Start again from the site you came from."}
 }
+
+// LoginExpired is the answer to a login request that is over, unknown, or
+// another browser's: to the visitor all the same.
+func LoginExpired(cause error) error {
+	return &Error{
+		Status: http.StatusBadRequest, Code: "LOGIN_EXPIRED", Title: "This link has expired",
+		Message: "This login was already used, is too old, or was started in another browser.",
+		Hint:    "Start again from the site you came from.", Err: cause,
+	}
+}

@@ -111,7 +111,7 @@ func TestWhatAVisitorSendsIsNeverMarkup(t *testing.T) {
 	const evil = `"><script>alert(1)</script>`
 	for _, s := range []state{
 		{"login", "login", 200, LoginPage{Username: evil, Site: &Site{evil, evil}, Action: "/login", LoginID: evil, SignedInAs: evil}},
-		{"denied", "denied", 403, DeniedPage{User: evil, BackURL: "javascript:alert(1)", Site: &Site{evil, evil}}},
+		{"denied", "denied", 403, DeniedPage{User: evil, Site: &Site{evil, evil}}},
 		{"logout", "logout", 200, LogoutPage{User: evil, Fields: map[string]string{"state": evil}}},
 	} {
 		body := show(t, newPages(t), s).Body.String()
