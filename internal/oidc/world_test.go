@@ -70,12 +70,12 @@ func newWorldOn(t testing.TB, database string) *world {
 	w.clock.Store(testStart)
 	now := func() time.Time { return time.UnixMilli(w.clock.Load()) }
 	log := slog.New(slog.DiscardHandler)
-	st := storetest.Open(t, store.Config{URL: database, Now: now})
+	st := storetest.Open(t, store.Config{URL: database, Now: now, Log: log})
 	ring, rows := testKeys()
 	for _, row := range rows {
 		must(t, st.AddSigningKey(t.Context(), row, store.Entry{Actor: "test"}))
 	}
-	k, err := keys.New(t.Context(), keys.Config{Store: st, Ring: ring, Now: now})
+	k, err := keys.New(t.Context(), keys.Config{Store: st, Ring: ring, Now: now, Log: log})
 	must(t, err)
 	issuer, err := url.Parse(testIssuer)
 	must(t, err)
@@ -101,7 +101,7 @@ var testKeys = sync.OnceValues(func() (*secret.Ring, []store.SigningKey) {
 	defer os.RemoveAll(dir)
 	ctx, ring := context.Background(), secret.NewRing()
 	now := func() time.Time { return time.UnixMilli(testStart) }
-	st, err := store.Open(ctx, store.Config{URL: "sqlite:" + filepath.Join(dir, "idp.db"), Now: now(slog.DiscardHandler)})
+	st, err := store.Open(ctx, store.Config{URL: "sqlite:" + filepath.Join(dir, "idp.db"), Now: now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}
