@@ -126,7 +126,7 @@ func Load(path string, environ []string) (*Config, error) {
 	c.Path = path
 	var problems Problems
 	if path != "" {
-		text, err := os.ReadFile(path)
+		text, err := os.ReadFile(path) //nolint:gosec // the admin names the file
 		if err != nil {
 			return nil, Problems{{File: path, Text: err.Error(), Hint: "name the file with --config, or run without one to try idp on localhost"}}
 		}

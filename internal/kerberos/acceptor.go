@@ -50,7 +50,7 @@ func New(o Options) (*Acceptor, error) {
 	if o.Seen == nil {
 		return nil, errors.New("kerberos: Options.Seen is required")
 	}
-	if err := errors.Join(o.Config.Problems()...); err != nil {
+	if err := errors.Join(o.Problems()...); err != nil {
 		return nil, err
 	}
 	bindings, err := certificateBindings(o.ChannelBindingCertificates)

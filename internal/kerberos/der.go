@@ -92,7 +92,7 @@ func (d *decoder) sequence(b []byte) (f fields) {
 			d.fail()
 			return fields{}
 		}
-		f[n], last = body, n
+		f[n], last = body, n //nolint:gosec // n is above last, so not negative, and below len(f)
 	}
 	return f
 }
@@ -118,7 +118,7 @@ func (d *decoder) int32(b []byte) int32 {
 		d.fail()
 		return 0
 	}
-	return int32(v)
+	return int32(v) //nolint:gosec // it fits, as seen above
 }
 
 // uint32 reads an INTEGER as 32 bits without sign. Some clients write the upper
@@ -129,7 +129,7 @@ func (d *decoder) uint32(b []byte) uint32 {
 		d.fail()
 		return 0
 	}
-	return uint32(v) //nolint:gosec // two's complement on purpose
+	return uint32(v)
 }
 
 // flags reads KerberosFlags: at least 32 bits, of which we know the first 32
@@ -242,9 +242,9 @@ func appendTLV(b []byte, tag byte, parts ...[]byte) []byte {
 	case n < 0x100:
 		b = append(b, 0x81, byte(n))
 	case n < 0x10000:
-		b = append(b, 0x82, byte(n>>8), byte(n)) //nolint:gosec // cut into bytes
+		b = append(b, 0x82, byte(n>>8), byte(n))
 	default:
-		b = append(b, 0x83, byte(n>>16), byte(n>>8), byte(n)) //nolint:gosec // cut into bytes
+		b = append(b, 0x83, byte(n>>16), byte(n>>8), byte(n))
 	}
 	for _, p := range parts {
 		b = append(b, p...)

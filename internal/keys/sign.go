@@ -22,7 +22,7 @@ import (
 const (
 	TypeAccessToken = "at+jwt" // RFC 9068 §2.1
 	TypeIDToken     = "JWT"
-	TypeLogoutToken = "logout+jwt" // OIDC Back-Channel Logout §2.4
+	TypeLogoutToken = "logout+jwt" //nolint:gosec // no credential: OIDC Back-Channel Logout §2.4
 )
 
 var types = []string{TypeAccessToken, TypeIDToken, TypeLogoutToken}

@@ -12,7 +12,7 @@ import (
 	"idp/internal/web"
 )
 
-// ReasonTicketOld: the site wants a login more recent than the ticket's.
+// ReasonTicketOld means that the site wants a login more recent than the ticket's.
 const ReasonTicketOld authn.Reason = "TICKET_TOO_OLD"
 
 // maxAuthorization bounds the Authorization header: a ticket with a great many

@@ -98,7 +98,7 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"], h["Pragma"] = jsonType, noStore, noCache
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may be gone; nothing is left to do then
+	_, _ = w.Write(body) //nolint:gosec // application/json, nosniff; the client may be gone; nothing is left to do then
 }
 
 // anyOrigin lets scripts of every site read an answer, and never with the

@@ -98,14 +98,14 @@ var testKeys = sync.OnceValues(func() (*secret.Ring, []store.SigningKey) {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	ctx, ring := context.Background(), secret.NewRing()
 	now := func() time.Time { return time.UnixMilli(testStart) }
 	st, err := store.Open(ctx, store.Config{URL: "sqlite:" + filepath.Join(dir, "idp.db"), Now: now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}
-	defer st.Close()
+	defer func() { _ = st.Close() }()
 	k, err := keys.New(ctx, keys.Config{Store: st, Ring: ring, Now: now})
 	if err != nil {
 		panic(err)

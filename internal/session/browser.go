@@ -113,6 +113,7 @@ const browserKey = "browser"
 // each marker that is set.
 type browserText struct{}
 
+// Serialize implements securecookie.Serializer.
 func (browserText) Serialize(src any) ([]byte, error) {
 	values, _ := src.(map[any]any)
 	b, ok := values[browserKey].(*Browser)
@@ -129,6 +130,7 @@ func (browserText) Serialize(src any) ([]byte, error) {
 	return []byte(text), nil
 }
 
+// Deserialize implements securecookie.Serializer.
 func (browserText) Deserialize(src []byte, dst any) error {
 	values, ok := dst.(*map[any]any)
 	id, marks, found := strings.Cut(string(src), "|")

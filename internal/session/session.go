@@ -191,7 +191,7 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request, c *Current) error
 
 // setCookie sets the session cookie, or deletes it when the value is empty.
 func (s *Sessions) setCookie(w http.ResponseWriter, value secret.String) {
-	c := &http.Cookie{Name: s.name, Value: value.Reveal(), Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode}
+	c := &http.Cookie{Name: s.name, Value: value.Reveal(), Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode} //nolint:gosec // Secure unless the issuer is http on this very machine
 	if value == "" {
 		c.MaxAge = -1
 	}

@@ -198,7 +198,7 @@ func (r *Realm) Env() []string {
 
 // run runs a program with the realm's environment.
 func (r *Realm) run(stdin string, name string, args ...string) error {
-	cmd := exec.Command(find(name), args...) //nolint:gosec // a test's own arguments
+	cmd := exec.Command(find(name), args...)
 	cmd.Env = r.Env()
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
@@ -222,7 +222,7 @@ func find(name string) string {
 // Kadmin runs commands of kadmin.local, one a line. kadmin.local reports failures
 // of commands on standard error only, so any line there that is no warning fails.
 func (r *Realm) Kadmin(commands string) error {
-	cmd := exec.Command(find("kadmin.local"), "-r", r.Name) //nolint:gosec // fixed program
+	cmd := exec.Command(find("kadmin.local"), "-r", r.Name)
 	cmd.Env = r.Env()
 	cmd.Stdin = strings.NewReader(commands)
 	var stderr bytes.Buffer
@@ -270,7 +270,7 @@ func (r *Realm) Kinit(name, password string) (ccache string, err error) {
 // StartKDC starts the realm's KDC and waits until it listens. New has done so
 // already; tests use it after Stop.
 func (r *Realm) StartKDC() error {
-	cmd := exec.Command(find("krb5kdc"), "-n", "-r", r.Name) //nolint:gosec // fixed program
+	cmd := exec.Command(find("krb5kdc"), "-n", "-r", r.Name)
 	cmd.Env = r.Env()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	pipe, err := cmd.StderrPipe()
