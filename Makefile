@@ -1,0 +1,43 @@
+# make demo shows it, make test proves it, make help lists the rest.
+
+TAGS = browser
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test interop check lint fmt bench compose-test clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+
+build: ## compile bin/idp
+	@scripts/build ./cmd/idp
+
+demo: ## KDC, idp and two sites on this machine, and the story; ONCE=1 ends after it
+	@scripts/install-packages demo
+	@scripts/build ./cmd/idp ./examples/site ./examples/demo
+	@exec bin/demo --bin bin $(if $(ONCE),--once)
+
+test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser
+	@scripts/install-packages test
+	go vet -tags $(TAGS) ./...
+	CGO_ENABLED=1 go test -race -count=1 -tags $(TAGS) ./...
+
+interop: ## curl, requests-kerberos and the example sites against idp
+	@scripts/install-packages interop
+	go test -count=1 -tags interop ./interop/
+
+check: ## formatting, vet, linters, known vulnerabilities, scripts
+	@scripts/check
+
+lint: check ## the same as check
+
+fmt: ## format the Go code
+	gofmt -w $$(git ls-files -co --exclude-standard '*.go')
+
+bench: ## flows per CPU second, and benchmarks of the packages
+	@scripts/bench
+
+compose-test: ## the same story between containers, with TLS and PostgreSQL
+	@scripts/compose-test
+
+clean: ## remove what was built
+	rm -rf bin
