@@ -21,7 +21,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 	info.User = res.User.Name
 	in := session.Login{
 		User: res.User, AMR: res.AMR, ACR: res.ACR, AuthTime: res.AuthTime, Until: res.Until, Principal: res.Principal,
-		Address: a.from.Address.String(),
+		Address: a.from.Address.String(), Ticket: info.Method == methodTicket,
 		Entry: store.Entry{
 			Event: audit.Login, Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: a.from.ClientID,
 			Address: a.from.Address.String(), RequestID: a.from.RequestID, Detail: info.Method,

@@ -193,7 +193,7 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 	info := web.InfoFrom(r.Context())
 	p := web.LoginPage{
 		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
-		Notice: notice(reason), Reference: web.Reference(info, time.Now()),
+		Notice: notice(reason, info.Method == methodTicket), Reference: web.Reference(info, time.Now()),
 	}
 	inside := authn.Inside(l.Kerberos.OfferTo, a.from) && l.Policy.Kerberos
 	p.NoTicketOffer = inside && !a.browser.NoTicket

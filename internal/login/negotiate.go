@@ -15,6 +15,9 @@ import (
 // ReasonTicketOld means that the site wants a login more recent than the ticket's.
 const ReasonTicketOld authn.Reason = "TICKET_TOO_OLD"
 
+// methodTicket is how the log line names a login by ticket.
+const methodTicket = "ticket"
+
 // maxAuthorization bounds the Authorization header: a ticket with a great many
 // groups is 48 KB, 64 KB in base64.
 const maxAuthorization = 64<<10 + 16
@@ -102,7 +105,7 @@ func (l *Login) basicRealm() string {
 
 // ticket answers Negotiate.
 func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
-	web.InfoFrom(r.Context()).Method = "ticket"
+	web.InfoFrom(r.Context()).Method = methodTicket
 	token, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
 		return l.refused(w, r, a, &authn.Error{Reason: "MALFORMED_TOKEN", Detail: "the token is not base64"})

@@ -36,15 +36,20 @@ var notices = map[authn.Reason]web.Notice{
 // passwordWrong is the one sentence for everything that must not be told apart.
 var passwordWrong = web.Notice{Title: "Name or password is wrong", Text: "Check both and try again. Capital letters count."}
 
+// disabled is told only to whom a ticket has named.
+var disabled = web.Notice{Title: "Your account here is closed", Text: "Your ticket is good, but an administrator has disabled your account.", Hint: "Ask your support, with the reference below."}
+
 // ticketRefused is for the reasons that tell the visitor nothing.
 var ticketRefused = web.Notice{Title: "Your company ticket was not accepted", Hint: tellAdmin}
 
-func notice(reason authn.Reason) *web.Notice {
+func notice(reason authn.Reason, ticket bool) *web.Notice {
 	if reason == "" {
 		return nil
 	}
 	n, ok := notices[reason]
 	switch {
+	case ticket && reason == authn.ReasonUserDisabled:
+		n = disabled
 	case ok:
 	case aboutPassword(reason):
 		n = passwordWrong

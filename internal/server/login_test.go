@@ -443,3 +443,48 @@ func TestNoSecretIsLogged(t *testing.T) {
 		}
 	}
 }
+
+func TestNoCompanyTicketOnThisDevice(t *testing.T) {
+	realm, s := inside(t, "")
+	b := s.Browser(t)
+	p := b.Get(idptest.Wiki().URL())
+	if p.StatusCode != 401 {
+		t.Fatalf("%d, want the challenge", p.StatusCode)
+	}
+	action, form := p.Form(t, "no_ticket")
+	form.Set("no_ticket", "1")
+	if q := b.Post(action, form); q.StatusCode != 200 || q.Request.URL.Path != "/login" {
+		t.Fatalf("%d at %s, want the form", q.StatusCode, q.Request.URL.Path)
+	}
+	if q := b.Get(idptest.Wiki().URL()); q.StatusCode != 200 {
+		t.Errorf("%d: a ticket is asked for although none is wanted here", q.StatusCode)
+	}
+	// Whoever asks for the ticket again by hand gets it back.
+	b.GetWith("/login/negotiate", idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword)))
+	action, form = b.Get("/account").Form(t, "form_token")
+	b.Post(action, form) // signed out …
+	b.LogIn(b.Get("/login"), "bob", idptest.BobPassword)
+	all, err := s.Store().SessionsOf(context.Background(), s.User("bob").ID)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("bob's sessions: %v, %v", all, err)
+	}
+	if err := s.Store().EndSession(context.Background(), all[0].ID, store.Entry{Event: "signed_out"}); err != nil {
+		t.Fatal(err)
+	}
+	if q := b.Get(idptest.Wiki().URL()); q.StatusCode != 401 {
+		t.Errorf("%d: the ticket that was asked for by hand is not asked for again", q.StatusCode)
+	}
+}
+
+func TestTicketOfADisabledUserIsToldSo(t *testing.T) {
+	realm, s := inside(t, "")
+	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
+	s.Browser(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
+	if err := s.Store().SetDisabled(context.Background(), s.User("alice").ID, true, store.Entry{Event: "user_disabled"}); err != nil {
+		t.Fatal(err)
+	}
+	p := s.Browser(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
+	if p.StatusCode != 401 || !strings.Contains(p.Body, "disabled your account") {
+		t.Errorf("%d, want a page that says so", p.StatusCode)
+	}
+}

@@ -125,6 +125,7 @@ type Login struct {
 	LoginRequest string // id of the login request this login completes; empty: none
 	Entry        store.Entry
 	Address      string
+	Ticket       bool // by a Kerberos ticket: so tickets are wanted on this device after all
 }
 
 // Start begins a session for the browser, or renews the one of the same user,
@@ -153,7 +154,7 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, l Login) (*stor
 		return nil, err
 	}
 	s.setCookie(w, cookie)
-	b.SignedOut = false
+	b.SignedOut, b.NoTicket = false, b.NoTicket && !l.Ticket
 	return &start.Session, s.browsers.save(w, r, b)
 }
 
