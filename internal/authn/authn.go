@@ -19,7 +19,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -54,6 +56,7 @@ type Config struct {
 	Ring      *secret.Ring
 	Kerberos  *kerberos.Acceptor // nil: no realm is configured
 	Section   kerberos.Config    // the section it was made from
+	Log       *slog.Logger
 	Now       func() time.Time
 	passwords checker
 }
@@ -99,6 +102,9 @@ func New(c Config) (*Authn, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
 	if c.Kerberos != nil {
 		c.passwords = c.Kerberos
 	}
@@ -136,7 +142,7 @@ func (a *Authn) Ticket(ctx context.Context, token []byte, from From) (*Result, e
 
 // known turns a proven principal into a user.
 func (a *Authn) known(ctx context.Context, login *kerberos.Login, amr string) (*Result, error) {
-	p := user.Principal{Components: login.Principal.Components, Realm: login.Principal.Realm}
+	p := user.Principal{Text: login.Principal.String(), Components: login.Principal.Components, Realm: login.Principal.Realm}
 	if login.PAC != nil {
 		p.SID, p.FullName = login.PAC.SID, login.PAC.FullName
 	}
@@ -144,11 +150,56 @@ func (a *Authn) known(ctx context.Context, login *kerberos.Login, amr string) (*
 	if err != nil {
 		return nil, err
 	}
+	if u, err = a.profile(ctx, u, login); err != nil {
+		return nil, err
+	}
 	until := a.Now().Add(kerberosMaximum)
 	if login.EndTime.Before(until) {
 		until = login.EndTime
 	}
-	return &Result{User: u, AMR: []string{amr}, ACR: ACROneFactor, AuthTime: a.Now(), Until: until, Principal: p.String()}, nil
+	return &Result{User: u, AMR: []string{amr}, ACR: ACROneFactor, AuthTime: a.Now(), Until: until, Principal: p.Text}, nil
+}
+
+// profile takes over what the ticket's PAC says: the full name, and the groups
+// that the realm's configuration gives names to (SIDs say nothing to a site).
+// Groups the configuration says nothing of are left as they are.
+func (a *Authn) profile(ctx context.Context, u *store.User, login *kerberos.Login) (*store.User, error) {
+	if login.PAC == nil {
+		return u, nil
+	}
+	now := *u
+	if login.PAC.FullName != "" {
+		now.FullName = login.PAC.FullName
+	}
+	if names := a.groupNames(login.Principal.Realm); len(names) > 0 {
+		now.Groups = nil
+		for _, sid := range login.PAC.Groups {
+			if name, ok := names[sid]; ok && !slices.Contains(now.Groups, name) {
+				now.Groups = append(now.Groups, name)
+			}
+		}
+		slices.Sort(now.Groups)
+	}
+	if now.FullName == u.FullName && slices.Equal(now.Groups, u.Groups) {
+		return u, nil
+	}
+	entry := store.Entry{Actor: audit.ActorServer, UserID: u.ID, Name: u.Name, Detail: "from the ticket"}
+	return &now, a.Store.SetProfile(ctx, u.ID, now.FullName, now.Email, now.Groups, entry)
+}
+
+// groupNames is a realm's map from SID to group.
+func (a *Authn) groupNames(realm string) map[string]string {
+	for _, r := range a.Section.Realms {
+		if r.Name == realm {
+			return r.Groups
+		}
+	}
+	return nil
+}
+
+// Refuse books the refusal of what is no credential at all; the error is an *Error.
+func (a *Authn) Refuse(ctx context.Context, from From, reason Reason, detail string) error {
+	return a.fail(ctx, from, "", &Error{Reason: reason, Detail: detail})
 }
 
 // fail writes the audit entry of a refused credential. Trouble of our own (the

@@ -107,11 +107,21 @@ func (a *Authn) checkLocal(ctx context.Context, u *store.User, password secret.S
 		return nil, user.ErrDisabled
 	}
 	if rehash {
-		if hash, err = a.hasher.Hash(ctx, password); err == nil {
-			err = a.Store.SetPassword(ctx, u.ID, hash, store.Entry{})
-		}
+		a.rehash(ctx, u, password)
 	}
-	return &Result{User: u, AMR: []string{AMRPassword}, ACR: ACROneFactor, AuthTime: a.Now()}, err
+	return &Result{User: u, AMR: []string{AMRPassword}, ACR: ACROneFactor, AuthTime: a.Now()}, nil
+}
+
+// rehash replaces a hash with yesterday's parameters. It is the next login's
+// business if it fails; a password that was changed meanwhile stays changed.
+func (a *Authn) rehash(ctx context.Context, u *store.User, password secret.String) {
+	hash, err := a.hasher.Hash(ctx, password)
+	if err == nil {
+		err = a.Store.RehashPassword(ctx, u.ID, u.PasswordHash, hash)
+	}
+	if err != nil {
+		a.Log.Warn("a password was not hashed anew", "user", u.Name, "err", err)
+	}
 }
 
 // resolve decides who checks the password: a name with a trusted realm → its

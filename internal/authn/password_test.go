@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -9,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/argon2"
 
 	"idp/internal/kerberos"
 	"idp/internal/secret"
@@ -216,5 +219,58 @@ func TestHashes(t *testing.T) {
 	}
 	if _, err := h.Hash(t.Context(), "short"); err == nil {
 		t.Error("a password of 5 characters was hashed")
+	}
+}
+
+func TestGroupsComeFromThePACByConfiguration(t *testing.T) {
+	k := &kdc{}
+	a := newAuthn(t, storetest.Open(t, store.Config{URL: storetest.SQLite(t)}), k)
+	a.Section.Realms[0].Groups = map[string]string{"S-1-5-21-1-2-3-1104": "finance", "S-1-5-21-1-2-3-1105": "audit"}
+	login := func(groups ...string) *store.User {
+		t.Helper()
+		k.answer = func(n kerberos.Name, _ secret.String) (*kerberos.Login, error) {
+			return &kerberos.Login{Principal: kerberos.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour),
+				PAC: &kerberos.PAC{SID: "S-1-5-21-1-2-3-2000", FullName: "Alice L.", Groups: groups}}, nil
+		}
+		res, err := a.Password(t.Context(), "alice", "right", here)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := a.Store.UserByName(t.Context(), "alice")
+		if err != nil || fmt.Sprint(stored.Groups) != fmt.Sprint(res.User.Groups) {
+			t.Errorf("stored %v, answered %v, %v", stored.Groups, res.User.Groups, err)
+		}
+		return res.User
+	}
+	if u := login("S-1-5-21-1-2-3-1105", "S-1-5-21-1-2-3-513", "S-1-5-21-1-2-3-1104"); fmt.Sprint(u.Groups) != "[audit finance]" || u.FullName != "Alice L." {
+		t.Errorf("first login: %v %q", u.Groups, u.FullName)
+	}
+	if u := login("S-1-5-21-1-2-3-513"); len(u.Groups) != 0 {
+		t.Errorf("after leaving both groups: %v", u.Groups)
+	}
+}
+
+func TestOldHashesAreReplacedAtLogin(t *testing.T) {
+	st := storetest.Open(t, store.Config{URL: storetest.SQLite(t)})
+	a := newAuthn(t, st, &kdc{answer: only("x")})
+	salt := []byte("sixteen bytes...")
+	weak := fmt.Sprintf("$argon2id$v=19$m=8,t=1,p=1$%s$%s", base64.RawStdEncoding.EncodeToString(salt),
+		base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte("old but good"), salt, 1, 8, 1, 32)))
+	u, err := st.CreateUser(t.Context(), store.User{Name: "bob", PasswordHash: weak}, nil, store.Entry{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Password(t.Context(), "bob", "old but good", here); err != nil {
+		t.Fatal(err)
+	}
+	now, err := st.UserByID(t.Context(), u.ID)
+	if err != nil || now.PasswordHash == weak {
+		t.Errorf("the weak hash is kept: %v", err)
+	}
+	if err := st.RehashPassword(t.Context(), u.ID, weak, weak); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := st.UserByID(t.Context(), u.ID); again.PasswordHash != now.PasswordHash {
+		t.Error("a hash that was changed meanwhile was put back")
 	}
 }

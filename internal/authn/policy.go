@@ -22,10 +22,16 @@ const requestLifetime = 30 * time.Minute
 
 // Policy decides which methods a client is offered.
 type Policy struct {
-	Store    *store.Store
-	OfferTo  []netip.Prefix
-	Kerberos bool // a keytab or realm is configured
-	Now      func() time.Time
+	Store   *store.Store
+	OfferTo []netip.Prefix
+	Usable  func() error // nil when tickets can be checked now; the field nil: never
+	Now     func() time.Time
+}
+
+// OffersTicket reports whether a client is asked for a ticket: it is inside the
+// company, and there is a key to check tickets with.
+func (p *Policy) OffersTicket(from From) bool {
+	return p.Usable != nil && Inside(p.OfferTo, from) && p.Usable() == nil
 }
 
 // Markers is what the browser cookie wants remembered.
@@ -35,7 +41,7 @@ type Markers struct{ SignedOut, NoTicket bool }
 // else the form. A browser that signed out, wants no ticket, or must show that a
 // person is there now (fresh) is never logged in silently.
 func (p *Policy) FirstStep(from From, m Markers, fresh bool) string {
-	if p.Kerberos && Inside(p.OfferTo, from) && !m.SignedOut && !m.NoTicket && !fresh {
+	if !m.SignedOut && !m.NoTicket && !fresh && p.OffersTicket(from) {
 		return PathNegotiate
 	}
 	return PathForm

@@ -39,8 +39,7 @@ type Config struct {
 	Authn    *authn.Authn
 	Policy   *authn.Policy
 	Pages    *web.Pages
-	Kerberos kerberos.Config    // what is challenged, and for whom
-	Acceptor *kerberos.Acceptor // nil: no tickets here
+	Kerberos kerberos.Config // what is challenged
 	// Site names the relying party behind a client id, for the page; nil when unknown.
 	Site func(ctx context.Context, clientID string) *web.Site
 }
@@ -102,7 +101,11 @@ func (l *Login) ServeForm(w http.ResponseWriter, r *http.Request) error {
 // startHere is for people who open /login by itself: logged in they see their
 // account, else the form with a login request that leads there.
 func (l *Login) startHere(w http.ResponseWriter, r *http.Request, a *attempt) error {
-	if _, err := l.Sessions.Current(r); err == nil {
+	current, err := l.current(r)
+	if err != nil {
+		return err
+	}
+	if current != nil {
 		return web.Redirect(w, r, http.StatusSeeOther, "/account")
 	}
 	target, err := l.accountRequest(r, a, "", "")
@@ -195,8 +198,8 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
 		Notice: notice(reason, info.Method == methodTicket), Reference: web.Reference(info, time.Now()),
 	}
-	inside := authn.Inside(l.Kerberos.OfferTo, a.from) && l.Policy.Kerberos
-	p.NoTicketOffer = inside && !a.browser.NoTicket
+	offered := l.offered(a)
+	p.NoTicketOffer = offered && !a.browser.NoTicket
 	if a.row != nil {
 		p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID)
 		p.Username = a.row.Username
@@ -204,20 +207,26 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 			p.Username = a.row.LoginHint
 		}
 		if a.row.Fresh {
-			p.SignedInAs = l.signedInAs(r)
+			current, err := l.current(r)
+			if err != nil {
+				return err
+			}
+			if current != nil {
+				p.SignedInAs = current.User.Name // who must show that they are still there
+			}
 		}
 	}
-	if inside && (a.row == nil || !a.row.Fresh) {
+	if offered {
 		p.TicketURL = stepPath(authn.PathNegotiate, a.row)
 	}
 	return l.Pages.Render(w, r, status, "login", p)
 }
 
-// signedInAs is who must show that they are still there.
-func (l *Login) signedInAs(r *http.Request) string {
+// current is the live session of the browser, or nil.
+func (l *Login) current(r *http.Request) (*session.Current, error) {
 	c, err := l.Sessions.Current(r)
-	if err != nil {
-		return ""
+	if errors.Is(err, session.ErrNone) {
+		return nil, nil //nolint:nilnil // no session is an answer, not an error
 	}
-	return c.User.Name
+	return c, err
 }

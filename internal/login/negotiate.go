@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"idp/internal/authn"
+	"idp/internal/kerberos"
 	"idp/internal/secret"
 	"idp/internal/web"
 )
@@ -37,7 +38,7 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	}
 	headers := r.Header["Authorization"]
 	if len(headers) > 1 || (len(headers) == 1 && len(headers[0]) > maxAuthorization) {
-		return l.refused(w, r, a, &authn.Error{Reason: "TOKEN_TOO_BIG", Detail: "Authorization header doubled or too long"})
+		return l.malformed(w, r, a, kerberos.ReasonTokenTooBig, "the Authorization header is too long, or there twice")
 	}
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	value = strings.TrimSpace(value)
@@ -49,15 +50,14 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	case "basic":
 		return l.basic(w, r, a, value)
 	default:
-		return l.refused(w, r, a, &authn.Error{Reason: authn.ReasonMalformedInput, Detail: "unknown authorization scheme"})
+		return l.malformed(w, r, a, authn.ReasonMalformedInput, "unknown authorization scheme")
 	}
 }
 
-// offered: there is something to negotiate with, the client is inside, and the
-// login request does not demand that a person acts now.
+// offered: a ticket may be asked for here, and the login request does not demand
+// that a person acts now.
 func (l *Login) offered(a *attempt) bool {
-	usable := l.Acceptor != nil && l.Acceptor.Ready() == nil
-	return usable && authn.Inside(l.Kerberos.OfferTo, a.from) && (a.row == nil || !a.row.Fresh)
+	return l.Policy.OffersTicket(a.from) && (a.row == nil || !a.row.Fresh)
 }
 
 // challenge asks for credentials, with the whole login page as the body for who
@@ -108,7 +108,7 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 	web.InfoFrom(r.Context()).Method = methodTicket
 	token, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
-		return l.refused(w, r, a, &authn.Error{Reason: "MALFORMED_TOKEN", Detail: "the token is not base64"})
+		return l.malformed(w, r, a, kerberos.ReasonMalformed, "the token is not base64")
 	}
 	res, err := l.Authn.Ticket(r.Context(), token, a.from)
 	if err != nil {
@@ -138,7 +138,7 @@ func (l *Login) tooOld(w http.ResponseWriter, r *http.Request, a *attempt) error
 func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
 	web.InfoFrom(r.Context()).Method = "basic"
 	if l.Kerberos.Fallback != "basic" {
-		return l.refused(w, r, a, &authn.Error{Reason: authn.ReasonMalformedInput, Detail: "Basic is not offered: kerberos.fallback"})
+		return l.malformed(w, r, a, authn.ReasonMalformedInput, "Basic is not offered: kerberos.fallback")
 	}
 	if a.browser.SignedOut {
 		switch {
@@ -148,9 +148,9 @@ func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value 
 			return l.rechallenge(w, r, a)
 		}
 	}
-	name, password, err := basicCredential(value)
-	if err != nil {
-		return l.refused(w, r, a, err)
+	name, password, ok := basicCredential(value)
+	if !ok {
+		return l.malformed(w, r, a, authn.ReasonMalformedInput, "the Basic credential is not base64 of name:password")
 	}
 	res, err := l.Authn.Password(r.Context(), name, password, a.from)
 	if err != nil {
@@ -172,13 +172,15 @@ func (l *Login) rechallenge(w http.ResponseWriter, r *http.Request, a *attempt) 
 
 // basicCredential decodes RFC 7617 §2: base64 of name ":" password, in UTF-8
 // (we say so in the challenge). authn checks lengths and encoding.
-func basicCredential(value string) (string, secret.String, error) {
+func basicCredential(value string) (name string, password secret.String, ok bool) {
 	raw, err := base64.StdEncoding.DecodeString(value)
-	name, password, colon := strings.Cut(string(raw), ":")
-	if err != nil || !colon {
-		return "", "", &authn.Error{Reason: authn.ReasonMalformedInput, Detail: "Basic credential is not base64 of name:password"}
-	}
-	return name, secret.String(password), nil
+	name, pw, colon := strings.Cut(string(raw), ":")
+	return name, secret.String(pw), err == nil && colon
+}
+
+// malformed refuses what is no credential at all.
+func (l *Login) malformed(w http.ResponseWriter, r *http.Request, a *attempt, reason authn.Reason, detail string) error {
+	return l.refused(w, r, a, l.Authn.Refuse(r.Context(), a.from, reason, detail))
 }
 
 // refused answers a credential that was no good: a 401 without a challenge, the

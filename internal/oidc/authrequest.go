@@ -80,7 +80,7 @@ func (p *Provider) clientOf(ctx context.Context, ps params, malformed error) (*s
 	}
 	client, err := p.Clients.ByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, linkError("CLIENT_UNKNOWN", "The site that sent you here is not registered with us.", err)
+		return nil, linkError("RELYING_PARTY_UNKNOWN", "The site that sent you here is not registered with us.", err)
 	}
 	if err != nil {
 		return nil, err

@@ -83,7 +83,7 @@ func newWorldOn(t testing.TB, database string) *world {
 	must(t, err)
 	pages, err := web.NewPages(web.Brand{Name: "Example Ltd"})
 	must(t, err)
-	policy := &authn.Policy{Store: st, OfferTo: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Kerberos: true, Now: now}
+	policy := &authn.Policy{Store: st, OfferTo: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Usable: func() error { return nil }, Now: now}
 	w.Provider, err = New(Config{Issuer: testIssuer, Store: st, Sessions: sessions, Keys: k, Pages: pages,
 		Clients: NewClients(testClients(), st), Policy: policy, Ring: ring, Realm: "EXAMPLE.COM", Now: now})
 	must(t, err)

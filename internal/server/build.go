@@ -67,17 +67,20 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if g.acceptor, err = s.acceptor(c); err != nil {
 		return nil, err
 	}
-	auth, err := authn.New(authn.Config{Store: s.store, Ring: s.ring, Kerberos: g.acceptor, Section: c.Kerberos, Now: s.now})
+	auth, err := authn.New(authn.Config{Store: s.store, Ring: s.ring, Kerberos: g.acceptor, Section: c.Kerberos, Log: s.log, Now: s.now})
 	if err != nil {
 		return nil, err
 	}
-	policy := &authn.Policy{Store: s.store, OfferTo: c.Kerberos.OfferTo, Kerberos: g.acceptor != nil, Now: s.now}
+	policy := &authn.Policy{Store: s.store, OfferTo: c.Kerberos.OfferTo, Now: s.now}
+	if g.acceptor != nil {
+		policy.Usable = g.acceptor.Ready
+	}
 	clients, err := s.clients(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages,
-		Kerberos: c.Kerberos, Acceptor: g.acceptor, Site: clients.Site}); err != nil {
+		Kerberos: c.Kerberos, Site: clients.Site}); err != nil {
 		return nil, err
 	}
 	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: clients.Site}); err != nil {

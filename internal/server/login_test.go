@@ -488,3 +488,13 @@ func TestTicketOfADisabledUserIsToldSo(t *testing.T) {
 		t.Errorf("%d, want a page that says so", p.StatusCode)
 	}
 }
+
+func TestOddUserAgentsLogIn(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{})
+	for _, agent := range []string{"caf\xe9", strings.Repeat("x", 255) + "é", ""} {
+		b := s.Browser(t)
+		b.Header.Set("User-Agent", agent)
+		auth := idptest.Wiki()
+		auth.Code(t, s, b.LogIn(b.Get(auth.URL()), "bob", idptest.BobPassword))
+	}
+}

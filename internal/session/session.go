@@ -17,8 +17,10 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"idp/internal/audit"
@@ -109,9 +111,11 @@ func (s *Sessions) Current(r *http.Request) (*Current, error) {
 		return nil, err
 	}
 	if now.UnixMilli()-sess.SeenAt > touchEvery.Milliseconds() {
-		err = s.Store.TouchSession(r.Context(), sess.ID, now.UnixMilli(), now.Add(s.Idle).UnixMilli())
+		if err := s.Store.TouchSession(r.Context(), sess.ID, now.UnixMilli(), now.Add(s.Idle).UnixMilli()); err != nil {
+			web.InfoFrom(r.Context()).Err = fmt.Errorf("session not touched: %w", err) // it ends sooner; no reason to turn somebody away
+		}
 	}
-	return &Current{sess, u}, err
+	return &Current{sess, u}, nil
 }
 
 // Login is what a finished login hands over.
@@ -168,7 +172,7 @@ func (s *Sessions) row(l Login, cookie secret.String, r *http.Request) store.Ses
 		ID: secret.ID(), SecretHash: secret.Hash(cookie), UserID: l.User.ID, AMR: l.AMR, ACR: l.ACR, Principal: l.Principal,
 		AuthTime: l.AuthTime.UnixMilli(), CreatedAt: now.UnixMilli(), SeenAt: now.UnixMilli(),
 		IdleExpiresAt: now.Add(s.Idle).UnixMilli(), ExpiresAt: end.UnixMilli(),
-		Address: l.Address, UserAgent: truncate(r.UserAgent(), 256),
+		Address: l.Address, UserAgent: text(r.UserAgent(), 256),
 	}
 }
 
@@ -180,7 +184,9 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request, c *Current) error
 		return err
 	}
 	if c != nil {
-		entry := store.Entry{Event: audit.SignedOut, Actor: c.User.Name, UserID: c.User.ID, Name: c.User.Name, SessionID: c.Session.ID}
+		info := web.InfoFrom(r.Context())
+		entry := store.Entry{Event: audit.SignedOut, Actor: c.User.Name, UserID: c.User.ID, Name: c.User.Name, SessionID: c.Session.ID,
+			Address: info.Client.String(), RequestID: info.RequestID}
 		if err := s.Store.EndSession(r.Context(), c.Session.ID, entry); err != nil {
 			return err
 		}
@@ -216,9 +222,7 @@ func single(r *http.Request, name string) (string, error) {
 	}
 }
 
-func truncate(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n]
+// text is at most n bytes of what a browser sent, as the database takes it.
+func text(s string, n int) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s[:min(len(s), n)], "\x00", ""), "")
 }

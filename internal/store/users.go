@@ -75,15 +75,22 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]User, err
 }
 
 // SetPassword sets the hash of a local password; empty takes the password away.
-// An Entry without an event (a login that hashes anew) writes no audit row.
 func (s *Store) SetPassword(ctx context.Context, userID, hash string, e Entry) error {
 	return s.revoking(ctx, func(t tx) error {
 		n, err := t.Exec(`UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3`, hash, s.Now(), userID)
-		if err != nil || e.Event == "" {
-			return found(n, err)
+		if err != nil {
+			return err
 		}
 		return s.changed(t, n, userID, e, audit.PasswordChanged)
 	})
+}
+
+// RehashPassword replaces the hash of an unchanged password by a stronger one;
+// nothing happens when the password was changed meanwhile. It changes no trust,
+// so there is no audit row.
+func (s *Store) RehashPassword(ctx context.Context, userID, oldHash, newHash string) error {
+	_, err := s.exec(ctx, `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`, newHash, userID, oldHash)
+	return err
 }
 
 // SetAdmin gives a user the admin pages, or takes them away.

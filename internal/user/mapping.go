@@ -65,31 +65,32 @@ type Realm struct {
 
 // Principal is what a ticket says of a person.
 type Principal struct {
+	Text       string // as Kerberos writes it, with "/", "@" and "\\" inside a component escaped
 	Components []string
 	Realm      string
 	SID        string // empty where the ticket carries no PAC with logon information
 	FullName   string // from the PAC
 }
 
-func (p Principal) String() string { return strings.Join(p.Components, "/") + "@" + p.Realm }
-
 // Mapping finds or makes the user of a principal. Immutable, safe for concurrent use.
 type Mapping struct {
 	Store    *store.Store
 	Realms   []Realm
-	Services map[string]string // principal → name of an existing user
+	Services map[string]string // Principal.Text → name of an existing user
 }
 
 // User returns the user behind a principal and makes one at its first login.
 func (m *Mapping) User(ctx context.Context, p Principal) (*store.User, error) {
-	if name, ok := m.Services[p.String()]; ok {
+	if name, ok := m.Services[p.Text]; ok {
 		return m.service(ctx, name)
 	}
 	i := slices.IndexFunc(m.Realms, func(r Realm) bool { return r.Name == p.Realm })
 	if i < 0 {
 		return nil, ErrRealm
 	}
-	if len(p.Components) != 1 || strings.Contains(p.Components[0], "$") {
+	// A component may hold any character: "alice@OTHER.REALM" of our own realm
+	// must not become the name of the other realm's alice.
+	if len(p.Components) != 1 || strings.ContainsAny(p.Components[0], `$/@\`) {
 		return nil, ErrNotAPerson
 	}
 	name := m.Realms[i].fold(p.Components[0], p.SID != "")
