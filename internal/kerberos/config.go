@@ -83,8 +83,8 @@ func (c *Config) Problems() []error {
 	}
 	oneOf("fallback", c.Fallback, "basic", "form")
 	oneOf("channel_binding", c.ChannelBinding, bindingOff, "allow", bindingRequire)
-	if c.MaxFailures < 1 {
-		add("max_failures", "is less than 1", "3 is the default; a KDC counts our guesses against the account's own lock-out")
+	if c.MaxFailures < 0 {
+		add("max_failures", "is negative", "3 is the default; a KDC counts our guesses against the account's own lock-out")
 	}
 	if strings.ContainsAny(c.BasicRealm, "\"\\\r\n\x00") {
 		add("basic_realm", "holds a quote, backslash or line break", "it is sent in a header; use plain text")

@@ -113,6 +113,9 @@ func TestPagesInABrowser(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	for _, c := range complaints {
+		if strings.HasPrefix(c, "Autofocus processing was blocked") {
+			continue // a browser that was quick to focus something itself
+		}
 		t.Errorf("the browser complains: %s", c)
 	}
 }
