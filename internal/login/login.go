@@ -15,6 +15,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -60,6 +61,7 @@ func New(c Config) (*Login, error) {
 type attempt struct {
 	browser *session.Browser
 	row     *store.LoginRequest // nil: a program, or a form opened without one
+	typed   string              // the name typed at the prompt, to begin the form with
 	from    authn.From
 }
 
@@ -202,10 +204,7 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 	p.NoTicketOffer = offered && !a.browser.NoTicket
 	if a.row != nil {
 		p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID)
-		p.Username = a.row.Username
-		if p.Username == "" {
-			p.Username = a.row.LoginHint
-		}
+		p.Username = cmp.Or(a.typed, a.row.Username, a.row.LoginHint)
 		if a.row.Fresh {
 			current, err := l.current(r)
 			if err != nil {

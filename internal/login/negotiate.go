@@ -16,8 +16,11 @@ import (
 // ReasonTicketOld means that the site wants a login more recent than the ticket's.
 const ReasonTicketOld authn.Reason = "TICKET_TOO_OLD"
 
-// methodTicket is how the log line names a login by ticket.
-const methodTicket = "ticket"
+// How the log line names a login by ticket and one by the browser's prompt.
+const (
+	methodTicket = "ticket"
+	methodBasic  = "basic"
+)
 
 // maxAuthorization bounds the Authorization header: a ticket with a great many
 // groups is 48 KB, 64 KB in base64.
@@ -136,7 +139,7 @@ func (l *Login) tooOld(w http.ResponseWriter, r *http.Request, a *attempt) error
 // more challenge, under another realm string, for it is the browser that sent
 // it, from memory: so another user can be typed.
 func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
-	web.InfoFrom(r.Context()).Method = "basic"
+	web.InfoFrom(r.Context()).Method = methodBasic
 	if l.Kerberos.Fallback != "basic" {
 		return l.malformed(w, r, a, authn.ReasonMalformedInput, "Basic is not offered: kerberos.fallback")
 	}
@@ -190,6 +193,10 @@ func (l *Login) refused(w http.ResponseWriter, r *http.Request, a *attempt, err 
 	if !errors.As(err, &e) {
 		return err
 	}
-	logRefusal(web.InfoFrom(r.Context()), e)
+	info := web.InfoFrom(r.Context())
+	logRefusal(info, e)
+	if info.Method == methodBasic {
+		a.typed = e.Name
+	}
 	return l.page(w, r, http.StatusUnauthorized, a, e.Reason)
 }

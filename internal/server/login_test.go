@@ -137,6 +137,9 @@ func TestBasicIsCheckedAgainstTheKDC(t *testing.T) {
 	if p.StatusCode != 401 || p.Header.Get("WWW-Authenticate") != "" || !strings.Contains(p.Body, "Name or password is wrong") {
 		t.Errorf("wrong password: %d, WWW-Authenticate %q: want a bare 401 with the page", p.StatusCode, p.Header.Get("WWW-Authenticate"))
 	}
+	if !strings.Contains(p.Body, `value="alice"`) {
+		t.Error("the form below a wrong password does not begin with the name that was typed")
+	}
 	if again := b.Get(challenge.Request.URL.String()); len(again.Header.Values("WWW-Authenticate")) != 2 {
 		t.Error("a reload without credentials is not challenged anew")
 	}
@@ -372,7 +375,7 @@ func TestDisabledUserIsOutAtOnce(t *testing.T) {
 		b := s.Browser(t)
 		auth := idptest.Wiki()
 		auth.Code(t, s, b.LogIn(b.Get(auth.URL()), "bob", idptest.BobPassword))
-		if err := s.Store().SetDisabled(context.Background(), s.User("bob").ID, true, store.Entry{Event: "user_disabled"}); err != nil {
+		if err := s.Store().SetDisabled(context.Background(), s.User("bob").ID, true, store.Entry{}); err != nil {
 			t.Fatal(err)
 		}
 		if p := b.Get(idptest.Wiki().URL()); p.Location != nil {
@@ -468,7 +471,7 @@ func TestNoCompanyTicketOnThisDevice(t *testing.T) {
 	if err != nil || len(all) != 1 {
 		t.Fatalf("bob's sessions: %v, %v", all, err)
 	}
-	if err := s.Store().EndSession(context.Background(), all[0].ID, store.Entry{Event: "signed_out"}); err != nil {
+	if err := s.Store().EndSession(context.Background(), all[0].ID, store.Entry{}); err != nil {
 		t.Fatal(err)
 	}
 	if q := b.Get(idptest.Wiki().URL()); q.StatusCode != 401 {
@@ -480,7 +483,7 @@ func TestTicketOfADisabledUserIsToldSo(t *testing.T) {
 	realm, s := inside(t, "")
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 	s.Browser(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
-	if err := s.Store().SetDisabled(context.Background(), s.User("alice").ID, true, store.Entry{Event: "user_disabled"}); err != nil {
+	if err := s.Store().SetDisabled(context.Background(), s.User("alice").ID, true, store.Entry{}); err != nil {
 		t.Fatal(err)
 	}
 	p := s.Browser(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
