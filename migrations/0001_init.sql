@@ -49,12 +49,6 @@ CREATE TABLE clients (
     updated_at BIGINT NOT NULL
 );
 
--- Counts changes ("clients"), so that nodes see cheaply whether to read again.
-CREATE TABLE versions (
-    name  TEXT   NOT NULL PRIMARY KEY,
-    value BIGINT NOT NULL
-);
-
 -- id is the public sid and stays; secret_hash changes with every login.
 CREATE TABLE sessions (
     id              TEXT   NOT NULL PRIMARY KEY,
@@ -119,7 +113,7 @@ CREATE TABLE pushed_requests (
     params     TEXT   NOT NULL,
     expires_at BIGINT NOT NULL
 );
-CREATE INDEX pushed_requests_address ON pushed_requests (address);
+CREATE INDEX pushed_requests_address ON pushed_requests (address, expires_at);
 CREATE INDEX pushed_requests_expiry ON pushed_requests (expires_at);
 
 -- grant_id is chosen with the code, so that a second use can revoke what the

@@ -58,6 +58,9 @@ func (a *Account) ServeAccount(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *Account) logIn(w http.ResponseWriter, r *http.Request) error {
+	if !web.Navigation(r) {
+		return web.NotANavigation()
+	}
 	b, err := a.Sessions.Browser(w, r)
 	if err != nil {
 		return err

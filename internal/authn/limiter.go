@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"idp/internal/kerberos"
@@ -96,7 +97,7 @@ func (g *guess) settle(ctx context.Context, err error) error {
 func wrong(err error) bool {
 	var refused *Error
 	if errors.As(typed(err), &refused) {
-		return refused.Reason == kerberos.ReasonBadPassword || refused.Reason == kerberos.ReasonClientUnknown
+		return slices.Contains([]Reason{kerberos.ReasonBadPassword, kerberos.ReasonClientUnknown, ReasonFromOutside}, refused.Reason)
 	}
 	return false
 }

@@ -22,6 +22,7 @@ type account struct {
 	local   *store.User   // a local user, or nil
 	name    kerberos.Name // else the principal to ask the KDC for
 	unknown bool          // nobody can check it
+	outside bool          // the KDC is not asked for who comes from outside
 }
 
 // Password checks a name and a password from the form or the browser's prompt.
@@ -46,8 +47,9 @@ func (a *Authn) password(ctx context.Context, name string, password secret.Strin
 		return nil, err
 	}
 	if acc.local == nil && !acc.unknown && !a.Section.PasswordFromOutside && !Inside(a.Section.OfferTo, from) {
-		// The KDC is not asked; to the visitor it is a wrong password.
-		return nil, &Error{Reason: ReasonFromOutside, Detail: "kerberos.password_from_outside is off and " + from.Address.String() + " is not in kerberos.offer_to"}
+		// The KDC is not asked. To the visitor it is a wrong password, counted as
+		// one, but apart: outsiders use up no guess of those inside.
+		acc.outside, acc.counted = true, "outside:"+acc.counted
 	}
 	return a.once(ctx, acc, password)
 }
@@ -80,6 +82,9 @@ func (a *Authn) counted(ctx context.Context, acc account, password secret.String
 
 // check asks whoever can tell.
 func (a *Authn) check(ctx context.Context, acc account, password secret.String) (*Result, error) {
+	if acc.outside {
+		return nil, &Error{Reason: ReasonFromOutside, Detail: "kerberos.password_from_outside is off, and the client is not in kerberos.offer_to"}
+	}
 	if acc.local != nil || acc.unknown {
 		return a.checkLocal(ctx, acc.local, password)
 	}
@@ -136,10 +141,10 @@ func (a *Authn) resolve(ctx context.Context, name string) (account, error) {
 		return account{}, err
 	}
 	if u != nil && u.PasswordHash != "" {
-		return account{counted: u.Name, local: u}, nil
+		return account{counted: "local:" + u.Name, local: u}, nil
 	}
 	if a.passwords == nil || len(a.Section.Realms) == 0 || strings.ContainsAny(name, `@\`) {
-		return account{counted: strings.ToLower(name), unknown: true}, nil
+		return account{counted: "local:" + strings.ToLower(name), unknown: true}, nil
 	}
 	return a.atKDC(name, a.Section.Realms[0].Name), nil
 }
@@ -158,14 +163,10 @@ func (a *Authn) splitRealm(name string) (base, realm string, ok bool) {
 	return "", "", false
 }
 
-// atKDC names a principal and how its guesses are counted: under the user name
-// it would have, folded, so that no spelling gets guesses of its own.
+// atKDC names a principal and how its guesses are counted: folded, so that no
+// spelling gets guesses of its own.
 func (a *Authn) atKDC(base, realm string) account {
-	counted := strings.ToLower(base)
-	if realm != a.Section.Realms[0].Name {
-		counted += "@" + realm
-	}
-	return account{counted: counted, name: kerberos.Name{Name: base, Realm: realm}}
+	return account{counted: "kdc:" + realm + ":" + strings.ToLower(base), name: kerberos.Name{Name: base, Realm: realm}}
 }
 
 func checkTyped(name string, password secret.String) error {

@@ -143,7 +143,7 @@ func TestUnknownAndWrongAreAlikeAndTakeTheFloor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.CreateUser(t.Context(), store.User{Name: "bob", PasswordHash: hash}, nil, store.Entry{Event: "user_added"}); err != nil {
+	if _, err := st.CreateUser(t.Context(), store.User{Name: "bob", PasswordHash: hash}, nil, store.Entry{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"bob", "nobody", "x@unknown.example", `DOM\x`, "", "name with spaces"} {
@@ -163,7 +163,7 @@ func TestBareNameIsALocalUserFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.CreateUser(t.Context(), store.User{Name: "bob", PasswordHash: hash}, nil, store.Entry{Event: "user_added"}); err != nil {
+	if _, err := st.CreateUser(t.Context(), store.User{Name: "bob", PasswordHash: hash}, nil, store.Entry{}); err != nil {
 		t.Fatal(err)
 	}
 	if res, err := a.Password(t.Context(), "bob", "from idp itself", here); err != nil || res.Principal != "" {

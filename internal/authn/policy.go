@@ -53,7 +53,7 @@ func (p *Policy) FirstStep(from From, m Markers, fresh bool) string {
 func (p *Policy) Begin(ctx context.Context, row store.LoginRequest, from From, m Markers) (string, error) {
 	now := p.Now()
 	row.ID = secret.ID()
-	row.Address = from.Address.String()
+	row.Address = Network(from.Address)
 	row.CreatedAt, row.ExpiresAt = now.UnixMilli(), now.Add(requestLifetime).UnixMilli()
 	if row.State == nil {
 		row.State = []byte{}
@@ -68,4 +68,15 @@ func (p *Policy) Begin(ctx context.Context, row store.LoginRequest, from From, m
 // of the prefixes and no unknown proxy stands between.
 func Inside(offerTo []netip.Prefix, from From) bool {
 	return !from.Outside && slices.ContainsFunc(offerTo, func(p netip.Prefix) bool { return p.Contains(from.Address) })
+}
+
+// Network is what pending requests of an address are counted by: the address,
+// and of IPv6, where everybody has 2^64 of them, the /64.
+func Network(a netip.Addr) string {
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return a.String()
 }

@@ -23,6 +23,13 @@ type Browser struct {
 	Header http.Header // sent with every request
 }
 
+// Program is a browser without Fetch metadata: curl, or a script.
+func (s *Server) Program(t testing.TB) *Browser {
+	b := s.Browser(t)
+	b.Header = http.Header{}
+	return b
+}
+
 // Page is where a walk ended.
 type Page struct {
 	*http.Response

@@ -282,8 +282,8 @@ func TestHolePACParsedBeforeItsSignature(t *testing.T) {
 	must(t, err)
 	logon := pacBuffer{pacLogonInfo, info}
 	for _, etype := range allEtypes {
-		f := forge(a, etype)
-		pac := f.signedPAC(t, clientInfo("alice", f.authTime), logon)
+		f := account(a, etype)
+		pac := f.signedPAC(t, clientInfo("testuser1", f.authTime), logon)
 		f.authData = withPAC(pac)
 		login, err := a.Accept(t.Context(), f.token(t))
 		if err != nil || login.PAC == nil || login.PAC.Account != "testuser1" {
@@ -293,7 +293,7 @@ func TestHolePACParsedBeforeItsSignature(t *testing.T) {
 			if broken := pac[i] ^ 1; true {
 				p := append([]byte(nil), pac...)
 				p[i] = broken
-				g := forge(a, etype)
+				g := account(a, etype)
 				g.authData = withPAC(p)
 				if _, err := a.Accept(t.Context(), g.token(t)); err == nil && !insideKDCSum(p, i) {
 					t.Fatalf("%s: accepted with byte %d changed", etypeName(etype), i)
@@ -334,6 +334,28 @@ func TestHolePACParsedBeforeItsSignature(t *testing.T) {
 
 // insideKDCSum reports whether byte i is in the KDC's signature, which only the
 // KDC can check, and which the server's signature does not cover.
+// account is the account of the recorded logon information.
+func account(a *Acceptor, etype int32) *forged {
+	f := forge(a, etype)
+	f.client.Components = []string{"testuser1"}
+	f.authClient = f.client
+	return f
+}
+
+// Whoever may write the userPrincipalName of any account in Active Directory
+// sets it to "ceo" and asks for a ticket by that name: ticket and client
+// information then say "ceo", the logon information says whose account it is.
+func TestATicketByABorrowedPrincipalNameIsRefused(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	f := forge(a, 18)
+	f.client.Components = []string{"ceo"}
+	f.authClient = f.client
+	info, err := hex.DecodeString(testdata.MarshaledPAC_Kerb_Validation_Info)
+	must(t, err)
+	f.authData = withPAC(f.signedPAC(t, clientInfo("ceo", f.authTime), pacBuffer{pacLogonInfo, info}))
+	expect(t, a, "borrowed name", f.token(t), ReasonNameMismatch)
+}
+
 func insideKDCSum(pac []byte, i int) bool {
 	e := pac[8+16:] // the second buffer
 	offset, size := int(binary.LittleEndian.Uint64(e[8:])), int(binary.LittleEndian.Uint32(e[4:]))

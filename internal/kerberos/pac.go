@@ -136,7 +136,22 @@ func readPAC(b []byte, key keyBlock, t *ticketPart) (*PAC, error) {
 	if !ok {
 		return nil, nil
 	}
-	return parseLogonInfo(info)
+	pac, err := parseLogonInfo(info)
+	if err != nil {
+		return nil, err
+	}
+	return pac, checkAccount(pac, t)
+}
+
+// checkAccount compares the account of the logon information with the client's
+// name. Where they differ the client asked for its ticket by another name, such
+// as a userPrincipalName, which is set by whoever may edit the account: it must
+// not become a name here.
+func checkAccount(pac *PAC, t *ticketPart) error {
+	if name := strings.Join(t.client.Components, "/"); !strings.EqualFold(pac.Account, name) {
+		return reject(ReasonNameMismatch, fmt.Sprintf("the account is %q, the ticket names it %q", short(pac.Account), short(name)))
+	}
+	return nil
 }
 
 // checkClientInfo compares PAC_CLIENT_INFO (MS-PAC §2.7) with the ticket, so

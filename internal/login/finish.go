@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"idp/internal/audit"
 	"idp/internal/authn"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -23,7 +22,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 		User: res.User, AMR: res.AMR, ACR: res.ACR, AuthTime: res.AuthTime, Until: res.Until, Principal: res.Principal,
 		Address: a.from.Address.String(), Ticket: info.Method == methodTicket,
 		Entry: store.Entry{
-			Event: audit.Login, Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: a.from.ClientID,
+			Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: a.from.ClientID,
 			Address: a.from.Address.String(), RequestID: a.from.RequestID, Detail: info.Method,
 		},
 	}

@@ -110,7 +110,7 @@ func (l *Login) startHere(w http.ResponseWriter, r *http.Request, a *attempt) er
 	if current != nil {
 		return web.Redirect(w, r, http.StatusSeeOther, "/account")
 	}
-	target, err := l.accountRequest(r, a, "", "")
+	target, err := l.accountRequest(r, a, authn.Markers{SignedOut: true}, "", "") // the form was asked for
 	if err != nil {
 		return err
 	}
@@ -118,10 +118,13 @@ func (l *Login) startHere(w http.ResponseWriter, r *http.Request, a *attempt) er
 }
 
 // accountRequest writes a login request that leads to /account and returns the
-// address of its form.
-func (l *Login) accountRequest(r *http.Request, a *attempt, reason authn.Reason, username string) (string, error) {
+// address of its first step.
+func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, reason authn.Reason, username string) (string, error) {
+	if r.Method == http.MethodGet && !web.Navigation(r) {
+		return "", web.NotANavigation()
+	}
 	row := store.LoginRequest{BrowserHash: a.browser.Hash, ReturnTo: "/account", Reason: string(reason), Username: username}
-	target, err := l.Policy.Begin(r.Context(), row, a.from, authn.Markers{SignedOut: true}) // SignedOut: the form was asked for
+	target, err := l.Policy.Begin(r.Context(), row, a.from, m)
 	if errors.Is(err, store.ErrTooMany) {
 		return "", web.TooManyRequests(err)
 	}
@@ -167,7 +170,7 @@ func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error
 	}
 	logRefusal(info, refused)
 	if a.row == nil {
-		target, err := l.accountRequest(r, a, refused.Reason, refused.Name)
+		target, err := l.accountRequest(r, a, authn.Markers{SignedOut: true}, refused.Reason, refused.Name)
 		if err != nil {
 			return err
 		}

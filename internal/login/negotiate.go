@@ -36,6 +36,9 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if a.row == nil && web.FromBrowser(r) {
+		return l.startAgain(w, r, a)
+	}
 	if !l.offered(a) {
 		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 	}
@@ -57,6 +60,18 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
+// startAgain gives a browser that came without a login request one, and sends it
+// on by an address without a name and password in it. Whoever made the link that
+// it followed can thus neither choose who is logged in, nor use a ticket of
+// somebody who signed out.
+func (l *Login) startAgain(w http.ResponseWriter, r *http.Request, a *attempt) error {
+	target, err := l.accountRequest(r, a, authn.Markers{SignedOut: a.browser.SignedOut, NoTicket: a.browser.NoTicket}, "", "")
+	if err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, target)
+}
+
 // offered: a ticket may be asked for here, and the login request does not demand
 // that a person acts now.
 func (l *Login) offered(a *attempt) bool {
@@ -66,11 +81,8 @@ func (l *Login) offered(a *attempt) bool {
 // challenge asks for credentials, with the whole login page as the body for who
 // has none or cancels the prompt.
 func (l *Login) challenge(w http.ResponseWriter, r *http.Request, a *attempt, realm string) error {
-	if !navigation(r) {
-		return &web.Error{
-			Status: http.StatusForbidden, Code: "NOT_A_NAVIGATION", Title: "Log in by opening the page",
-			Message: "This address logs people in when they open it as a page, not when a script asks for it.",
-		}
+	if !web.Navigation(r) {
+		return web.NotANavigation()
 	}
 	h := w.Header()
 	h.Add("WWW-Authenticate", "Negotiate")
@@ -80,20 +92,6 @@ func (l *Login) challenge(w http.ResponseWriter, r *http.Request, a *attempt, re
 	}
 	web.InfoFrom(r.Context()).Method = "challenge"
 	return l.page(w, r, http.StatusUnauthorized, a, "")
-}
-
-// navigation: somebody opens a page, or a program that sends no Fetch metadata
-// asks plainly. A script's request is never challenged: no page of another site
-// may use the visitor's ticket, or make a prompt appear.
-func navigation(r *http.Request) bool {
-	if r.Method != http.MethodGet {
-		return false
-	}
-	mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
-	if mode == "" && dest == "" && r.Header.Get("Sec-Fetch-Site") == "" {
-		return r.Header.Get("X-Requested-With") == ""
-	}
-	return mode == "navigate" && dest == "document"
 }
 
 func (l *Login) basicRealm() string {

@@ -23,10 +23,9 @@ var notices = map[authn.Reason]web.Notice{
 	kerberos.ReasonTokenTooBig: {Title: "Your company ticket is too large", Text: "You are probably a member of very many groups.", Hint: tellAdmin},
 	kerberos.ReasonNotAPerson:  {Title: "This ticket is not a person's", Text: "It belongs to a machine or a service.", Hint: useForm},
 
-	kerberos.ReasonUnreachable:     {Title: "Passwords cannot be checked just now", Text: "Your company's login service does not answer. Your password was not wrong.", Hint: "Try again in a minute."},
-	kerberos.ReasonNotGenuine:      {Title: "Passwords cannot be checked just now", Text: "Your company's login service could not prove that it is genuine.", Hint: "Tell your support, with the reference below."},
-	kerberos.ReasonKDCError:        {Title: "Passwords cannot be checked just now", Text: "Your company's login service answered with an error.", Hint: "Try again in a minute."},
-	kerberos.ReasonPasswordExpired: {Title: "Your password has expired", Text: "Choose a new one where you usually change it, then log in here."},
+	kerberos.ReasonUnreachable: {Title: "Passwords cannot be checked just now", Text: "Your company's login service does not answer. Your password was not wrong.", Hint: "Try again in a minute."},
+	kerberos.ReasonNotGenuine:  {Title: "Passwords cannot be checked just now", Text: "Your company's login service could not prove that it is genuine.", Hint: "Tell your support, with the reference below."},
+	kerberos.ReasonKDCError:    {Title: "Passwords cannot be checked just now", Text: "Your company's login service answered with an error.", Hint: "Try again in a minute."},
 
 	authn.ReasonNameTaken:      {Title: "Your name needs a decision", Text: "Somebody else already uses the name you would have here.", Hint: "Tell your support, with the reference below."},
 	authn.ReasonTooManyGuesses: {Title: "Too many wrong passwords", Text: "To protect the account, no more passwords are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
@@ -34,7 +33,8 @@ var notices = map[authn.Reason]web.Notice{
 }
 
 // passwordWrong is the one sentence for everything that must not be told apart.
-var passwordWrong = web.Notice{Title: "Name or password is wrong", Text: "Check both and try again. Capital letters count."}
+var passwordWrong = web.Notice{Title: "Name or password is wrong", Text: "Check both and try again. Capital letters count.",
+	Hint: "If your password may have expired, change it where you usually do, then log in here."}
 
 // disabled is told only to whom a ticket has named.
 var disabled = web.Notice{Title: "Your account here is closed", Text: "Your ticket is good, but an administrator has disabled your account.", Hint: "Ask your support, with the reference below."}
@@ -51,23 +51,13 @@ func notice(reason authn.Reason, ticket bool) *web.Notice {
 	case ticket && reason == authn.ReasonUserDisabled:
 		n = disabled
 	case ok:
-	case aboutPassword(reason):
-		n = passwordWrong
-	default:
+	case ticket:
 		n = ticketRefused
+	default:
+		n = passwordWrong
 	}
 	if n.Kind == "" {
 		n.Kind = "error"
 	}
 	return &n
-}
-
-func aboutPassword(reason authn.Reason) bool {
-	switch reason {
-	case kerberos.ReasonBadPassword, kerberos.ReasonClientUnknown, kerberos.ReasonLocked, kerberos.ReasonDisabled,
-		kerberos.ReasonAccountExpired, kerberos.ReasonPolicy, authn.ReasonUserDisabled, authn.ReasonFromOutside, authn.ReasonMalformedInput:
-		return true
-	default:
-		return false
-	}
 }

@@ -2,10 +2,10 @@ package oidc
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -119,6 +119,9 @@ func (p *Provider) needsPerson(a *authRequest, c *session.Current) bool {
 // beginLogin writes the login request and sends the browser to its first step.
 // All that the relying party asked for stays in the row.
 func (p *Provider) beginLogin(w http.ResponseWriter, r *http.Request, a *authRequest, fresh bool) error {
+	if !web.Navigation(r) {
+		return web.NotANavigation()
+	}
 	b, err := p.Sessions.Browser(w, r)
 	if err != nil {
 		return err
@@ -160,12 +163,12 @@ func (p *Provider) deny(w http.ResponseWriter, r *http.Request, a *authRequest, 
 	return p.renderDenied(w, r, a, c, p.errorTarget(a, denied))
 }
 
-// otherAccount is the same request, asking for another account.
+// otherAccount is the same request, asking for another account, and so without
+// the hints at this one.
 func otherAccount(a *authRequest) string {
-	ps := params{}
-	for name, value := range a.params {
-		ps[name] = value
-	}
+	ps := maps.Clone(a.params)
+	delete(ps, "id_token_hint")
+	delete(ps, "login_hint")
 	ps["prompt"] = protocol.PromptSelectAccount
 	return "/authorize?" + ps.encode()
 }
@@ -189,16 +192,11 @@ func (p *Provider) errorTarget(a *authRequest, e *protocol.Error) string {
 	return p.target(a, v)
 }
 
-// target adds the response to the redirect URI, keeping the query it was
-// registered with (RFC 6749 §4.1.2).
+// target adds the response to the redirect URI (RFC 6749 §4.1.2).
 func (p *Provider) target(a *authRequest, v url.Values) string {
 	if state := a.params["state"]; state != "" {
 		v.Set("state", state)
 	}
 	v.Set("iss", p.Issuer)
-	separator := "?"
-	if strings.Contains(a.redirect, "?") {
-		separator = "&"
-	}
-	return a.redirect + separator + v.Encode()
+	return appendQuery(a.redirect, v)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"idp/internal/authn"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -44,7 +45,7 @@ func (p *Provider) parkAuthorize(w http.ResponseWriter, r *http.Request) error {
 func (p *Provider) park(ctx context.Context, owner string, ps params) (uri string, err error) {
 	handle := secret.Token()
 	err = p.Store.PutPushedRequest(ctx, store.PushedRequest{
-		Hash: secret.Hash(handle), ClientID: owner, Address: web.InfoFrom(ctx).Client.String(),
+		Hash: secret.Hash(handle), ClientID: owner, Address: authn.Network(web.InfoFrom(ctx).Client),
 		Params: ps.encode(), ExpiresAt: p.Now().Add(parkedFor).UnixMilli(),
 	})
 	if errors.Is(err, store.ErrTooMany) {

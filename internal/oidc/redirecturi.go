@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -20,6 +21,16 @@ func redirectAllowed(c *store.Client, uri string) bool {
 		p, r, ok := cutLoopback(registered)
 		return ok && p == prefix && r == rest
 	})
+}
+
+// appendQuery adds parameters to a registered URI, keeping the query it has
+// (RFC 6749 §3.1.2).
+func appendQuery(uri string, v url.Values) string {
+	separator := "?"
+	if strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	return uri + separator + v.Encode()
 }
 
 // loopbacks are the addresses, not the name localhost, which a resolver could

@@ -150,7 +150,7 @@ func TestBrowserWithATicketSeesNoPage(t *testing.T) {
 	run(ctx, t, "account", chromedp.Navigate(w.idp.Issuer+"/account"))
 	chromium.Photograph(ctx, t, "account-after-ticket")
 	// Sign out: the next site shows the form although the ticket is still there.
-	run(ctx, t, "sign out", chromedp.Click("button.primary"), chromedp.WaitVisible("h1"))
+	run(ctx, t, "sign out", chromedp.Click("button.primary"), chromedp.WaitVisible(`a[href="/login"]`))
 	chromium.Photograph(ctx, t, "signed-out")
 	if err := open(ctx, w.sites[0].url); err != nil {
 		t.Fatal(err)

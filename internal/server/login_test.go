@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -36,7 +37,7 @@ func TestTicketLogsInSilentlyWithMutualAuthentication(t *testing.T) {
 	auth := idptest.Wiki()
 	p := b.Once("GET", auth.URL(), nil, nil)
 	loc := p.Header.Get("Location")
-	if p.StatusCode != http.StatusSeeOther || !strings.HasPrefix(loc, "/login/negotiate?login=") {
+	if p.StatusCode != http.StatusSeeOther || !strings.HasPrefix(loc, s.Issuer+"/login/negotiate?login=") {
 		t.Fatalf("authorize without a session: %d to %q, want 303 to /login/negotiate", p.StatusCode, loc)
 	}
 	p = b.Once("GET", loc, nil, nil)
@@ -66,8 +67,8 @@ func TestTicketLogsInSilentlyWithMutualAuthentication(t *testing.T) {
 func TestSchemeIsCaseInsensitive(t *testing.T) {
 	realm, s := inside(t, "")
 	header := idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword))
-	p := s.Browser(t).Once("GET", "/login/negotiate", nil, http.Header{"Authorization": {"nEGOTIATE" + strings.TrimPrefix(header, "Negotiate")}})
-	if p.StatusCode != 303 || p.Header.Get("Location") != "/account" {
+	p := s.Program(t).Once("GET", "/login/negotiate", nil, http.Header{"Authorization": {"nEGOTIATE" + strings.TrimPrefix(header, "Negotiate")}})
+	if p.StatusCode != 303 || p.Header.Get("Location") != s.Issuer+"/account" {
 		t.Errorf("%d %q, want 303 to /account", p.StatusCode, p.Header.Get("Location"))
 	}
 }
@@ -76,7 +77,7 @@ func TestBadTicketsGetABare401WithThePage(t *testing.T) {
 	realm, s := inside(t, "")
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 	used := idptest.Negotiate(t, ticket)
-	if p := s.Browser(t).GetWith("/login/negotiate", used); p.StatusCode != 200 {
+	if p := s.Program(t).GetWith("/login/negotiate", used); p.StatusCode != 200 {
 		t.Fatalf("first use: %d", p.StatusCode)
 	}
 	b64 := base64.StdEncoding.EncodeToString
@@ -92,7 +93,7 @@ func TestBadTicketsGetABare401WithThePage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(s.Log.Lines("reason=" + c.reason))
-			p := s.Browser(t).GetWith("/login/negotiate", c.header)
+			p := s.Program(t).GetWith("/login/negotiate", c.header)
 			if p.StatusCode != 401 || p.Header.Get("WWW-Authenticate") != "" || !strings.Contains(p.Body, `name="password"`) {
 				t.Errorf("%d, WWW-Authenticate %q: want a 401 without a challenge, the page as its body", p.StatusCode, p.Header.Get("WWW-Authenticate"))
 			}
@@ -105,14 +106,16 @@ func TestBadTicketsGetABare401WithThePage(t *testing.T) {
 
 func TestTokenOfOneMegabyteIsRefusedByItsSize(t *testing.T) {
 	_, s := inside(t, "")
-	p := s.Browser(t).GetWith("/login/negotiate", "Negotiate "+strings.Repeat("A", 1<<20))
+	p := s.Program(t).GetWith("/login/negotiate", "Negotiate "+strings.Repeat("A", 1<<20))
 	if p.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("%d, want 431", p.StatusCode)
 	}
 }
 
-func TestOnlyNavigationsAreChallenged(t *testing.T) {
+func TestOnlyNavigationsStartALogin(t *testing.T) {
 	_, s := inside(t, "")
+	b := s.Browser(t)
+	negotiate := b.Get(idptest.Wiki().URL()).Request.URL.String()
 	for name, h := range map[string]http.Header{
 		"fetch":          {"Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Dest": {"empty"}},
 		"image":          {"Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Dest": {"image"}},
@@ -120,11 +123,52 @@ func TestOnlyNavigationsAreChallenged(t *testing.T) {
 		"XMLHttpRequest": {"X-Requested-With": {"XMLHttpRequest"}, "Sec-Fetch-Mode": nil, "Sec-Fetch-Dest": nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := s.Browser(t).Once("GET", "/login/negotiate", nil, h)
-			if p.StatusCode != 403 || p.Header.Get("WWW-Authenticate") != "" {
-				t.Errorf("%d %q, want 403 without a challenge", p.StatusCode, p.Header.Get("WWW-Authenticate"))
+			for _, target := range []string{negotiate, "/login/negotiate", idptest.Wiki().URL(), "/account", "/login"} {
+				p := b.Once("GET", target, nil, h)
+				if p.StatusCode != 403 || p.Header.Get("WWW-Authenticate") != "" {
+					t.Errorf("%s: %d %q, want 403 without a challenge", target, p.StatusCode, p.Header.Get("WWW-Authenticate"))
+				}
 			}
 		})
+	}
+}
+
+func TestABrowserNeverAnswersForALinkWithAPasswordInIt(t *testing.T) {
+	_, s := inside(t, "")
+	addUser(t, s, "mallory")
+	b := s.Browser(t)
+	for _, target := range []string{"/login/negotiate", "/account", "/login", idptest.Wiki().URL()} {
+		p := b.Once("GET", target, nil, http.Header{"Authorization": {idptest.Basic("mallory", idptest.BobPassword)}})
+		if p.StatusCode != http.StatusSeeOther || !strings.HasPrefix(p.Header.Get("Location"), s.Issuer+"/log") {
+			t.Errorf("%s: %d to %q, want an absolute address, which has no name and password in it", target, p.StatusCode, p.Header.Get("Location"))
+		}
+		for _, c := range b.Cookies() {
+			if c.Name == "idp_session" {
+				t.Errorf("%s logged mallory in", target)
+			}
+		}
+	}
+}
+
+func TestSignedOutBrowserIsNotLoggedInByALink(t *testing.T) {
+	realm, s := inside(t, "")
+	b := s.Browser(t)
+	challenge := b.Get(idptest.Wiki().URL())
+	b.GetWith(challenge.Request.URL.String(), idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword)))
+	action, form := b.Get("/account").Form(t, "form_token")
+	b.Post(action, form)
+	if p := b.Get("/login/negotiate"); p.StatusCode != http.StatusOK || p.Request.URL.Path != "/login" {
+		t.Errorf("%d at %s, want the form", p.StatusCode, p.Request.URL.Path)
+	}
+}
+
+func TestACrossSitePostReplacesNoCookie(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{})
+	for _, target := range []string{"/end_session", "/authorize", "/login"} {
+		p := s.Browser(t).Once("POST", target, url.Values{"form_token": {"x"}}, http.Header{"Sec-Fetch-Site": {"cross-site"}})
+		if c := p.Header.Values("Set-Cookie"); len(c) != 0 {
+			t.Errorf("POST %s sets %q", target, c)
+		}
 	}
 }
 
@@ -158,7 +202,7 @@ func TestMalformedBasic(t *testing.T) {
 		"empty":             "Basic",
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := s.Browser(t).GetWith("/login/negotiate", header)
+			p := s.Program(t).GetWith("/login/negotiate", header)
 			if p.StatusCode != 401 || p.Header.Get("WWW-Authenticate") != "" {
 				t.Errorf("%d %q, want a bare 401", p.StatusCode, p.Header.Get("WWW-Authenticate"))
 			}
@@ -268,7 +312,7 @@ func TestTwoTabsWithTwoUsers(t *testing.T) {
 func TestSignOutStaysSignedOut(t *testing.T) {
 	realm, s := inside(t, "")
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
-	b := s.Browser(t)
+	b := s.Program(t)
 	b.GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
 	action, form := b.Get("/account").Form(t, "form_token")
 	if p := b.Post(action, form); p.StatusCode != 200 || !strings.Contains(strings.ToLower(p.Body), "signed out") {
@@ -295,7 +339,7 @@ func TestSignOutStaysSignedOut(t *testing.T) {
 func TestReauthenticationIsNeverSilent(t *testing.T) {
 	realm, s := inside(t, "")
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
-	b := s.Browser(t)
+	b := s.Program(t)
 	b.GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
 	for _, prompt := range []string{"login", "select_account"} {
 		auth := idptest.Wiki()
@@ -315,12 +359,12 @@ func TestReauthenticationIsNeverSilent(t *testing.T) {
 func TestGuessesAreCountedBeforeTheKDCIsAsked(t *testing.T) {
 	_, s := inside(t, "")
 	for i, spelling := range []string{"alice", "ALICE", "alice@EXAMPLE.TEST"} {
-		p := s.Browser(t).GetWith("/login/negotiate", idptest.Basic(spelling, "wrong"+string(rune('a'+i))))
+		p := s.Program(t).GetWith("/login/negotiate", idptest.Basic(spelling, "wrong"+string(rune('a'+i))))
 		if !strings.Contains(p.Body, "Name or password is wrong") {
 			t.Fatalf("guess %d: not refused as wrong", i+1)
 		}
 	}
-	p := s.Browser(t).GetWith("/login/negotiate", idptest.Basic("Alice@example.test", krbtest.AlicePassword))
+	p := s.Program(t).GetWith("/login/negotiate", idptest.Basic("Alice@example.test", krbtest.AlicePassword))
 	if p.StatusCode != 401 || !strings.Contains(p.Body, "Too many wrong passwords") {
 		t.Errorf("the fourth guess, in a fourth spelling: %d, want to be refused unasked", p.StatusCode)
 	}
@@ -329,9 +373,9 @@ func TestGuessesAreCountedBeforeTheKDCIsAsked(t *testing.T) {
 func TestTheSameWrongPasswordCountsOnce(t *testing.T) {
 	_, s := inside(t, "")
 	for range 5 {
-		s.Browser(t).GetWith("/login/negotiate", idptest.Basic("alice", "last year's"))
+		s.Program(t).GetWith("/login/negotiate", idptest.Basic("alice", "last year's"))
 	}
-	p := s.Browser(t).GetWith("/login/negotiate", idptest.Basic("alice", krbtest.AlicePassword))
+	p := s.Program(t).GetWith("/login/negotiate", idptest.Basic("alice", krbtest.AlicePassword))
 	if p.Request.URL.Path != "/account" {
 		t.Errorf("the right password after one wrong one, five times: %d at %s", p.StatusCode, p.Request.URL.Path)
 	}
@@ -341,7 +385,7 @@ func TestForwardedForFromAStrangerIsOutside(t *testing.T) {
 	_, s := inside(t, "")
 	for _, h := range []string{"X-Forwarded-For", "Forwarded", "X-Forwarded-Host"} {
 		p := s.Browser(t).Once("GET", idptest.Wiki().URL(), nil, http.Header{h: {"10.0.0.1"}})
-		if !strings.HasPrefix(p.Header.Get("Location"), "/login?") {
+		if !strings.HasPrefix(p.Header.Get("Location"), s.Issuer+"/login?") {
 			t.Errorf("%s from an untrusted peer: to %q, want the form, as from outside", h, p.Header.Get("Location"))
 		}
 	}
@@ -356,15 +400,21 @@ func TestPasswordsFromOutsideDoNotReachTheKDC(t *testing.T) {
 	if p.Location != nil || !strings.Contains(p.Body, "Name or password is wrong") {
 		t.Errorf("an outsider's password reached the KDC: %v", p.Location)
 	}
-	if q := b.Get("/login/negotiate"); q.StatusCode == 401 {
+	if q := s.Program(t).Get("/login/negotiate"); q.StatusCode == 401 {
 		t.Error("an outsider was challenged")
+	}
+	for i := range 4 {
+		p = b.LogIn(b.Get(idptest.Wiki().URL()), "nobody", fmt.Sprint("guess", i))
+	}
+	if !strings.Contains(p.Body, "Too many wrong passwords") {
+		t.Error("from outside, guesses at names of the company are not counted like those of local users")
 	}
 }
 
 func TestNameTaken(t *testing.T) {
 	realm, s := inside(t, "")
 	addUser(t, s, "alice") // a local user of that name was there first
-	p := s.Browser(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword)))
+	p := s.Program(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword)))
 	if p.StatusCode != 401 || len(s.Log.Lines("reason=NAME_TAKEN")) != 1 {
 		t.Errorf("%d, want the company's alice refused with NAME_TAKEN", p.StatusCode)
 	}
@@ -430,12 +480,12 @@ func TestServerWithoutUsableKeytabOffersTheOtherMethods(t *testing.T) {
 
 func TestNoSecretIsLogged(t *testing.T) {
 	realm, s := inside(t, "")
-	b := s.Browser(t)
+	b := s.Program(t)
 	header := idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword))
 	b.GetWith("/login/negotiate", header)
 	auth := idptest.Wiki()
 	code := auth.Code(t, s, b.Get(auth.URL()))
-	s.Browser(t).GetWith("/login/negotiate", idptest.Basic("alice", "a wrong guess"))
+	s.Program(t).GetWith("/login/negotiate", idptest.Basic("alice", "a wrong guess"))
 	secrets := []string{strings.TrimPrefix(header, "Negotiate ")[:200], code, "a wrong guess", krbtest.AlicePassword, idptest.BobPassword}
 	for _, c := range b.Cookies() {
 		secrets = append(secrets, c.Value)
@@ -449,7 +499,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 
 func TestNoCompanyTicketOnThisDevice(t *testing.T) {
 	realm, s := inside(t, "")
-	b := s.Browser(t)
+	b := s.Program(t)
 	p := b.Get(idptest.Wiki().URL())
 	if p.StatusCode != 401 {
 		t.Fatalf("%d, want the challenge", p.StatusCode)
@@ -482,11 +532,11 @@ func TestNoCompanyTicketOnThisDevice(t *testing.T) {
 func TestTicketOfADisabledUserIsToldSo(t *testing.T) {
 	realm, s := inside(t, "")
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
-	s.Browser(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
+	s.Program(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
 	if err := s.Store().SetDisabled(context.Background(), s.User("alice").ID, true, store.Entry{}); err != nil {
 		t.Fatal(err)
 	}
-	p := s.Browser(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
+	p := s.Program(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
 	if p.StatusCode != 401 || !strings.Contains(p.Body, "disabled your account") {
 		t.Errorf("%d, want a page that says so", p.StatusCode)
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"idp/internal/web"
 )
@@ -28,7 +29,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /authorize/resume", p.oidc.ServeResume)
 	api("/token", p.oidc.ServeToken)
 	api("/userinfo", p.oidc.ServeUserinfo)
-	api("POST /introspect", p.oidc.ServeIntrospect)
+	api("/introspect", p.oidc.ServeIntrospect)
 	api("/revoke", p.oidc.ServeRevoke)
 	page("GET /end_session", p.oidc.ServeEndSession)
 	page("POST /end_session", p.oidc.ServeEndSession)
@@ -46,9 +47,30 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /healthz", p.server.serveHealth)
 	page("GET /readyz", p.server.serveReady)
 	mux.Handle("GET /static/", p.pages.Static())
-	page("/", p.pages.ServeNotFound)
+	page("/", p.otherwise(mux))
 
 	return web.Chain(mux, web.ChainConfig{
-		Log: log, Pages: p.pages, TrustedProxies: p.config.TrustedProxies, HTTPS: p.config.IssuerURL().Scheme == "https",
+		Log: log, Pages: p.pages, TrustedProxies: p.config.TrustedProxies, Issuer: p.config.Issuer,
 	}), nil
+}
+
+// otherwise answers what no pattern matched. Because it has a pattern itself,
+// ServeMux does not answer 405 by itself where another method would do.
+func (p parts) otherwise(mux *http.ServeMux) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		var allow []string
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+			other := *r
+			other.Method = method
+			if _, pattern := mux.Handler(&other); pattern != "/" {
+				allow = append(allow, method)
+			}
+		}
+		if len(allow) == 0 {
+			return p.pages.ServeNotFound(w, r)
+		}
+		return &web.Error{Status: http.StatusMethodNotAllowed, Code: "METHOD_NOT_ALLOWED", Title: "This cannot be done here",
+			Message: "The address is right, but not what was asked of it (" + web.Loggable(r.Method) + ").",
+			Header:  http.Header{"Allow": {strings.Join(allow, ", ")}}}
+	}
 }

@@ -51,12 +51,17 @@ func newBrowsers(keys [][]byte, name string, secure bool) *browsers {
 
 // Browser returns the browser of the request and, where it is new or its cookie
 // does not verify, makes one and sets its cookie. ErrCookie when it comes twice.
+// A POST sets none: one from another site comes without the cookie that the
+// browser has, and would replace it.
 func (s *Sessions) Browser(w http.ResponseWriter, r *http.Request) (*Browser, error) {
 	b, err := s.browsers.read(r)
 	if err != nil || b != nil {
 		return b, err
 	}
 	b = newBrowser(secret.Token())
+	if r.Method == http.MethodPost {
+		return b, nil
+	}
 	return b, s.browsers.save(w, r, b)
 }
 

@@ -23,7 +23,6 @@ import (
 	"strings"
 	"time"
 
-	"idp/internal/audit"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -185,7 +184,7 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request, c *Current) error
 	}
 	if c != nil {
 		info := web.InfoFrom(r.Context())
-		entry := store.Entry{Event: audit.SignedOut, Actor: c.User.Name, UserID: c.User.ID, Name: c.User.Name, SessionID: c.Session.ID,
+		entry := store.Entry{Actor: c.User.Name, UserID: c.User.ID, Name: c.User.Name, SessionID: c.Session.ID,
 			Address: info.Client.String(), RequestID: info.RequestID}
 		if err := s.Store.EndSession(r.Context(), c.Session.ID, entry); err != nil {
 			return err

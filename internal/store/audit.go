@@ -28,7 +28,8 @@ type Filter struct {
 	Limit  int    // 1 to 1,000; 0: 100
 }
 
-// Audit adds an entry for something that changed no row (a failed login).
+// Audit adds an entry for something that changed no row (a failed login): the
+// only one whose event the caller names.
 func (s *Store) Audit(ctx context.Context, e Entry) error {
 	return s.db.single(ctx, func(t tx) error { return s.writeEntry(t, e, e.Event) })
 }
@@ -58,12 +59,10 @@ func pageSize(limit int) int64 {
 }
 
 // writeEntry adds e to the audit log in the transaction of the change it tells
-// of. A caller that names no event gets the function's own: there is no way to
-// change trust without a trace.
+// of. The event is the function's own, whatever the caller says: there is no way
+// to change trust without a trace, or under another name.
 func (s *Store) writeEntry(t tx, e Entry, event string) error {
-	if e.Event == "" {
-		e.Event = event
-	}
+	e.Event = event
 	if e.At == 0 {
 		e.At = s.Now()
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"idp/internal/audit"
@@ -83,18 +82,5 @@ func (s *Store) clientChanged(t tx, e Entry, event string, now Millis) error {
 	if err != nil {
 		return err
 	}
-	if err := bumpVersion(t, "clients"); err != nil {
-		return err
-	}
 	return s.writeEntry(t, e, event)
-}
-
-// ClientsVersion changes whenever a relying party of the database does: a cheap
-// question whether to read again.
-func (s *Store) ClientsVersion(ctx context.Context) (version int64, err error) {
-	err = s.queryRow(ctx, []any{&version}, `SELECT value FROM versions WHERE name = 'clients'`)
-	if errors.Is(err, ErrNotFound) {
-		return 0, nil
-	}
-	return version, err
 }

@@ -125,10 +125,3 @@ func (s *Store) ClearGuesses(ctx context.Context, name string) error {
 	_, err := s.exec(ctx, `DELETE FROM guesses WHERE name = $1`, name)
 	return err
 }
-
-// GuessesOf counts the wrong guesses at a name that still count.
-func (s *Store) GuessesOf(ctx context.Context, name string) (failed int, err error) {
-	var n int64
-	err = s.queryRow(ctx, []any{&n}, `SELECT COUNT(*) FROM guesses WHERE name = $1 AND failed AND expires_at > $2`, name, s.Now())
-	return int(n), err
-}

@@ -1,28 +1,6 @@
 package store
 
-import (
-	"context"
-
-	"idp/internal/audit"
-)
-
-// AddIdentity lets a source outside stand for an existing user. ErrConflict:
-// the identity is another's, or his already.
-func (s *Store) AddIdentity(ctx context.Context, i Identity, e Entry) error {
-	if e.UserID == "" {
-		e.UserID = i.UserID
-	}
-	return s.db.write(ctx, func(t tx) error {
-		var id string
-		if err := t.QueryRow([]any{&id}, `SELECT id FROM users WHERE id = $1`, i.UserID); err != nil {
-			return err
-		}
-		if err := s.insertIdentity(t, i); err != nil {
-			return err
-		}
-		return s.writeEntry(t, e, audit.IdentityAdded)
-	})
-}
+import "context"
 
 func (s *Store) insertIdentity(t tx, i Identity) error {
 	n, err := t.Exec(`

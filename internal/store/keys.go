@@ -44,6 +44,14 @@ func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiredAt, exp
 	})
 }
 
+// ResealSigningKey replaces the sealed form of an unchanged key; nothing happens
+// when another node has replaced it meanwhile. It changes no trust, so there is
+// no audit row.
+func (s *Store) ResealSigningKey(ctx context.Context, kid string, old, sealed []byte) error {
+	_, err := s.exec(ctx, `UPDATE signing_keys SET sealed = $1 WHERE kid = $2 AND sealed = $3`, sealed, kid, old)
+	return err
+}
+
 func (s *Store) keyChanged(t tx, kid string, e Entry, event string) error {
 	if e.Name == "" {
 		e.Name = kid

@@ -89,12 +89,6 @@ func (s *Store) MarkRechallenged(ctx context.Context, id string) (first bool, er
 	return n == 1, err
 }
 
-// SetLoginRequestState keeps the state of a SPNEGO exchange between two requests.
-func (s *Store) SetLoginRequestState(ctx context.Context, id string, state []byte) error {
-	return s.execOne(ctx, `
-		UPDATE login_requests SET state = $1 WHERE id = $2 AND consumed_at = 0 AND expires_at > $3`, state, id, s.Now())
-}
-
 // loginDone writes who logged in into the login request, for the browser that
 // began it only.
 func loginDone(t tx, in StartSession, now Millis) error {

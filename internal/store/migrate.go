@@ -60,7 +60,7 @@ func migrateSQLite(ctx context.Context, path, dsn string, log *slog.Logger) (err
 // until unlock, or until this process ends. The folder and not the file: SQLite's
 // own locks on the file would be lost with the closing of any handle to it.
 func lockFolder(ctx context.Context, dir string) (unlock func() error, err error) {
-	f, err := os.Open(dir) // #nosec G304 -- the administrator's path
+	f, err := os.Open(dir) //nolint:gosec // the administrator's path
 	if err != nil {
 		return nil, err
 	}

@@ -149,7 +149,7 @@ func retry(run func() error) error {
 		if try == maxTries {
 			return fmt.Errorf("given up after %d tries: %w", try, err)
 		}
-		time.Sleep(time.Duration(rand.Int64N(int64(time.Millisecond) << try))) // #nosec G404 -- jitter
+		time.Sleep(time.Duration(rand.Int64N(int64(time.Millisecond) << try))) //nolint:gosec // jitter
 	}
 }
 

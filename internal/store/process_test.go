@@ -47,7 +47,7 @@ func child(url, what string) error {
 
 func startChild(t *testing.T, url, what string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0]) // #nosec G204
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "STORE_CHILD_URL="+url, "STORE_CHILD="+what)
 	out, err := cmd.StdoutPipe()
 	must(t, err)

@@ -33,7 +33,11 @@ type Rotate struct {
 	Now           Millis
 	IdleExpiresAt Millis        // of the successor
 	Grace         time.Duration // the token before the current one still yields the current one for so long
-	Entry         Entry         // address, request id … of the audit row for a reuse
+	// Check may refuse for the caller's own reasons; its error is returned as it
+	// is, and the token stays unused. It runs inside the transaction: no I/O, no
+	// crypto. nil: nothing more to check.
+	Check func(Grant, User) error
+	Entry Entry // address, request id … of the audit row for a reuse
 }
 
 // rotation is what an operation found out.
@@ -49,6 +53,7 @@ type rotation struct {
 // successor again: answers get lost, and browsers ask twice. An older one is
 // ErrReused, and family and grant are revoked. ErrNotFound: unknown, expired or
 // revoked, the user is disabled, or the session the grant lives by has ended.
+// Whatever is refused, Check's own refusals included, uses nothing up.
 func (s *Store) RotateRefresh(ctx context.Context, r Rotate) (*RefreshFamily, *Grant, *User, error) {
 	var out rotation
 	err := s.db.write(ctx, func(t tx) error {
@@ -60,8 +65,12 @@ func (s *Store) RotateRefresh(ctx context.Context, r Rotate) (*RefreshFamily, *G
 		if err != nil || out.reused {
 			return err
 		}
-		return t.QueryRow(append(out.grant.dest(), out.user.dest()...), `SELECT `+grantColumns+`, `+userColumns+liveGrant,
+		err = t.QueryRow(append(out.grant.dest(), out.user.dest()...), `SELECT `+grantColumns+`, `+userColumns+liveGrant,
 			r.Now, out.family.GrantID)
+		if err != nil || r.Check == nil {
+			return err
+		}
+		return r.Check(out.grant, out.user)
 	})
 	if err == nil && out.reused {
 		s.tokens.revision.Add(1)

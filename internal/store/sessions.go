@@ -82,15 +82,6 @@ func (s *Store) SessionBySecret(ctx context.Context, hash []byte, now Millis) (*
 	return sess, u, nil
 }
 
-// SessionByID finds a session by its sid, one that has expired included.
-func (s *Store) SessionByID(ctx context.Context, id string) (*Session, error) {
-	sess := &Session{}
-	if err := s.queryRow(ctx, sess.dest(), `SELECT `+sessionColumns+` FROM sessions s WHERE s.id = $1`, id); err != nil {
-		return nil, err
-	}
-	return sess, nil
-}
-
 // TouchSession moves the idle limit; never backwards.
 func (s *Store) TouchSession(ctx context.Context, id string, seenAt, idleExpiresAt Millis) error {
 	_, err := s.exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = $2 WHERE id = $3 AND seen_at < $1`, seenAt, idleExpiresAt, id)
@@ -128,29 +119,6 @@ func (s *Store) SessionsOf(ctx context.Context, userID string) ([]Session, error
 		SELECT `+sessionColumns+` FROM sessions s
 		WHERE s.user_id = $1 AND s.expires_at > $2 AND s.idle_expires_at > $2
 		ORDER BY s.created_at DESC, s.id`, userID, s.Now())
-}
-
-// EndSessionsOf ends every session of a user and returns how many there were.
-func (s *Store) EndSessionsOf(ctx context.Context, userID string, e Entry) (ended int, err error) {
-	err = s.revoking(ctx, func(t tx) error {
-		var ids []string
-		err := t.Query(func(scan scanFunc) error {
-			var id string
-			defer func() { ids = append(ids, id) }()
-			return scan(&id)
-		}, `SELECT id FROM sessions WHERE user_id = $1`, userID)
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			if err := s.endSession(t, id, e); err != nil {
-				return err
-			}
-		}
-		ended = len(ids)
-		return nil
-	})
-	return ended, err
 }
 
 // VisitedClients lists the relying parties that a session gave a code to.

@@ -49,7 +49,7 @@ func TestLoggingInAgainChangesTheSecretAndKeepsTheSid(t *testing.T) {
 		must(t, w.StartSession(ctx, store.StartSession{Session: again}))
 		_, _, err := w.SessionBySecret(ctx, sess.SecretHash, w.Now())
 		want(t, err, store.ErrNotFound)
-		got, err := w.SessionByID(ctx, sess.ID)
+		got, _, err := w.SessionBySecret(ctx, again.SecretHash, w.Now())
 		must(t, err)
 		if d := cmp.Diff(&again, got); d != "" {
 			t.Error(d)
@@ -57,7 +57,7 @@ func TestLoggingInAgainChangesTheSecretAndKeepsTheSid(t *testing.T) {
 		stolen := w.newSession(mallory)
 		stolen.ID = sess.ID
 		want(t, w.StartSession(ctx, store.StartSession{Session: stolen}), store.ErrNotFound)
-		if got, _ := w.SessionByID(ctx, sess.ID); got.UserID != alice.ID {
+		if _, u, err := w.SessionBySecret(ctx, again.SecretHash, w.Now()); err != nil || u.ID != alice.ID {
 			t.Error("another user took the session over")
 		}
 	})
@@ -78,7 +78,7 @@ func TestAnotherUserEndsTheSessionBefore(t *testing.T) {
 		must(t, err)
 		start.BrowserHash = l.BrowserHash
 		must(t, w.StartSession(ctx, start))
-		_, err = w.SessionByID(ctx, old.ID)
+		_, _, err = w.SessionBySecret(ctx, old.SecretHash, w.Now())
 		want(t, err, store.ErrNotFound)
 		_, _, err = w.TokenState(ctx, grant.ID, "", w.Now())
 		want(t, err, store.ErrNotFound)
@@ -120,23 +120,30 @@ func TestSignOutRevokesAllButOfflineGrants(t *testing.T) {
 	})
 }
 
-func TestEndingAllSessionsOfAUserLeavesTheOthers(t *testing.T) {
+func TestSessionsOfAUserAreTheLiveOnesAndNobodyElses(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		alice, bob := w.user("alice"), w.user("bob")
-		w.login(alice)
-		w.login(alice)
+		first := w.login(alice)
+		w.pass(time.Second)
+		second := w.login(alice)
 		w.login(bob)
 		list, err := w.SessionsOf(ctx, alice.ID)
 		must(t, err)
-		ended, err := w.EndSessionsOf(ctx, alice.ID, store.Entry{Actor: "admin"})
-		must(t, err)
+		if d := cmp.Diff([]store.Session{second, first}, list); d != "" {
+			t.Error(d)
+		}
+		must(t, w.EndSession(ctx, second.ID, store.Entry{}))
 		left, err := w.SessionsOf(ctx, alice.ID)
 		must(t, err)
 		others, err := w.SessionsOf(ctx, bob.ID)
 		must(t, err)
-		if len(list) != 2 || ended != 2 || len(left) != 0 || len(others) != 1 {
-			t.Errorf("had %d, ended %d, left %d, others %d", len(list), ended, len(left), len(others))
+		if len(left) != 1 || left[0].ID != first.ID || len(others) != 1 {
+			t.Errorf("left %+v, others %+v", left, others)
+		}
+		w.pass(time.Hour)
+		if idle, err := w.SessionsOf(ctx, alice.ID); err != nil || len(idle) != 0 {
+			t.Errorf("idle sessions are listed: %+v, %v", idle, err)
 		}
 	})
 }
@@ -146,13 +153,13 @@ func TestLoginRequestBelongsToOneBrowserAndIsUsedOnce(t *testing.T) {
 		ctx := t.Context()
 		sess := w.login(w.user("alice"))
 		l := w.pending([]byte("browser"))
+		l.State = []byte("state")
 		must(t, w.CreateLoginRequest(ctx, l))
 		_, err := w.LoginRequest(ctx, l.ID, []byte("another"))
 		want(t, err, store.ErrNotFound)
 		_, err = w.ConsumeLoginRequest(ctx, l.ID, l.BrowserHash, "") // nobody has logged in yet
 		want(t, err, store.ErrNotFound)
 		must(t, w.FailLoginRequest(ctx, l.ID, "bad_password", "alice"))
-		must(t, w.SetLoginRequestState(ctx, l.ID, []byte("state")))
 		for _, first := range []bool{true, false} {
 			got, err := w.MarkRechallenged(ctx, l.ID)
 			if err != nil || got != first {
@@ -161,7 +168,7 @@ func TestLoginRequestBelongsToOneBrowserAndIsUsedOnce(t *testing.T) {
 		}
 		got, err := w.LoginRequest(ctx, l.ID, l.BrowserHash)
 		must(t, err)
-		if got.Reason != "bad_password" || got.Username != "alice" || string(got.State) != "state" || !got.Rechallenged {
+		if got.Reason != "bad_password" || got.Username != "alice" || len(got.State) != 0 || !got.Rechallenged {
 			t.Errorf("got %+v", got)
 		}
 		must(t, w.StartSession(ctx, store.StartSession{Session: sess, LoginRequestID: l.ID, BrowserHash: l.BrowserHash}))

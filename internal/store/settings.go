@@ -28,10 +28,9 @@ func (s *Store) PutSettingOnce(ctx context.Context, name string, value []byte) (
 	return s.Setting(ctx, name)
 }
 
-// bumpVersion counts a change of a kind of rows.
-func bumpVersion(t tx, name string) error {
-	_, err := t.Exec(`
-		INSERT INTO versions (name, value) VALUES ($1, 1)
-		ON CONFLICT (name) DO UPDATE SET value = versions.value + 1`, name)
+// ReplaceSetting sets a value in the place of old; nothing happens when another
+// node has replaced it meanwhile.
+func (s *Store) ReplaceSetting(ctx context.Context, name string, old, value []byte) error {
+	_, err := s.exec(ctx, `UPDATE settings SET value = $1 WHERE name = $2 AND value = $3`, value, name, old)
 	return err
 }

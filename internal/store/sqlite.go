@@ -43,7 +43,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqlite, er
 	// As durable as fsync for a file whose size it also writes, and cheaper: the
 	// time stamps need not reach the disk. Only Linux and the BSDs have it.
 	if _, err := modernc.Fdatasync(true); err != nil {
-		log.DebugContext(ctx, "sqlite syncs with fsync", "error", err)
+		log.DebugContext(ctx, "sqlite syncs with fsync", "err", err)
 	}
 	dsn := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + "?" + pragmas
 	if err := migrateSQLite(ctx, path, dsn, log); err != nil {
@@ -66,7 +66,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqlite, er
 // beside it (-wal, -shm) inherit. It never opens an existing file: closing it
 // again would drop the locks this process has on it.
 func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) // #nosec G304 -- the administrator's path
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the administrator's path
 	if errors.Is(err, os.ErrExist) {
 		return nil
 	}

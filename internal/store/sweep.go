@@ -60,7 +60,7 @@ func (s *Store) RunSweeper(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		if err := s.sweepOnce(ctx, holder); err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
-			s.log.ErrorContext(ctx, "sweeping the database failed", "error", err)
+			s.log.ErrorContext(ctx, "sweeping the database failed", "err", err)
 		}
 		select {
 		case <-tick.C:

@@ -171,7 +171,7 @@ type SigningKey struct {
 type Entry struct {
 	ID        string // set by the store: sorts by time
 	At        Millis
-	Event     string // "login", "login_failed", "client_added" …
+	Event     string // "login", "client_added" …: set by the store; of Audit, by its caller
 	Reason    string // reason code of a failure
 	Actor     string // who did it: user name, "cli:root", "config"
 	UserID    string

@@ -94,9 +94,9 @@ func (m *Mapping) User(ctx context.Context, p Principal) (*store.User, error) {
 		return nil, ErrNotAPerson
 	}
 	name := m.Realms[i].fold(p.Components[0], p.SID != "")
-	id := store.Identity{Source: "kerberos:" + p.Realm, Key: name}
+	id := store.Identity{Source: "kerberos:" + p.Realm, Key: "name:" + name}
 	if p.SID != "" {
-		id.Key = p.SID
+		id.Key = "sid:" + p.SID
 	}
 	if i > 0 {
 		name += "@" + p.Realm
@@ -127,7 +127,7 @@ func (m *Mapping) findOrMake(ctx context.Context, id store.Identity, name, fullN
 		return nil, err
 	}
 	made, err := m.Store.CreateUser(ctx, store.User{Name: name, FullName: fullName}, &id,
-		store.Entry{Event: audit.UserAdded, Actor: audit.ActorServer, Name: name, Detail: id.Source})
+		store.Entry{Actor: audit.ActorServer, Name: name, Detail: id.Source})
 	if err == nil {
 		return &made, nil
 	}

@@ -108,7 +108,7 @@ func TestFormsAreBoundedAndPlain(t *testing.T) {
 func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 	p := newPages(t)
 	for _, https := range []bool{false, true} {
-		h := Chain(p.Handle(p.ServeNotFound), ChainConfig{Log: slog.New(slog.DiscardHandler), Pages: p, HTTPS: https})
+		h := Chain(p.Handle(p.ServeNotFound), ChainConfig{Log: slog.New(slog.DiscardHandler), Pages: p, Issuer: map[bool]string{false: "http://localhost", true: "https://sso.example.com"}[https]})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/nowhere", nil))
 		for name, want := range map[string]string{

@@ -24,7 +24,7 @@ type ChainConfig struct {
 	Log            *slog.Logger
 	Pages          *Pages
 	TrustedProxies []netip.Prefix // whose Forwarded and X-Forwarded-* are believed
-	HTTPS          bool           // the issuer is https: HSTS
+	Issuer         string         // begins every redirect to ourselves; https: HSTS
 }
 
 // Chain puts the middleware in front of the routes, outermost first: request id
@@ -45,11 +45,11 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	x := &exchange{Context: ctx}
 	x.recorder.ResponseWriter = w
-	x.info.RequestID = newRequestID()
+	x.info.RequestID, x.info.issuer = newRequestID(), c.Issuer
 	r = r.WithContext(x)
 	defer c.finish(x, r, start)
 	c.proxies.identify(r, &x.info)
-	setSecurityHeaders(w.Header(), c.HTTPS)
+	setSecurityHeaders(w.Header(), strings.HasPrefix(c.Issuer, "https:"))
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody) // w itself: the reader tells it to close the connection
 	}

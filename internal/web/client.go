@@ -36,6 +36,9 @@ func (p *proxies) identify(r *http.Request, info *Info) {
 	info.Client = peer
 	trusted := p.trusts(peer)
 	if !sift(r.Header, trusted) {
+		// A proxy that names nobody may have been told to drop the name
+		// ("Connection: X-Forwarded-For").
+		info.Outside = trusted
 		return
 	}
 	if !trusted {

@@ -45,7 +45,7 @@ type LogoutPage struct {
 }
 
 // SignedOutPage tells that somebody is signed out.
-type SignedOutPage struct{ Site *Site }
+type SignedOutPage struct{}
 
 // DeniedPage tells a user that a site is not for them.
 type DeniedPage struct {

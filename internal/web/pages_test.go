@@ -338,7 +338,7 @@ func BenchmarkChain(b *testing.B) {
 	r := httptest.NewRequest(http.MethodGet, "/jwks", nil)
 	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"bench"}, "Accept-Encoding": {"gzip"}, "Authorization": {"Bearer x"}}
 	for name, h := range map[string]http.Handler{
-		"bare": mux, "chain": Chain(mux, ChainConfig{Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Pages: p, HTTPS: true}),
+		"bare": mux, "chain": Chain(mux, ChainConfig{Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Pages: p, Issuer: "https://sso.example.com"}),
 	} {
 		b.Run(name, func(b *testing.B) {
 			w := &blackhole{h: http.Header{}}

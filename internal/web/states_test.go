@@ -34,7 +34,7 @@ func states() []state {
 		{"error", "error", 400, ErrorPage{Title: "This link has expired", Message: "This login was already used, is too old, or was started in another browser.",
 			Hint: "Start again from the site you came from.", Links: []Link{{"Go to your account", "/account"}}, Reference: login.Reference}},
 		{"logout", "logout", 200, LogoutPage{FormToken: "token", User: "alice", Site: wiki, Fields: map[string]string{"state": "x"}}},
-		{"signedout", "signedout", 200, SignedOutPage{Site: wiki}},
+		{"signedout", "signedout", 200, SignedOutPage{}},
 		{"denied", "denied", 403, DeniedPage{User: "alice", Site: wiki, OtherURL: "/login", BackURL: "https://wiki.example.com/", Reference: login.Reference}},
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -71,7 +72,8 @@ type Info struct {
 	Detail   string
 	Err      error
 
-	gone bool // the client left before it was answered
+	issuer string // begins redirects to ourselves
+	gone   bool   // the client left before it was answered
 }
 
 type infoKey struct{}
@@ -126,11 +128,42 @@ func badForm(err error) error {
 		Message: "What your browser sent is not a form of ours.", Hint: "Go back, reload the page, and try again.", Err: err}
 }
 
-// Redirect answers with a redirect and no body.
-func Redirect(w http.ResponseWriter, _ *http.Request, status int, url string) error {
+// Redirect answers with a redirect and no body. A path of ours becomes absolute,
+// from the issuer: a browser that was sent here by a link with a name and
+// password in it (https://mallory:secret@sso.example.com/…) would take them
+// along to a relative address, and answer our prompt with them.
+func Redirect(w http.ResponseWriter, r *http.Request, status int, url string) error {
+	if strings.HasPrefix(url, "/") {
+		url = InfoFrom(r.Context()).issuer + url
+	}
 	w.Header().Set("Location", url)
 	w.WriteHeader(status)
 	return nil
+}
+
+// Navigation reports whether somebody opens a page, or a program that sends no
+// Fetch metadata asks plainly. What a script, a picture or a frame of another
+// site asks for is not challenged for a ticket and starts no login.
+func Navigation(r *http.Request) bool {
+	if !FromBrowser(r) {
+		return r.Method == http.MethodGet && r.Header.Get("X-Requested-With") == ""
+	}
+	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+}
+
+// FromBrowser reports whether a request carries Fetch metadata, as those of all
+// browsers since 2023 do.
+func FromBrowser(r *http.Request) bool {
+	h := r.Header
+	return h.Get("Sec-Fetch-Mode") != "" || h.Get("Sec-Fetch-Dest") != "" || h.Get("Sec-Fetch-Site") != ""
+}
+
+// NotANavigation refuses to start a login for what is no page.
+func NotANavigation() error {
+	return &Error{
+		Status: http.StatusForbidden, Code: "NOT_A_NAVIGATION", Title: "Log in by opening the page",
+		Message: "This address logs people in when they open it as a page, not when a script, a picture or a frame asks for it.",
+	}
 }
 
 // JSON answers with v.
