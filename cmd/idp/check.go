@@ -9,7 +9,6 @@ import (
 
 	"idp/internal/config"
 	"idp/internal/kerberos"
-	"idp/internal/oidc"
 )
 
 func (c *cli) check() *cobra.Command {
@@ -17,14 +16,14 @@ func (c *cli) check() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check the configuration and print every problem at once", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.load()
+			cfg, err := c.loadChecked()
 			var problems config.Problems
 			if err != nil && !errors.As(err, &problems) {
 				return err
 			}
 			var warnings []string
 			if err == nil {
-				problems, warnings = clientProblems(cfg), keytabWarnings(cfg)
+				warnings = checkWarnings(cfg)
 			}
 			if asJSON {
 				if err := printCheck(cmd, problems, warnings); err != nil {
@@ -47,27 +46,18 @@ func (c *cli) check() *cobra.Command {
 	return cmd
 }
 
-// clientProblems are the rules of relying parties that package oidc knows.
-func clientProblems(cfg *config.Config) config.Problems {
-	var out config.Problems
-	for i := range cfg.Clients {
-		for _, err := range oidc.CheckClient(&cfg.Clients[i]) {
-			out = append(out, config.Problem{File: cfg.Path, Line: cfg.LineOf(fmt.Sprintf("$.clients[%d].client_id", i)),
-				Key: "clients: " + cfg.Clients[i].ClientID, Text: err.Error()})
+// checkWarnings are what does not stop the server: a keytab that cannot be used,
+// a key that does nothing yet.
+func checkWarnings(cfg *config.Config) (warnings []string) {
+	if cfg.HasKerberos {
+		if err := kerberos.Check(cfg.Kerberos); err != nil {
+			warnings = append(warnings, "no login by ticket: "+err.Error())
 		}
 	}
-	return out
-}
-
-// keytabWarnings: a keytab that cannot be used does not stop the server.
-func keytabWarnings(cfg *config.Config) []string {
-	if !cfg.HasKerberos {
-		return nil
+	if cfg.MetricsListen != "" {
+		warnings = append(warnings, "metrics_listen: there are no metrics yet; nothing listens there")
 	}
-	if err := kerberos.Check(cfg.Kerberos); err != nil {
-		return []string{"no login by ticket: " + err.Error()}
-	}
-	return nil
+	return warnings
 }
 
 func printCheck(cmd *cobra.Command, problems config.Problems, warnings []string) error {

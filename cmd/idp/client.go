@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"idp/internal/audit"
 	"idp/internal/oidc"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -50,12 +49,13 @@ func (c *cli) clientAdd() *cobra.Command {
 	f.StringSliceVar(&cl.GrantTypes, "grant-types", []string{"authorization_code"}, "authorization_code, refresh_token, client_credentials")
 	f.StringVar(&cl.Scope, "scope", "", `what it may ask for (default "openid profile email groups")`)
 	f.StringVar(&cl.TokenEndpointAuthMethod, "auth-method", "", "client_secret_basic (default) or client_secret_post")
-	f.BoolVar(&public, "public", false, "an app without a secret (browser, phone, desktop)")
+	f.BoolVar(&public, "public", false, "a relying party without a secret (in a browser, on a phone or desktop)")
 	f.BoolVar(&untrusted, "untrusted", false, "ask people for consent")
 	f.StringSliceVar(&cl.AllowGroups, "allow-group", nil, "only members may log in there")
 	f.StringSliceVar(&cl.Groups, "groups", nil, "which of a user's groups it may see: names or prefix* (default all)")
 	f.StringVar(&cl.IDTokenAlg, "id-token-alg", "ES256", "ES256 (fast) or RS256 (what some libraries insist on)")
 	f.BoolVar(&cl.ClaimsInIDToken, "claims-in-id-token", false, "put scope claims into the ID token (Kubernetes reads nothing else)")
+	cmd.MarkFlagsMutuallyExclusive("public", "auth-method")
 	return cmd
 }
 
@@ -65,7 +65,7 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 			return fmt.Errorf("the configuration file owns %q; change it there", cl.ClientID)
 		}
 	}
-	err := o.store.AddClient(o.ctx, cl, store.Entry{Event: audit.ClientAdded, Actor: o.actor, ClientID: cl.ClientID})
+	err := o.store.AddClient(o.ctx, cl, store.Entry{Actor: o.actor, ClientID: cl.ClientID})
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("there is a relying party %q already; idp client show %s", cl.ClientID, cl.ClientID)
 	}
@@ -142,7 +142,7 @@ func (c *cli) clientRemove() *cobra.Command {
 	return &cobra.Command{
 		Use: "remove CLIENT_ID", Short: "Remove a relying party and revoke what it was given", Args: cobra.ExactArgs(1),
 		RunE: c.withStore(func(o opened, args []string) error {
-			err := o.store.RemoveClient(o.ctx, args[0], store.Entry{Event: audit.ClientRemoved, Actor: o.actor, ClientID: args[0]})
+			err := o.store.RemoveClient(o.ctx, args[0], store.Entry{Actor: o.actor, ClientID: args[0]})
 			if !errors.Is(err, store.ErrNotFound) {
 				return err
 			}

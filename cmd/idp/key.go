@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"idp/internal/audit"
 	"idp/internal/store"
 )
 
@@ -52,7 +51,7 @@ func (c *cli) keyRotate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := k.Rotate(o.ctx, store.Entry{Event: audit.KeyAdded, Actor: o.actor}); err != nil {
+			if err := k.Rotate(o.ctx, store.Entry{Actor: o.actor}); err != nil {
 				return err
 			}
 			fmt.Fprintln(o.cmd.OutOrStdout(), "new keys are published; idp key list shows from when they sign")

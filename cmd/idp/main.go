@@ -13,11 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"idp/internal/config"
+	"idp/internal/server"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := root().ExecuteContext(ctx); err != nil {
 		report(err)
 		os.Exit(1) //nolint:gocritic // stop has nothing left to undo
@@ -60,4 +62,18 @@ func root() *cobra.Command {
 // load reads the configuration that --config names.
 func (c *cli) load() (*config.Config, error) {
 	return config.Load(config.Find(c.configFile), os.Environ())
+}
+
+// loadChecked reads it and asks every part that uses it, so that all problems are
+// said at once.
+func (c *cli) loadChecked() (*config.Config, error) {
+	cfg, err := c.load()
+	var problems config.Problems
+	if cfg == nil || (err != nil && !errors.As(err, &problems)) {
+		return nil, err
+	}
+	if problems = problems.With(server.Check(cfg)); len(problems) > 0 {
+		return nil, problems
+	}
+	return cfg, nil
 }

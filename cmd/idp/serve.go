@@ -12,14 +12,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"idp/internal/config"
 	"idp/internal/server"
 )
 
 func (c *cli) serve() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Run the server", Args: cobra.NoArgs,
-		Long: "Run the server until SIGTERM or Ctrl-C, which let requests under way finish.\n" +
+		Long: "Run the server until SIGTERM or Ctrl-C: for 3 seconds it tells load balancers that it leaves,\n" +
+			"then lets requests under way finish. A second signal ends it at once.\n" +
 			"SIGHUP reads the configuration again: if all of it is sound it takes effect, else nothing changes.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.runServe(cmd.Context()) },
 	}
@@ -29,7 +29,10 @@ func (c *cli) runServe(ctx context.Context) error {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	slog.SetDefault(log)
 	collectSeldom()
-	cfg, err := c.load()
+	hangup := make(chan os.Signal, 1) // first of all: a SIGHUP that nobody catches ends the process
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	cfg, err := c.loadChecked()
 	if err != nil {
 		return err
 	}
@@ -42,7 +45,7 @@ func (c *cli) runServe(ctx context.Context) error {
 			log.Error("closing the database", "err", err)
 		}
 	}()
-	go c.reloadOnHangup(ctx, s, log)
+	go c.reloadOnHangup(ctx, hangup, s, log)
 	return s.Serve(ctx, cfg, func(addr net.Addr) {
 		log.Info("serving", "issuer", cfg.Issuer, "address", addr.String(), "config", cfg.Path)
 		if cfg.Path == "" {
@@ -75,10 +78,7 @@ Then write an idp.yaml with your issuer and Kerberos realm: see README.md. "idp 
 
 `
 
-func (c *cli) reloadOnHangup(ctx context.Context, s *server.Server, log *slog.Logger) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (c *cli) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, s *server.Server, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -94,7 +94,7 @@ func (c *cli) reloadOnHangup(ctx context.Context, s *server.Server, log *slog.Lo
 }
 
 func (c *cli) reload(ctx context.Context, s *server.Server) error {
-	cfg, err := config.Load(config.Find(c.configFile), os.Environ())
+	cfg, err := c.loadChecked()
 	if err != nil {
 		return err
 	}

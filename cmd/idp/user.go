@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"idp/internal/audit"
 	"idp/internal/config"
 	"idp/internal/server"
 	"idp/internal/store"
@@ -18,17 +17,17 @@ func (c *cli) user() *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "Make, list and change users"}
 	cmd.AddCommand(c.userAdd(), c.userList(), c.userPasswd(),
 		c.userChange("disable NAME", "End a user's sessions and refuse new ones", func(o opened, u *store.User) error {
-			return o.store.SetDisabled(o.ctx, u.ID, true, o.entry(audit.UserDisabled, u))
+			return o.store.SetDisabled(o.ctx, u.ID, true, o.entry(u))
 		}),
 		c.userChange("enable NAME", "Let a disabled user log in again", func(o opened, u *store.User) error {
-			return o.store.SetDisabled(o.ctx, u.ID, false, o.entry(audit.UserEnabled, u))
+			return o.store.SetDisabled(o.ctx, u.ID, false, o.entry(u))
 		}),
 		c.userAdmin())
 	return cmd
 }
 
-func (o opened) entry(event string, u *store.User) store.Entry {
-	return store.Entry{Event: event, Actor: o.actor, UserID: u.ID, Name: u.Name}
+func (o opened) entry(u *store.User) store.Entry {
+	return store.Entry{Actor: o.actor, UserID: u.ID, Name: u.Name}
 }
 
 func (c *cli) userAdd() *cobra.Command {
@@ -63,7 +62,7 @@ func (c *cli) userAdd() *cobra.Command {
 	f.StringVar(&u.Email, "email", "", "mail address")
 	f.StringVar(&u.FullName, "name", "", "full name")
 	f.StringArrayVar(&u.Groups, "group", nil, "group; may be repeated")
-	f.BoolVar(&u.Admin, "admin", false, "may administer idp")
+	f.BoolVar(&u.Admin, "admin", false, "will administer idp, once it has admin pages; nothing reads it yet")
 	_ = cmd.MarkFlagRequired("password-file")
 	return cmd
 }
@@ -157,8 +156,8 @@ func (c *cli) userChange(use, short string, change func(opened, *store.User) err
 
 func (c *cli) userAdmin() *cobra.Command {
 	remove := false
-	cmd := c.userChange("admin NAME", "Make a user an administrator, or with --remove an ordinary user", func(o opened, u *store.User) error {
-		return o.store.SetAdmin(o.ctx, u.ID, !remove, o.entry(audit.UserAdmin, u))
+	cmd := c.userChange("admin NAME", "Make a user an administrator (once idp has admin pages), or with --remove an ordinary user", func(o opened, u *store.User) error {
+		return o.store.SetAdmin(o.ctx, u.ID, !remove, o.entry(u))
 	})
 	cmd.Flags().BoolVar(&remove, "remove", false, "take the right away")
 	return cmd

@@ -34,7 +34,7 @@ type checks struct {
 }
 
 func (k *checks) add(path, text, hint string) {
-	k.found = append(k.found, Problem{Line: k.c.lines[path], Key: key(path), Text: text, Hint: hint})
+	k.found = append(k.found, k.c.Problem(path, text, hint))
 }
 
 // file checks that a file that is named can be read.
@@ -71,6 +71,11 @@ func (k *checks) listen() {
 	if _, _, err := net.SplitHostPort(k.c.Listen); err != nil {
 		k.add("$.listen", fmt.Sprintf("%q is not host:port", k.c.Listen), "127.0.0.1:8080 for one address, :8080 for all")
 	}
+	if k.c.MetricsListen != "" {
+		if _, _, err := net.SplitHostPort(k.c.MetricsListen); err != nil {
+			k.add("$.metrics_listen", fmt.Sprintf("%q is not host:port", k.c.MetricsListen), "127.0.0.1:9090")
+		}
+	}
 	if (k.c.TLS.Certificate == "") != (k.c.TLS.Key == "") {
 		k.add("$.tls", "needs both certificate and key", "")
 	}
@@ -104,6 +109,9 @@ func (k *checks) lifetimes() {
 }
 
 func (k *checks) kerberos() {
+	if k.c.Kerberos.MaxFailures == 0 {
+		k.add("$.kerberos.max_failures", "is zero", "at least 1: the first guess is a guess too")
+	}
 	for _, err := range k.c.Kerberos.Problems() {
 		var e *kerberos.ConfigError
 		if errors.As(err, &e) {
@@ -129,27 +137,15 @@ func (k *checks) users() {
 	}
 }
 
-// clients checks what concerns the file; package oidc checks each client's rules.
+// clients checks what concerns the file; package oidc knows each client's rules.
 func (k *checks) clients() {
 	seen := map[string]bool{}
 	for i, c := range k.c.Clients {
 		path := fmt.Sprintf("$.clients[%d]", i)
-		switch {
-		case c.ClientID == "":
-			k.add(path+".client_id", "is missing", "")
-		case seen[c.ClientID]:
+		if c.ClientID != "" && seen[c.ClientID] {
 			k.add(path+".client_id", fmt.Sprintf("%q is there twice", c.ClientID), "")
 		}
 		seen[c.ClientID] = true
-		switch {
-		case c.Public() && c.ClientSecretFile != "":
-			k.add(path+".client_secret_file", "a public client (token_endpoint_auth_method: none) has no secret", "")
-		case !c.Public() && c.ClientSecretFile == "" && c.TokenEndpointAuthMethod != "private_key_jwt":
-			k.add(path+".client_secret_file", "is missing", "a file with the secret on its first line, or token_endpoint_auth_method: none for a public client")
-		}
 		k.file(path+".client_secret_file", c.ClientSecretFile)
 	}
 }
-
-// LineOf is the line of a key of clients[i], for problems found elsewhere.
-func (c *Config) LineOf(path string) int { return c.lines[path] }

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"idp/internal/kerberos"
@@ -28,6 +29,7 @@ type Config struct {
 	Database       string          `yaml:"database"`        // sqlite:FILE or postgres://…
 	SecretKeyFile  string          `yaml:"secret_key_file"` // made with an empty database
 	TrustedProxies []netip.Prefix  `yaml:"trusted_proxies"` // whose Forwarded and X-Forwarded-* are believed
+	MetricsListen  string          `yaml:"metrics_listen"`  // host:port; accepted, there are no metrics yet
 	Brand          Brand           `yaml:"brand"`
 	Lifetimes      Lifetimes       `yaml:"lifetimes"`
 	Kerberos       kerberos.Config `yaml:"kerberos"`
@@ -36,10 +38,12 @@ type Config struct {
 
 	// Path is the file this came from; empty when there is none.
 	Path string `yaml:"-"`
-	// HasKerberos tells whether the file has a kerberos section at all.
+	// HasKerberos tells whether there is a kerberos section at all, in the file or
+	// by IDP_KERBEROS_… variables.
 	HasKerberos bool `yaml:"-"`
 
-	lines map[string]int // YAML path → line, for the problems found later
+	lines   map[string]int  // YAML path → line, for the problems found later
+	fromEnv map[string]bool // the variables that set something
 }
 
 // TLS names a certificate and its key, PEM; both are read again when changed.
@@ -120,7 +124,9 @@ func Find(named string) string {
 }
 
 // Load reads the file at path ("" for none), applies the environment and checks
-// the result. The error is Problems when anything is wrong with it.
+// the result. The error is Problems when anything is wrong with it. The Config
+// comes with them, so that more can be found in it, but must not be used; it is
+// nil when the file cannot be read at all.
 func Load(path string, environ []string) (*Config, error) {
 	c := Default()
 	c.Path = path
@@ -132,14 +138,32 @@ func Load(path string, environ []string) (*Config, error) {
 		}
 		c.lines, problems = decode(text, c)
 		_, c.HasKerberos = c.lines["$.kerberos"]
+		for i := range problems {
+			problems[i].File = path
+		}
 	}
-	problems = append(problems, environment(c, environ)...)
+	problems = append(problems, c.environment(environ)...)
 	c.resolvePaths()
 	problems = append(problems, c.check()...)
 	if len(problems) > 0 {
-		return nil, problems.in(path)
+		return c, problems.sorted()
 	}
 	return c, nil
+}
+
+// Problem is something wrong with the value at path ("$.clients[0].scope"), said
+// where it was set: by a variable, or in the file, whose line is that of the
+// value or, when it is missing, of what it should be in.
+func (c *Config) Problem(path, text, hint string) Problem {
+	name := "IDP_" + strings.ToUpper(strings.ReplaceAll(key(path), ".", "_"))
+	if c.fromEnv[name] {
+		return Problem{Key: name, Text: text, Hint: hint}
+	}
+	p := Problem{File: c.Path, Key: key(path), Text: text, Hint: hint}
+	for at := path; p.Line == 0 && at != "$" && at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
+		p.Line = c.lines[at]
+	}
+	return p
 }
 
 // IssuerURL is the parsed issuer; check has seen that it parses.

@@ -112,6 +112,58 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+func TestAProblemNamesWhereTheValueWasSet(t *testing.T) {
+	c, problems := load(t, "kerberoz: {}\nclients:\n  - client_id: a\n", "IDP_LISSEN=x", "IDP_LIFETIMES_CODE=soon", "IDP_ISSUER=nonsense")
+	if c == nil {
+		t.Fatal("no Config beside the Problems")
+	}
+	for prefix, want := range map[string]bool{
+		c.Path + ":1: kerberoz: ": true, "IDP_LISSEN: ": true, "IDP_LIFETIMES_CODE: ": true, "IDP_ISSUER: ": true, c.Path + ": ": false,
+	} {
+		if got := strings.Contains("\n"+problems.Error(), "\n"+prefix); got != want {
+			t.Errorf("a problem begins with %q: %v, want %v:\n%v", prefix, got, want, problems)
+		}
+	}
+	if p := c.Problem("$.clients[0].redirect_uris", "missing", ""); p.Line != 3 || p.Key != "clients[0].redirect_uris" {
+		t.Errorf("a missing key's problem: line %d, key %q, want the line of what it should be in", p.Line, p.Key)
+	}
+}
+
+func TestKerberosByTheEnvironmentAlone(t *testing.T) {
+	c, problems := load(t, "", "IDP_KERBEROS_BASIC_REALM=Example Ltd")
+	if problems != nil || !c.HasKerberos {
+		t.Errorf("problems %v, has section %v, want the section", problems, c.HasKerberos)
+	}
+}
+
+func TestKeysOfLaterVersionsAreKnown(t *testing.T) {
+	_, problems := load(t, `metrics_listen: 127.0.0.1:9090
+admin: {users: [], groups: []}
+upstreams: []
+ldap: {}
+smtp:
+factors: []
+resources: []
+forward_auth: []
+clients: [{client_id: wiki, exchange: [], ticket_exchange: []}]
+`)
+	if problems != nil {
+		t.Errorf("empty: %v, want no problem", problems)
+	}
+	_, problems = load(t, `admin: {users: [alice]}
+ldap: {url: ldaps://dc.example.com}
+factors: [{groups: [admins], acr: mfa}]
+users: [{name: bob, password_file: /dev/null, exchange: []}]
+clients:
+  - {client_id: wiki, exchange: [{audience: https://ledger.example.com}]}
+`)
+	for i, want := range []string{"admin: is not supported", "ldap: is not supported", "factors: is not supported", "users[0].exchange: unknown key", "clients[0].exchange: is not supported"} {
+		if i >= len(problems) || !strings.Contains(problems[i].Error(), want) {
+			t.Fatalf("problems\n%v\nwant %q as number %d", problems, want, i)
+		}
+	}
+}
+
 func TestEmptyAndNullKeepDefaults(t *testing.T) {
 	c, problems := load(t, "listen:\nkerberos:\n")
 	if problems != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,12 +56,21 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (p Problems) in(file string) Problems {
-	for i := range p {
-		p[i].File = file
-	}
+func (p Problems) sorted() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int { return a.Line - b.Line })
 	return p
+}
+
+// With adds what was found later, but for the keys that have a problem already:
+// a value that could not be read is not also missing.
+func (p Problems) With(more Problems) Problems {
+	all := slices.Clone(p)
+	for _, m := range more {
+		if !slices.ContainsFunc(p, func(one Problem) bool { return one.Key == m.Key }) {
+			all = append(all, m)
+		}
+	}
+	return all.sorted()
 }
 
 // decoder walks the file's tree beside the struct, so that one reading finds
@@ -163,6 +173,12 @@ func (d *decoder) mapping(path string, n ast.Node, v reflect.Value) {
 		name := token.Value
 		line := lineOf(pair.Key)
 		i, known := fields[name]
+		if !known && later[withoutIndex(path)+"."+name] {
+			if !isEmpty(pair.Value) {
+				d.problem(path+"."+name, line, "is not supported by this version yet", "leave it out or empty")
+			}
+			continue
+		}
 		if !known {
 			d.problem(path+"."+name, line, "unknown key", suggest(name, fields))
 			continue
@@ -174,6 +190,29 @@ func (d *decoder) mapping(path string, n ast.Node, v reflect.Value) {
 		d.value(path+"."+name, pair.Value, v.Field(i))
 		d.lines[path+"."+name] = line
 	}
+}
+
+// later are keys that no part of this version reads. They are known, so that a
+// file that leaves them empty loads; whoever fills one relies on it.
+var later = map[string]bool{
+	"$.admin": true, "$.upstreams": true, "$.ldap": true, "$.smtp": true, "$.factors": true, "$.resources": true, "$.forward_auth": true,
+	"$.clients[].exchange": true, "$.clients[].ticket_exchange": true,
+}
+
+var index = regexp.MustCompile(`\[\d+\]`)
+
+func withoutIndex(path string) string { return index.ReplaceAllString(path, "[]") }
+
+// isEmpty: null, [], {}, or keys with nothing in them.
+func isEmpty(n ast.Node) bool {
+	if seq, ok := n.(*ast.SequenceNode); ok {
+		return len(seq.Values) == 0
+	}
+	pairs, ok := entries(n)
+	for _, pair := range pairs {
+		ok = ok && isEmpty(pair.Value)
+	}
+	return ok || n.Type() == ast.NullType
 }
 
 func (d *decoder) sequence(path string, n ast.Node, v reflect.Value) {

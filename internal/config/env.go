@@ -10,7 +10,8 @@ import (
 
 // environment sets scalars from IDP_SECTION_KEY. A variable that names no
 // scalar is a problem: a typing error must not go unseen.
-func environment(c *Config, environ []string) Problems {
+func (c *Config) environment(environ []string) Problems {
+	c.fromEnv = map[string]bool{}
 	scalars := map[string]reflect.Value{}
 	collect("IDP", reflect.ValueOf(c).Elem(), scalars)
 	var out Problems
@@ -24,6 +25,8 @@ func environment(c *Config, environ []string) Problems {
 			out = append(out, Problem{Key: name, Text: "no such setting", Hint: "environment variables are IDP_ and the key, sections joined by _: IDP_KERBEROS_FALLBACK"})
 			continue
 		}
+		c.fromEnv[name] = true
+		c.HasKerberos = c.HasKerberos || strings.HasPrefix(name, "IDP_KERBEROS_")
 		if err := setText(v, value); err != nil {
 			out = append(out, Problem{Key: name, Text: "wants " + wanted(v), Hint: hintFor(v)})
 		}

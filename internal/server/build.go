@@ -13,7 +13,6 @@ import (
 	"idp/internal/kerberos"
 	"idp/internal/login"
 	"idp/internal/oidc"
-	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -51,8 +50,12 @@ type parts struct {
 	config  *config.Config
 }
 
-// build makes every part, in the order in which they depend on each other.
+// build makes every part, in the order in which they depend on each other. It
+// changes nothing: a configuration it refuses has left no trace.
 func (s *Server) build(ctx context.Context, c *config.Config) (*generation, error) {
+	if problems := Check(c); len(problems) > 0 {
+		return nil, problems
+	}
 	g := &generation{server: s}
 	p := parts{server: s, config: c}
 	var err error
@@ -123,34 +126,18 @@ func (s *Server) acceptor(c *config.Config) (*kerberos.Acceptor, error) {
 	return a, nil
 }
 
-// clients are the relying parties of the file, with their secrets, and behind
-// them those of the database. Whoever is in both belongs to neither.
+// clients are the relying parties of the file and behind them those of the
+// database. Whoever is in both belongs to neither.
 func (s *Server) clients(ctx context.Context, c *config.Config) (*oidc.Clients, error) {
-	var file []store.Client
-	var problems config.Problems
-	for i, cl := range c.Clients {
-		at := fmt.Sprintf("$.clients[%d].client_id", i)
-		problem := func(err error, hint string) {
-			problems = append(problems, config.Problem{File: c.Path, Line: c.LineOf(at), Key: cl.ClientID, Text: err.Error(), Hint: hint})
-		}
-		cl.FromFile = true
-		if cl.ClientSecretFile != "" {
-			text, err := config.ReadSecret(cl.ClientSecretFile)
-			if err != nil {
-				problem(err, "")
-			}
-			cl.SecretHashes = [][]byte{secret.Hash(text)}
-		}
+	file, problems := fileClients(c)
+	for i, cl := range file {
 		_, err := s.store.ClientByID(ctx, cl.ClientID)
 		if err == nil {
-			problem(errors.New("the database has a relying party of this id too"), "remove one: idp client remove "+cl.ClientID)
+			problems = append(problems, c.Problem(fmt.Sprintf("$.clients[%d].client_id", i),
+				fmt.Sprintf("the database has a relying party %q too", cl.ClientID), "remove one: idp client remove "+cl.ClientID))
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
-		for _, err := range oidc.CheckClient(&cl) {
-			problem(err, "")
-		}
-		file = append(file, cl)
 	}
 	if len(problems) > 0 {
 		return nil, problems

@@ -3,27 +3,45 @@ package server_test
 import (
 	"encoding/json"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
+// layers of the packages, from the top: each may import those of lower layers
+// only, so those of one layer never import each other. The failure prints the
+// reason of the importing layer.
+var layers = []layer{
+	{[]string{"idp/cmd/idp"}, "it is the top"},
+	{[]string{"idp/internal/server"}, "the assembly is known to nobody but the command"},
+	{[]string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account"}, "the HTTP packages meet in the login request row and a redirect"},
+	{[]string{"idp/internal/authn", "idp/internal/session"}, "who somebody is, and their browser's cookies, know neither pages nor the protocol nor each other"},
+	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/config"}, "the domain knows nothing of logging in; config only collects what the lower packages declare"},
+	{[]string{"idp/internal/store"}, "the database knows no rules but its own"},
+	{[]string{"idp/internal/kerberos", "idp/internal/web", "idp/internal/audit"}, "it is a leaf: what it needs it gets as a parameter"},
+	{[]string{"idp/internal/secret", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
+}
+
+type layer struct {
+	packages []string
+	reason   string
+}
+
+func layerOf(path string) int {
+	return slices.IndexFunc(layers, func(l layer) bool { return slices.Contains(l.packages, path) })
+}
+
+// testCode runs in tests only, or beside idp.
+var testCode = []string{"idp/internal/kerberos/krbtest", "idp/internal/store/storetest", "idp/internal/idptest", "idp/examples"}
+
 // forbidden imports, each with the reason that the failure prints. A package
 // matches by prefix; only its own imports count, not those of its tests.
 var forbidden = []struct{ from, to, reason string }{
-	{"idp/internal/login", "idp/internal/oidc", "the HTTP packages meet in the login request row and a redirect"},
-	{"idp/internal/login", "idp/internal/account", "the HTTP packages meet in the login request row and a redirect"},
-	{"idp/internal/oidc", "idp/internal/login", "the HTTP packages meet in the login request row and a redirect"},
-	{"idp/internal/oidc", "idp/internal/account", "the HTTP packages meet in the login request row and a redirect"},
-	{"idp/internal/account", "idp/internal/login", "the HTTP packages meet in the login request row and a redirect"},
-	{"idp/internal/account", "idp/internal/oidc", "the HTTP packages meet in the login request row and a redirect"},
 	{"idp/internal/authn", "net/http", "a credential in, a user or a reason out: authenticators never write an answer"},
 	{"idp/internal/kerberos", "net/http", "Kerberos is judged without HTTP"},
-	{"idp/internal/kerberos", "idp/internal/store", "kerberos is a leaf: it gets the replay check as a function"},
 	{"idp/internal/store", "net/http", "the database knows no HTTP"},
-	{"idp/internal/store", "idp/internal/user", "arrows point down"},
 	{"idp/internal/user", "net/http", "the domain knows no HTTP"},
 	{"idp/internal/keys", "net/http", "the domain knows no HTTP"},
-	{"idp/internal/config", "idp/internal/server", "config only collects"},
 }
 
 // only says which packages alone may import a dependency.
@@ -40,6 +58,8 @@ var only = []struct {
 	{"github.com/coreos/go-oidc/v3", []string{"idp/internal/upstream", "idp/examples"}, "it is the relying party, never the provider"},
 	{"github.com/gorilla/sessions", []string{"idp/internal/session"}, "cookies are made in one place"},
 	{"idp/internal/config", []string{"idp/internal/server", "idp/internal/idptest", "idp/cmd/idp", "idp/examples"}, "packages get their own Config, not the file"},
+	{"idp/internal/web", []string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account", "idp/internal/session", "idp/internal/server"}, "only these answer HTTP"},
+	{"idp/internal/kerberos", []string{"idp/internal/authn", "idp/internal/login", "idp/internal/config", "idp/internal/server", "idp/cmd/idp", "idp/internal/idptest", "idp/examples"}, "tickets are judged by those who log people in"},
 	{"idp/internal/kerberos/krbtest", []string{"idp/internal/idptest", "idp/internal/kerberos", "idp/examples"}, "a throw-away realm is for tests and the demo"},
 	{"idp/internal/idptest", []string{}, "it is for tests"},
 }
@@ -80,10 +100,16 @@ func under(path, prefix string) bool { return path == prefix || strings.HasPrefi
 
 func TestWhoMayImportWhom(t *testing.T) {
 	for from, list := range imports(t) {
-		testCode := from == "idp/internal/kerberos/krbtest" || under(from, "idp/internal/store/storetest")
+		test, at := allowed(from, testCode), layerOf(from)
+		if at < 0 && !test && under(from, "idp") {
+			t.Errorf("%s is in no layer: give it one", from)
+		}
 		for _, to := range list {
+			if below := layerOf(to); !test && at >= 0 && below >= 0 && below <= at {
+				t.Errorf("%s imports %s: %s", from, to, layers[at].reason)
+			}
 			for _, f := range forbidden {
-				if under(from, f.from) && under(to, f.to) && !testCode {
+				if under(from, f.from) && under(to, f.to) && !test {
 					t.Errorf("%s imports %s: %s", from, to, f.reason)
 				}
 			}
@@ -92,7 +118,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 					t.Errorf("%s imports %s: %s", from, to, o.reason)
 				}
 			}
-			if reason, bad := never[to]; bad && !testCode {
+			if reason, bad := never[to]; bad && !test {
 				t.Errorf("%s imports %s: %s", from, to, reason)
 			}
 		}

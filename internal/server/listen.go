@@ -19,10 +19,15 @@ import (
 const (
 	MaxHeaderBytes = 128 << 10 // also of the tests' server
 	drainTimeout   = 20 * time.Second
+
+	// drainNotice is how long requests are still taken after /readyz began to say
+	// no, so that a load balancer that asks every second or two sees it before the
+	// listener closes.
+	drainNotice = 3 * time.Second
 )
 
-// Serve answers requests on the configured address until ctx ends, then lets
-// those under way finish. ready is called once, with the address it listens on.
+// Serve answers requests on the configured address until ctx ends, then tells
+// load balancers, and lets the requests under way finish. ready is called once, with the address it listens on.
 func (s *Server) Serve(ctx context.Context, c *config.Config, ready func(net.Addr)) error {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
@@ -53,7 +58,8 @@ func (s *Server) Serve(ctx context.Context, c *config.Config, ready func(net.Add
 
 func (s *Server) drain(hs *http.Server) error {
 	s.draining.Store(true)
-	s.log.Info("draining: no new requests are taken")
+	s.log.Info("draining: /readyz says so; new requests are taken for a moment", "seconds", drainNotice.Seconds())
+	time.Sleep(drainNotice)
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	return hs.Shutdown(ctx)
@@ -65,17 +71,19 @@ func tlsConfig(c *certificate) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
 }
 
-// certificate is our own, read again when its file changes.
+// certificate is our own, read again when one of its files changes.
 type certificate struct {
 	files config.TLS
+	log   *slog.Logger
 
-	mu      sync.Mutex
-	looked  time.Time
-	changed time.Time
-	pair    *tls.Certificate
+	mu     sync.Mutex
+	looked time.Time
+	state  string // of both files, when they were last read
+	pair   *tls.Certificate
 }
 
-// get looks at the files at most once a second; a broken new pair keeps the old.
+// get looks at the files at most once a second; a broken new pair keeps the old,
+// and is logged once.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,17 +91,30 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return c.pair, nil
 	}
 	c.looked = time.Now()
-	info, err := os.Stat(c.files.Certificate)
-	if err == nil && (c.pair == nil || !info.ModTime().Equal(c.changed)) {
-		var pair tls.Certificate
-		if pair, err = tls.LoadX509KeyPair(c.files.Certificate, c.files.Key); err == nil {
-			c.pair, c.changed = &pair, info.ModTime()
-		}
+	state := fileState(c.files.Certificate) + fileState(c.files.Key)
+	if c.pair != nil && state == c.state {
+		return c.pair, nil
 	}
-	if c.pair == nil {
+	c.state = state
+	pair, err := tls.LoadX509KeyPair(c.files.Certificate, c.files.Key)
+	switch {
+	case err == nil:
+		c.pair = &pair
+	case c.pair == nil:
 		return nil, err
+	default:
+		c.log.Error("the TLS certificate was changed and cannot be used; the one before goes on", "err", err)
 	}
 	return c.pair, nil
+}
+
+// fileState changes when a file does.
+func fileState(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size(), "\n")
 }
 
 // bindings is what a token of a client that sees our certificate is bound to

@@ -14,7 +14,10 @@ import (
 )
 
 // keyCheck is the setting that shows whether a key ring fits a database.
-const keyCheck = "secret_key_check"
+const (
+	keyCheck     = "secret_key_check"
+	keyCheckText = "idp" // what is sealed in it
+)
 
 // OpenStore opens the database and the key ring that fits it. The key file is
 // made only with an empty database: a new key beside an old database would make
@@ -42,7 +45,7 @@ func openRing(ctx context.Context, st *store.Store, path string) (*secret.Ring, 
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
 		return nil, fmt.Errorf("secret_key_file %s can be read by everybody on this host: chmod 600 it", path)
 	}
-	kept, err := st.PutSettingOnce(ctx, keyCheck, ring.Seal(keyCheck, "", []byte("idp")))
+	kept, err := st.PutSettingOnce(ctx, keyCheck, ring.Seal(keyCheck, "", []byte(keyCheckText)))
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +53,17 @@ func openRing(ctx context.Context, st *store.Store, path string) (*secret.Ring, 
 		return nil, fmt.Errorf("secret_key_file %s does not fit this database: use the file it was made with (add its lines below the new one)", path)
 	}
 	return ring, nil
+}
+
+// resealCheck seals the check with the ring's first key when a later one had
+// sealed it. It comes after the signing keys, which package keys seals anew: a
+// check that only the first key opens says that nothing needs the others.
+func resealCheck(ctx context.Context, st *store.Store, ring *secret.Ring) error {
+	kept, err := st.Setting(ctx, keyCheck)
+	if err != nil || ring.Fresh(keyCheck, "", kept) {
+		return err
+	}
+	return st.ReplaceSetting(ctx, keyCheck, kept, ring.Seal(keyCheck, "", []byte(keyCheckText)))
 }
 
 func makeRing(ctx context.Context, st *store.Store, path string) (*secret.Ring, error) {

@@ -62,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 
 func (s *Server) open(ctx context.Context, c *config.Config) (err error) {
 	if c.TLS.Certificate != "" {
-		s.certificate = &certificate{files: c.TLS}
+		s.certificate = &certificate{files: c.TLS, log: s.log}
 		if _, err := s.certificate.get(nil); err != nil {
 			return fmt.Errorf("tls: %w", err)
 		}
@@ -70,11 +70,14 @@ func (s *Server) open(ctx context.Context, c *config.Config) (err error) {
 	if s.keys, err = OpenKeys(ctx, c, s.store, s.ring, s.log, s.now); err != nil {
 		return err
 	}
-	if err = s.seed(ctx, c); err != nil {
+	if err = resealCheck(ctx, s.store, s.ring); err != nil {
 		return err
 	}
 	g, err := s.build(ctx, c)
 	if err != nil {
+		return err
+	}
+	if err = s.seed(ctx, c); err != nil {
 		return err
 	}
 	s.current.Store(g)
@@ -85,8 +88,13 @@ func (s *Server) open(ctx context.Context, c *config.Config) (err error) {
 func OpenKeys(ctx context.Context, c *config.Config, st *store.Store, ring *secret.Ring, log *slog.Logger, now func() time.Time) (*keys.Keys, error) {
 	return keys.New(ctx, keys.Config{
 		Store: st, Ring: ring, Log: log, Now: now,
-		TokenLifetime: max(c.Lifetimes.AccessToken.D(), c.Lifetimes.IDToken.D()),
+		TokenLifetime: tokenLifetime(c),
 	})
+}
+
+// tokenLifetime is the longest life of any signed token.
+func tokenLifetime(c *config.Config) time.Duration {
+	return max(c.Lifetimes.AccessToken.D(), c.Lifetimes.IDToken.D())
 }
 
 // ServeHTTP answers with the current generation.
@@ -101,13 +109,14 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	if c.Issuer != old.Issuer || c.Listen != old.Listen || c.Database != old.Database || c.SecretKeyFile != old.SecretKeyFile || c.TLS != old.TLS {
 		return errors.New("issuer, listen, tls, database and secret_key_file need a restart; nothing was changed")
 	}
-	if err := s.seed(ctx, c); err != nil {
-		return err
-	}
 	g, err := s.build(ctx, c)
 	if err != nil {
 		return err
 	}
+	if err := s.seed(ctx, c); err != nil {
+		return err
+	}
+	s.keys.SetTokenLifetime(tokenLifetime(c))
 	g.run(ctx)
 	s.current.Swap(g).stop()
 	return nil

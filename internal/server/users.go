@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 
-	"idp/internal/audit"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
@@ -19,7 +18,7 @@ func AddUser(ctx context.Context, st *store.Store, u store.User, password secret
 		return err
 	}
 	u.PasswordHash = hash
-	_, err = st.CreateUser(ctx, u, nil, store.Entry{Event: audit.UserAdded, Actor: actor, Name: u.Name})
+	_, err = st.CreateUser(ctx, u, nil, store.Entry{Actor: actor, Name: u.Name})
 	return err
 }
 
@@ -29,5 +28,5 @@ func SetPassword(ctx context.Context, st *store.Store, u *store.User, password s
 	if err != nil {
 		return err
 	}
-	return st.SetPassword(ctx, u.ID, hash, store.Entry{Event: audit.PasswordChanged, Actor: actor, UserID: u.ID, Name: u.Name})
+	return st.SetPassword(ctx, u.ID, hash, store.Entry{Actor: actor, UserID: u.ID, Name: u.Name})
 }

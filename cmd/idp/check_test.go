@@ -1,0 +1,91 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCheckPrintsEveryProblem(t *testing.T) {
+	p := newPlace(t, `lisen: x
+brand: {accent: red, logo: logo.gif}
+tls: {certificate: logo.gif, key: logo.gif}
+users:
+  - {name: bob, password_file: none.txt}
+  - {name: "carol/admin", password_file: short.txt}
+clients:
+  - {client_id: a, redirect_uris: ["not a uri"]}
+  - client_id: b
+    client_secret_file: empty.txt
+    redirect_uris: [https://b.example.com/cb]
+`)
+	p.write("logo.gif", "GIF89a")
+	p.write("short.txt", "1234567\n")
+	p.write("empty.txt", "\n")
+	_, errs, err := p.run("", "check")
+	for _, want := range []string{
+		"idp.yaml:3: lisen: unknown key", "idp.yaml:4: brand.accent: ", "idp.yaml:4: brand.logo: want an SVG", "idp.yaml:5: tls: ",
+		"none.txt", "idp.yaml:8: users[1].name: ", "idp.yaml:8: users[1].password_file: ",
+		"idp.yaml:10: clients[0].client_secret_file: missing", `idp.yaml:10: clients[0].redirect_uris: "not a uri"`, "idp.yaml:12: clients[1].client_secret_file: ",
+	} {
+		if strings.Count(errs, want) != 1 {
+			t.Errorf("check mentions %q %d times, want once:\n%s", want, strings.Count(errs, want), errs)
+		}
+	}
+	if strings.Count(errs, "\n") != 11 {
+		t.Errorf("check prints something twice:\n%s", errs)
+	}
+	if _, serveErrs, err := p.run("", "serve"); err == nil || serveErrs != errs {
+		t.Errorf("serve: %v\n%s\nwant what check says:\n%s", err, serveErrs, errs)
+	}
+	if _, err := os.Stat(filepath.Join(p.dir, "idp.db")); err == nil {
+		t.Error("a refused configuration has made a database")
+	}
+	if err == nil {
+		t.Error("check succeeds")
+	}
+	out, _, _ := p.run("", "check", "--json")
+	var result struct {
+		OK    bool
+		Lines []struct {
+			Level, Text string
+			Line        int
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &result); err != nil || result.OK || len(result.Lines) < 3 {
+		t.Errorf("check --json: %v, %+v", err, result)
+	}
+}
+
+// TestConfigurationWithEveryKey: a file that names all keys there will ever be,
+// those of later versions empty, starts this version.
+func TestConfigurationWithEveryKey(t *testing.T) {
+	p := newPlace(t, "")
+	yaml, err := os.ReadFile("testdata/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("idp.yaml", string(yaml))
+	p.write("logo.svg", "<svg/>")
+	p.write("bob.txt", "correct horse\n")
+	p.write("wiki.secret", "a secret\n")
+	srv := httptest.NewUnstartedServer(nil)
+	srv.StartTLS()
+	defer srv.Close()
+	pair := srv.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("tls.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})))
+	p.write("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+	out, errs, err := p.run("", "check")
+	if err != nil || !strings.Contains(out, "ok: ") || !strings.Contains(out, "metrics_listen") {
+		t.Errorf("check: %v\n%s%s", err, out, errs)
+	}
+}

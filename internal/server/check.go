@@ -1,0 +1,102 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"idp/internal/config"
+	"idp/internal/oidc"
+	"idp/internal/secret"
+	"idp/internal/store"
+	"idp/internal/user"
+	"idp/internal/web"
+)
+
+// Check returns the problems of a configuration that only the parts that use it
+// know of, beside those that config.Load finds: the rules of relying parties,
+// users' names and passwords, the brand, the certificate. It reads the files that
+// are named, and neither the database nor the network.
+func Check(c *config.Config) config.Problems {
+	_, problems := fileClients(c)
+	problems = append(problems, checkUsers(c)...)
+	problems = append(problems, checkBrand(c)...)
+	return append(problems, checkTLS(c)...)
+}
+
+// fileClients are the relying parties of the file, with their secrets' hashes.
+func fileClients(c *config.Config) ([]store.Client, config.Problems) {
+	var problems config.Problems
+	clients := make([]store.Client, 0, len(c.Clients))
+	for i, cl := range c.Clients {
+		at := fmt.Sprintf("$.clients[%d]", i)
+		cl.FromFile = true
+		if cl.ClientSecretFile != "" {
+			text, err := config.ReadSecret(cl.ClientSecretFile)
+			if err != nil {
+				problems = append(problems, c.Problem(at+".client_secret_file", err.Error(), ""))
+			}
+			cl.SecretHashes = [][]byte{secret.Hash(text)}
+		}
+		for _, err := range oidc.CheckClient(&cl) {
+			field, text, ok := strings.Cut(err.Error(), ": ")
+			if !ok || strings.Contains(field, " ") {
+				field, text = "client_id", err.Error()
+			}
+			problems = append(problems, c.Problem(at+"."+field, text, ""))
+		}
+		clients = append(clients, cl)
+	}
+	return clients, problems
+}
+
+func checkUsers(c *config.Config) (problems config.Problems) {
+	for i, u := range c.Users {
+		at := fmt.Sprintf("$.users[%d]", i)
+		if err := user.CheckName(u.Name); err != nil {
+			problems = append(problems, c.Problem(at+".name", err.Error(), ""))
+		}
+		if u.PasswordFile == "" {
+			continue // config has said so
+		}
+		password, err := config.ReadSecret(u.PasswordFile)
+		if n := len(password); err == nil && (n < user.MinPassword || n > user.MaxPassword) {
+			err = fmt.Errorf("%s: a password has %d to %d characters", u.PasswordFile, user.MinPassword, user.MaxPassword)
+		}
+		if err != nil {
+			problems = append(problems, c.Problem(at+".password_file", err.Error(), ""))
+		}
+	}
+	return problems
+}
+
+// checkBrand tries accent and logo one by one, for both may be wrong.
+func checkBrand(c *config.Config) (problems config.Problems) {
+	for _, try := range []struct {
+		key   string
+		brand web.Brand
+	}{
+		{"brand.accent", web.Brand{Accent: c.Brand.Accent}},
+		{"brand.logo", web.Brand{Logo: c.Brand.Logo}},
+	} {
+		if _, err := web.NewPages(try.brand); err != nil {
+			problems = append(problems, c.Problem("$."+try.key, strings.TrimLeft(strings.TrimPrefix(err.Error(), try.key), ": "), ""))
+		}
+	}
+	return problems
+}
+
+// checkTLS: whether both files are there, config has looked.
+func checkTLS(c *config.Config) config.Problems {
+	if c.TLS.Certificate == "" || c.TLS.Key == "" {
+		return nil
+	}
+	_, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
+	var missing *fs.PathError
+	if err == nil || errors.As(err, &missing) {
+		return nil
+	}
+	return config.Problems{c.Problem("$.tls", err.Error(), "a PEM certificate, with its chain, and the PEM key that belongs to it")}
+}
