@@ -90,6 +90,7 @@ CREATE TABLE login_requests (
     acr           TEXT    NOT NULL DEFAULT '',
     login_hint    TEXT    NOT NULL DEFAULT '',
     reason        TEXT    NOT NULL DEFAULT '',
+    reference     TEXT    NOT NULL DEFAULT '',
     username      TEXT    NOT NULL DEFAULT '',
     rechallenged  BOOLEAN NOT NULL DEFAULT FALSE,
     state         BYTEA   NOT NULL,

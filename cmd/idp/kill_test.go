@@ -99,7 +99,7 @@ func (p *place) checkDatabase() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	var result string
 	if err := db.QueryRow("PRAGMA integrity_check").Scan(&result); err != nil || result != "ok" {
 		p.t.Fatalf("integrity_check: %v %s, want ok", err, result)

@@ -139,6 +139,9 @@ func TestUsersAndClients(t *testing.T) {
 	if _, errs, err := p.run("short\n", "user", "add", "dave", "--password-file", "-"); err == nil || !strings.Contains(errs, "characters") {
 		t.Errorf("a short password: %v %s", err, errs)
 	}
+	if _, errs, err := p.run("a good password\n", "user", "add", "Carol", "--password-file", "-"); err == nil || !strings.Contains(errs, "carol") {
+		t.Errorf("a Carol beside carol: %v %s", err, errs)
+	}
 	p.mustRun("", "user", "disable", "carol")
 	if list := p.mustRun("", "user", "list"); !strings.Contains(list, "carol@example.com") || !strings.Contains(list, "a,b") || !strings.Contains(list, "disabled,admin") {
 		t.Errorf("user list:\n%s", list)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -42,6 +43,9 @@ func (c *cli) userAdd() *cobra.Command {
 			if o.cmd.Flags().Changed("email") && !strings.Contains(u.Email, "@") {
 				return fmt.Errorf("--email %q is not a mail address", u.Email)
 			}
+			if err := o.ownName(u.Name); err != nil {
+				return err
+			}
 			password, err := config.ReadSecret(passwordFile)
 			if err != nil {
 				return err
@@ -67,6 +71,28 @@ func (c *cli) userAdd() *cobra.Command {
 	return cmd
 }
 
+// ownName refuses a local name that is another's: alice@REALM of a trusted realm,
+// or a spelling of a name that is there.
+func (o opened) ownName(name string) error {
+	for _, r := range o.cfg.Kerberos.Realms {
+		if i := strings.LastIndexByte(name, '@'); i >= 0 && strings.EqualFold(name[i+1:], r.Name) {
+			return fmt.Errorf("%q is the name of somebody in the realm %s", name, r.Name)
+		}
+	}
+	folded := strings.ToLower(name)
+	if folded == name {
+		return nil
+	}
+	_, err := o.store.UserByName(o.ctx, folded)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("there is a user %q already; %q beside it would only confuse", folded, name)
+	}
+	return err
+}
+
 func (c *cli) userList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List users", Args: cobra.NoArgs,
@@ -79,7 +105,7 @@ func (c *cli) userList() *cobra.Command {
 					return err
 				}
 				for _, u := range users {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, u.FullName, u.Email, strings.Join(u.Groups, ","), logsInBy(u), status(u))
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, plain(u.FullName), plain(u.Email), plain(strings.Join(u.Groups, ",")), logsInBy(u), status(u))
 					after = u.Name
 				}
 				if len(users) < 500 {
@@ -88,6 +114,17 @@ func (c *cli) userList() *cobra.Command {
 			}
 		}),
 	}
+}
+
+// plain is a text that a directory or somebody else chose, without what a
+// terminal would obey.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
 }
 
 func logsInBy(u store.User) string {

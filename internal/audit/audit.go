@@ -18,7 +18,6 @@ const (
 	UserEnabled     = "user_enabled"
 	UserAdmin       = "user_admin"
 	UserChanged     = "user_changed"
-	IdentityAdded   = "identity_added"
 	PasswordChanged = "password_changed"
 	ClientAdded     = "client_added"
 	ClientRemoved   = "client_removed"

@@ -22,6 +22,7 @@ type account struct {
 	local   *store.User   // a local user, or nil
 	name    kerberos.Name // else the principal to ask the KDC for
 	unknown bool          // nobody can check it
+	why     string        // nobody can
 	outside bool          // the KDC is not asked for who comes from outside
 }
 
@@ -49,7 +50,7 @@ func (a *Authn) password(ctx context.Context, name string, password secret.Strin
 	if acc.local == nil && !acc.unknown && !a.Section.PasswordFromOutside && !Inside(a.Section.OfferTo, from) {
 		// The KDC is not asked. To the visitor it is a wrong password, counted as
 		// one, but apart: outsiders use up no guess of those inside.
-		acc.outside, acc.counted = true, "outside:"+acc.counted
+		acc.outside, acc.counted, acc.why = true, "outside:"+acc.counted, whyOutside(from)
 	}
 	return a.once(ctx, acc, password)
 }
@@ -83,9 +84,17 @@ func (a *Authn) counted(ctx context.Context, acc account, password secret.String
 // check asks whoever can tell.
 func (a *Authn) check(ctx context.Context, acc account, password secret.String) (*Result, error) {
 	if acc.outside {
-		return nil, &Error{Reason: ReasonFromOutside, Detail: "kerberos.password_from_outside is off, and the client is not in kerberos.offer_to"}
+		return nil, &Error{Reason: ReasonFromOutside, Detail: acc.why}
 	}
-	if acc.local != nil || acc.unknown {
+	if acc.unknown {
+		_, err := a.checkLocal(ctx, nil, password) // takes as long as for somebody we know
+		var refused *Error
+		if errors.As(err, &refused) {
+			refused.Detail = acc.why
+		}
+		return nil, err
+	}
+	if acc.local != nil {
 		return a.checkLocal(ctx, acc.local, password)
 	}
 	login, err := a.passwords.CheckPassword(ctx, acc.name, password)
@@ -144,9 +153,31 @@ func (a *Authn) resolve(ctx context.Context, name string) (account, error) {
 		return account{counted: "local:" + u.Name, local: u}, nil
 	}
 	if a.passwords == nil || len(a.Section.Realms) == 0 || strings.ContainsAny(name, `@\`) {
-		return account{counted: "local:" + strings.ToLower(name), unknown: true}, nil
+		return account{counted: "local:" + strings.ToLower(name), unknown: true, why: a.whyUnknown(name)}, nil
 	}
 	return a.atKDC(name, a.Section.Realms[0].Name), nil
+}
+
+// whyOutside tells the log why a client counts as outside.
+func whyOutside(from From) string {
+	if from.Outside {
+		return "kerberos.password_from_outside is off, and the request was forwarded by a peer that is not in trusted_proxies, or by a trusted proxy that did not say for whom"
+	}
+	return "kerberos.password_from_outside is off, and " + from.Address.String() + " is not in kerberos.offer_to"
+}
+
+// whyUnknown tells the log why a name is asked of nobody.
+func (a *Authn) whyUnknown(name string) string {
+	switch {
+	case a.passwords == nil:
+		return "no local user of that name, and no kerberos section"
+	case strings.Contains(name, `\`):
+		return "no local user of that name; DOMAIN\\name is not understood, only name and name@REALM"
+	case strings.Contains(name, "@"):
+		return "no local user of that name, and its realm is not in kerberos.realms"
+	default:
+		return "no local user of that name"
+	}
 }
 
 // splitRealm splits alice@REALM where REALM is trusted, however it is spelled.

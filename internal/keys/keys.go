@@ -52,7 +52,8 @@ type Config struct {
 // Keys signs and verifies. Safe for concurrent use.
 type Keys struct {
 	Config
-	holder string // of leases
+	holder   string       // of leases
+	lifetime atomic.Int64 // the TokenLifetime in force, a time.Duration
 
 	current atomic.Pointer[set]
 	mu      sync.Mutex // one refresh at a time
@@ -82,10 +83,45 @@ func New(ctx context.Context, c Config) (*Keys, error) {
 		c.Log = slog.Default()
 	}
 	k := &Keys{Config: c, holder: secret.ID()}
+	k.SetTokenLifetime(c.TokenLifetime)
 	if err := k.maintain(ctx); err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
+	if err := k.reseal(ctx); err != nil {
+		return nil, fmt.Errorf("sealing signing keys anew: %w", err)
+	}
 	return k, nil
+}
+
+// SetTokenLifetime says how long the tokens signed from now on live at most. A
+// shorter life than before counts from the next start only: longer-lived tokens
+// are about until then.
+func (k *Keys) SetTokenLifetime(d time.Duration) {
+	for {
+		old := k.lifetime.Load()
+		if int64(d) <= old || k.lifetime.CompareAndSwap(old, int64(d)) {
+			return
+		}
+	}
+}
+
+// reseal seals with the ring's first key what a later one had sealed, so that
+// the later one's line can be taken out of the key file.
+func (k *Keys) reseal(ctx context.Context) error {
+	for kid, key := range k.current.Load().byKid {
+		old := key.row.Sealed
+		if k.Ring.Fresh(sealPurpose, kid, old) {
+			continue
+		}
+		der, err := k.Ring.Open(sealPurpose, kid, old)
+		if err != nil {
+			return err
+		}
+		if err := k.Store.ResealSigningKey(ctx, kid, old, k.Ring.Seal(sealPurpose, kid, der)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Run keeps the keys up to date until ctx ends: it sees what other nodes and the
@@ -143,12 +179,8 @@ func (k *Keys) refreshUnknown() {
 	}
 }
 
-// JWKS returns the key set as ready bytes of JSON (RFC 7517 §5), and its ETag,
-// quotes included.
-func (k *Keys) JWKS() (body []byte, etag string) {
-	s := k.current.Load()
-	return s.jwks, s.etag
-}
+// JWKS returns the key set as ready bytes of JSON (RFC 7517 §5).
+func (k *Keys) JWKS() []byte { return k.current.Load().jwks }
 
 // List returns the rows of all keys, retired and coming ones included, as the
 // database has them now.

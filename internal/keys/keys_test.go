@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,7 +61,7 @@ func sign(t testing.TB, k *Keys, alg, typ, claims string) string {
 }
 
 func published(k *Keys) map[string]string {
-	body, _ := k.JWKS()
+	body := k.JWKS()
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(body, &set); err != nil {
 		panic(err)
@@ -84,7 +86,7 @@ func kidOf(t testing.TB, token string) string {
 // An independent library accepts what we sign, with the published keys.
 func TestSignedTokensVerifyWithPublishedKeys(t *testing.T) {
 	k := newCluster(t).node()
-	body, _ := k.JWKS()
+	body := k.JWKS()
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(body, &set); err != nil {
 		t.Fatal(err)
@@ -133,7 +135,7 @@ func TestVerifyRefusesForgeries(t *testing.T) {
 	enc := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	kid, rsKid := kidOf(t, good), kidOf(t, rs)
 	foreign := sign(t, newCluster(t).node(), ES256, TypeAccessToken, `{"sub":"alice"}`)
-	body, _ := k.JWKS()
+	body := k.JWKS()
 	hmacKey, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: body}, (&jose.SignerOptions{}).WithHeader("kid", kid).WithType(TypeAccessToken))
 	if err != nil {
 		t.Fatal(err)
@@ -315,6 +317,31 @@ func TestRotateOnCommandPublishesBeforeItSigns(t *testing.T) {
 	if err != nil || len(entries) != 4 || byHand != 2 {
 		t.Errorf("audit: %+v, %v", entries, err)
 	}
+	entries, err = c.store.Entries(t.Context(), store.Filter{Event: audit.KeyRetired, Limit: 10})
+	if err != nil || len(entries) != 2 || entries[0].Actor != "cli:root" {
+		t.Errorf("audit of what was retired: %+v, %v", entries, err)
+	}
+}
+
+// A reload with a longer token lifetime keeps retired keys published for longer;
+// a shorter one does not cut off the tokens that are about.
+func TestRetiredKeysOutliveTheLongestToken(t *testing.T) {
+	k := newCluster(t).node()
+	for _, d := range []time.Duration{48 * time.Hour, time.Minute} {
+		k.SetTokenLifetime(d)
+		if err := k.Rotate(t.Context(), store.Entry{}); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := k.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			if r.RetiredAt > 0 && r.ExpiresAt-r.RetiredAt != (48*time.Hour+keepLonger).Milliseconds() {
+				t.Errorf("after %s: published for %d ms beyond the last signature", d, r.ExpiresAt-r.RetiredAt)
+			}
+		}
+	}
 }
 
 // A second command while the first's keys wait, and a schedule in between, leave
@@ -386,6 +413,48 @@ func TestForeignRingRefusesToStart(t *testing.T) {
 	_, err := New(t.Context(), Config{Store: c.store, Ring: secret.NewRing(), Now: c.now})
 	if !errors.Is(err, secret.ErrSealed) {
 		t.Errorf("error %v, want ErrSealed", err)
+	}
+}
+
+// A node with a new key on top seals the rows anew, so that the old key can go;
+// tokens signed before verify on.
+func TestANewSecretKeyTakesTheOldOnesPlace(t *testing.T) {
+	c := newCluster(t)
+	token := sign(t, c.node(), ES256, TypeAccessToken, `{}`)
+	old, fresh := secret.Token().Reveal(), secret.Token().Reveal()
+	read := func(lines ...string) *secret.Ring {
+		path := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ring, err := secret.ReadRing(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ring
+	}
+	rows, err := c.store.SigningKeys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows { // as if the old key had made them
+		der, err := c.ring.Open(sealPurpose, r.Kid, r.Sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.store.ResealSigningKey(t.Context(), r.Kid, r.Sealed, read(old).Seal(sealPurpose, r.Kid, der)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, lines := range [][]string{{old}, {fresh, old}, {fresh}} {
+		c.ring = read(lines...)
+		if _, _, err := c.node().Verify(token, ES256); err != nil {
+			t.Fatalf("%d lines: %v", len(lines), err)
+		}
+	}
+	entries, err := c.store.Entries(t.Context(), store.Filter{})
+	if err != nil || len(entries) != 2 {
+		t.Errorf("audit: %+v, %v, want the two keys that were made", entries, err)
 	}
 }
 

@@ -159,7 +159,7 @@ func (k *Keys) retirements(rows []store.SigningKey) (out []store.SigningKey) {
 				continue
 			}
 			r.RetiredAt = own[i+1].ActiveAt
-			r.ExpiresAt = r.RetiredAt + (k.TokenLifetime + keepLonger).Milliseconds()
+			r.ExpiresAt = r.RetiredAt + (time.Duration(k.lifetime.Load()) + keepLonger).Milliseconds()
 			out = append(out, r)
 		}
 	}

@@ -5,10 +5,8 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -29,7 +27,6 @@ type set struct {
 	byKid   map[string]*key
 	headers map[string]header // by the encoded JOSE header, as this package writes it
 	jwks    []byte
-	etag    string
 }
 
 // key is an opened signing key.
@@ -142,13 +139,9 @@ func (s *set) publish(now time.Time) error {
 	for _, k := range list {
 		jwks.Keys = append(jwks.Keys, jose.JSONWebKey{Key: k.public(), KeyID: k.row.Kid, Algorithm: k.row.Algorithm, Use: "sig"})
 	}
-	body, err := json.Marshal(jwks)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(body)
-	s.jwks, s.etag = body, `"`+hex.EncodeToString(sum[:16])+`"`
-	return nil
+	var err error
+	s.jwks, err = json.Marshal(jwks)
+	return err
 }
 
 func thumbprint(public crypto.PublicKey) (string, error) {

@@ -124,6 +124,9 @@ func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, rea
 		return "", web.NotANavigation()
 	}
 	row := store.LoginRequest{BrowserHash: a.browser.Hash, ReturnTo: "/account", Reason: string(reason), Username: username}
+	if reason != "" {
+		row.Reference = reference(r)
+	}
 	target, err := l.Policy.Begin(r.Context(), row, a.from, m)
 	if errors.Is(err, store.ErrTooMany) {
 		return "", web.TooManyRequests(err)
@@ -176,11 +179,14 @@ func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error
 		}
 		return web.Redirect(w, r, http.StatusSeeOther, target)
 	}
-	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(refused.Reason), refused.Name); err != nil {
+	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(refused.Reason), reference(r), refused.Name); err != nil {
 		return err
 	}
 	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 }
+
+// reference is what support finds this request by.
+func reference(r *http.Request) string { return web.Reference(web.InfoFrom(r.Context()), time.Now()) }
 
 // logRefusal puts the reason into the request's one log line.
 func logRefusal(info *web.Info, e *authn.Error) {
@@ -201,11 +207,14 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 	info := web.InfoFrom(r.Context())
 	p := web.LoginPage{
 		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
-		Notice: notice(reason, info.Method == methodTicket), Reference: web.Reference(info, time.Now()),
+		Notice: notice(reason, info.Method == methodTicket), Reference: reference(r),
 	}
 	offered := l.offered(a)
 	p.NoTicketOffer = offered && !a.browser.NoTicket
 	if a.row != nil {
+		if a.row.Reference != "" && reason == authn.Reason(a.row.Reason) {
+			p.Reference = a.row.Reference // of the request that failed, not of this one that says so
+		}
 		p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID)
 		p.Username = cmp.Or(a.typed, a.row.Username, a.row.LoginHint)
 		if a.row.Fresh {

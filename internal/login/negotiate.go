@@ -40,6 +40,7 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 		return l.startAgain(w, r, a)
 	}
 	if !l.offered(a) {
+		web.InfoFrom(r.Context()).Detail = l.whyNot(a)
 		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 	}
 	headers := r.Header["Authorization"]
@@ -70,6 +71,20 @@ func (l *Login) startAgain(w http.ResponseWriter, r *http.Request, a *attempt) e
 		return err
 	}
 	return web.Redirect(w, r, http.StatusSeeOther, target)
+}
+
+// whyNot tells the log why no ticket is asked for.
+func (l *Login) whyNot(a *attempt) string {
+	switch {
+	case l.Policy.Usable == nil:
+		return "no ticket asked for: no kerberos section"
+	case l.Policy.Usable() != nil:
+		return "no ticket asked for: " + l.Policy.Usable().Error()
+	case !authn.Inside(l.Kerberos.OfferTo, a.from):
+		return "no ticket asked for: the client is not in kerberos.offer_to, or came through an unknown proxy"
+	default:
+		return "no ticket asked for: the site wants the person to act now"
+	}
 }
 
 // offered: a ticket may be asked for here, and the login request does not demand
@@ -127,7 +142,7 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 // tooOld: the ticket is good, but nobody has typed a password since max_age.
 func (l *Login) tooOld(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	web.InfoFrom(r.Context()).Reason = string(ReasonTicketOld)
-	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(ReasonTicketOld), ""); err != nil {
+	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(ReasonTicketOld), reference(r), ""); err != nil {
 		return err
 	}
 	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))

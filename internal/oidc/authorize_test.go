@@ -1,9 +1,11 @@
 package oidc
 
 import (
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -230,7 +232,17 @@ func TestUserOutsideAllowGroupsGetsAPageWithTwoWaysOn(t *testing.T) {
 	if a.Code != http.StatusForbidden || !strings.Contains(a.Body.String(), "Use another account") || !strings.Contains(a.Body.String(), "error=access_denied") {
 		t.Fatalf("answer %d %s", a.Code, a.Body)
 	}
-	path, row := b.row(b.get(authorizeURL("finance", "prompt", "select_account")))
+	hint := b.tokens("wiki").str("id_token")
+	a = b.get(authorizeURL("finance", "login_hint", "alice", "id_token_hint", hint))
+	link := regexp.MustCompile(`href="(/authorize\?[^"]+)"`).FindStringSubmatch(a.Body.String())
+	if link == nil {
+		t.Fatalf("no way to another account: %s", a.Body)
+	}
+	path, row := b.row(b.get(html.UnescapeString(link[1])))
+	if path != "/login" || row.LoginHint != "" || strings.Contains(row.Params, "hint") {
+		t.Errorf("another account: sent to %s, hint %q, asked for with %s", path, row.LoginHint, row.Params)
+	}
+	path, row = b.row(b.get(authorizeURL("finance", "prompt", "select_account")))
 	if path != "/login" {
 		t.Errorf("another account: sent to %s", path)
 	}

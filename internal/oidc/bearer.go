@@ -60,8 +60,9 @@ func (p *Provider) readAccessToken(token string) (*accessClaims, error) {
 	return c, nil
 }
 
-// tokenState asks the database, each time, whether a token is still good, and
-// returns its user; nil for a client's own. store.ErrNotFound: it is not.
+// tokenState asks the store whether a token is still good, and returns its user;
+// nil for a client's own. What another node revoked may count for a second more
+// (the store keeps the answer for so long). store.ErrNotFound: it is not good.
 func (p *Provider) tokenState(ctx context.Context, c *accessClaims) (*store.User, error) {
 	if c.Grant == "" {
 		revoked, err := p.Store.TokenRevoked(ctx, c.ID)

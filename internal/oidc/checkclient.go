@@ -176,6 +176,8 @@ func checkUnsupported(c *store.Client) error {
 		return errors.New("dpop_bound_access_tokens: not supported yet")
 	case c.JWKS != "" || c.JWKSURI != "":
 		return errors.New("jwks, jwks_uri: not supported yet")
+	case c.BackchannelLogoutURI != "":
+		return errors.New("backchannel_logout_uri: not supported yet")
 	}
 	return nil
 }

@@ -22,6 +22,17 @@ type credentials struct {
 	secret secret.String
 }
 
+// fromClient reads what a client posts, and finds out which client: what every
+// endpoint for programs begins with.
+func (p *Provider) fromClient(r *http.Request) (*store.Client, params, error) {
+	ps, err := formParams(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := p.authenticate(r, ps)
+	return client, ps, err
+}
+
 // authenticate finds out which client asks, by the one method it is registered
 // for (RFC 6749 §2.3). A public client is known by its client_id only.
 func (p *Provider) authenticate(r *http.Request, ps params) (*store.Client, error) {
@@ -44,15 +55,6 @@ func (p *Provider) authenticate(r *http.Request, ps params) (*store.Client, erro
 		return nil, invalidClient("client secret is wrong")
 	}
 	return client, nil
-}
-
-// confidential is authenticate for endpoints that public clients cannot use.
-func (p *Provider) confidential(r *http.Request, ps params) (*store.Client, error) {
-	c, err := p.authenticate(r, ps)
-	if err == nil && c.Public() {
-		return nil, invalidClient("a public client cannot prove who it is")
-	}
-	return c, err
 }
 
 // readCredentials: more than one method in a request is an error (RFC 6749 §2.3).

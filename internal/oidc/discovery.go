@@ -12,17 +12,6 @@ import (
 	"idp/internal/keys"
 )
 
-// document is an answer as ready bytes.
-type document struct {
-	body []byte
-	etag string
-}
-
-func newDocument(body []byte) document {
-	sum := sha256.Sum256(body)
-	return document{body: body, etag: `"` + hex.EncodeToString(sum[:16]) + `"`}
-}
-
 // metadata is what OpenID Connect Discovery 1.0 §3 and RFC 8414 §2 have, with
 // what the library's type lacks. It is true to the last entry: what is not
 // switched on is not in it, and lists that have a default are always written out.
@@ -32,10 +21,10 @@ type metadata struct {
 	IssInResponse         bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 }
 
-func (p *Provider) metadata() (document, error) {
+func (p *Provider) metadata() ([]byte, error) {
 	confidential := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost}
 	all := append(confidential[:2:2], protocol.AuthMethodNone)
-	body, err := json.Marshal(metadata{
+	return json.Marshal(metadata{
 		DiscoveryConfiguration: protocol.DiscoveryConfiguration{
 			Issuer:                                    p.Issuer,
 			AuthorizationEndpoint:                     p.Issuer + "/authorize",
@@ -63,20 +52,18 @@ func (p *Provider) metadata() (document, error) {
 		PromptValuesSupported: []string{protocol.PromptNone, protocol.PromptLogin, protocol.PromptSelectAccount},
 		IssInResponse:         true,
 	})
-	return newDocument(body), err
 }
 
 // ServeDiscovery answers both well-known paths: OpenID Connect Discovery §4 and
 // RFC 8414 §3.
 func (p *Provider) ServeDiscovery(w http.ResponseWriter, r *http.Request) error {
-	serveDocument(w, r, p.discovery.body, p.discovery.etag)
+	serveDocument(w, r, p.discovery)
 	return nil
 }
 
 // ServeJWKS answers with the public keys (RFC 7517 §5).
 func (p *Provider) ServeJWKS(w http.ResponseWriter, r *http.Request) error {
-	body, etag := p.Keys.JWKS()
-	serveDocument(w, r, body, etag)
+	serveDocument(w, r, p.Keys.JWKS())
 	return nil
 }
 
@@ -87,7 +74,9 @@ var (
 
 // serveDocument answers with public bytes that may be kept for a while, and by
 // scripts of any site.
-func serveDocument(w http.ResponseWriter, r *http.Request, body []byte, etag string) {
+func serveDocument(w http.ResponseWriter, r *http.Request, body []byte) {
+	sum := sha256.Sum256(body)
+	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"], h["Access-Control-Allow-Origin"] = jsonType, cacheable, anybody
 	h["Etag"] = []string{etag}

@@ -1,13 +1,13 @@
 package oidc
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"idp/internal/keys"
 	"idp/internal/session"
@@ -124,14 +124,7 @@ func (p *Provider) end(w http.ResponseWriter, r *http.Request, s *signOut, c *se
 	if err := p.Sessions.End(w, r, c); err != nil {
 		return err
 	}
-	if s.target == "" {
-		q := ""
-		if s.client != nil {
-			q = "?" + url.Values{"client_id": {s.client.ClientID}}.Encode()
-		}
-		return web.Redirect(w, r, http.StatusSeeOther, "/end_session"+q)
-	}
-	return web.Redirect(w, r, http.StatusSeeOther, s.target)
+	return web.Redirect(w, r, http.StatusSeeOther, cmp.Or(s.target, "/end_session"))
 }
 
 // signedOut is the end for a browser that has no session.
@@ -139,11 +132,7 @@ func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, s *signOut)
 	if s.target != "" {
 		return web.Redirect(w, r, http.StatusSeeOther, s.target)
 	}
-	page := web.SignedOutPage{}
-	if s.client != nil {
-		page.Site = site(s.client)
-	}
-	return p.Pages.Render(w, r, http.StatusOK, "signedout", page)
+	return p.Pages.Render(w, r, http.StatusOK, "signedout", web.SignedOutPage{})
 }
 
 // readSignOut checks a logout request; every error is a page, for a bad
@@ -186,11 +175,7 @@ func (s *signOut) setTarget() error {
 	}
 	s.target = uri
 	if state := s.params["state"]; state != "" {
-		separator := "?"
-		if strings.Contains(uri, "?") {
-			separator = "&"
-		}
-		s.target += separator + url.Values{"state": {state}}.Encode()
+		s.target = appendQuery(uri, url.Values{"state": {state}})
 	}
 	return nil
 }

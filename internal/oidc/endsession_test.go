@@ -69,6 +69,7 @@ func TestSignOutOfOthersIsConfirmedByThePerson(t *testing.T) {
 	for name, target := range map[string]string{
 		"nothing":              "/end_session",
 		"client_id":            logoutURL("client_id", "wiki", "post_logout_redirect_uri", bye),
+		"client_id alone":      logoutURL("client_id", "wiki"),
 		"another session":      logoutURL("id_token_hint", foreign, "post_logout_redirect_uri", bye),
 		"form token in a link": logoutURL("form_token", "x"),
 	} {

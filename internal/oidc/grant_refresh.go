@@ -10,34 +10,47 @@ import (
 )
 
 // refreshGrant rotates a refresh token (RFC 6749 §6, RFC 9700 §4.14.2). User,
-// session and grant are looked at in the same transaction.
+// session and grant are looked at, and whatever else may refuse is checked, in
+// the same transaction: a token that was refused is not used up.
 func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params) ([]byte, error) {
 	const refused = "the refresh token is unknown, used or expired, or was given to another client"
-	if ps["refresh_token"] == "" {
-		return nil, protocol.ErrInvalidRequest().WithDescription("refresh_token is missing")
+	token, err := ps.need("refresh_token")
+	if err != nil {
+		return nil, err
 	}
-	family, generation, err := p.refresh.decode(secret.String(ps["refresh_token"]))
+	family, generation, err := p.refresh.decode(secret.String(token))
 	if err != nil {
 		return nil, protocol.ErrInvalidGrant().WithDescription(refused).WithParent(err)
 	}
 	now := p.Now()
+	t := tokens{client: client}
 	next, grant, user, err := p.Store.RotateRefresh(r.Context(), store.Rotate{
 		Family: family, ClientID: client.ClientID, Generation: generation, Now: now.UnixMilli(),
 		IdleExpiresAt: now.Add(p.Lifetimes.RefreshIdle).UnixMilli(), Grace: refreshGrace, Entry: entry(r, client),
+		Check: func(g store.Grant, u store.User) (err error) {
+			t.scope, err = refreshScope(client, g, u, ps["scope"])
+			return err
+		},
 	})
 	if err != nil {
 		return nil, invalidGrant(err, refused)
 	}
-	if !mayLogIn(client, user) {
-		return nil, protocol.ErrInvalidGrant().WithDescription("the user may not use this client any more")
-	}
-	scope, ok := narrower(grant.Scope, ps["scope"])
-	if !ok {
-		return nil, protocol.ErrInvalidScope().WithDescription("scope holds more than was granted")
-	}
-	t := tokens{client: client, grant: grant, user: user, scope: scope}
+	t.grant, t.user = grant, user
 	if t.refresh, err = p.refresh.encode(next.ID, next.Generation); err != nil {
 		return nil, err
 	}
 	return p.tokenResponse(t)
+}
+
+// refreshScope is what a grant gives when asked again, or the refusal: the user
+// may have left the client's groups, and scope may only narrow.
+func refreshScope(client *store.Client, g store.Grant, u store.User, asked string) (string, error) {
+	if !mayLogIn(client, &u) {
+		return "", protocol.ErrInvalidGrant().WithDescription("the user may not use this client any more")
+	}
+	scope, ok := narrower(g.Scope, asked)
+	if !ok {
+		return "", protocol.ErrInvalidScope().WithDescription("scope holds more than was granted")
+	}
+	return scope, nil
 }

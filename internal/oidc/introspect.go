@@ -19,17 +19,16 @@ var inactive = []byte(`{"active":false}`)
 // ServeIntrospect answers the introspection endpoint (RFC 7662) for confidential
 // clients, about tokens they were given or are the audience of.
 func (p *Provider) ServeIntrospect(w http.ResponseWriter, r *http.Request) error {
-	ps, err := formParams(r)
+	client, ps, err := p.fromClient(r)
 	if err != nil {
 		return err
 	}
-	client, err := p.confidential(r, ps)
+	if client.Public() {
+		return invalidClient("a public client cannot prove who it is")
+	}
+	token, err := ps.need("token")
 	if err != nil {
 		return err
-	}
-	token := ps["token"]
-	if token == "" {
-		return protocol.ErrInvalidRequest().WithDescription("token is missing")
 	}
 	body, err := p.introspect(r.Context(), client, token)
 	if errors.Is(err, store.ErrNotFound) {

@@ -60,7 +60,7 @@ type Provider struct {
 	Config
 	refresh   refreshTokens
 	verified  *tokenCache
-	discovery document
+	discovery []byte
 }
 
 // New checks the configuration and makes a Provider.

@@ -85,6 +85,14 @@ func parsePair(pair string) (name, value string, err error) {
 	return name, value, nil
 }
 
+// need returns a parameter that must be there.
+func (ps params) need(name string) (string, error) {
+	if ps[name] == "" {
+		return "", protocol.ErrInvalidRequest().WithDescription("%s is missing", name)
+	}
+	return ps[name], nil
+}
+
 // encode is what parseParams reads back.
 func (ps params) encode() string {
 	v := url.Values{}

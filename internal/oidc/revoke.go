@@ -19,17 +19,13 @@ func (p *Provider) ServeRevoke(w http.ResponseWriter, r *http.Request) error {
 	if anyOrigin(w, r, "POST") {
 		return nil
 	}
-	ps, err := formParams(r)
+	client, ps, err := p.fromClient(r)
 	if err != nil {
 		return err
 	}
-	client, err := p.authenticate(r, ps)
+	token, err := ps.need("token")
 	if err != nil {
 		return err
-	}
-	token := ps["token"]
-	if token == "" {
-		return protocol.ErrInvalidRequest().WithDescription("token is missing")
 	}
 	if strings.Contains(token, ".") {
 		err = p.revokeAccess(r.Context(), client, token)

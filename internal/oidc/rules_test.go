@@ -166,6 +166,7 @@ func TestCheckClientFindsEveryProblem(t *testing.T) {
 		"groups":                                func(c *store.Client) { c.Groups = []string{"a*b"} },
 		"require_pushed_authorization_requests": func(c *store.Client) { c.RequirePAR = true },
 		"dpop_bound_access_tokens":              func(c *store.Client) { c.DPoPBoundAccessTokens = true },
+		"backchannel_logout_uri":                func(c *store.Client) { c.BackchannelLogoutURI = "https://a.example/logout" },
 	} {
 		c := good()
 		change(&c)

@@ -20,11 +20,7 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	if anyOrigin(w, r, "POST") {
 		return nil
 	}
-	ps, err := formParams(r)
-	if err != nil {
-		return err
-	}
-	client, err := p.authenticate(r, ps)
+	client, ps, err := p.fromClient(r)
 	if err != nil {
 		return err
 	}
@@ -38,10 +34,11 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 
 // grant answers by grant_type, one the client is registered for.
 func (p *Provider) grant(r *http.Request, client *store.Client, ps params) ([]byte, error) {
-	grant := protocol.GrantType(ps["grant_type"])
-	if grant == "" {
-		return nil, protocol.ErrInvalidRequest().WithDescription("grant_type is missing")
+	name, err := ps.need("grant_type")
+	if err != nil {
+		return nil, err
 	}
+	grant := protocol.GrantType(name)
 	var answer func(*http.Request, *store.Client, params) ([]byte, error)
 	switch grant {
 	case protocol.GrantTypeCode:

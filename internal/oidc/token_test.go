@@ -203,7 +203,8 @@ func TestCodeOfADisabledUserOrEndedSessionIsWorthNothing(t *testing.T) {
 	must(t, w.Store.SetDisabled(t.Context(), u.ID, false, store.Entry{Actor: "test"}))
 	b = w.loggedIn("alice")
 	code = b.code("wiki")
-	w.pass(9 * time.Hour) // the session is idle for too long; the code, too, but that is another test
+	w.loggedIn("alice")                                                           // another session of hers does not count
+	must(t, w.Store.EndSession(t.Context(), b.sid(), store.Entry{Actor: "test"})) // the code is fresh still
 	w.api("wiki", "/token", codeForm(code)).wantError(http.StatusBadRequest, "invalid_grant")
 }
 
@@ -383,6 +384,36 @@ func TestRefreshScopeOnlyNarrows(t *testing.T) {
 	}
 	if a := w.api("wiki", "/token", refreshForm(a.str("refresh_token"))); a.str("scope") != "openid email read" {
 		t.Errorf("the narrowing stuck: %s", a.Body)
+	}
+}
+
+// A request that is refused uses nothing up: a retry long after the grace must
+// not look like a stolen token.
+func TestRefusedRefreshKeepsTheToken(t *testing.T) {
+	for name, c := range map[string]struct {
+		scope, want string
+		groups      []string
+	}{
+		"too wide a scope": {"openid write", "invalid_scope", nil},
+		"left the group":   {"", "invalid_grant", []string{"wiki-users"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.user("alice")
+			token := w.loggedIn("alice").tokens("wiki", "scope", "openid read").str("refresh_token")
+			form := refreshForm(token)
+			form.Set("scope", c.scope)
+			w.Clients.file["wiki"].AllowGroups = c.groups
+			w.api("wiki", "/token", form).wantError(http.StatusBadRequest, c.want)
+			w.Clients.file["wiki"].AllowGroups = nil
+			w.pass(refreshGrace + time.Second)
+			if !w.active("wiki", token) {
+				t.Error("the token was used up by a request that got nothing")
+			}
+			if a := w.api("wiki", "/token", refreshForm(token)); a.Code != http.StatusOK {
+				t.Errorf("retry: %d %s", a.Code, a.Body)
+			}
+		})
 	}
 }
 

@@ -96,16 +96,27 @@ func (r *Ring) Seal(purpose, context string, plaintext []byte) []byte {
 // Open reverses Seal with whichever key fits; ErrSealed when none does.
 func (r *Ring) Open(purpose, context string, sealed []byte) ([]byte, error) {
 	for _, key := range r.Derive("seal " + purpose) {
-		gcm := sealer(key)
-		if len(sealed) < gcm.NonceSize() {
-			return nil, ErrSealed
-		}
-		n := gcm.NonceSize()
-		if plain, err := gcm.Open(nil, sealed[:n], sealed[n:], []byte(context)); err == nil {
+		if plain, err := open(key, context, sealed); err == nil {
 			return plain, nil
 		}
 	}
 	return nil, ErrSealed
+}
+
+// Fresh reports whether the first key opens sealed. What only a later one opens
+// is to be sealed anew: then its line can leave the file.
+func (r *Ring) Fresh(purpose, context string, sealed []byte) bool {
+	_, err := open(r.Derive("seal " + purpose)[0], context, sealed)
+	return err == nil
+}
+
+func open(key []byte, context string, sealed []byte) ([]byte, error) {
+	gcm := sealer(key)
+	n := gcm.NonceSize()
+	if len(sealed) < n {
+		return nil, ErrSealed
+	}
+	return gcm.Open(nil, sealed[:n], sealed[n:], []byte(context))
 }
 
 func sealer(key []byte) cipher.AEAD {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -227,6 +228,10 @@ func TestFormLogin(t *testing.T) {
 			if q.StatusCode != 200 || !strings.Contains(q.Body, "Name or password is wrong") {
 				t.Errorf("%d, want the form again with one sentence for unknown and wrong", q.StatusCode)
 			}
+		}
+		ref := regexp.MustCompile(`Reference: [^<]*, (\w+)<`).FindStringSubmatch(wrong.Body)
+		if ref == nil || len(s.Log.Lines(ref[1], "reason=BAD_PASSWORD")) != 1 {
+			t.Errorf("the page's reference %q does not lead to the line that names the reason", ref)
 		}
 		auth.Code(t, s, b.LogIn(wrong, "bob", idptest.BobPassword))
 		entries, err := s.Store().Entries(context.Background(), store.Filter{Event: "login_failed", Limit: 10})

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"idp/internal/idptest"
+	"idp/internal/server"
 	"idp/internal/store/storetest"
 )
 
@@ -244,5 +245,36 @@ func TestErrorsStayOnAPageUntilTheRedirectURIIsProven(t *testing.T) {
 				t.Errorf("%d to %v, want error=%s and iss at the relying party", p.StatusCode, p.Location, c.error)
 			}
 		})
+	}
+}
+
+func TestANewPasswordEndsWhatTheOldOneGave(t *testing.T) {
+	idptest.Each(t, idptest.Options{}, func(t *testing.T, s *idptest.Server) {
+		rp := newRelyingParty(t, s, "wiki", idptest.WikiSecret, "http://wiki.localhost/callback")
+		b := s.Browser(t)
+		auth := idptest.Wiki()
+		token, err := rp.oauth.Exchange(rp.ctx, auth.Code(t, s, b.LogIn(b.Get(auth.URL()), "bob", idptest.BobPassword)), oauth2.VerifierOption(auth.Verifier))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := server.SetPassword(t.Context(), s.Store(), s.User("bob"), "another good password", "test"); err != nil {
+			t.Fatal(err)
+		}
+		if p := b.Get(idptest.Wiki().URL()); p.Location != nil {
+			t.Error("the session goes on")
+		}
+		if _, err := rp.oauth.TokenSource(rp.ctx, &oauth2.Token{RefreshToken: token.RefreshToken}).Token(); err == nil {
+			t.Error("the refresh token goes on")
+		}
+	})
+}
+
+func TestHEADGivesNoCode(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{})
+	b := s.Browser(t)
+	auth := idptest.Wiki()
+	auth.Code(t, s, b.LogIn(b.Get(auth.URL()), "bob", idptest.BobPassword))
+	if p := b.Once("HEAD", idptest.Wiki().URL(), nil, nil); p.StatusCode != http.StatusMethodNotAllowed || p.Header.Get("Location") != "" {
+		t.Errorf("%d to %q, want 405", p.StatusCode, p.Header.Get("Location"))
 	}
 }

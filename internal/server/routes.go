@@ -43,6 +43,12 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /{$}", p.account.ServeHome)
 	page("GET /account", p.account.ServeAccount)
 
+	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
+	// would answer it like GET.
+	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/login", "/login/negotiate", "/account"} {
+		page("HEAD "+path, func(_ http.ResponseWriter, r *http.Request) error { return notAllowed(r, http.MethodGet) })
+	}
+
 	// operating
 	page("GET /healthz", p.server.serveHealth)
 	page("GET /readyz", p.server.serveReady)
@@ -69,8 +75,14 @@ func (p parts) otherwise(mux *http.ServeMux) web.Handler {
 		if len(allow) == 0 {
 			return p.pages.ServeNotFound(w, r)
 		}
-		return &web.Error{Status: http.StatusMethodNotAllowed, Code: "METHOD_NOT_ALLOWED", Title: "This cannot be done here",
-			Message: "The address is right, but not what was asked of it (" + web.Loggable(r.Method) + ").",
-			Header:  http.Header{"Allow": {strings.Join(allow, ", ")}}}
+		return notAllowed(r, allow...)
+	}
+}
+
+func notAllowed(r *http.Request, allow ...string) error {
+	return &web.Error{
+		Status: http.StatusMethodNotAllowed, Code: "METHOD_NOT_ALLOWED", Title: "This cannot be done here",
+		Message: "The address is right, but not what was asked of it (" + web.Loggable(r.Method) + ").",
+		Header:  http.Header{"Allow": {strings.Join(allow, ", ")}},
 	}
 }

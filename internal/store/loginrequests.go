@@ -15,11 +15,11 @@ const (
 )
 
 const loginRequestColumns = `id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, acr, login_hint,
-	reason, username, rechallenged, state, user_id, session_id, auth_time, created_at, expires_at, consumed_at`
+	reason, reference, username, rechallenged, state, user_id, session_id, auth_time, created_at, expires_at, consumed_at`
 
 func (l *LoginRequest) dest() []any {
 	return []any{&l.ID, &l.BrowserHash, &l.Address, &l.ClientID, &l.Params, &l.ReturnTo, &l.Fresh, &l.MinAuthTime, &l.ACR, &l.LoginHint,
-		&l.Reason, &l.Username, &l.Rechallenged, &l.State, &l.UserID, &l.SessionID, &l.AuthTime, &l.CreatedAt, &l.ExpiresAt, &l.ConsumedAt}
+		&l.Reason, &l.Reference, &l.Username, &l.Rechallenged, &l.State, &l.UserID, &l.SessionID, &l.AuthTime, &l.CreatedAt, &l.ExpiresAt, &l.ConsumedAt}
 }
 
 // CreateLoginRequest adds a pending login. A browser has at most 50, the oldest
@@ -33,13 +33,13 @@ func (s *Store) CreateLoginRequest(ctx context.Context, l LoginRequest) error {
 	err := s.db.single(ctx, func(t tx) error {
 		err := t.QueryRow([]any{&ofBrowser}, `
 			INSERT INTO login_requests (id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, acr, login_hint,
-				reason, username, rechallenged, state, created_at, expires_at)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
+				reason, username, rechallenged, state, created_at, expires_at, reference)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $19
 			WHERE $17 > (SELECT COUNT(*) FROM (SELECT 1 FROM login_requests l
 				WHERE l.address = $3 AND l.consumed_at = 0 AND l.expires_at > $18 LIMIT $17) full_address)
 			RETURNING (SELECT COUNT(*) FROM login_requests l WHERE l.browser_hash = $2 AND l.consumed_at = 0)`,
 			l.ID, l.BrowserHash, l.Address, l.ClientID, l.Params, l.ReturnTo, l.Fresh, l.MinAuthTime, l.ACR, l.LoginHint,
-			l.Reason, l.Username, l.Rechallenged, l.State, l.CreatedAt, l.ExpiresAt, int64(maxPendingPerAddress), now)
+			l.Reason, l.Username, l.Rechallenged, l.State, l.CreatedAt, l.ExpiresAt, int64(maxPendingPerAddress), now, l.Reference)
 		return err
 	})
 	if errors.Is(err, ErrNotFound) && !errors.Is(err, ErrText) { // nothing inserted
@@ -72,12 +72,13 @@ func (s *Store) LoginRequest(ctx context.Context, id string, browserHash []byte)
 	return l, nil
 }
 
-// FailLoginRequest notes why an attempt failed and which name was typed. A
-// SPNEGO exchange that had begun is over.
-func (s *Store) FailLoginRequest(ctx context.Context, id, reason, username string) error {
+// FailLoginRequest notes why an attempt failed, the reference under which the
+// log has it, and which name was typed. A SPNEGO exchange that had begun is over.
+func (s *Store) FailLoginRequest(ctx context.Context, id, reason, reference, username string) error {
 	return s.execOne(ctx, `
-		UPDATE login_requests SET reason = $1, username = $2, state = $3 WHERE id = $4 AND consumed_at = 0 AND expires_at > $5`,
-		reason, username, []byte{}, id, s.Now())
+		UPDATE login_requests SET reason = $1, username = $2, state = $3, reference = $6
+		WHERE id = $4 AND consumed_at = 0 AND expires_at > $5`,
+		reason, username, []byte{}, id, s.Now(), reference)
 }
 
 // MarkRechallenged reports whether this call was the first for the login

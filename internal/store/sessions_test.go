@@ -159,7 +159,7 @@ func TestLoginRequestBelongsToOneBrowserAndIsUsedOnce(t *testing.T) {
 		want(t, err, store.ErrNotFound)
 		_, err = w.ConsumeLoginRequest(ctx, l.ID, l.BrowserHash, "") // nobody has logged in yet
 		want(t, err, store.ErrNotFound)
-		must(t, w.FailLoginRequest(ctx, l.ID, "bad_password", "alice"))
+		must(t, w.FailLoginRequest(ctx, l.ID, "bad_password", "now, here", "alice"))
 		for _, first := range []bool{true, false} {
 			got, err := w.MarkRechallenged(ctx, l.ID)
 			if err != nil || got != first {
@@ -202,7 +202,7 @@ func TestLoginRequestExpires(t *testing.T) {
 		want(t, err, store.ErrNotFound)
 		_, err = w.ConsumeLoginRequest(ctx, l.ID, l.BrowserHash, sess.ID)
 		want(t, err, store.ErrNotFound)
-		want(t, w.FailLoginRequest(ctx, l.ID, "", ""), store.ErrNotFound)
+		want(t, w.FailLoginRequest(ctx, l.ID, "", "", ""), store.ErrNotFound)
 	})
 }
 

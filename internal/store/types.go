@@ -94,6 +94,7 @@ type LoginRequest struct {
 	ACR          string
 	LoginHint    string
 	Reason       string // why the last attempt failed: a reason code
+	Reference    string // of the request that failed, to be read out
 	Username     string // what the last failed form held
 	Rechallenged bool   // the one more Basic challenge after sign-out was sent
 	State        []byte // of a SPNEGO continuation

@@ -74,15 +74,28 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]User, err
 		SELECT `+userColumns+` FROM users u WHERE u.name > $1 ORDER BY u.name LIMIT $2`, after, pageSize(limit))
 }
 
-// SetPassword sets the hash of a local password; empty takes the password away.
+// SetPassword sets the hash of a local password. Whoever knew the old one is out:
+// the user's sessions end and their grants are revoked, in the same transaction.
 func (s *Store) SetPassword(ctx context.Context, userID, hash string, e Entry) error {
 	return s.revoking(ctx, func(t tx) error {
-		n, err := t.Exec(`UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3`, hash, s.Now(), userID)
-		if err != nil {
+		now := s.Now()
+		n, err := t.Exec(`UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3`, hash, now, userID)
+		if err := found(n, err); err != nil {
+			return err
+		}
+		if err := endUser(t, userID, now); err != nil {
 			return err
 		}
 		return s.changed(t, n, userID, e, audit.PasswordChanged)
 	})
+}
+
+// endUser ends all that a user's logins gave.
+func endUser(t tx, userID string, now Millis) error {
+	if _, err := t.Exec(`DELETE FROM sessions WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	return revokeGrantsOfUser(t, userID, now)
 }
 
 // RehashPassword replaces the hash of an unchanged password by a stronger one;
@@ -118,10 +131,7 @@ func (s *Store) SetDisabled(ctx context.Context, userID string, disabled bool, e
 		if err := found(n, err); err != nil {
 			return err
 		}
-		if _, err := t.Exec(`DELETE FROM sessions WHERE user_id = $1`, userID); err != nil {
-			return err
-		}
-		if err := revokeGrantsOfUser(t, userID, now); err != nil {
+		if err := endUser(t, userID, now); err != nil {
 			return err
 		}
 		return s.changed(t, n, userID, e, event)
