@@ -41,6 +41,7 @@ var authChecks = []func(*authRequest) error{
 	checkPrompt,
 	checkMaxAge,
 	checkPKCE,
+	checkNonceLength,
 	checkNonce,
 	checkConsent,
 }
@@ -193,6 +194,16 @@ func checkMaxAge(a *authRequest) error {
 		return protocol.ErrInvalidRequest().WithDescription("max_age must be a number of seconds")
 	}
 	a.maxAge = time.Duration(min(seconds, maxMaxAge)) * time.Second
+	return nil
+}
+
+// maxNonce bounds what of a request is kept with its code, in bytes.
+const maxNonce = 2048
+
+func checkNonceLength(a *authRequest) error {
+	if len(a.params["nonce"]) > maxNonce {
+		return protocol.ErrInvalidRequest().WithDescription("nonce is too long")
+	}
 	return nil
 }
 

@@ -47,14 +47,18 @@ func groupMatches(pattern, group string) bool {
 
 // preferredUsername fills a client's template: {name}, {realm}, and {domain},
 // the realm's first label as Windows writes it. A name without a realm is of the
-// default one. An upstream's user (id:name) has no realm, and no template may
-// give them one of the company's: their name stays what it is.
+// default one. Two people must never come out alike: an upstream's user (id:name)
+// keeps the name, and so does one of another realm unless the template says the
+// whole realm, for two realms may share their first label.
 func preferredUsername(template, name, realm string) string {
 	if template == "" || template == "{name}" || strings.Contains(name, ":") {
 		return name
 	}
-	if n, r, ok := strings.Cut(name, "@"); ok {
-		name, realm = n, r
+	if at := strings.LastIndexByte(name, '@'); at >= 0 {
+		if !strings.Contains(template, "{realm}") {
+			return name
+		}
+		name, realm = name[:at], name[at+1:]
 	}
 	domain, _, _ := strings.Cut(realm, ".")
 	return strings.NewReplacer("{name}", name, "{realm}", realm, "{domain}", strings.ToUpper(domain)).Replace(template)

@@ -98,7 +98,10 @@ func TestPreferredUsernameTemplate(t *testing.T) {
 		{"{name}@{realm}", "alice", "alice@EXAMPLE.COM"},
 		{"{name}@{realm}", "alice@OTHER.ORG", "alice@OTHER.ORG"},
 		{`{domain}\{name}`, "alice", `EXAMPLE\alice`},
-		{`{domain}\{name}`, "alice@other.org", `OTHER\alice`},
+		{`{domain}\{name}`, "alice@EXAMPLE.ORG", "alice@EXAMPLE.ORG"}, // not EXAMPLE\alice
+		{"{name}@corp.example.com", "alice", "alice@corp.example.com"},
+		{"{name}@corp.example.com", "alice@OTHER.ORG", "alice@OTHER.ORG"},
+		{"{name}@{realm}", "a@b@OTHER.ORG", "a@b@OTHER.ORG"},
 		{`{domain}\{name}`, "partner:alice", "partner:alice"}, // never the company's alice
 		{"{name}@{realm}", "partner:alice@EXAMPLE.COM", "partner:alice@EXAMPLE.COM"},
 	} {

@@ -229,6 +229,7 @@ func TestErrorsStayOnAPageUntilTheRedirectURIIsProven(t *testing.T) {
 		"foreign request_uri": {func(q url.Values) { q.Set("request_uri", "https://evil.example/r") }, "request_uri_not_supported"},
 		"prompt=none":         {func(q url.Values) { q.Set("prompt", "none") }, "login_required"},
 		"none and login":      {func(q url.Values) { q.Set("prompt", "none login") }, "invalid_request"},
+		"long nonce":          {func(q url.Values) { q.Set("nonce", strings.Repeat("n", 3000)) }, "invalid_request"},
 		"max_age":             {func(q url.Values) { q.Set("max_age", "soon") }, "invalid_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
