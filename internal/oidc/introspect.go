@@ -48,9 +48,12 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 		return p.introspectRefresh(ctx, client, secret.String(token))
 	}
 	c, err := p.readAccessToken(token)
+	if err != nil {
+		return nil, store.ErrNotFound
+	}
 	// A client that calls itself as we do is not the audience of tokens for us.
 	audience := c.Audience == client.ClientID && client.ClientID != p.Issuer
-	if err != nil || (c.ClientID != client.ClientID && !audience) {
+	if c.ClientID != client.ClientID && !audience {
 		return nil, store.ErrNotFound
 	}
 	user, err := p.tokenState(ctx, c)
