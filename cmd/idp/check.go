@@ -37,7 +37,7 @@ func (c *cli) check() *cobra.Command {
 				for _, w := range warnings {
 					fmt.Fprintln(cmd.OutOrStdout(), "warning:", w)
 				}
-				fmt.Fprintln(cmd.OutOrStdout(), "ok: the configuration is sound")
+				fmt.Fprintln(cmd.OutOrStdout(), "ok:", sound(cfg))
 			}
 			return nil
 		},
@@ -79,4 +79,12 @@ func printCheck(cmd *cobra.Command, problems config.Problems, warnings []string)
 	enc := json.NewEncoder(cmd.OutOrStdout())
 	enc.SetIndent("", "  ")
 	return enc.Encode(map[string]any{"ok": len(problems) == 0, "lines": lines})
+}
+
+// sound says which configuration it was that is.
+func sound(cfg *config.Config) string {
+	if cfg.Path == "" {
+		return "no idp.yaml here or in /etc/idp; the defaults, for trying out, are sound"
+	}
+	return cfg.Path + " is sound"
 }

@@ -2,6 +2,7 @@ package authn
 
 import (
 	"errors"
+	"strings"
 
 	"idp/internal/kerberos"
 	"idp/internal/user"
@@ -45,7 +46,11 @@ func (e *Error) Unwrap() error { return e.Err }
 func typed(err error) error {
 	var k *kerberos.Error
 	if errors.As(err, &k) {
-		return &Error{Reason: k.Reason, Detail: k.Detail, Err: err}
+		detail := k.Detail
+		if k.Err != nil { // what the network or the file said; kerberos keeps secrets out of it
+			detail = strings.TrimPrefix(detail+": "+k.Err.Error(), ": ")
+		}
+		return &Error{Reason: k.Reason, Detail: detail, Err: err}
 	}
 	for _, m := range []struct {
 		is     error

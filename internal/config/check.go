@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"idp/internal/kerberos"
@@ -68,7 +69,8 @@ func local(host string) bool {
 }
 
 func (k *checks) listen() {
-	if _, _, err := net.SplitHostPort(k.c.Listen); err != nil {
+	_, port, err := net.SplitHostPort(k.c.Listen)
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
 		k.add("$.listen", fmt.Sprintf("%q is not host:port", k.c.Listen), "127.0.0.1:8080 for one address, :8080 for all")
 	}
 	if k.c.MetricsListen != "" {
@@ -109,6 +111,9 @@ func (k *checks) lifetimes() {
 }
 
 func (k *checks) kerberos() {
+	if k.c.lines["$.kerberos.krb5_conf"] > 0 { // the default may be missing, a file that is named may not
+		k.file("$.kerberos.krb5_conf", k.c.Kerberos.Krb5Conf)
+	}
 	if k.c.Kerberos.MaxFailures == 0 {
 		k.add("$.kerberos.max_failures", "is zero", "at least 1: the first guess is a guess too")
 	}

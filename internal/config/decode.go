@@ -161,7 +161,7 @@ func entries(n ast.Node) ([]*ast.MappingValueNode, bool) {
 func (d *decoder) mapping(path string, n ast.Node, v reflect.Value) {
 	pairs, ok := entries(n)
 	if !ok {
-		d.problem(path, lineOf(n), "wants keys and values", "")
+		d.problem(path, lineOf(n), "wants keys and values", "write {key: value}, such as {name: EXAMPLE.COM}")
 		return
 	}
 	fields := fieldsOf(v.Type())

@@ -1,49 +1,30 @@
-package server
+package server_test
 
 import (
-	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
-	"idp/internal/config"
-	"idp/internal/store"
+	"idp/internal/idptest"
+	"idp/internal/kerberos/krbtest"
 )
 
-// A reload that gives tokens a longer life tells the signing keys, or a retired
-// key would be gone before the last token it signed.
-func TestReloadTellsTheKeysHowLongTokensLive(t *testing.T) {
-	ctx, dir := t.Context(), t.TempDir()
-	load := func(accessToken time.Duration) *config.Config {
-		c := config.Default()
-		c.Database, c.SecretKeyFile = "sqlite:"+filepath.Join(dir, "idp.db"), filepath.Join(dir, "idp.key")
-		c.Lifetimes.AccessToken = config.Duration(accessToken)
-		return c
-	}
-	s, err := Open(ctx, Options{Config: load(5 * time.Minute), Log: slog.New(slog.DiscardHandler)})
+func TestAReloadDoesNotLoseTheKeytab(t *testing.T) {
+	realm, s := inside(t, "")
+	path := filepath.Join(s.Dir, "idp.yaml")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
-	published := func() time.Duration {
-		if err := s.keys.Rotate(ctx, store.Entry{Actor: "test"}); err != nil {
-			t.Fatal(err)
-		}
-		rows, err := s.store.SigningKeys(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		longest := store.Millis(0)
-		for _, r := range rows {
-			longest = max(longest, r.ExpiresAt-r.RetiredAt)
-		}
-		return time.Duration(longest) * time.Millisecond
-	}
-	before := published()
-	if err := s.Reload(ctx, load(3*time.Hour+5*time.Minute)); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), realm.Keytab, "gone.keytab", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if after := published(); after != before+3*time.Hour {
-		t.Errorf("retired keys stay published for %s, before the reload %s: want 3 hours more", after, before)
+	if err := s.Reload(t.Context(), s.Config()); err == nil || !strings.Contains(err.Error(), "NO_KEYTAB") {
+		t.Errorf("reload with a keytab that is not there: %v, want it refused", err)
+	}
+	p := s.Program(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword)))
+	if p.Request.URL.Path != "/account" {
+		t.Errorf("tickets after the refused reload: %d at %s", p.StatusCode, p.Request.URL.Path)
 	}
 }

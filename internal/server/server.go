@@ -113,12 +113,28 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
+	if err := loses(s.current.Load(), g); err != nil {
+		return err
+	}
 	if err := s.seed(ctx, c); err != nil {
 		return err
 	}
 	s.keys.SetTokenLifetime(tokenLifetime(c))
 	g.run(ctx)
 	s.current.Swap(g).stop()
+	return nil
+}
+
+// loses refuses a configuration by which nobody could log in by ticket any more
+// although its kerberos section says so: at a start that is said and the other
+// methods go on, at a reload the old keys are at hand.
+func loses(old, next *generation) error {
+	if old.acceptor == nil || old.acceptor.Ready() != nil || next.acceptor == nil {
+		return nil
+	}
+	if err := next.acceptor.Ready(); err != nil {
+		return fmt.Errorf("tickets could no longer be checked: %w", err)
+	}
 	return nil
 }
 
