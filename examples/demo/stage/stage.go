@@ -154,7 +154,7 @@ func (s *Stage) configure(context.Context) error {
 	)
 }
 
-const idpYAML = `# What the demo wrote. Every key: see the README of idp.
+const idpYAML = `# What the demo wrote. Every key: docs/configuration.md.
 issuer: %s
 listen: %s
 database: %s
