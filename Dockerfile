@@ -2,7 +2,7 @@
 # idp, and idp itself (the default): one static binary, nothing else, no root.
 
 FROM golang:1.26-bookworm AS build
-ARG GOPROXY=https://proxy.golang.org,direct
+ARG GOPROXY
 ARG VERSION=development
 ENV CGO_ENABLED=0
 WORKDIR /src
