@@ -21,9 +21,8 @@ import (
 	"idp/internal/secret"
 )
 
-// fakeKDC listens on TCP and answers every request with reply(request); nil
-// keeps the connection open in silence.
-func fakeKDC(t *testing.T, reply func(req []byte) []byte) string {
+// listen serves every connection to a port of loopback until the test ends.
+func listen(t *testing.T, serve func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -35,22 +34,29 @@ func fakeKDC(t *testing.T, reply func(req []byte) []byte) string {
 				return
 			}
 			t.Cleanup(func() { _ = c.Close() })
-			go func() {
-				head := make([]byte, 4)
-				if _, err := io.ReadFull(c, head); err != nil {
-					return
-				}
-				req := make([]byte, binary.BigEndian.Uint32(head))
-				if _, err := io.ReadFull(c, req); err != nil {
-					return
-				}
-				if b := reply(req); b != nil {
-					_, _ = c.Write(b)
-				}
-			}()
+			go serve(c)
 		}
 	}()
 	return l.Addr().String()
+}
+
+// fakeKDC answers every request with reply(request); nil keeps the connection
+// open in silence.
+func fakeKDC(t *testing.T, reply func(req []byte) []byte) string {
+	t.Helper()
+	return listen(t, func(c net.Conn) {
+		head := make([]byte, 4)
+		if _, err := io.ReadFull(c, head); err != nil {
+			return
+		}
+		req := make([]byte, binary.BigEndian.Uint32(head))
+		if _, err := io.ReadFull(c, req); err != nil {
+			return
+		}
+		if b := reply(req); b != nil {
+			_, _ = c.Write(b)
+		}
+	})
 }
 
 func silent([]byte) []byte { return nil }
@@ -286,21 +292,11 @@ func TestHoleKDCRepliesAreBounded(t *testing.T) {
 // closingKDC answers and hangs up.
 func closingKDC(t *testing.T, reply []byte) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.ReadAtLeast(c, make([]byte, 64*1024), 5)
-			_, _ = c.Write(reply)
-			_ = c.Close()
-		}
-	}()
-	return l.Addr().String()
+	return listen(t, func(c net.Conn) {
+		_, _ = io.ReadAtLeast(c, make([]byte, 64*1024), 5)
+		_, _ = c.Write(reply)
+		_ = c.Close()
+	})
 }
 
 func TestKDCDown(t *testing.T) {
