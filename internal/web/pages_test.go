@@ -234,6 +234,7 @@ func TestWhoAsks(t *testing.T) {
 		outside bool
 	}{
 		"directly":                        {"10.0.0.1:1", nil, "10.0.0.1", false},
+		"trusted, and names nobody":       {"192.0.2.1:1", nil, "192.0.2.1", true},
 		"mapped IPv4":                     {"[::ffff:10.0.0.1]:1", nil, "10.0.0.1", false},
 		"stranger forwards":               {"10.0.0.1:1", http.Header{"X-Forwarded-For": {"10.0.0.2"}}, "10.0.0.1", true},
 		"stranger, other header":          {"10.0.0.1:1", http.Header{"X-Forwarded-Proto": {"https"}}, "10.0.0.1", true},
