@@ -171,14 +171,8 @@ func (a *Authn) profile(ctx context.Context, u *store.User, login *kerberos.Logi
 	if login.PAC.FullName != "" {
 		now.FullName = login.PAC.FullName
 	}
-	if names := a.groupNames(login.Principal.Realm); len(names) > 0 {
-		now.Groups = nil
-		for _, sid := range login.PAC.Groups {
-			if name, ok := names[sid]; ok && !slices.Contains(now.Groups, name) {
-				now.Groups = append(now.Groups, name)
-			}
-		}
-		slices.Sort(now.Groups)
+	if r := a.realm(login.Principal.Realm); r != nil && len(r.Groups) > 0 {
+		now.Groups = r.GroupNames(login.PAC.SID, login.PAC.Groups)
 	}
 	if now.FullName == u.FullName && slices.Equal(now.Groups, u.Groups) {
 		return u, nil
@@ -187,11 +181,11 @@ func (a *Authn) profile(ctx context.Context, u *store.User, login *kerberos.Logi
 	return &now, a.Store.SetProfile(ctx, u.ID, now.FullName, now.Email, now.Groups, entry)
 }
 
-// groupNames is a realm's map from SID to group.
-func (a *Authn) groupNames(realm string) map[string]string {
-	for _, r := range a.Section.Realms {
-		if r.Name == realm {
-			return r.Groups
+// realm is the configuration of a trusted realm, or nil.
+func (a *Authn) realm(name string) *kerberos.Realm {
+	for i := range a.Section.Realms {
+		if a.Section.Realms[i].Name == name {
+			return &a.Section.Realms[i]
 		}
 	}
 	return nil

@@ -26,10 +26,12 @@ type Config struct {
 
 // Realm is one trusted realm.
 type Realm struct {
-	Name      string            `yaml:"name"`
-	Groups    map[string]string `yaml:"groups"`    // PAC group SID → group
-	Case      string            `yaml:"case"`      // insensitive | exact; empty: insensitive where there is a full PAC
-	Transited string            `yaml:"transited"` // checked (default) | trusted: Active Directory never sets the flag
+	Name        string            `yaml:"name"`
+	Groups      map[string]string `yaml:"groups"`       // PAC group SID, or the name of a well-known group → group
+	Case        string            `yaml:"case"`         // insensitive | exact; empty: insensitive where there is a full PAC
+	Transited   string            `yaml:"transited"`    // checked (default) | trusted: Active Directory never sets the flag
+	NetBIOS     string            `yaml:"netbios"`      // AD's short name of the domain: AD\alice
+	UPNSuffixes []string          `yaml:"upn_suffixes"` // alice@example.com, where that is no realm
 }
 
 // Values of Config.ChannelBinding and Realm.Transited.
@@ -114,9 +116,37 @@ func (c *Config) realmProblems(add func(path, problem, hint string), oneOf func(
 		oneOf(path+".case", r.Case, "insensitive", "exact")
 		oneOf(path+".transited", r.Transited, "checked", transitedTrust)
 		for sid := range r.Groups {
-			if !strings.HasPrefix(sid, "S-1-") {
-				add(path+".groups", fmt.Sprintf("%q is no SID", sid), "S-1-5-21-…: `Get-ADGroup finance` shows it")
+			if !strings.HasPrefix(sid, "S-1-") && !isWellKnown(sid) {
+				add(path+".groups", fmt.Sprintf("%q is no SID", sid), "S-1-5-21-…: `Get-ADGroup finance` shows it; or a well-known group such as Domain Users")
 			}
+		}
+	}
+	c.aliasProblems(add)
+}
+
+// aliasProblems are those of what people type instead of a realm: each may mean
+// one realm only.
+func (c *Config) aliasProblems(add func(path, problem, hint string)) {
+	seen := map[string]bool{}
+	for _, r := range c.Realms {
+		seen[strings.ToLower(r.Name)] = true
+	}
+	alias := func(path, text string) {
+		switch folded := strings.ToLower(text); {
+		case strings.ContainsAny(text, `@\/ `) || checkName(text) != nil:
+			add(path, fmt.Sprintf("%q cannot stand before or after a name", text), `write AD for AD\alice, example.com for alice@example.com`)
+		case seen[folded]:
+			add(path, fmt.Sprintf("%q means another realm already", text), "remove one")
+		default:
+			seen[folded] = true
+		}
+	}
+	for i, r := range c.Realms {
+		if r.NetBIOS != "" {
+			alias(fmt.Sprintf("realms[%d].netbios", i), r.NetBIOS)
+		}
+		for k, suffix := range r.UPNSuffixes {
+			alias(fmt.Sprintf("realms[%d].upn_suffixes[%d]", i, k), suffix)
 		}
 	}
 }
