@@ -28,6 +28,7 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
@@ -122,10 +123,10 @@ func (a *Authn) Hash(ctx context.Context, password secret.String) (string, error
 }
 
 // Ticket checks the token of `Authorization: Negotiate`, decoded. The error is
-// an *Error when the ticket was refused.
+// a *reason.Error when the ticket was refused.
 func (a *Authn) Ticket(ctx context.Context, token []byte, from From) (*Result, error) {
 	if a.Kerberos == nil {
-		return nil, a.fail(ctx, from, "", &Error{Reason: ReasonNoKeytab, Detail: "no keytab is configured"})
+		return nil, a.fail(ctx, from, "", reason.Refuse(reason.NoKeytab, "no keytab is configured"))
 	}
 	login, err := a.Kerberos.Accept(ctx, token)
 	if err != nil {
@@ -191,15 +192,15 @@ func (a *Authn) realm(name string) *kerberos.Realm {
 	return nil
 }
 
-// Refuse books the refusal of what is no credential at all; the error is an *Error.
-func (a *Authn) Refuse(ctx context.Context, from From, reason Reason, detail string) error {
-	return a.fail(ctx, from, "", &Error{Reason: reason, Detail: detail})
+// Refuse books the refusal of what is no credential at all; the error is a *reason.Error.
+func (a *Authn) Refuse(ctx context.Context, from From, code reason.Code, detail string) error {
+	return a.fail(ctx, from, "", reason.Refuse(code, detail))
 }
 
 // fail writes the audit entry of a refused credential. Trouble of our own (the
 // database, a caller that went away) is passed on and is no refusal.
 func (a *Authn) fail(ctx context.Context, from From, name string, err error) error {
-	var found *Error
+	var found *reason.Error
 	if !errors.As(err, &found) {
 		return err
 	}
@@ -210,7 +211,7 @@ func (a *Authn) fail(ctx context.Context, from From, name string, err error) err
 	}
 	entry := store.Entry{
 		Event: audit.LoginFailed, Reason: string(refused.Reason), Name: refused.Name, ClientID: from.ClientID,
-		Address: from.Address.String(), RequestID: from.RequestID, Detail: refused.Detail,
+		Address: from.Address.String(), RequestID: from.RequestID, Detail: refused.Explain(),
 	}
 	if auditErr := a.Store.Audit(context.WithoutCancel(ctx), entry); auditErr != nil {
 		return fmt.Errorf("audit of a failed login: %w", auditErr)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
@@ -27,7 +28,7 @@ type account struct {
 }
 
 // Password checks a name and a password from the form or the browser's prompt.
-// The error is an *Error when they were refused; it comes no earlier than
+// The error is a *reason.Error when they were refused; it comes no earlier than
 // half a second after the call.
 func (a *Authn) Password(ctx context.Context, name string, password secret.String, from From) (*Result, error) {
 	start := time.Now()
@@ -84,11 +85,11 @@ func (a *Authn) counted(ctx context.Context, acc account, password secret.String
 // check asks whoever can tell.
 func (a *Authn) check(ctx context.Context, acc account, password secret.String) (*Result, error) {
 	if acc.outside {
-		return nil, &Error{Reason: ReasonFromOutside, Detail: acc.why}
+		return nil, reason.Refuse(reason.FromOutside, acc.why)
 	}
 	if acc.unknown {
 		_, err := a.checkLocal(ctx, nil, password) // takes as long as for somebody we know
-		var refused *Error
+		var refused *reason.Error
 		if errors.As(err, &refused) {
 			refused.Detail = acc.why
 		}
@@ -114,9 +115,9 @@ func (a *Authn) checkLocal(ctx context.Context, u *store.User, password secret.S
 	case err != nil:
 		return nil, err
 	case u == nil:
-		return nil, &Error{Reason: kerberos.ReasonClientUnknown}
+		return nil, &reason.Error{Reason: reason.ClientUnknown}
 	case !ok:
-		return nil, &Error{Reason: kerberos.ReasonBadPassword}
+		return nil, &reason.Error{Reason: reason.BadPassword}
 	case u.Disabled:
 		return nil, user.ErrDisabled
 	}
@@ -201,7 +202,7 @@ func (a *Authn) atKDC(base, realm string) account {
 }
 
 func checkTyped(name string, password secret.String) error {
-	bad := func(detail string) error { return &Error{Reason: ReasonMalformedInput, Detail: detail} }
+	bad := func(detail string) error { return reason.Refuse(reason.MalformedInput, detail) }
 	switch {
 	case name == "" || password == "":
 		return bad("empty name or password")

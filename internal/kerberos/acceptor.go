@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"idp/internal/reason"
 )
 
 // maxSkew is how far the client's clock may be from ours, RFC 4120 §1.6.
@@ -73,24 +75,24 @@ func New(o Options) (*Acceptor, error) {
 }
 
 // Accept checks an initiator token, the raw bytes of "Authorization: Negotiate".
-// A refusal is an *Error; any other error is a failure of Seen.
+// A refusal is a *reason.Error; any other error is a failure of Seen.
 func (a *Acceptor) Accept(ctx context.Context, token []byte) (login *Login, err error) {
 	// The parsers are fuzzed and check every length; this is the boundary that
 	// keeps a mistake in them, or in the library's crypto, from ending the process.
 	defer func() {
 		if p := recover(); p != nil {
-			login, err = nil, reject(ReasonMalformed, fmt.Sprintf("panic: %v", p))
+			login, err = nil, reason.Refuse(reason.Malformed, fmt.Sprintf("panic: %v", p))
 		}
 	}()
 	if len(token) > MaxToken {
-		return nil, reject(ReasonTokenTooBig, fmt.Sprintf("%d bytes, %d are allowed", len(token), MaxToken))
+		return nil, reason.Refuse(reason.TokenTooBig, fmt.Sprintf("%d bytes, %d are allowed", len(token), MaxToken))
 	}
 	o, err := parseOffer(token)
 	if err != nil {
 		return nil, err
 	}
 	login, err = a.acceptAPReq(ctx, o)
-	var refused *Error
+	var refused *reason.Error
 	if errors.As(err, &refused) && o.spnego {
 		refused.Reply = negTokenResp(negReject, "", nil, nil)
 	}
@@ -148,14 +150,14 @@ func (o *opened) login(pac *PAC) *Login {
 // openTicket applies the policies that need no decryption, then decrypts.
 func (a *Acceptor) openTicket(t *ticket) (*opened, error) {
 	if !a.etypeAllowed(t.part.etype) {
-		return nil, reject(ReasonEtype, fmt.Sprintf("ticket for %s is sealed with %s", short(t.sname.String()), etypeName(t.part.etype)))
+		return nil, reason.Refuse(reason.Etype, fmt.Sprintf("ticket for %s is sealed with %s", short(t.sname.String()), etypeName(t.part.etype)))
 	}
 	if !isHTTP(t.sname) {
-		return nil, reject(ReasonWrongSPN, fmt.Sprintf("ticket for %s, which is no HTTP service", short(t.sname.String())))
+		return nil, reason.Refuse(reason.WrongSPN, fmt.Sprintf("ticket for %s, which is no HTTP service", short(t.sname.String())))
 	}
 	ring := a.ring.Load()
 	if len(ring.keys) == 0 {
-		return nil, reject(ReasonNoKeytab, "no usable keytab")
+		return nil, reason.Refuse(reason.NoKeytab, "no usable keytab")
 	}
 	key, plain, err := ring.open(t)
 	if err != nil {
@@ -163,7 +165,7 @@ func (a *Acceptor) openTicket(t *ticket) (*opened, error) {
 	}
 	part, err := parseTicketPart(plain)
 	if err != nil {
-		return nil, &Error{Reason: ReasonMalformed, Detail: "the ticket's sealed part", Err: err}
+		return nil, &reason.Error{Reason: reason.Malformed, Detail: "the ticket's sealed part", Err: err}
 	}
 	return &opened{key, part}, nil
 }
@@ -172,29 +174,29 @@ func (a *Acceptor) openTicket(t *ticket) (*opened, error) {
 // checks that it is about the ticket's client, and of now.
 func (a *Acceptor) openAuthenticator(r *apReq, t *ticketPart) (*authenticator, error) {
 	if !a.etypeAllowed(t.key.etype) || r.authenticator.etype != t.key.etype {
-		return nil, reject(ReasonEtype, fmt.Sprintf("session key of %s, authenticator of %s",
+		return nil, reason.Refuse(reason.Etype, fmt.Sprintf("session key of %s, authenticator of %s",
 			etypeName(t.key.etype), etypeName(r.authenticator.etype)))
 	}
 	k, err := newSealKey(t.key, usageAuthenticator)
 	if err != nil {
-		return nil, &Error{Reason: ReasonMalformed, Detail: "session key", Err: err}
+		return nil, &reason.Error{Reason: reason.Malformed, Detail: "session key", Err: err}
 	}
 	plain, err := k.open(r.authenticator.cipher)
 	if err != nil {
-		return nil, &Error{Reason: ReasonAuthenticator, Detail: "ticket of " + t.who(), Err: err}
+		return nil, &reason.Error{Reason: reason.Authenticator, Detail: "ticket of " + t.who(), Err: err}
 	}
 	auth, err := parseAuthenticator(plain)
 	if err != nil {
-		return nil, &Error{Reason: ReasonMalformed, Detail: "authenticator", Err: err}
+		return nil, &reason.Error{Reason: reason.Malformed, Detail: "authenticator", Err: err}
 	}
 	// The client writes its own name here: whatever differs from what the KDC
 	// sealed is an attempt to be somebody else.
 	if !auth.client.same(t.client) {
-		return nil, reject(ReasonNameMismatch, fmt.Sprintf("the ticket is %s's, the authenticator says %s",
+		return nil, reason.Refuse(reason.NameMismatch, fmt.Sprintf("the ticket is %s's, the authenticator says %s",
 			t.who(), short(auth.client.String())))
 	}
 	if skew := a.opts.Now().Sub(auth.time()); skew.Abs() > maxSkew {
-		return nil, reject(ReasonClockSkew, fmt.Sprintf("the clock of %s's machine is %s off ours", t.who(), -skew.Round(time.Second)))
+		return nil, reason.Refuse(reason.ClockSkew, fmt.Sprintf("the clock of %s's machine is %s off ours", t.who(), -skew.Round(time.Second)))
 	}
 	return &auth, nil
 }
@@ -209,7 +211,7 @@ func (a *Acceptor) checkReplay(ctx context.Context, authenticator []byte) error 
 		return fmt.Errorf("remember a ticket's use: %w", err)
 	}
 	if !first {
-		return reject(ReasonReplay, "this token was used before")
+		return reason.Refuse(reason.Replay, "this token was used before")
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package kerberos
 import (
 	"crypto/subtle"
 	"time"
+
+	"idp/internal/reason"
 )
 
 // Message numbers and flags of RFC 4120.
@@ -38,11 +40,11 @@ func parseAPReq(b []byte) (r apReq, err error) {
 	r.authenticator = d.sealed(f[4])
 	switch {
 	case d.err != nil:
-		return apReq{}, reject(ReasonMalformed, "AP-REQ: "+d.err.Error())
+		return apReq{}, reason.Refuse(reason.Malformed, "AP-REQ: "+d.err.Error())
 	case version != pvno || kind != msgAPReq:
-		return apReq{}, reject(ReasonMalformed, "not an AP-REQ of Kerberos 5")
+		return apReq{}, reason.Refuse(reason.Malformed, "not an AP-REQ of Kerberos 5")
 	case options&useSessionKey != 0:
-		return apReq{}, reject(ReasonMalformed, "a user-to-user AP-REQ: we have no ticket of our own")
+		return apReq{}, reason.Refuse(reason.Malformed, "a user-to-user AP-REQ: we have no ticket of our own")
 	}
 	return r, nil
 }

@@ -1,5 +1,7 @@
 package kerberos
 
+import "idp/internal/reason"
+
 // Types of authorization data, RFC 4120 §7.5.4 and MS-KILE §2.2.
 const (
 	adIfRelevant = 1
@@ -27,7 +29,7 @@ func findPAC(authData []byte) ([]byte, error) {
 
 func (w *adWalk) walk(b []byte, depth int, critical bool) error {
 	if depth > maxADDepth {
-		return reject(ReasonAuthorization, "nested too deeply")
+		return reason.Refuse(reason.Authorization, "nested too deeply")
 	}
 	var d decoder
 	for list := d.only(b, tagSequence); len(list) > 0 && d.err == nil; {
@@ -47,7 +49,7 @@ func (w *adWalk) walk(b []byte, depth int, critical bool) error {
 		}
 	}
 	if d.err != nil {
-		return reject(ReasonAuthorization, "not readable")
+		return reason.Refuse(reason.Authorization, "not readable")
 	}
 	return nil
 }
@@ -57,13 +59,13 @@ func (w *adWalk) element(kind int32, data []byte, depth int, critical bool) erro
 	case kind == adIfRelevant:
 		return w.walk(data, depth+1, false)
 	case kind == adPAC && w.pac != nil:
-		return reject(ReasonPAC, "two PACs")
+		return reason.Refuse(reason.PAC, "two PACs")
 	case kind == adPAC:
 		w.pac = data
 	case kind == adKDCIssued:
 		// It only ever adds rights (RFC 4120 §5.2.6.2), and we grant none by it.
 	case critical:
-		return reject(ReasonAuthorization, "a restriction we do not understand")
+		return reason.Refuse(reason.Authorization, "a restriction we do not understand")
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/types"
 
 	"idp/internal/kerberos/krbtest"
+	"idp/internal/reason"
 )
 
 // One test for each hole that acceptors built on the library have, and for each
@@ -48,7 +49,7 @@ func TestForgedTicketOfEveryEtypeIsAccepted(t *testing.T) {
 }
 
 // expect accepts a forged ticket and compares the reason.
-func expect(t *testing.T, a *Acceptor, what string, token []byte, want Reason) {
+func expect(t *testing.T, a *Acceptor, what string, token []byte, want reason.Code) {
 	t.Helper()
 	_, err := a.Accept(t.Context(), token)
 	if got := reasonOf(t, err); got != want {
@@ -66,7 +67,7 @@ func TestHoleRealmSpoofing(t *testing.T) {
 	} {
 		f := forge(a, 18)
 		change(f)
-		expect(t, a, what, f.token(t), ReasonNameMismatch)
+		expect(t, a, what, f.token(t), reason.NameMismatch)
 	}
 	f := forge(a, 18)
 	f.client.Realm, f.authClient.Realm = "OTHER.TEST", "OTHER.TEST"
@@ -177,12 +178,12 @@ func TestHoleReplay(t *testing.T) {
 	f.authCipher = sealWith(t, f.session, usageAuthenticator, f.authenticator())
 	token := f.token(t)
 	expect(t, a, "first use", token, "")
-	expect(t, a, "second use", token, ReasonReplay)
+	expect(t, a, "second use", token, reason.Replay)
 	f.sname.Components = []string{"HTTP", "localhost"}
-	expect(t, a, "the same authenticator behind another, unprotected, service name", f.token(t), ReasonReplay)
+	expect(t, a, "the same authenticator behind another, unprotected, service name", f.token(t), reason.Replay)
 	f.sname.Components[1], f.kvno, f.srealm = "idp.localhost", 9, "X.TEST"
-	expect(t, a, "the same authenticator behind another kvno and realm", f.token(t), ReasonReplay)
-	expect(t, a, "without SPNEGO", krbtest.Frame(f.apReq(t)), ReasonReplay)
+	expect(t, a, "the same authenticator behind another kvno and realm", f.token(t), reason.Replay)
+	expect(t, a, "without SPNEGO", krbtest.Frame(f.apReq(t)), reason.Replay)
 	expect(t, a, "a new authenticator for the same ticket", forge(a, 18).token(t), "")
 	for _, until := range m.seen {
 		if d := time.Until(until); d < 2*maxSkew-time.Minute || d > 2*maxSkew {
@@ -199,11 +200,11 @@ func TestHoleReplayRace64(t *testing.T) {
 	for range 64 {
 		wg.Go(func() {
 			_, err := a.Accept(t.Context(), token)
-			var e *Error
+			var e *reason.Error
 			switch {
 			case err == nil:
 				won.Add(1)
-			case errors.As(err, &e) && e.Reason == ReasonReplay:
+			case errors.As(err, &e) && e.Reason == reason.Replay:
 				replayed.Add(1)
 			}
 		})
@@ -219,8 +220,8 @@ func TestHoleRefusedTokensLeaveNoReplayRow(t *testing.T) {
 	a := forgeAcceptor(t, func(o *Options) { o.Seen = m.Seen })
 	f := forge(a, 18)
 	f.end = f.ctime.Add(-time.Hour)
-	expect(t, a, "expired", f.token(t), ReasonExpired)
-	expect(t, a, "random", []byte("random"), ReasonMalformed)
+	expect(t, a, "expired", f.token(t), reason.Expired)
+	expect(t, a, "random", []byte("random"), reason.Malformed)
 	if len(m.seen) != 0 {
 		t.Errorf("%d rows", len(m.seen))
 	}
@@ -228,16 +229,16 @@ func TestHoleRefusedTokensLeaveNoReplayRow(t *testing.T) {
 
 func TestHolePanicsForAnyone(t *testing.T) {
 	a := forgeAcceptor(t, func(o *Options) { o.AllowRC4 = true })
-	expect(t, a, "empty mechTypes", krbtest.SPNEGO(krbtest.Frame(forge(a, 18).apReq(t)), ""), ReasonMalformed)
-	expect(t, a, "no mechToken", krbtest.SPNEGO(nil), ReasonMalformed)
+	expect(t, a, "empty mechTypes", krbtest.SPNEGO(krbtest.Frame(forge(a, 18).apReq(t)), ""), reason.Malformed)
+	expect(t, a, "no mechToken", krbtest.SPNEGO(nil), reason.Malformed)
 	for _, etype := range allEtypes {
 		for n := range 60 {
 			f := forge(a, etype)
 			f.ticketCipher = make([]byte, n)
-			expect(t, a, "short ticket", f.token(t), ReasonWrongKey)
+			expect(t, a, "short ticket", f.token(t), reason.WrongKey)
 			f = forge(a, etype)
 			f.authCipher = make([]byte, n)
-			expect(t, a, "short authenticator", f.token(t), ReasonAuthenticator)
+			expect(t, a, "short authenticator", f.token(t), reason.Authenticator)
 		}
 	}
 }
@@ -256,18 +257,18 @@ func TestHolePanicsWithTicketEmptyAuthorizationData(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		data []byte
-		want Reason
+		want reason.Code
 	}{
 		{"no elements", empty, ""},
 		{"AD-IF-RELEVANT without elements", tlv(tagSequence, adElement(adIfRelevant, empty)), ""},
 		{"unknown inside AD-IF-RELEVANT", tlv(tagSequence, adElement(adIfRelevant, tlv(tagSequence, adElement(4711, nil)))), ""},
-		{"AD-IF-RELEVANT without content", tlv(tagSequence, adElement(adIfRelevant, nil)), ReasonAuthorization},
-		{"unknown and critical", tlv(tagSequence, adElement(4711, nil)), ReasonAuthorization},
-		{"nested ten deep", deep, ReasonAuthorization},
-		{"a hundred elements", tlv(tagSequence, many), ReasonAuthorization},
-		{"not a sequence", []byte{4, 0}, ReasonAuthorization},
-		{"an empty PAC", withPAC(nil), ReasonPAC},
-		{"two PACs", tlv(tagSequence, adElement(adIfRelevant, tlv(tagSequence, adElement(adPAC, nil), adElement(adPAC, nil)))), ReasonPAC},
+		{"AD-IF-RELEVANT without content", tlv(tagSequence, adElement(adIfRelevant, nil)), reason.Authorization},
+		{"unknown and critical", tlv(tagSequence, adElement(4711, nil)), reason.Authorization},
+		{"nested ten deep", deep, reason.Authorization},
+		{"a hundred elements", tlv(tagSequence, many), reason.Authorization},
+		{"not a sequence", []byte{4, 0}, reason.Authorization},
+		{"an empty PAC", withPAC(nil), reason.PAC},
+		{"two PACs", tlv(tagSequence, adElement(adIfRelevant, tlv(tagSequence, adElement(adPAC, nil), adElement(adPAC, nil)))), reason.PAC},
 	} {
 		f := forge(a, 18)
 		f.authData = c.data
@@ -309,21 +310,21 @@ func TestHolePACParsedBeforeItsSignature(t *testing.T) {
 	evil := pacBuffer{pacLogonInfo, bytes.Repeat([]byte{0xff}, 64)}
 	for what, c := range map[string]struct {
 		pac  []byte
-		want Reason
+		want reason.Code
 	}{
-		"unsigned":                         {makePAC(clientInfo("alice", f.authTime), logon), ReasonPACSignature},
-		"unsigned and unreadable":          {makePAC(clientInfo("alice", f.authTime), evil), ReasonPACSignature},
-		"signed with another key":          {other.signedPAC(t, clientInfo("alice", f.authTime), logon), ReasonPACSignature},
-		"signed as another type":           {pacOfOtherType(t, f), ReasonPACSignature},
-		"signed and unreadable":            {f.signedPAC(t, clientInfo("alice", f.authTime), evil), ReasonPAC},
-		"no client information":            {f.signedPAC(t, logon), ReasonPAC},
-		"about somebody else":              {f.signedPAC(t, clientInfo("bob", f.authTime), logon), ReasonPAC},
-		"of another login":                 {f.signedPAC(t, clientInfo("alice", f.authTime.Add(time.Second)), logon), ReasonPAC},
-		"a buffer twice":                   {f.signedPAC(t, clientInfo("alice", f.authTime), logon, logon), ReasonPAC},
-		"4 billion buffers":                {append(bytes.Repeat([]byte{0xff}, 4), make([]byte, 100)...), ReasonPAC},
-		"no buffers":                       {make([]byte, 8), ReasonPAC},
-		"a buffer beyond the end":          {pacWithOffset(t, f, 1<<63), ReasonPAC},
-		"a buffer on top of the directory": {pacWithOffset(t, f, 0), ReasonPAC},
+		"unsigned":                         {makePAC(clientInfo("alice", f.authTime), logon), reason.PACSignature},
+		"unsigned and unreadable":          {makePAC(clientInfo("alice", f.authTime), evil), reason.PACSignature},
+		"signed with another key":          {other.signedPAC(t, clientInfo("alice", f.authTime), logon), reason.PACSignature},
+		"signed as another type":           {pacOfOtherType(t, f), reason.PACSignature},
+		"signed and unreadable":            {f.signedPAC(t, clientInfo("alice", f.authTime), evil), reason.PAC},
+		"no client information":            {f.signedPAC(t, logon), reason.PAC},
+		"about somebody else":              {f.signedPAC(t, clientInfo("bob", f.authTime), logon), reason.PAC},
+		"of another login":                 {f.signedPAC(t, clientInfo("alice", f.authTime.Add(time.Second)), logon), reason.PAC},
+		"a buffer twice":                   {f.signedPAC(t, clientInfo("alice", f.authTime), logon, logon), reason.PAC},
+		"4 billion buffers":                {append(bytes.Repeat([]byte{0xff}, 4), make([]byte, 100)...), reason.PAC},
+		"no buffers":                       {make([]byte, 8), reason.PAC},
+		"a buffer beyond the end":          {pacWithOffset(t, f, 1<<63), reason.PAC},
+		"a buffer on top of the directory": {pacWithOffset(t, f, 0), reason.PAC},
 	} {
 		g := forge(a, 18)
 		g.authTime = f.authTime
@@ -353,7 +354,7 @@ func TestATicketByABorrowedPrincipalNameIsRefused(t *testing.T) {
 	info, err := hex.DecodeString(testdata.MarshaledPAC_Kerb_Validation_Info)
 	must(t, err)
 	f.authData = withPAC(f.signedPAC(t, clientInfo("ceo", f.authTime), pacBuffer{pacLogonInfo, info}))
-	expect(t, a, "borrowed name", f.token(t), ReasonNameMismatch)
+	expect(t, a, "borrowed name", f.token(t), reason.NameMismatch)
 }
 
 func insideKDCSum(pac []byte, i int) bool {
@@ -434,7 +435,7 @@ func TestPACOfActiveDirectoryVerifies(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	pac[len(pac)/2] ^= 1
-	if _, err := readPAC(pac, keyBlock{18, k.KeyValue}, part); reasonOf(t, err) != ReasonPACSignature {
+	if _, err := readPAC(pac, keyBlock{18, k.KeyValue}, part); reasonOf(t, err) != reason.PACSignature {
 		t.Errorf("a changed PAC: %v", err)
 	}
 }
@@ -447,17 +448,17 @@ func TestHoleNTLMAndNEGOEX(t *testing.T) {
 	for _, c := range []struct {
 		what  string
 		token []byte
-		want  Reason
+		want  reason.Code
 	}{
-		{"bare NTLM", []byte("NTLMSSP\x00\x01\x00\x00\x00"), ReasonNTLM},
-		{"NTLM in SPNEGO", krbtest.SPNEGO([]byte("NTLMSSP\x00"), derOID(oidNTLM)), ReasonNTLM},
-		{"NEGOEX, NTLM", krbtest.SPNEGO(nil, derOID(oidNEGOEX), derOID(oidNTLM)), ReasonNTLM},
-		{"NEGOEX only", krbtest.SPNEGO([]byte("NEGOEXTS"), derOID(oidNEGOEX)), ReasonNegoexOnly},
-		{"IAKERB only", krbtest.SPNEGO([]byte("x"), derOID(oidIAKERB)), ReasonNegoexOnly},
-		{"NTLM before Kerberos", krbtest.SPNEGO(inner, derOID(oidNTLM), derOID(oidKRB5)), ReasonNotFirst},
-		{"NEGOEX before Kerberos", krbtest.SPNEGO(inner, derOID(oidNEGOEX), derOID(oidMSKRB5)), ReasonNotFirst},
-		{"unknown mechanism", krbtest.SPNEGO(inner, derOID("\x2a\x03")), ReasonMalformed},
-		{"100 mechanisms", krbtest.SPNEGO(inner, strings.Repeat(derOID(oidKRB5), 100)), ReasonMalformed},
+		{"bare NTLM", []byte("NTLMSSP\x00\x01\x00\x00\x00"), reason.NTLM},
+		{"NTLM in SPNEGO", krbtest.SPNEGO([]byte("NTLMSSP\x00"), derOID(oidNTLM)), reason.NTLM},
+		{"NEGOEX, NTLM", krbtest.SPNEGO(nil, derOID(oidNEGOEX), derOID(oidNTLM)), reason.NTLM},
+		{"NEGOEX only", krbtest.SPNEGO([]byte("NEGOEXTS"), derOID(oidNEGOEX)), reason.NegoexOnly},
+		{"IAKERB only", krbtest.SPNEGO([]byte("x"), derOID(oidIAKERB)), reason.NegoexOnly},
+		{"NTLM before Kerberos", krbtest.SPNEGO(inner, derOID(oidNTLM), derOID(oidKRB5)), reason.NotFirst},
+		{"NEGOEX before Kerberos", krbtest.SPNEGO(inner, derOID(oidNEGOEX), derOID(oidMSKRB5)), reason.NotFirst},
+		{"unknown mechanism", krbtest.SPNEGO(inner, derOID("\x2a\x03")), reason.Malformed},
+		{"100 mechanisms", krbtest.SPNEGO(inner, strings.Repeat(derOID(oidKRB5), 100)), reason.Malformed},
 		{"MS-KRB5, KRB5, NEGOEX, NTLM, as Windows offers", krbtest.SPNEGO(inner, derOID(oidMSKRB5), derOID(oidKRB5), derOID(oidNEGOEX), derOID(oidNTLM)), ""},
 	} {
 		login, err := a.Accept(t.Context(), c.token)
@@ -473,26 +474,26 @@ func TestHoleNTLMAndNEGOEX(t *testing.T) {
 func TestHoleNegTokenRespWithoutFirstLeg(t *testing.T) {
 	a := forgeAcceptor(t, nil)
 	inner := krbtest.Frame(forge(a, 18).apReq(t))
-	expect(t, a, "accept-completed", negTokenResp(negCompleted, oidKRB5, nil, nil), ReasonMalformed)
-	expect(t, a, "with a valid token in it", negTokenResp(negCompleted, oidKRB5, inner, nil), ReasonMalformed)
+	expect(t, a, "accept-completed", negTokenResp(negCompleted, oidKRB5, nil, nil), reason.Malformed)
+	expect(t, a, "with a valid token in it", negTokenResp(negCompleted, oidKRB5, inner, nil), reason.Malformed)
 }
 
 func TestHoleEnctypes(t *testing.T) {
 	a := forgeAcceptor(t, nil)
-	expect(t, a, "RC4 ticket", forge(a, 23).token(t), ReasonEtype)
+	expect(t, a, "RC4 ticket", forge(a, 23).token(t), reason.Etype)
 	f := forge(a, 18)
 	f.session = keyBlock{23, make([]byte, 16)}
-	expect(t, a, "RC4 session key in an AES ticket", f.token(t), ReasonEtype)
+	expect(t, a, "RC4 session key in an AES ticket", f.token(t), reason.Etype)
 	for _, etype := range []int32{1, 2, 3, 16, 24, 25, 26, 99, -1} {
 		f := forge(a, 18)
 		f.ticketEtype, f.ticketCipher = etype, make([]byte, 100)
-		expect(t, a, etypeName(etype), f.token(t), ReasonEtype)
+		expect(t, a, etypeName(etype), f.token(t), reason.Etype)
 	}
 	rc4 := forgeAcceptor(t, func(o *Options) { o.AllowRC4 = true })
 	expect(t, rc4, "RC4 where it is allowed", forge(rc4, 23).token(t), "")
 	f = forge(rc4, 18)
 	f.ticketEtype, f.ticketCipher = 16, make([]byte, 100)
-	expect(t, rc4, "3DES where RC4 is allowed", f.token(t), ReasonEtype)
+	expect(t, rc4, "3DES where RC4 is allowed", f.token(t), reason.Etype)
 }
 
 func TestHoleKeytabNeedsNoExactEntry(t *testing.T) {
@@ -511,15 +512,15 @@ func TestHoleKeytabNeedsNoExactEntry(t *testing.T) {
 	}
 	for what, c := range map[string]struct {
 		change func(*forged)
-		want   Reason
+		want   reason.Code
 	}{
-		"another service":       {func(f *forged) { f.sname.Components[0] = "ldap" }, ReasonWrongSPN},
-		"host only":             {func(f *forged) { f.sname.Components = []string{"HTTP"} }, ReasonWrongSPN},
-		"a key we do not have":  {func(f *forged) { f.key.value = make([]byte, 32) }, ReasonWrongKey},
-		"an older key":          {func(f *forged) { f.key.value, f.kvno = make([]byte, 32), 2 }, ReasonKVNO},
-		"somebody else's":       {func(f *forged) { f.key.value, f.sname.Components[1] = make([]byte, 32), "x" }, ReasonWrongSPN},
-		"krbtgt, as a TGT has":  {func(f *forged) { f.sname.Components = []string{"krbtgt", ourRealm} }, ReasonWrongSPN},
-		"a user-to-user ticket": {func(f *forged) { f.key.value = f.session.value }, ReasonWrongKey},
+		"another service":       {func(f *forged) { f.sname.Components[0] = "ldap" }, reason.WrongSPN},
+		"host only":             {func(f *forged) { f.sname.Components = []string{"HTTP"} }, reason.WrongSPN},
+		"a key we do not have":  {func(f *forged) { f.key.value = make([]byte, 32) }, reason.WrongKey},
+		"an older key":          {func(f *forged) { f.key.value, f.kvno = make([]byte, 32), 2 }, reason.KVNO},
+		"somebody else's":       {func(f *forged) { f.key.value, f.sname.Components[1] = make([]byte, 32), "x" }, reason.WrongSPN},
+		"krbtgt, as a TGT has":  {func(f *forged) { f.sname.Components = []string{"krbtgt", ourRealm} }, reason.WrongSPN},
+		"a user-to-user ticket": {func(f *forged) { f.key.value = f.session.value }, reason.WrongKey},
 	} {
 		f := forge(a, 18)
 		c.change(f)
@@ -548,16 +549,16 @@ func TestHoleCrossRealm(t *testing.T) {
 	for _, c := range []struct {
 		what, realm, transited string
 		flags                  uint32
-		want                   Reason
+		want                   reason.Code
 	}{
-		{"not trusted", "STRANGER.TEST", "", 0, ReasonRealm},
-		{"not trusted, checked by the KDC", "STRANGER.TEST", "", flagTransited, ReasonRealm},
-		{"another case", "example.test", "", 0, ReasonRealm},
+		{"not trusted", "STRANGER.TEST", "", 0, reason.Realm},
+		{"not trusted, checked by the KDC", "STRANGER.TEST", "", flagTransited, reason.Realm},
+		{"another case", "example.test", "", 0, reason.Realm},
 		{"direct trust", "PARTNER.TEST", "", 0, ""},
-		{"a path nobody checked", "PARTNER.TEST", "EVIL.TEST", 0, ReasonTransited},
+		{"a path nobody checked", "PARTNER.TEST", "EVIL.TEST", 0, reason.Transited},
 		{"a path the KDC checked", "PARTNER.TEST", "MIDDLE.TEST", flagTransited, ""},
 		{"Active Directory, which never says so", "AD.TEST", "MIDDLE.TEST", 0, ""},
-		{"our own realm by a detour", ourRealm, "EVIL.TEST", 0, ReasonTransited},
+		{"our own realm by a detour", ourRealm, "EVIL.TEST", 0, reason.Transited},
 	} {
 		f := forge(a, 18)
 		f.client.Realm, f.authClient.Realm, f.transited, f.flags = c.realm, c.realm, c.transited, c.flags
@@ -570,20 +571,20 @@ func TestTimesOfTickets(t *testing.T) {
 	for _, c := range []struct {
 		what   string
 		change func(*forged)
-		want   Reason
+		want   reason.Code
 	}{
-		{"ended an hour ago", func(f *forged) { f.end = f.ctime.Add(-time.Hour) }, ReasonExpired},
+		{"ended an hour ago", func(f *forged) { f.end = f.ctime.Add(-time.Hour) }, reason.Expired},
 		{"ended a minute ago: within the skew", func(f *forged) { f.end = f.ctime.Add(-time.Minute) }, ""},
-		{"starts in an hour", func(f *forged) { f.start = f.ctime.Add(time.Hour) }, ReasonNotYetValid},
-		{"marked invalid", func(f *forged) { f.flags = flagInvalid }, ReasonNotYetValid},
-		{"client 6 minutes behind", func(f *forged) { f.ctime = f.ctime.Add(-6 * time.Minute) }, ReasonClockSkew},
-		{"client 6 minutes ahead", func(f *forged) { f.ctime = f.ctime.Add(6 * time.Minute) }, ReasonClockSkew},
+		{"starts in an hour", func(f *forged) { f.start = f.ctime.Add(time.Hour) }, reason.NotYetValid},
+		{"marked invalid", func(f *forged) { f.flags = flagInvalid }, reason.NotYetValid},
+		{"client 6 minutes behind", func(f *forged) { f.ctime = f.ctime.Add(-6 * time.Minute) }, reason.ClockSkew},
+		{"client 6 minutes ahead", func(f *forged) { f.ctime = f.ctime.Add(6 * time.Minute) }, reason.ClockSkew},
 		{"client 4 minutes ahead", func(f *forged) { f.ctime = f.ctime.Add(4 * time.Minute) }, ""},
-		{"anonymous flag", func(f *forged) { f.flags = flagAnonymous }, ReasonNotAPerson},
+		{"anonymous flag", func(f *forged) { f.flags = flagAnonymous }, reason.NotAPerson},
 		{"anonymous name", func(f *forged) {
 			f.client.Components = []string{"WELLKNOWN", "ANONYMOUS"}
 			f.authClient.Components = f.client.Components
-		}, ReasonNotAPerson},
+		}, reason.NotAPerson},
 	} {
 		f := forge(a, 18)
 		c.change(f)
@@ -597,7 +598,7 @@ func TestNamesThatCannotBeStored(t *testing.T) {
 		f := forge(a, 18)
 		f.client.Components = []string{name}
 		f.authClient.Components = f.client.Components
-		expect(t, a, name, f.token(t), ReasonMalformed)
+		expect(t, a, name, f.token(t), reason.Malformed)
 	}
 }
 
@@ -609,20 +610,20 @@ func TestChannelBinding(t *testing.T) {
 		mode string
 		own  [][]byte
 		sum  []byte
-		want Reason
+		want reason.Code
 	}{
 		{"off", [][]byte{ours}, bound(theirs), ""},
 		{"allow", [][]byte{ours}, none, ""},
 		{"allow", [][]byte{ours}, bound(ours), ""},
 		{"allow", [][]byte{theirs, ours}, bound(ours), ""},
-		{"allow", [][]byte{ours}, bound(theirs), ReasonChannelBinding},
+		{"allow", [][]byte{ours}, bound(theirs), reason.ChannelBinding},
 		{"allow", nil, bound(theirs), ""},
-		{"require", [][]byte{ours}, none, ReasonChannelBinding},
+		{"require", [][]byte{ours}, none, reason.ChannelBinding},
 		{"require", [][]byte{ours}, bound(ours), ""},
-		{"require", nil, bound(ours), ReasonChannelBinding},
-		{"allow", nil, nil, ReasonMalformed},
-		{"allow", nil, none[:20], ReasonMalformed},
-		{"off", nil, append([]byte{255, 255, 255, 255}, none[4:]...), ReasonMalformed},
+		{"require", nil, bound(ours), reason.ChannelBinding},
+		{"allow", nil, nil, reason.Malformed},
+		{"allow", nil, none[:20], reason.Malformed},
+		{"off", nil, append([]byte{255, 255, 255, 255}, none[4:]...), reason.Malformed},
 	} {
 		a := forgeAcceptor(t, func(o *Options) {
 			o.ChannelBinding = c.mode
@@ -666,8 +667,8 @@ func TestMechListMIC(t *testing.T) {
 			t.Error("our MIC is wrong")
 		}
 		sum[0] ^= 1
-		expect(t, a, "a wrong MIC", build(append(head, sum...)), ReasonMalformed)
-		expect(t, a, "an empty MIC", build(nil), ReasonMalformed)
+		expect(t, a, "a wrong MIC", build(append(head, sum...)), reason.Malformed)
+		expect(t, a, "an empty MIC", build(nil), reason.Malformed)
 	}
 }
 
@@ -678,16 +679,16 @@ func TestBadTokens(t *testing.T) {
 		random[i] = byte(i*i + i>>3)
 	}
 	good := forge(a, 18).token(t)
-	expect(t, a, "nil", nil, ReasonMalformed)
-	expect(t, a, "empty", []byte{}, ReasonMalformed)
-	expect(t, a, "one byte", []byte{0x60}, ReasonMalformed)
-	expect(t, a, "random", random, ReasonMalformed)
-	expect(t, a, "48 KB of zeros", make([]byte, MaxToken), ReasonMalformed)
-	expect(t, a, "64 KB", make([]byte, 64*1024), ReasonTokenTooBig)
-	expect(t, a, "1 MB", make([]byte, 1<<20), ReasonTokenTooBig)
-	expect(t, a, "indefinite length", []byte{0x60, 0x80, 6, 1, 0, 0, 0}, ReasonMalformed)
-	expect(t, a, "length of 2^64", []byte{0x60, 0x88, 255, 255, 255, 255, 255, 255, 255, 255}, ReasonMalformed)
-	expect(t, a, "trailing byte", append(good[:len(good):len(good)], 0), ReasonMalformed)
+	expect(t, a, "nil", nil, reason.Malformed)
+	expect(t, a, "empty", []byte{}, reason.Malformed)
+	expect(t, a, "one byte", []byte{0x60}, reason.Malformed)
+	expect(t, a, "random", random, reason.Malformed)
+	expect(t, a, "48 KB of zeros", make([]byte, MaxToken), reason.Malformed)
+	expect(t, a, "64 KB", make([]byte, 64*1024), reason.TokenTooBig)
+	expect(t, a, "1 MB", make([]byte, 1<<20), reason.TokenTooBig)
+	expect(t, a, "indefinite length", []byte{0x60, 0x80, 6, 1, 0, 0, 0}, reason.Malformed)
+	expect(t, a, "length of 2^64", []byte{0x60, 0x88, 255, 255, 255, 255, 255, 255, 255, 255}, reason.Malformed)
+	expect(t, a, "trailing byte", append(good[:len(good):len(good)], 0), reason.Malformed)
 	for i := range good {
 		if _, err := a.Accept(t.Context(), good[:i]); reasonOf(t, err) == "" {
 			t.Fatalf("accepted when cut after %d bytes", i)
@@ -706,7 +707,7 @@ func TestDatabaseFailureIsNoRefusal(t *testing.T) {
 	down := errors.New("database is down")
 	a := forgeAcceptor(t, func(o *Options) { o.Seen = failingSeen(down) })
 	_, err := a.Accept(t.Context(), forge(a, 18).token(t))
-	if !errors.Is(err, down) || errors.Is(err, ErrRejected) {
+	if !errors.Is(err, down) || errors.As(err, new(*reason.Error)) {
 		t.Errorf("err = %v", err)
 	}
 }
@@ -714,7 +715,7 @@ func TestDatabaseFailureIsNoRefusal(t *testing.T) {
 func TestRefusalCarriesSPNEGOReject(t *testing.T) {
 	a := forgeAcceptor(t, nil)
 	_, err := a.Accept(t.Context(), forge(a, 23).token(t))
-	var e *Error
+	var e *reason.Error
 	if !errors.As(err, &e) || !bytes.Equal(e.Reply, []byte{0xa1, 7, 0x30, 5, 0xa0, 3, 0x0a, 1, 2}) {
 		t.Errorf("reply = %x", e.Reply)
 	}

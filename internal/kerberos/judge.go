@@ -3,6 +3,8 @@ package kerberos
 import (
 	"fmt"
 	"time"
+
+	"idp/internal/reason"
 )
 
 // judge decides about an opened ticket: validity, realm, path, PAC.
@@ -12,11 +14,11 @@ func (a *Acceptor) judge(o *opened) (*PAC, error) {
 		return nil, err
 	}
 	if t.flags&flagAnonymous != 0 || t.client.Components[0] == "WELLKNOWN" {
-		return nil, reject(ReasonNotAPerson, t.who()+" is anonymous")
+		return nil, reason.Refuse(reason.NotAPerson, t.who()+" is anonymous")
 	}
 	realm := a.realm(t.client.Realm)
 	if realm == nil {
-		return nil, reject(ReasonRealm, t.who()+": add the realm to kerberos.realms if its KDC may name your users")
+		return nil, reason.Refuse(reason.Realm, t.who()+": add the realm to kerberos.realms if its KDC may name your users")
 	}
 	if err := checkTransited(t, realm); err != nil {
 		return nil, err
@@ -37,10 +39,10 @@ func (t *ticketPart) who() string { return short(t.client.String()) }
 // checkTimes is RFC 4120 §3.2.3: the ticket is valid now, give or take the skew.
 func (t *ticketPart) checkTimes(now time.Time) error {
 	if t.flags&flagInvalid != 0 || t.startTime.Sub(now) > maxSkew {
-		return reject(ReasonNotYetValid, "ticket of "+t.who())
+		return reason.Refuse(reason.NotYetValid, "ticket of "+t.who())
 	}
 	if now.Sub(t.endTime) > maxSkew {
-		return reject(ReasonExpired, fmt.Sprintf("ticket of %s ended at %s", t.who(), t.endTime.Format(time.RFC3339)))
+		return reason.Refuse(reason.Expired, fmt.Sprintf("ticket of %s ended at %s", t.who(), t.endTime.Format(time.RFC3339)))
 	}
 	return nil
 }
@@ -63,5 +65,5 @@ func checkTransited(t *ticketPart, r *Realm) error {
 	if len(t.transited) == 0 || r.Transited == transitedTrust || t.flags&flagTransited != 0 {
 		return nil
 	}
-	return reject(ReasonTransited, fmt.Sprintf("%s came through %q, unchecked", t.who(), short(string(t.transited))))
+	return reason.Refuse(reason.Transited, fmt.Sprintf("%s came through %q, unchecked", t.who(), short(string(t.transited))))
 }

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"idp/internal/reason"
+
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 )
 
@@ -103,7 +105,7 @@ func lookupKDCs(ctx context.Context, network, realm string) (out []endpoint) {
 func (a *Acceptor) exchange(ctx context.Context, realm string, req []byte, hedge time.Duration) ([]byte, error) {
 	ways, err := a.endpoints(ctx, realm, len(req))
 	if err != nil {
-		return nil, &Error{Reason: ReasonUnreachable, Detail: "KDC of " + realm, Err: err}
+		return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: err}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -130,7 +132,7 @@ func (a *Acceptor) exchange(ctx context.Context, realm string, req []byte, hedge
 		select {
 		case <-ctx.Done():
 			errs = append(errs, ctx.Err())
-			return nil, &Error{Reason: ReasonUnreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
+			return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
 		case <-timer.C:
 		case got := <-answers:
 			running--
@@ -145,7 +147,7 @@ func (a *Acceptor) exchange(ctx context.Context, realm string, req []byte, hedge
 			start()
 		}
 	}
-	return nil, &Error{Reason: ReasonUnreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
+	return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
 }
 
 // send asks one KDC. An answer that is none, or that says "not now", is an error,

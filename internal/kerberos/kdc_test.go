@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"idp/internal/kerberos/krbtest"
+	"idp/internal/reason"
 	"idp/internal/secret"
 )
 
@@ -83,7 +84,7 @@ func TestHoleKDCSpoofing(t *testing.T) {
 	a := newAcceptor(t, honest, nil)
 	a.opts.Krb5Conf = liar.Krb5Conf
 	_, err := a.CheckPassword(t.Context(), alice, "chosen-by-mallory")
-	if got := reasonOf(t, err); got != ReasonNotGenuine {
+	if got := reasonOf(t, err); got != reason.NotGenuine {
 		t.Fatalf("a lying KDC: %q (%v)", got, err)
 	}
 	a.opts.Krb5Conf = honest.Krb5Conf
@@ -117,7 +118,7 @@ func TestHoleKDCSpoofingWithStolenTicket(t *testing.T) {
 		a.opts.Krb5Conf = liar.Krb5Conf
 		useKDCs(t, liar, "udp_preference_limit = 1", proxy)
 		_, err = a.CheckPassword(t.Context(), alice, "chosen-by-mallory")
-		if got := reasonOf(t, err); got != ReasonNotGenuine {
+		if got := reasonOf(t, err); got != reason.NotGenuine {
 			t.Errorf("with a ticket of %s: %q (%v)", victim, got, err)
 		} else {
 			t.Log(err)
@@ -148,7 +149,7 @@ func TestHoleKDCSpoofingByColleague(t *testing.T) {
 	a := newAcceptor(t, honest, nil)
 	useKDCs(t, honest, "udp_preference_limit = 1", evil)
 	login, err := a.CheckPassword(t.Context(), alice, "chosen-by-mallory")
-	if got := reasonOf(t, err); got != ReasonNotGenuine || !strings.Contains(err.Error(), "mallory@EXAMPLE.TEST") {
+	if got := reasonOf(t, err); got != reason.NotGenuine || !strings.Contains(err.Error(), "mallory@EXAMPLE.TEST") {
 		t.Errorf("%q, %+v (%v)", got, login, err)
 	}
 }
@@ -228,7 +229,7 @@ func TestHoleKDCCallsOneWrongPasswordIsOneGuess(t *testing.T) {
 	a := newAcceptor(t, r, nil)
 	useKDCs(t, r, "udp_preference_limit = 1", fakeKDC(t, slow), fakeKDC(t, slow))
 	_, err := a.CheckPassword(t.Context(), alice, "wrong")
-	if got := reasonOf(t, err); got != ReasonBadPassword || guesses.Load() != 1 {
+	if got := reasonOf(t, err); got != reason.BadPassword || guesses.Load() != 1 {
 		t.Errorf("%q after %d guesses, want 1: each counts against the account", got, guesses.Load())
 	}
 }
@@ -242,7 +243,7 @@ func TestHoleKDCCallsHaveDeadlines(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	_, err := a.CheckPassword(ctx, alice, krbtest.AlicePassword)
-	if got := reasonOf(t, err); got != ReasonUnreachable || time.Since(began) > 2*time.Second {
+	if got := reasonOf(t, err); got != reason.Unreachable || time.Since(began) > 2*time.Second {
 		t.Errorf("%q after %s (%v)", got, time.Since(began), err)
 	}
 	// Our goroutines end with the call; the fakes' two each may live on.
@@ -268,7 +269,7 @@ func TestHoleKDCRepliesAreBounded(t *testing.T) {
 	} {
 		useKDCs(t, r, "udp_preference_limit = 1", closingKDC(t, reply))
 		_, err := a.CheckPassword(t.Context(), alice, krbtest.AlicePassword)
-		if got := reasonOf(t, err); got != ReasonUnreachable {
+		if got := reasonOf(t, err); got != reason.Unreachable {
 			t.Errorf("%s: %q (%v)", what, got, err)
 		}
 		if binary.BigEndian.Uint32(append(reply, 0, 0, 0, 0)) > maxReply && len(reply) >= 4 && !strings.Contains(err.Error(), "a reply of") {
@@ -283,7 +284,7 @@ func TestHoleKDCRepliesAreBounded(t *testing.T) {
 	} {
 		useKDCs(t, r, "udp_preference_limit = 1", closingKDC(t, framed(reply)))
 		_, err := a.CheckPassword(t.Context(), alice, krbtest.AlicePassword)
-		if got := reasonOf(t, err); got != ReasonKDCError {
+		if got := reasonOf(t, err); got != reason.KDCError {
 			t.Errorf("%s: %q (%v)", what, got, err)
 		}
 	}
@@ -304,7 +305,7 @@ func TestKDCDown(t *testing.T) {
 	a := newAcceptor(t, r, nil)
 	r.Stop()
 	_, err := a.CheckPassword(t.Context(), alice, krbtest.AlicePassword)
-	if got := reasonOf(t, err); got != ReasonUnreachable {
+	if got := reasonOf(t, err); got != reason.Unreachable {
 		t.Errorf("%q (%v)", got, err)
 	}
 	must(t, r.StartKDC())
@@ -352,7 +353,7 @@ func TestPasswordNeedsAKeytabToProveTheKDC(t *testing.T) {
 	r := krbtest.Start(t, krbtest.Options{})
 	a := newAcceptor(t, r, func(o *Options) { o.Keytabs = []string{filepath.Join(r.Dir, "missing")} })
 	_, err := a.CheckPassword(t.Context(), alice, krbtest.AlicePassword)
-	if got := reasonOf(t, err); got != ReasonNoKeytab {
+	if got := reasonOf(t, err); got != reason.NoKeytab {
 		t.Errorf("%q (%v)", got, err)
 	}
 }
@@ -368,7 +369,7 @@ func TestPasswordOfATrustedForeignRealm(t *testing.T) {
 		t.Fatalf("%+v, %v", login, err)
 	}
 	_, err = a.CheckPassword(t.Context(), Name{"carol", "PARTNER.TEST"}, "wrong")
-	if got := reasonOf(t, err); got != ReasonBadPassword {
+	if got := reasonOf(t, err); got != reason.BadPassword {
 		t.Errorf("%q (%v)", got, err)
 	}
 }
@@ -378,7 +379,7 @@ func TestRC4OnlyAccountIsReportedByName(t *testing.T) {
 	must(t, r.Kadmin("addprinc -e arcfour-hmac:normal -pw paßwort old\n"))
 	a := newAcceptor(t, r, nil)
 	_, err := a.CheckPassword(t.Context(), Name{"old", r.Name}, "paßwort")
-	if got := reasonOf(t, err); got != ReasonEtype {
+	if got := reasonOf(t, err); got != reason.Etype {
 		t.Errorf("%q (%v)", got, err)
 	}
 	rc4 := newAcceptor(t, r, func(o *Options) { o.AllowRC4 = true })
@@ -405,9 +406,9 @@ func TestReasonsOfActiveDirectory(t *testing.T) {
 	asErrorData := func(v []byte) []byte {
 		return tlv(tagSequence, tlv(contextTag(1), derInt(3)), tlv(contextTag(2), tlv(tagOctetString, v)))
 	}
-	for v, want := range map[uint32]Reason{
-		0xC0000234: ReasonLocked, 0xC0000072: ReasonDisabled, 0xC0000193: ReasonAccountExpired,
-		0xC0000071: ReasonPasswordExpired, 0xC0000224: ReasonPasswordExpired, 0xC000006F: ReasonPolicy, 0xC0000001: ReasonLocked,
+	for v, want := range map[uint32]reason.Code{
+		0xC0000234: reason.Locked, 0xC0000072: reason.Disabled, 0xC0000193: reason.AccountExpired,
+		0xC0000071: reason.PasswordExpired, 0xC0000224: reason.PasswordExpired, 0xC000006F: reason.Policy, 0xC0000001: reason.Locked,
 	} {
 		for _, data := range [][]byte{asPAData(status(v)), asErrorData(status(v)), status(v)} {
 			if got := (kdcError{code: 18, data: data}).reason(); got != want {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"idp/internal/reason"
+
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 )
 
@@ -105,49 +107,49 @@ func errorCode(b []byte) int32 {
 }
 
 // reject turns what the KDC said about a client into a reason.
-func (e kdcError) reject(who string) *Error {
+func (e kdcError) reject(who string) *reason.Error {
 	detail := fmt.Sprintf("%s: KDC says %d %s", who, e.code, short(e.text))
-	return reject(e.reason(), detail)
+	return reason.Refuse(e.reason(), detail)
 }
 
-func (e kdcError) reason() Reason {
+func (e kdcError) reason() reason.Code {
 	// Active Directory hides the cause in e-data.
 	switch e.ntStatus() {
 	case 0xC0000234:
-		return ReasonLocked
+		return reason.Locked
 	case 0xC0000072:
-		return ReasonDisabled
+		return reason.Disabled
 	case 0xC0000193:
-		return ReasonAccountExpired
+		return reason.AccountExpired
 	case 0xC0000071, 0xC0000224:
-		return ReasonPasswordExpired
+		return reason.PasswordExpired
 	case 0xC000006F, 0xC0000070, 0xC0000413:
-		return ReasonPolicy // hours, workstation, authentication firewall
+		return reason.Policy // hours, workstation, authentication firewall
 	}
 	switch e.code {
 	case errorcode.KDC_ERR_C_PRINCIPAL_UNKNOWN, errorcode.KDC_ERR_WRONG_REALM:
-		return ReasonClientUnknown
+		return reason.ClientUnknown
 	case errorcode.KDC_ERR_PREAUTH_FAILED, errorcode.KRB_AP_ERR_BAD_INTEGRITY:
-		return ReasonBadPassword
+		return reason.BadPassword
 	case errorcode.KDC_ERR_KEY_EXPIRED:
-		return ReasonPasswordExpired
+		return reason.PasswordExpired
 	case errorcode.KDC_ERR_CLIENT_REVOKED:
 		if e.text == "CLIENT LOCKED OUT" {
-			return ReasonDisabled // what MIT Kerberos calls -allow_tix
+			return reason.Disabled // what MIT Kerberos calls -allow_tix
 		}
-		return ReasonLocked
+		return reason.Locked
 	case errorcode.KDC_ERR_NAME_EXP:
-		return ReasonAccountExpired
+		return reason.AccountExpired
 	case errorcode.KDC_ERR_POLICY, errorcode.KDC_ERR_CLIENT_NOTYET:
-		return ReasonPolicy
+		return reason.Policy
 	case errorcode.KRB_AP_ERR_SKEW:
-		return ReasonClockSkew
+		return reason.ClockSkew
 	case errorcode.KDC_ERR_ETYPE_NOSUPP:
-		return ReasonEtype
+		return reason.Etype
 	case errorcode.KDC_ERR_S_PRINCIPAL_UNKNOWN:
-		return ReasonWrongSPN
+		return reason.WrongSPN
 	}
-	return ReasonKDCError
+	return reason.KDCError
 }
 
 // ntStatus finds the NTSTATUS in a KERB-ERROR-DATA or PA-PW-SALT of Active

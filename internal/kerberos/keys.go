@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"idp/internal/reason"
+
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/keytab"
 )
@@ -145,13 +147,13 @@ func (r *keyring) explain(t *ticket) error {
 	what := fmt.Sprintf("ticket for %s, kvno %d, %s", short(t.sname.String()), t.part.kvno, etypeName(t.part.etype))
 	switch {
 	case !name:
-		return reject(ReasonWrongSPN, what+": not in the keytab")
+		return reason.Refuse(reason.WrongSPN, what+": not in the keytab")
 	case !kvno:
-		return reject(ReasonKVNO, what+": the keytab has another version; export it again")
+		return reason.Refuse(reason.KVNO, what+": the keytab has another version; export it again")
 	case !etype:
-		return reject(ReasonNoKey, what+": the keytab has no key of this encryption type")
+		return reason.Refuse(reason.NoKey, what+": the keytab has no key of this encryption type")
 	}
-	return reject(ReasonWrongKey, what+": the keytab's key does not open it; was the password reset?")
+	return reason.Refuse(reason.WrongKey, what+": the keytab's key does not open it; was the password reset?")
 }
 
 // short cuts a text that a stranger wrote, for the log.

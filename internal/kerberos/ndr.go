@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
+
+	"idp/internal/reason"
 )
 
 // ndr reads the little-endian NDR (C706 chapter 14) of a PAC buffer. Like
@@ -15,7 +17,7 @@ type ndr struct {
 	err error
 }
 
-func (n *ndr) fail() { n.err = reject(ReasonPAC, "logon information is not readable") }
+func (n *ndr) fail() { n.err = reason.Refuse(reason.PAC, "logon information is not readable") }
 
 func (n *ndr) take(size int) []byte {
 	if n.err != nil || size < 0 || size > len(n.b)-n.pos {

@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"idp/internal/reason"
+
 	"github.com/jcmturner/gokrb5/v8/iana/chksumtype"
 )
 
@@ -40,7 +42,7 @@ type pacBuffers struct {
 // splitPAC reads the directory of a PAC, MS-PAC §2.3, §2.4: nothing in it is
 // trusted yet, so this is all that is read before the signature.
 func splitPAC(b []byte) (*pacBuffers, error) {
-	bad := func(what string) (*pacBuffers, error) { return nil, reject(ReasonPAC, what) }
+	bad := func(what string) (*pacBuffers, error) { return nil, reason.Refuse(reason.PAC, what) }
 	if len(b) < 8 || binary.LittleEndian.Uint32(b[4:]) != 0 {
 		return bad("header")
 	}
@@ -82,12 +84,12 @@ func sumSize(kind int32) (int, bool) {
 func (p *pacBuffers) signature(buffer uint32) (kind int32, sum []byte, err error) {
 	b, ok := p.data[buffer]
 	if !ok || len(b) < 4 {
-		return 0, nil, reject(ReasonPACSignature, "a signature is missing")
+		return 0, nil, reason.Refuse(reason.PACSignature, "a signature is missing")
 	}
 	kind = int32(binary.LittleEndian.Uint32(b)) //nolint:gosec // -138 is one of the types
 	n, ok := sumSize(kind)
 	if !ok || len(b) < 4+n {
-		return 0, nil, reject(ReasonPACSignature, fmt.Sprintf("signature type %d", kind))
+		return 0, nil, reason.Refuse(reason.PACSignature, fmt.Sprintf("signature type %d", kind))
 	}
 	return kind, b[4 : 4+n], nil
 }
@@ -110,11 +112,11 @@ func verifyPAC(b []byte, p *pacBuffers, key keyBlock) error {
 	wantKind, want, err := checksum(key, usagePAC, zeroed)
 	switch {
 	case err != nil:
-		return &Error{Reason: ReasonPACSignature, Err: err}
+		return &reason.Error{Reason: reason.PACSignature, Err: err}
 	case wantKind != kind:
-		return reject(ReasonPACSignature, fmt.Sprintf("signature type %d under a key of %s", kind, etypeName(key.etype)))
+		return reason.Refuse(reason.PACSignature, fmt.Sprintf("signature type %d under a key of %s", kind, etypeName(key.etype)))
 	case !equal(want, sum):
-		return reject(ReasonPACSignature, "the server signature does not fit")
+		return reason.Refuse(reason.PACSignature, "the server signature does not fit")
 	}
 	return nil
 }
@@ -149,7 +151,7 @@ func readPAC(b []byte, key keyBlock, t *ticketPart) (*PAC, error) {
 // not become a name here.
 func checkAccount(pac *PAC, t *ticketPart) error {
 	if name := strings.Join(t.client.Components, "/"); !strings.EqualFold(pac.Account, name) {
-		return reject(ReasonNameMismatch, fmt.Sprintf("the account is %q, the ticket names it %q", short(pac.Account), short(name)))
+		return reason.Refuse(reason.NameMismatch, fmt.Sprintf("the account is %q, the ticket names it %q", short(pac.Account), short(name)))
 	}
 	return nil
 }
@@ -158,18 +160,18 @@ func checkAccount(pac *PAC, t *ticketPart) error {
 // that a PAC cannot be moved from one ticket into another.
 func checkClientInfo(b []byte, t *ticketPart) error {
 	if len(b) < 10 {
-		return reject(ReasonPAC, "no PAC_CLIENT_INFO")
+		return reason.Refuse(reason.PAC, "no PAC_CLIENT_INFO")
 	}
 	n := int(binary.LittleEndian.Uint16(b[8:]))
 	if n%2 != 0 || len(b) < 10+n {
-		return reject(ReasonPAC, "PAC_CLIENT_INFO")
+		return reason.Refuse(reason.PAC, "PAC_CLIENT_INFO")
 	}
 	name := utf16String(b[10 : 10+n])
 	if want := strings.Join(t.client.Components, "/"); name != want {
-		return reject(ReasonPAC, fmt.Sprintf("the PAC is about %q, the ticket about %q", short(name), short(want)))
+		return reason.Refuse(reason.PAC, fmt.Sprintf("the PAC is about %q, the ticket about %q", short(name), short(want)))
 	}
 	if at := fromFileTime(binary.LittleEndian.Uint64(b)); !at.Equal(t.authTime) {
-		return reject(ReasonPAC, "the PAC is of another login than the ticket")
+		return reason.Refuse(reason.PAC, "the PAC is of another login than the ticket")
 	}
 	return nil
 }

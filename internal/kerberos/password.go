@@ -20,6 +20,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 
+	"idp/internal/reason"
 	"idp/internal/secret"
 )
 
@@ -38,14 +39,14 @@ const (
 // keytab's services. Without that proof, whoever is on the path to the KDC could
 // log in as anybody. Without a deadline in ctx it takes at most 10 s.
 //
-// A refusal is an *Error. PASSWORD_EXPIRED, ACCOUNT_LOCKED and ACCOUNT_DISABLED
+// A refusal is a *reason.Error. PASSWORD_EXPIRED, ACCOUNT_LOCKED and ACCOUNT_DISABLED
 // say nothing about the password: KDCs check them first. Every call that reaches
 // the KDC with a wrong password counts there against the account; limiting calls
 // is the caller's part.
 func (a *Acceptor) CheckPassword(ctx context.Context, n Name, password secret.String) (login *Login, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			login, err = nil, reject(ReasonKDCError, fmt.Sprintf("panic: %v", p))
+			login, err = nil, reason.Refuse(reason.KDCError, fmt.Sprintf("panic: %v", p))
 		}
 	}()
 	if err := a.checkCredential(n, password.Reveal()); err != nil {
@@ -67,11 +68,11 @@ func (a *Acceptor) CheckPassword(ctx context.Context, n Name, password secret.St
 func (a *Acceptor) checkCredential(n Name, password string) error {
 	switch {
 	case checkName(n.Name) != nil || strings.ContainsAny(n.Name, `/@\`):
-		return reject(ReasonNotAPerson, fmt.Sprintf("the name %q", short(n.Name)))
+		return reason.Refuse(reason.NotAPerson, fmt.Sprintf("the name %q", short(n.Name)))
 	case a.realm(n.Realm) == nil:
-		return reject(ReasonRealm, short(n.Realm))
+		return reason.Refuse(reason.Realm, short(n.Realm))
 	case password == "" || len(password) > maxPassword || !utf8.ValidString(password) || strings.Contains(password, "\x00"):
-		return reject(ReasonBadPassword, "empty, too long, not UTF-8, or holds a NUL")
+		return reason.Refuse(reason.BadPassword, "empty, too long, not UTF-8, or holds a NUL")
 	}
 	return a.Ready()
 }
@@ -174,7 +175,7 @@ func (x *exchanger) passwordKey(password string, data []byte) (keyBlock, error) 
 	for _, info := range infos {
 		names = append(names, etypeName(info.etype))
 	}
-	return keyBlock{}, reject(ReasonEtype, fmt.Sprintf("the KDC has only these keys of %s: %s", x.client, strings.Join(names, ", ")))
+	return keyBlock{}, reason.Refuse(reason.Etype, fmt.Sprintf("the KDC has only these keys of %s: %s", x.client, strings.Join(names, ", ")))
 }
 
 // stringToKey is RFC 3962 §4, RFC 8009 §4 or RFC 4757 §2.
@@ -196,7 +197,7 @@ func stringToKey(password string, client Principal, info etypeInfo) (keyBlock, e
 	if len(info.params) == 4 {
 		params = hex.EncodeToString(info.params)
 		if n := binary.BigEndian.Uint32(info.params); n < minIterations || n > maxIterations {
-			return keyBlock{}, reject(ReasonKDCError, fmt.Sprintf("the KDC asks for %d iterations", n))
+			return keyBlock{}, reason.Refuse(reason.KDCError, fmt.Sprintf("the KDC asks for %d iterations", n))
 		}
 	}
 	salt := client.Realm + strings.Join(client.Components, "") // RFC 4120 §4
@@ -212,14 +213,14 @@ func stringToKey(password string, client Principal, info etypeInfo) (keyBlock, e
 func (x *exchanger) readASRep(reply []byte, nonce int, password string, key *keyBlock) error {
 	rep, err := parseKDCRep(reply, appASRep)
 	if err != nil {
-		return &Error{Reason: ReasonKDCError, Detail: "AS-REP", Err: err}
+		return &reason.Error{Reason: reason.KDCError, Detail: "AS-REP", Err: err}
 	}
 	if !rep.client.same(x.client) {
-		return reject(ReasonNotGenuine, fmt.Sprintf("asked for %s, got %s", x.client, short(rep.client.String())))
+		return reason.Refuse(reason.NotGenuine, fmt.Sprintf("asked for %s, got %s", x.client, short(rep.client.String())))
 	}
-	wrong := ReasonNotGenuine
+	wrong := reason.NotGenuine
 	if key == nil {
-		wrong = ReasonBadPassword
+		wrong = reason.BadPassword
 		k, err := x.passwordKeyOf(&rep, password)
 		if err != nil {
 			return err
@@ -228,7 +229,7 @@ func (x *exchanger) readASRep(reply []byte, nonce int, password string, key *key
 	}
 	part, err := openRep(&rep, *key, usageASRep, nonce)
 	if err != nil {
-		return &Error{Reason: wrong, Detail: "AS-REP for " + x.client.String(), Err: err}
+		return &reason.Error{Reason: wrong, Detail: "AS-REP for " + x.client.String(), Err: err}
 	}
 	x.session = part.key
 	return x.setTGT(rep.ticket)
@@ -236,17 +237,17 @@ func (x *exchanger) readASRep(reply []byte, nonce int, password string, key *key
 
 func (x *exchanger) setTGT(der []byte) error {
 	if err := x.tgt.Unmarshal(der); err != nil {
-		return reject(ReasonKDCError, "a ticket that is not readable")
+		return reason.Refuse(reason.KDCError, "a ticket that is not readable")
 	}
 	if !x.a.etypeAllowed(x.session.etype) {
-		return reject(ReasonEtype, "the KDC gave a session key of "+etypeName(x.session.etype))
+		return reason.Refuse(reason.Etype, "the KDC gave a session key of "+etypeName(x.session.etype))
 	}
 	return nil
 }
 
 func (x *exchanger) passwordKeyOf(rep *kdcRep, password string) (keyBlock, error) {
 	if !x.a.etypeAllowed(rep.part.etype) {
-		return keyBlock{}, reject(ReasonEtype, "AS-REP in "+etypeName(rep.part.etype))
+		return keyBlock{}, reason.Refuse(reason.Etype, "AS-REP in "+etypeName(rep.part.etype))
 	}
 	for _, info := range etypeInfos(rep.padata) {
 		if info.etype == rep.part.etype {

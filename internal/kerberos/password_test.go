@@ -5,17 +5,18 @@ import (
 	"testing"
 
 	"idp/internal/kerberos/krbtest"
+	"idp/internal/reason"
 	"idp/internal/secret"
 )
 
-// reasonOf is the Reason of a refusal; a test fails on any other error.
-func reasonOf(t testing.TB, err error) Reason {
+// reasonOf is the reason of a refusal; a test fails on any other error.
+func reasonOf(t testing.TB, err error) reason.Code {
 	t.Helper()
 	if err == nil {
 		return ""
 	}
-	var refused *Error
-	if !errors.As(err, &refused) || !errors.Is(err, ErrRejected) {
+	var refused *reason.Error
+	if !errors.As(err, &refused) {
 		t.Fatalf("not a refusal: %v", err)
 	}
 	return refused.Reason
@@ -41,34 +42,34 @@ cpw -e aes256-cts-hmac-sha384-192:normal -pw s sha2
 	for _, c := range []struct {
 		name     Name
 		password secret.String
-		want     Reason
+		want     reason.Code
 	}{
 		{Name{"alice", realm}, "alice-password", ""},
-		{Name{"alice", realm}, "Alice-password", ReasonBadPassword},
-		{Name{"alice", realm}, "", ReasonBadPassword},
-		{Name{"alice", realm}, secret.String(long), ReasonBadPassword},
-		{Name{"alice", realm}, "\xff\xfe", ReasonBadPassword},
-		{Name{"alice", realm}, "alice-password\x00", ReasonBadPassword},
+		{Name{"alice", realm}, "Alice-password", reason.BadPassword},
+		{Name{"alice", realm}, "", reason.BadPassword},
+		{Name{"alice", realm}, secret.String(long), reason.BadPassword},
+		{Name{"alice", realm}, "\xff\xfe", reason.BadPassword},
+		{Name{"alice", realm}, "alice-password\x00", reason.BadPassword},
 		{Name{"jörg", realm}, "paß wört", ""},
 		{Name{"sha2", realm}, "s", ""},
 		{Name{"nopreauth", realm}, "np", ""},
-		{Name{"nopreauth", realm}, "wrong", ReasonBadPassword},
-		{Name{"nobody", realm}, "x", ReasonClientUnknown},
-		{Name{"Alice", realm}, "alice-password", ReasonClientUnknown},
-		{Name{"alice/admin", realm}, "x", ReasonNotAPerson},
-		{Name{"alice@EXAMPLE.TEST", realm}, "x", ReasonNotAPerson},
-		{Name{"", realm}, "x", ReasonNotAPerson},
-		{Name{"a\x00lice", realm}, "x", ReasonNotAPerson},
-		{Name{"a\xfflice", realm}, "x", ReasonNotAPerson},
-		{Name{long, realm}, "x", ReasonNotAPerson},
-		{Name{"alice", "OTHER.TEST"}, "alice-password", ReasonRealm},
-		{Name{"alice", ""}, "alice-password", ReasonRealm},
-		{Name{"locked", realm}, "x", ReasonBadPassword},
-		{Name{"locked", realm}, "y", ReasonBadPassword},
-		{Name{"locked", realm}, "l", ReasonLocked},
-		{Name{"disabled", realm}, "d", ReasonDisabled},
-		{Name{"expired", realm}, "e", ReasonAccountExpired},
-		{Name{"oldpassword", realm}, "o", ReasonPasswordExpired},
+		{Name{"nopreauth", realm}, "wrong", reason.BadPassword},
+		{Name{"nobody", realm}, "x", reason.ClientUnknown},
+		{Name{"Alice", realm}, "alice-password", reason.ClientUnknown},
+		{Name{"alice/admin", realm}, "x", reason.NotAPerson},
+		{Name{"alice@EXAMPLE.TEST", realm}, "x", reason.NotAPerson},
+		{Name{"", realm}, "x", reason.NotAPerson},
+		{Name{"a\x00lice", realm}, "x", reason.NotAPerson},
+		{Name{"a\xfflice", realm}, "x", reason.NotAPerson},
+		{Name{long, realm}, "x", reason.NotAPerson},
+		{Name{"alice", "OTHER.TEST"}, "alice-password", reason.Realm},
+		{Name{"alice", ""}, "alice-password", reason.Realm},
+		{Name{"locked", realm}, "x", reason.BadPassword},
+		{Name{"locked", realm}, "y", reason.BadPassword},
+		{Name{"locked", realm}, "l", reason.Locked},
+		{Name{"disabled", realm}, "d", reason.Disabled},
+		{Name{"expired", realm}, "e", reason.AccountExpired},
+		{Name{"oldpassword", realm}, "o", reason.PasswordExpired},
 	} {
 		login, err := a.CheckPassword(t.Context(), c.name, c.password)
 		if got := reasonOf(t, err); got != c.want {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"idp/internal/reason"
+
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
@@ -15,12 +17,12 @@ import (
 // The real KDC, and nobody else, can seal into it both the client's name and the
 // session key that it also gave to the client.
 func (x *exchanger) proveKDC(ctx context.Context) (*Login, error) {
-	err := error(reject(ReasonNoKeytab, "no key"))
+	err := error(reason.Refuse(reason.NoKeytab, "no key"))
 	for _, spn := range x.ownServices() {
 		var login *Login
 		login, err = x.proveBy(ctx, spn)
-		var refused *Error
-		if errors.As(err, &refused) && refused.Reason == ReasonWrongSPN {
+		var refused *reason.Error
+		if errors.As(err, &refused) && refused.Reason == reason.WrongSPN {
 			continue // a keytab may be older than the KDC's database
 		}
 		return login, err
@@ -57,7 +59,7 @@ func (x *exchanger) proveBy(ctx context.Context, spn Principal) (*Login, error) 
 		return nil, err
 	}
 	notGenuine := func(detail string, err error) (*Login, error) {
-		return nil, &Error{Reason: ReasonNotGenuine, Detail: detail, Err: err}
+		return nil, &reason.Error{Reason: reason.NotGenuine, Detail: detail, Err: err}
 	}
 	var d decoder
 	t := d.ticket(rep.ticket)
@@ -114,11 +116,11 @@ func (x *exchanger) tgs(ctx context.Context, service Principal) (kdcRep, kdcRepP
 	}
 	rep, err := parseKDCRep(reply, appTGSRep)
 	if err != nil {
-		return kdcRep{}, kdcRepPart{}, &Error{Reason: ReasonKDCError, Detail: "TGS-REP", Err: err}
+		return kdcRep{}, kdcRepPart{}, &reason.Error{Reason: reason.KDCError, Detail: "TGS-REP", Err: err}
 	}
 	part, err := openRep(&rep, x.session, usageTGSRep, req.ReqBody.Nonce)
 	if err != nil {
-		return kdcRep{}, kdcRepPart{}, &Error{Reason: ReasonNotGenuine, Detail: "TGS-REP", Err: err}
+		return kdcRep{}, kdcRepPart{}, &reason.Error{Reason: reason.NotGenuine, Detail: "TGS-REP", Err: err}
 	}
 	return rep, part, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"idp/internal/reason"
 )
 
 // Errors of a keytab file.
@@ -150,12 +152,12 @@ func (a *Acceptor) Status() Status {
 	return s
 }
 
-// Ready returns nil if a usable key and a trusted realm exist, else an *Error
+// Ready returns nil if a usable key and a trusted realm exist, else a *reason.Error
 // whose Detail says what is missing and what to do. While it is not nil,
 // offering Negotiate or asking for a company password is pointless.
 func (a *Acceptor) Ready() error {
 	if len(a.opts.Realms) == 0 {
-		return reject(ReasonRealm, "no realm is trusted: name yours under kerberos.realms")
+		return reason.Refuse(reason.Realm, "no realm is trusted: name yours under kerberos.realms")
 	}
 	ring := a.ring.Load()
 	for _, k := range ring.keys {
@@ -164,10 +166,10 @@ func (a *Acceptor) Ready() error {
 		}
 	}
 	if len(ring.keys) > 0 {
-		return reject(ReasonEtype, "the keytab holds only "+strings.Join(a.etypesOf(ring), ", ")+
+		return reason.Refuse(reason.Etype, "the keytab holds only "+strings.Join(a.etypesOf(ring), ", ")+
 			" keys: let the account use AES, set its password again, and export the keytab again")
 	}
-	return &Error{Reason: ReasonNoKeytab, Err: a.keytabErrors(),
+	return &reason.Error{Reason: reason.NoKeytab, Err: a.keytabErrors(),
 		Detail: "no keytab with an HTTP/ entry: export one for HTTP/your.host.name and name it under kerberos.keytabs"}
 }
 

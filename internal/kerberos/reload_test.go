@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"idp/internal/reason"
 )
 
 func TestReadySaysWhatIsMissing(t *testing.T) {
@@ -25,20 +27,20 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 		what    string
 		keytabs []string
 		realms  []Realm
-		want    Reason
+		want    reason.Code
 		hint    string
 	}{
 		{"good", []string{"good"}, realm, "", ""},
 		{"one of two is good", []string{"missing", "good"}, realm, "", ""},
-		{"no realm", []string{"good"}, nil, ReasonRealm, "kerberos.realms"},
-		{"none configured", nil, realm, ReasonNoKeytab, "export one"},
-		{"missing", []string{"missing"}, realm, ReasonNoKeytab, "no such file"},
-		{"no HTTP/ entry", []string{"ldap"}, realm, ReasonNoKeytab, "holds no HTTP/ entry"},
-		{"garbage", []string{"garbage"}, realm, ReasonNoKeytab, "is not a keytab"},
-		{"empty", []string{"empty"}, realm, ReasonNoKeytab, "is not a keytab"},
-		{"huge", []string{"huge"}, realm, ReasonNoKeytab, "at most 1 MB"},
-		{"directory", []string{"directory"}, realm, ReasonNoKeytab, "not a file"},
-		{"only RC4", []string{"rc4"}, realm, ReasonEtype, "rc4-hmac"},
+		{"no realm", []string{"good"}, nil, reason.Realm, "kerberos.realms"},
+		{"none configured", nil, realm, reason.NoKeytab, "export one"},
+		{"missing", []string{"missing"}, realm, reason.NoKeytab, "no such file"},
+		{"no HTTP/ entry", []string{"ldap"}, realm, reason.NoKeytab, "holds no HTTP/ entry"},
+		{"garbage", []string{"garbage"}, realm, reason.NoKeytab, "is not a keytab"},
+		{"empty", []string{"empty"}, realm, reason.NoKeytab, "is not a keytab"},
+		{"huge", []string{"huge"}, realm, reason.NoKeytab, "at most 1 MB"},
+		{"directory", []string{"directory"}, realm, reason.NoKeytab, "not a file"},
+		{"only RC4", []string{"rc4"}, realm, reason.Etype, "rc4-hmac"},
 	} {
 		conf := Config{Realms: c.realms}
 		for _, k := range c.keytabs {
@@ -103,7 +105,7 @@ func TestBrokenNewKeytabKeepsTheOldKeys(t *testing.T) {
 	writeKeytab(t, path, ourSPN, "another-password", ourKVNO+1, 18)
 	old := forge(a, 18)
 	a.reload()
-	expect(t, a, "the old key, after a new keytab", old.token(t), ReasonKVNO)
+	expect(t, a, "the old key, after a new keytab", old.token(t), reason.KVNO)
 	f := forge(a, 18)
 	f.kvno++
 	expect(t, a, "the new key", f.token(t), "")

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+
+	"idp/internal/reason"
 )
 
 // makeAPRep proves to the client that we opened its ticket, RFC 4120 §3.2.4: its
@@ -58,7 +60,7 @@ func (o *offer) answerMIC(session keyBlock, auth *authenticator) ([]byte, error)
 		key = auth.subkey
 	}
 	if err := checkMIC(key, o.mic, o.mechList); err != nil {
-		return nil, &Error{Reason: ReasonMalformed, Detail: "mechListMIC", Err: err}
+		return nil, &reason.Error{Reason: reason.Malformed, Detail: "mechListMIC", Err: err}
 	}
 	var seq uint32
 	if auth.sequence != nil {

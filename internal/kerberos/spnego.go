@@ -3,6 +3,8 @@ package kerberos
 import (
 	"bytes"
 	"fmt"
+
+	"idp/internal/reason"
 )
 
 // Mechanisms a client may offer, as the body of their OID.
@@ -38,26 +40,26 @@ type offer struct {
 
 // parseOffer reads an initiator's first token: SPNEGO's NegTokenInit, or a
 // Kerberos token without SPNEGO. What the client has instead of Kerberos is
-// told apart by the Reason, for that is the commonest failure there is.
+// told apart by the reason, for that is the commonest failure there is.
 func parseOffer(token []byte) (*offer, error) {
 	if bytes.HasPrefix(token, []byte("NTLMSSP\x00")) {
-		return nil, reject(ReasonNTLM, "a bare NTLM token: the browser has no ticket for this address")
+		return nil, reason.Refuse(reason.NTLM, "a bare NTLM token: the browser has no ticket for this address")
 	}
 	if len(token) > 0 && token[0] == tagNegResp {
 		// A continuation belongs to a first leg, which would have named the client.
-		return nil, reject(ReasonMalformed, "a NegTokenResp without a first leg")
+		return nil, reason.Refuse(reason.Malformed, "a NegTokenResp without a first leg")
 	}
 	var d decoder
 	tag, oid, rest := d.split(d.only(token, tagGSS))
 	if d.err != nil || tag != tagOID {
-		return nil, reject(ReasonMalformed, "no GSS-API token (RFC 2743 §3.1)")
+		return nil, reason.Refuse(reason.Malformed, "no GSS-API token (RFC 2743 §3.1)")
 	}
 	if isKerberos(string(oid)) {
 		apReq, err := unframe(rest)
 		return &offer{apReq: apReq}, err
 	}
 	if string(oid) != oidSPNEGO {
-		return nil, reject(ReasonMalformed, fmt.Sprintf("GSS-API mechanism %x", short(string(oid))))
+		return nil, reason.Refuse(reason.Malformed, fmt.Sprintf("GSS-API mechanism %x", short(string(oid))))
 	}
 	return parseNegTokenInit(rest)
 }
@@ -82,7 +84,7 @@ func parseNegTokenInit(b []byte) (*offer, error) {
 		o.mic = d.octets(f[3])
 	}
 	if d.err != nil {
-		return nil, reject(ReasonMalformed, "NegTokenInit is not readable (RFC 4178 §4.2.1)")
+		return nil, reason.Refuse(reason.Malformed, "NegTokenInit is not readable (RFC 4178 §4.2.1)")
 	}
 	if err := o.checkMechs(); err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ func parseNegTokenInit(b []byte) (*offer, error) {
 	inner := d.only(token, tagGSS)
 	tag, oid, rest := d.split(inner)
 	if d.err != nil || tag != tagOID || !isKerberos(string(oid)) {
-		return nil, rejectSPNEGO(ReasonMalformed, "NegTokenInit carries no Kerberos token")
+		return nil, rejectSPNEGO(reason.Malformed, "NegTokenInit carries no Kerberos token")
 	}
 	apReq, err := unframe(rest)
 	o.apReq = apReq
@@ -101,7 +103,7 @@ func parseNegTokenInit(b []byte) (*offer, error) {
 // is not Kerberos.
 func (o *offer) checkMechs() error {
 	if len(o.mechs) == 0 {
-		return rejectSPNEGO(ReasonMalformed, "an empty list of mechanisms")
+		return rejectSPNEGO(reason.Malformed, "an empty list of mechanisms")
 	}
 	if isKerberos(o.mechs[0]) {
 		return nil
@@ -112,26 +114,26 @@ func (o *offer) checkMechs() error {
 	}
 	switch {
 	case has[oidKRB5] || has[oidMSKRB5]:
-		return rejectSPNEGO(ReasonNotFirst, "Kerberos is offered, but not first")
+		return rejectSPNEGO(reason.NotFirst, "Kerberos is offered, but not first")
 	case has[oidNTLM]:
-		return rejectSPNEGO(ReasonNTLM, "NTLM is offered, Kerberos is not: the browser has no ticket for this address")
+		return rejectSPNEGO(reason.NTLM, "NTLM is offered, Kerberos is not: the browser has no ticket for this address")
 	case has[oidNEGOEX] || has[oidIAKERB]:
-		return rejectSPNEGO(ReasonNegoexOnly, "only NEGOEX or IAKERB are offered")
+		return rejectSPNEGO(reason.NegoexOnly, "only NEGOEX or IAKERB are offered")
 	}
-	return rejectSPNEGO(ReasonMalformed, "no mechanism we know")
+	return rejectSPNEGO(reason.Malformed, "no mechanism we know")
 }
 
 // unframe takes the token id of an AP-REQ (RFC 4121 §4.1) off the front.
 func unframe(b []byte) ([]byte, error) {
 	if len(b) < 2 || b[0] != 1 || b[1] != 0 {
-		return nil, reject(ReasonMalformed, "the Kerberos token is not an AP-REQ (RFC 4121 §4.1)")
+		return nil, reason.Refuse(reason.Malformed, "the Kerberos token is not an AP-REQ (RFC 4121 §4.1)")
 	}
 	return b[2:], nil
 }
 
 // rejectSPNEGO is reject, with a token that says so.
-func rejectSPNEGO(r Reason, detail string) *Error {
-	return &Error{Reason: r, Detail: detail, Reply: negTokenResp(negReject, "", nil, nil)}
+func rejectSPNEGO(r reason.Code, detail string) *reason.Error {
+	return &reason.Error{Reason: r, Detail: detail, Reply: negTokenResp(negReject, "", nil, nil)}
 }
 
 // negTokenResp writes NegTokenResp, RFC 4178 §4.2.2; empty fields are left out.

@@ -24,6 +24,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -97,7 +98,7 @@ func (l *Login) ServeForm(w http.ResponseWriter, r *http.Request) error {
 	if a.row == nil {
 		return l.startHere(w, r, a)
 	}
-	return l.page(w, r, http.StatusOK, a, authn.Reason(a.row.Reason))
+	return l.page(w, r, http.StatusOK, a, reason.Code(a.row.Reason))
 }
 
 // startHere is for people who open /login by itself: logged in they see their
@@ -119,12 +120,12 @@ func (l *Login) startHere(w http.ResponseWriter, r *http.Request, a *attempt) er
 
 // accountRequest writes a login request that leads to /account and returns the
 // address of its first step.
-func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, reason authn.Reason, username string) (string, error) {
+func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, code reason.Code, username string) (string, error) {
 	if r.Method == http.MethodGet && !web.Navigation(r) {
 		return "", web.NotANavigation()
 	}
-	row := store.LoginRequest{BrowserHash: a.browser.Hash, ReturnTo: "/account", Reason: string(reason), Username: username}
-	if reason != "" {
+	row := store.LoginRequest{BrowserHash: a.browser.Hash, ReturnTo: "/account", Reason: string(code), Username: username}
+	if code != "" {
 		row.Reference = reference(r)
 	}
 	target, err := l.Policy.Begin(r.Context(), row, a.from, m)
@@ -164,7 +165,7 @@ func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error
 	info.Method = "form"
 	name := r.PostForm.Get("username")
 	res, err := l.Authn.Password(r.Context(), name, secret.String(r.PostForm.Get("password")), a.from)
-	var refused *authn.Error
+	var refused *reason.Error
 	if !errors.As(err, &refused) {
 		if err != nil {
 			return err
@@ -189,8 +190,8 @@ func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error
 func reference(r *http.Request) string { return web.Reference(web.InfoFrom(r.Context()), time.Now()) }
 
 // logRefusal puts the reason into the request's one log line.
-func logRefusal(info *web.Info, e *authn.Error) {
-	info.Reason, info.Detail, info.User = string(e.Reason), e.Detail, e.Name
+func logRefusal(info *web.Info, e *reason.Error) {
+	info.Reason, info.Detail, info.User = string(e.Reason), e.Explain(), e.Name
 }
 
 func formPath(row *store.LoginRequest) string { return stepPath(authn.PathForm, row) }
@@ -203,16 +204,16 @@ func stepPath(path string, row *store.LoginRequest) string {
 }
 
 // page renders the login page, as an answer of its own or as a 401's body.
-func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *attempt, reason authn.Reason) error {
+func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *attempt, code reason.Code) error {
 	info := web.InfoFrom(r.Context())
 	p := web.LoginPage{
 		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
-		Notice: notice(reason, info.Method == methodTicket), Reference: reference(r),
+		Notice: notice(code, info.Method == methodTicket), Reference: reference(r),
 	}
 	offered := l.offered(a)
 	p.NoTicketOffer = offered && !a.browser.NoTicket
 	if a.row != nil {
-		if a.row.Reference != "" && reason == authn.Reason(a.row.Reason) {
+		if a.row.Reference != "" && code == reason.Code(a.row.Reason) {
 			p.Reference = a.row.Reference // of the request that failed, not of this one that says so
 		}
 		p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID)

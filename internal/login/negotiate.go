@@ -8,13 +8,10 @@ import (
 	"time"
 
 	"idp/internal/authn"
-	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/web"
 )
-
-// ReasonTicketOld means that the site wants a login more recent than the ticket's.
-const ReasonTicketOld authn.Reason = "TICKET_TOO_OLD"
 
 // How the log line names a login by ticket and one by the browser's prompt.
 const (
@@ -45,7 +42,7 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	}
 	headers := r.Header["Authorization"]
 	if len(headers) > 1 || (len(headers) == 1 && len(headers[0]) > maxAuthorization) {
-		return l.malformed(w, r, a, kerberos.ReasonTokenTooBig, "the Authorization header is too long, or there twice")
+		return l.malformed(w, r, a, reason.TokenTooBig, "the Authorization header is too long, or there twice")
 	}
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	value = strings.TrimSpace(value)
@@ -57,7 +54,7 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	case "basic":
 		return l.basic(w, r, a, value)
 	default:
-		return l.malformed(w, r, a, authn.ReasonMalformedInput, "unknown authorization scheme")
+		return l.malformed(w, r, a, reason.MalformedInput, "unknown authorization scheme")
 	}
 }
 
@@ -124,7 +121,7 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 	web.InfoFrom(r.Context()).Method = methodTicket
 	token, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
-		return l.malformed(w, r, a, kerberos.ReasonMalformed, "the token is not base64")
+		return l.malformed(w, r, a, reason.Malformed, "the token is not base64")
 	}
 	res, err := l.Authn.Ticket(r.Context(), token, a.from)
 	if err != nil {
@@ -141,8 +138,8 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 
 // tooOld: the ticket is good, but nobody has typed a password since max_age.
 func (l *Login) tooOld(w http.ResponseWriter, r *http.Request, a *attempt) error {
-	web.InfoFrom(r.Context()).Reason = string(ReasonTicketOld)
-	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(ReasonTicketOld), reference(r), ""); err != nil {
+	web.InfoFrom(r.Context()).Reason = string(reason.TicketOld)
+	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(reason.TicketOld), reference(r), ""); err != nil {
 		return err
 	}
 	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
@@ -154,7 +151,7 @@ func (l *Login) tooOld(w http.ResponseWriter, r *http.Request, a *attempt) error
 func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
 	web.InfoFrom(r.Context()).Method = methodBasic
 	if l.Kerberos.Fallback != "basic" {
-		return l.malformed(w, r, a, authn.ReasonMalformedInput, "Basic is not offered: kerberos.fallback")
+		return l.malformed(w, r, a, reason.MalformedInput, "Basic is not offered: kerberos.fallback")
 	}
 	if a.browser.SignedOut {
 		switch {
@@ -166,7 +163,7 @@ func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value 
 	}
 	name, password, ok := basicCredential(value)
 	if !ok {
-		return l.malformed(w, r, a, authn.ReasonMalformedInput, "the Basic credential is not base64 of name:password")
+		return l.malformed(w, r, a, reason.MalformedInput, "the Basic credential is not base64 of name:password")
 	}
 	res, err := l.Authn.Password(r.Context(), name, password, a.from)
 	if err != nil {
@@ -195,14 +192,14 @@ func basicCredential(value string) (name string, password secret.String, ok bool
 }
 
 // malformed refuses what is no credential at all.
-func (l *Login) malformed(w http.ResponseWriter, r *http.Request, a *attempt, reason authn.Reason, detail string) error {
-	return l.refused(w, r, a, l.Authn.Refuse(r.Context(), a.from, reason, detail))
+func (l *Login) malformed(w http.ResponseWriter, r *http.Request, a *attempt, code reason.Code, detail string) error {
+	return l.refused(w, r, a, l.Authn.Refuse(r.Context(), a.from, code, detail))
 }
 
 // refused answers a credential that was no good: a 401 without a challenge, the
 // page with the reason as its body. Other trouble is passed on.
 func (l *Login) refused(w http.ResponseWriter, r *http.Request, a *attempt, err error) error {
-	var e *authn.Error
+	var e *reason.Error
 	if !errors.As(err, &e) {
 		return err
 	}
