@@ -71,9 +71,12 @@ type Authn struct {
 	running singleflight.Group // passwords being checked
 }
 
-// checker is what Authn wants of *kerberos.Acceptor for passwords.
+// checker is what Authn wants of *kerberos.Acceptor where names and passwords
+// are typed.
 type checker interface {
 	CheckPassword(context.Context, kerberos.Name, secret.String) (*kerberos.Login, error)
+	ChangePassword(ctx context.Context, n kerberos.Name, old, next secret.String) error
+	AccountOf(context.Context, kerberos.Name) (string, error)
 }
 
 // From says where a credential came from, for policy and for the audit entry.
@@ -192,9 +195,10 @@ func (a *Authn) realm(name string) *kerberos.Realm {
 	return nil
 }
 
-// Refuse books the refusal of what is no credential at all; the error is a *reason.Error.
-func (a *Authn) Refuse(ctx context.Context, from From, code reason.Code, detail string) error {
-	return a.fail(ctx, from, "", reason.Refuse(code, detail))
+// Refuse books the refusal of what is no credential at all, of whoever typed
+// name (may be empty); the error is a *reason.Error.
+func (a *Authn) Refuse(ctx context.Context, from From, name string, code reason.Code, detail string) error {
+	return a.fail(ctx, from, printable(name), reason.Refuse(code, detail))
 }
 
 // fail writes the audit entry of a refused credential. Trouble of our own (the

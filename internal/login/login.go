@@ -98,7 +98,11 @@ func (l *Login) ServeForm(w http.ResponseWriter, r *http.Request) error {
 	if a.row == nil {
 		return l.startHere(w, r, a)
 	}
-	return l.page(w, r, http.StatusOK, a, reason.Code(a.row.Reason))
+	code := reason.Code(a.row.Reason)
+	if wantsNewPassword(code) && r.URL.Query().Has("other") {
+		code, a.row.Username = "", "" // somebody else than the one whose password has expired
+	}
+	return l.page(w, r, http.StatusOK, a, code)
 }
 
 // startHere is for people who open /login by itself: logged in they see their
@@ -163,8 +167,7 @@ func (l *Login) ServeSubmit(w http.ResponseWriter, r *http.Request) error {
 func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	info := web.InfoFrom(r.Context())
 	info.Method = "form"
-	name := r.PostForm.Get("username")
-	res, err := l.Authn.Password(r.Context(), name, secret.String(r.PostForm.Get("password")), a.from)
+	res, err := l.check(r, a)
 	var refused *reason.Error
 	if !errors.As(err, &refused) {
 		if err != nil {
@@ -184,6 +187,20 @@ func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error
 		return err
 	}
 	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
+}
+
+// check asks for the password of the form and, where the form is the one for who
+// has an expired password, sets the new one.
+func (l *Login) check(r *http.Request, a *attempt) (*authn.Result, error) {
+	field := func(name string) secret.String { return secret.String(r.PostForm.Get(name)) }
+	name := r.PostForm.Get("username")
+	switch {
+	case !r.PostForm.Has("new_password"):
+		return l.Authn.Password(r.Context(), name, field("password"), a.from)
+	case field("new_password") != field("new_password_again"):
+		return nil, l.Authn.Refuse(r.Context(), a.from, name, reason.PasswordsDiffer, "")
+	}
+	return l.Authn.ChangePassword(r.Context(), name, field("password"), field("new_password"), a.from)
 }
 
 // reference is what support finds this request by.
@@ -231,7 +248,20 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 	if offered {
 		p.TicketURL = stepPath(authn.PathNegotiate, a.row)
 	}
-	return l.Pages.Render(w, r, status, "login", p)
+	name := "login"
+	if wantsNewPassword(code) {
+		name, p.OtherURL = "newpassword", stepPath(authn.PathForm, a.row)
+		if a.row != nil {
+			p.OtherURL += "&other=1"
+		}
+	}
+	return l.Pages.Render(w, r, status, name, p)
+}
+
+// wantsNewPassword: the page asks for a new password, for the old one was right
+// and has expired.
+func wantsNewPassword(code reason.Code) bool {
+	return code == reason.PasswordExpired || code == reason.PasswordRefused || code == reason.PasswordsDiffer
 }
 
 // current is the live session of the browser, or nil.

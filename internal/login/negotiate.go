@@ -193,7 +193,7 @@ func basicCredential(value string) (name string, password secret.String, ok bool
 
 // malformed refuses what is no credential at all.
 func (l *Login) malformed(w http.ResponseWriter, r *http.Request, a *attempt, code reason.Code, detail string) error {
-	return l.refused(w, r, a, l.Authn.Refuse(r.Context(), a.from, code, detail))
+	return l.refused(w, r, a, l.Authn.Refuse(r.Context(), a.from, "", code, detail))
 }
 
 // refused answers a credential that was no good: a 401 without a challenge, the

@@ -26,14 +26,16 @@ var notices = map[reason.Code]web.Notice{
 	reason.NotGenuine:  {Title: "Passwords cannot be checked just now", Text: "Your company's login service could not prove that it is genuine.", Hint: "Tell your support, with the reference below."},
 	reason.KDCError:    {Title: "Passwords cannot be checked just now", Text: "Your company's login service answered with an error.", Hint: "Try again in a minute."},
 
-	reason.NameTaken:      {Title: "Your name needs a decision", Text: "Somebody else already uses the name you would have here.", Hint: "Tell your support, with the reference below."},
-	reason.TooManyGuesses: {Title: "Too many wrong passwords", Text: "To protect the account, no more passwords are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
-	reason.TicketOld:      {Kind: "info", Title: "Please enter your password", Text: "The site asks for a more recent login than your company ticket shows."},
+	reason.NameTaken:       {Title: "Your name needs a decision", Text: "Somebody else already uses the name you would have here.", Hint: "Tell your support, with the reference below."},
+	reason.TooManyGuesses:  {Title: "Too many wrong passwords", Text: "To protect the account, no more passwords are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
+	reason.PasswordExpired: {Kind: "info", Title: "Your password has expired", Text: "Set a new one, and you are logged in."},
+	reason.PasswordRefused: {Title: "The new password was not accepted", Text: "It may be too short, too simple, changed a moment ago, or one that you have had before.", Hint: "Choose another one. Your old password is still the one that counts."},
+	reason.PasswordsDiffer: {Title: "The new passwords differ", Text: "You typed the new password in two different ways.", Hint: "Type all three passwords again."},
+	reason.TicketOld:       {Kind: "info", Title: "Please enter your password", Text: "The site asks for a more recent login than your company ticket shows."},
 }
 
 // passwordWrong is the one sentence for everything that must not be told apart.
-var passwordWrong = web.Notice{Title: "Name or password is wrong", Text: "Check both and try again. Capital letters count.",
-	Hint: "If your password may have expired, change it where you usually do, then log in here."}
+var passwordWrong = web.Notice{Title: "Name or password is wrong", Text: "Check both and try again. Capital letters count."}
 
 // disabled is told only to whom a ticket has named.
 var disabled = web.Notice{Title: "Your account here is closed", Text: "Your ticket is good, but an administrator has disabled your account.", Hint: "Ask your support, with the reference below."}

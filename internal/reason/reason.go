@@ -60,6 +60,7 @@ const (
 	BadPassword     Code = "BAD_PASSWORD"     // the name exists, the password is another
 	PasswordExpired Code = "PASSWORD_EXPIRED" // the right one, but a new one must be set
 	PasswordRefused Code = "PASSWORD_REFUSED" // the KDC did not take the new one
+	PasswordsDiffer Code = "PASSWORDS_DIFFER" // the new one was typed in two ways; the KDC was not asked
 	Locked          Code = "ACCOUNT_LOCKED"   // locked out, or revoked (MIT says no more)
 	Disabled        Code = "ACCOUNT_DISABLED" // by the administrator of the directory
 	AccountExpired  Code = "ACCOUNT_EXPIRED"  // the directory's end date is past
@@ -88,7 +89,7 @@ func All() []Code {
 		NoKeytab, WrongSPN, KVNO, WrongKey, NoKey, Etype,
 		ClockSkew, Expired, NotYetValid, Replay, Realm, NameMismatch, Authenticator, Transited, ChannelBinding,
 		PACSignature, PAC, Authorization, NotAPerson, TicketOld,
-		ClientUnknown, BadPassword, PasswordExpired, PasswordRefused, Locked, Disabled, AccountExpired, Policy,
+		ClientUnknown, BadPassword, PasswordExpired, PasswordRefused, PasswordsDiffer, Locked, Disabled, AccountExpired, Policy,
 		Unreachable, KDCError, NotGenuine,
 		NameTaken, UserDisabled, TooManyGuesses, FromOutside, MalformedInput,
 	}
