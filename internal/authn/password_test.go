@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"idp/internal/kerberos"
+	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -43,7 +44,7 @@ func only(password secret.String) func(kerberos.Name, secret.String) (*kerberos.
 		if p != password {
 			return nil, &reason.Error{Reason: reason.BadPassword}
 		}
-		return &kerberos.Login{Principal: kerberos.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour)}, nil
+		return &kerberos.Login{Principal: wire.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour)}, nil
 	}
 }
 
@@ -230,7 +231,7 @@ func TestGroupsComeFromThePACByConfiguration(t *testing.T) {
 	login := func(groups ...string) *store.User {
 		t.Helper()
 		k.answer = func(n kerberos.Name, _ secret.String) (*kerberos.Login, error) {
-			return &kerberos.Login{Principal: kerberos.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour),
+			return &kerberos.Login{Principal: wire.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour),
 				PAC: &kerberos.PAC{SID: "S-1-5-21-1-2-3-2000", FullName: "Alice L.", Groups: groups}}, nil
 		}
 		res, err := a.Password(t.Context(), "alice", "right", here)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
 
@@ -38,7 +39,7 @@ type Options struct {
 type Acceptor struct {
 	opts     Options
 	bindings [][]byte // of ChannelBindingCertificates
-	kdcs     kdcMemory
+	kdcs     *kdcClient
 
 	mu    sync.Mutex // guards files
 	files []*keytabFile
@@ -66,6 +67,7 @@ func New(o Options) (*Acceptor, error) {
 		o.Log = slog.Default()
 	}
 	a := &Acceptor{opts: o, bindings: bindings}
+	a.kdcs = newKDCClient(kdcConfig{Krb5Conf: o.Krb5Conf, EtypeAllowed: a.etypeAllowed, Now: o.Now})
 	a.ring.Store(&keyring{})
 	for _, path := range o.Keytabs {
 		a.files = append(a.files, &keytabFile{path: path})
@@ -102,11 +104,11 @@ func (a *Acceptor) Accept(ctx context.Context, token []byte) (login *Login, err 
 // acceptAPReq is RFC 4120 §3.2.3, with the replay check last: a token refused
 // for another reason leaves no row behind.
 func (a *Acceptor) acceptAPReq(ctx context.Context, o *offer) (*Login, error) {
-	req, err := parseAPReq(o.apReq)
+	req, err := wire.ParseAPReq(o.apReq)
 	if err != nil {
-		return nil, err
+		return nil, reason.Refuse(reason.Malformed, err.Error())
 	}
-	opened, err := a.openTicket(&req.ticket)
+	opened, err := a.openTicket(&req.Ticket)
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +123,11 @@ func (a *Acceptor) acceptAPReq(ctx context.Context, o *offer) (*Login, error) {
 	if err := a.checkBinding(auth); err != nil {
 		return nil, err
 	}
-	reply, err := makeReply(o, opened.part.key, auth)
+	reply, err := makeReply(o, opened.part.Key, auth)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.checkReplay(ctx, req.authenticator.cipher); err != nil {
+	if err := a.checkReplay(ctx, req.Authenticator.Cipher); err != nil {
 		return nil, err
 	}
 	login := opened.login(pac)
@@ -140,20 +142,20 @@ func (a *Acceptor) acceptAPReq(ctx context.Context, o *offer) (*Login, error) {
 // opened is a ticket that one of our keys opened.
 type opened struct {
 	key  *serviceKey
-	part ticketPart
+	part wire.TicketPart
 }
 
 func (o *opened) login(pac *PAC) *Login {
-	return &Login{Principal: o.part.client, AuthTime: o.part.authTime, EndTime: o.part.endTime, PAC: pac}
+	return &Login{Principal: o.part.Client, AuthTime: o.part.AuthTime, EndTime: o.part.EndTime, PAC: pac}
 }
 
 // openTicket applies the policies that need no decryption, then decrypts.
-func (a *Acceptor) openTicket(t *ticket) (*opened, error) {
-	if !a.etypeAllowed(t.part.etype) {
-		return nil, reason.Refuse(reason.Etype, fmt.Sprintf("ticket for %s is sealed with %s", short(t.sname.String()), etypeName(t.part.etype)))
+func (a *Acceptor) openTicket(t *wire.Ticket) (*opened, error) {
+	if !a.etypeAllowed(t.Part.Etype) {
+		return nil, reason.Refuse(reason.Etype, fmt.Sprintf("ticket for %s is sealed with %s", reason.Short(t.Service.String()), wire.EtypeName(t.Part.Etype)))
 	}
-	if !isHTTP(t.sname) {
-		return nil, reason.Refuse(reason.WrongSPN, fmt.Sprintf("ticket for %s, which is no HTTP service", short(t.sname.String())))
+	if !isHTTP(t.Service) {
+		return nil, reason.Refuse(reason.WrongSPN, fmt.Sprintf("ticket for %s, which is no HTTP service", reason.Short(t.Service.String())))
 	}
 	ring := a.ring.Load()
 	if len(ring.keys) == 0 {
@@ -163,7 +165,7 @@ func (a *Acceptor) openTicket(t *ticket) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	part, err := parseTicketPart(plain)
+	part, err := wire.ParseTicketPart(plain)
 	if err != nil {
 		return nil, &reason.Error{Reason: reason.Malformed, Detail: "the ticket's sealed part", Err: err}
 	}
@@ -172,31 +174,31 @@ func (a *Acceptor) openTicket(t *ticket) (*opened, error) {
 
 // openAuthenticator decrypts the authenticator with the ticket's session key and
 // checks that it is about the ticket's client, and of now.
-func (a *Acceptor) openAuthenticator(r *apReq, t *ticketPart) (*authenticator, error) {
-	if !a.etypeAllowed(t.key.etype) || r.authenticator.etype != t.key.etype {
+func (a *Acceptor) openAuthenticator(r *wire.APReq, t *wire.TicketPart) (*wire.Authenticator, error) {
+	if !a.etypeAllowed(t.Key.Etype) || r.Authenticator.Etype != t.Key.Etype {
 		return nil, reason.Refuse(reason.Etype, fmt.Sprintf("session key of %s, authenticator of %s",
-			etypeName(t.key.etype), etypeName(r.authenticator.etype)))
+			wire.EtypeName(t.Key.Etype), wire.EtypeName(r.Authenticator.Etype)))
 	}
-	k, err := newSealKey(t.key, usageAuthenticator)
+	k, err := wire.NewSealKey(t.Key, wire.UsageAuthenticator)
 	if err != nil {
 		return nil, &reason.Error{Reason: reason.Malformed, Detail: "session key", Err: err}
 	}
-	plain, err := k.open(r.authenticator.cipher)
+	plain, err := k.Open(r.Authenticator.Cipher)
 	if err != nil {
-		return nil, &reason.Error{Reason: reason.Authenticator, Detail: "ticket of " + t.who(), Err: err}
+		return nil, &reason.Error{Reason: reason.Authenticator, Detail: "ticket of " + who(t), Err: err}
 	}
-	auth, err := parseAuthenticator(plain)
+	auth, err := wire.ParseAuthenticator(plain)
 	if err != nil {
 		return nil, &reason.Error{Reason: reason.Malformed, Detail: "authenticator", Err: err}
 	}
 	// The client writes its own name here: whatever differs from what the KDC
 	// sealed is an attempt to be somebody else.
-	if !auth.client.same(t.client) {
+	if !auth.Client.Equal(t.Client) {
 		return nil, reason.Refuse(reason.NameMismatch, fmt.Sprintf("the ticket is %s's, the authenticator says %s",
-			t.who(), short(auth.client.String())))
+			who(t), reason.Short(auth.Client.String())))
 	}
-	if skew := a.opts.Now().Sub(auth.time()); skew.Abs() > maxSkew {
-		return nil, reason.Refuse(reason.ClockSkew, fmt.Sprintf("the clock of %s's machine is %s off ours", t.who(), -skew.Round(time.Second)))
+	if skew := a.opts.Now().Sub(auth.Time()); skew.Abs() > maxSkew {
+		return nil, reason.Refuse(reason.ClockSkew, fmt.Sprintf("the clock of %s's machine is %s off ours", who(t), -skew.Round(time.Second)))
 	}
 	return &auth, nil
 }

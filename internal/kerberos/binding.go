@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 
+	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
 
@@ -81,9 +82,9 @@ const gssChecksum = 0x8003
 // checkBinding compares the channel binding in the authenticator's checksum with
 // our certificates: a token lured out of a browser by another site is bound to
 // that site's certificate.
-func (a *Acceptor) checkBinding(auth *authenticator) error {
-	s := auth.sum
-	if auth.sumType != gssChecksum || len(s) < 24 || binary.LittleEndian.Uint32(s) != md5.Size {
+func (a *Acceptor) checkBinding(auth *wire.Authenticator) error {
+	s := auth.Sum
+	if auth.SumType != gssChecksum || len(s) < 24 || binary.LittleEndian.Uint32(s) != md5.Size {
 		return reason.Refuse(reason.Malformed, "no GSS-API checksum in the authenticator (RFC 4121 §4.1.1)")
 	}
 	if a.opts.ChannelBinding == bindingOff {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"idp/internal/kerberos/wire"
 )
 
 // Config is the `kerberos:` section of the configuration file. OfferTo,
@@ -107,7 +109,7 @@ func (c *Config) realmProblems(add func(path, problem, hint string), oneOf func(
 	seen := map[string]bool{}
 	for i, r := range c.Realms {
 		path := fmt.Sprintf("realms[%d]", i)
-		if checkName(r.Name) != nil {
+		if wire.CheckName(r.Name) != nil {
 			add(path+".name", fmt.Sprintf("%q is no realm name", r.Name), "usually the domain in capitals: EXAMPLE.COM")
 		} else if seen[r.Name] {
 			add(path+".name", fmt.Sprintf("%q is listed twice", r.Name), "remove one")

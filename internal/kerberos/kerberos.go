@@ -19,8 +19,9 @@
 package kerberos
 
 import (
-	"strings"
 	"time"
+
+	"idp/internal/kerberos/wire"
 )
 
 // MaxToken is the largest token Accept looks at, in bytes: what 64 KB of base64
@@ -29,7 +30,7 @@ const MaxToken = 48 * 1024
 
 // Login is what a ticket or a password proved.
 type Login struct {
-	Principal Principal
+	Principal wire.Principal
 	AuthTime  time.Time // when the person (or a keytab) gave a password to the KDC
 	EndTime   time.Time // when the ticket ends
 
@@ -54,38 +55,6 @@ const (
 	MechanismKerberos Mechanism = "kerberos" // a ticket without SPNEGO
 	MechanismPassword Mechanism = "password" // a password confirmed by the KDC
 )
-
-// Principal is a Kerberos name, RFC 4120 §6.2. Two principals are the same when
-// realm and components are; the name type does not count.
-type Principal struct {
-	Components []string
-	Realm      string
-	NameType   int32
-}
-
-// String writes the name as MIT Kerberos does: components joined by "/", then
-// "@" and the realm; "/", "@" and "\" inside a part are escaped by "\".
-func (p Principal) String() string {
-	escape := strings.NewReplacer(`\`, `\\`, `/`, `\/`, `@`, `\@`)
-	parts := make([]string, len(p.Components))
-	for i, c := range p.Components {
-		parts[i] = escape.Replace(c)
-	}
-	return strings.Join(parts, "/") + "@" + escape.Replace(p.Realm)
-}
-
-// same reports whether two principals are the same name in the same realm.
-func (p Principal) same(q Principal) bool {
-	if p.Realm != q.Realm || len(p.Components) != len(q.Components) {
-		return false
-	}
-	for i, c := range p.Components {
-		if c != q.Components[i] {
-			return false
-		}
-	}
-	return true
-}
 
 // Name is a principal of one component, as a person types it.
 type Name struct{ Name, Realm string }

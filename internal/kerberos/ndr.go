@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
 
@@ -204,7 +205,7 @@ func parseLogonInfo(b []byte) (*PAC, error) {
 		p.Groups = append(p.Groups, n.sids(extraCount)...)
 	}
 	p.Groups = append(p.Groups, n.resourceGroups(resourceSID, resourceCount, resources)...)
-	if n.err == nil && (checkName(p.Account) != nil || user == 0) {
+	if n.err == nil && (wire.CheckName(p.Account) != nil || user == 0) {
 		n.fail()
 	}
 	if n.err != nil {

@@ -1,12 +1,14 @@
 package kerberos
 
 import (
+	"crypto/hmac"
 	"encoding/binary"
 	"fmt"
 	"strings"
 	"time"
 	"unicode/utf16"
 
+	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 
 	"github.com/jcmturner/gokrb5/v8/iana/chksumtype"
@@ -97,7 +99,7 @@ func (p *pacBuffers) signature(buffer uint32) (kind int32, sum []byte, err error
 // verifyPAC checks the server signature with the key that opened the ticket:
 // over the whole PAC with both signatures zero, MS-PAC §2.8.1. Its type must be
 // the key's own, so that nobody can pick a weaker one.
-func verifyPAC(b []byte, p *pacBuffers, key keyBlock) error {
+func verifyPAC(b []byte, p *pacBuffers, key wire.Key) error {
 	kind, sum, err := p.signature(pacServerSum)
 	if err != nil {
 		return err
@@ -109,13 +111,13 @@ func verifyPAC(b []byte, p *pacBuffers, key keyBlock) error {
 	zeroed := append([]byte(nil), b...)
 	clear(zeroed[p.offset[pacServerSum]+4:][:len(sum)])
 	clear(zeroed[p.offset[pacKDCSum]+4:][:len(kdcSum)])
-	wantKind, want, err := checksum(key, usagePAC, zeroed)
+	wantKind, want, err := wire.Checksum(key, wire.UsagePAC, zeroed)
 	switch {
 	case err != nil:
 		return &reason.Error{Reason: reason.PACSignature, Err: err}
 	case wantKind != kind:
-		return reason.Refuse(reason.PACSignature, fmt.Sprintf("signature type %d under a key of %s", kind, etypeName(key.etype)))
-	case !equal(want, sum):
+		return reason.Refuse(reason.PACSignature, fmt.Sprintf("signature type %d under a key of %s", kind, wire.EtypeName(key.Etype)))
+	case !hmac.Equal(want, sum):
 		return reason.Refuse(reason.PACSignature, "the server signature does not fit")
 	}
 	return nil
@@ -123,7 +125,7 @@ func verifyPAC(b []byte, p *pacBuffers, key keyBlock) error {
 
 // readPAC verifies a ticket's PAC and returns what it says; nil without logon
 // information. Nothing but the directory is parsed before the signature holds.
-func readPAC(b []byte, key keyBlock, t *ticketPart) (*PAC, error) {
+func readPAC(b []byte, key wire.Key, client wire.Principal, authTime time.Time) (*PAC, error) {
 	p, err := splitPAC(b)
 	if err != nil {
 		return nil, err
@@ -131,7 +133,7 @@ func readPAC(b []byte, key keyBlock, t *ticketPart) (*PAC, error) {
 	if err := verifyPAC(b, p, key); err != nil {
 		return nil, err
 	}
-	if err := checkClientInfo(p.data[pacClientInfo], t); err != nil {
+	if err := checkClientInfo(p.data[pacClientInfo], client, authTime); err != nil {
 		return nil, err
 	}
 	info, ok := p.data[pacLogonInfo]
@@ -142,23 +144,23 @@ func readPAC(b []byte, key keyBlock, t *ticketPart) (*PAC, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pac, checkAccount(pac, t)
+	return pac, checkAccount(pac, client)
 }
 
 // checkAccount compares the account of the logon information with the client's
 // name. Where they differ the client asked for its ticket by another name, such
 // as a userPrincipalName, which is set by whoever may edit the account: it must
 // not become a name here.
-func checkAccount(pac *PAC, t *ticketPart) error {
-	if name := strings.Join(t.client.Components, "/"); !strings.EqualFold(pac.Account, name) {
-		return reason.Refuse(reason.NameMismatch, fmt.Sprintf("the account is %q, the ticket names it %q", short(pac.Account), short(name)))
+func checkAccount(pac *PAC, client wire.Principal) error {
+	if name := strings.Join(client.Components, "/"); !strings.EqualFold(pac.Account, name) {
+		return reason.Refuse(reason.NameMismatch, fmt.Sprintf("the account is %q, the ticket names it %q", reason.Short(pac.Account), reason.Short(name)))
 	}
 	return nil
 }
 
 // checkClientInfo compares PAC_CLIENT_INFO (MS-PAC §2.7) with the ticket, so
 // that a PAC cannot be moved from one ticket into another.
-func checkClientInfo(b []byte, t *ticketPart) error {
+func checkClientInfo(b []byte, client wire.Principal, authTime time.Time) error {
 	if len(b) < 10 {
 		return reason.Refuse(reason.PAC, "no PAC_CLIENT_INFO")
 	}
@@ -167,10 +169,10 @@ func checkClientInfo(b []byte, t *ticketPart) error {
 		return reason.Refuse(reason.PAC, "PAC_CLIENT_INFO")
 	}
 	name := utf16String(b[10 : 10+n])
-	if want := strings.Join(t.client.Components, "/"); name != want {
-		return reason.Refuse(reason.PAC, fmt.Sprintf("the PAC is about %q, the ticket about %q", short(name), short(want)))
+	if want := strings.Join(client.Components, "/"); name != want {
+		return reason.Refuse(reason.PAC, fmt.Sprintf("the PAC is about %q, the ticket about %q", reason.Short(name), reason.Short(want)))
 	}
-	if at := fromFileTime(binary.LittleEndian.Uint64(b)); !at.Equal(t.authTime) {
+	if at := fromFileTime(binary.LittleEndian.Uint64(b)); !at.Equal(authTime) {
 		return reason.Refuse(reason.PAC, "the PAC is of another login than the ticket")
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
 
@@ -145,7 +146,7 @@ func (a *Acceptor) Status() Status {
 	for _, f := range a.files {
 		k := KeytabStatus{Path: f.path, Err: f.err}
 		for _, key := range f.keys {
-			k.Keys = append(k.Keys, KeyStatus{key.spn.String(), key.kvno, etypeName(key.block.etype), a.etypeAllowed(key.block.etype)})
+			k.Keys = append(k.Keys, KeyStatus{key.spn.String(), key.kvno, wire.EtypeName(key.block.Etype), a.etypeAllowed(key.block.Etype)})
 		}
 		s.Keytabs = append(s.Keytabs, k)
 	}
@@ -161,7 +162,7 @@ func (a *Acceptor) Ready() error {
 	}
 	ring := a.ring.Load()
 	for _, k := range ring.keys {
-		if k.ticket != nil && a.etypeAllowed(k.block.etype) {
+		if k.ticket != nil && a.etypeAllowed(k.block.Etype) {
 			return nil
 		}
 	}
@@ -187,7 +188,7 @@ func Check(c Config) error {
 func (a *Acceptor) etypesOf(ring *keyring) (names []string) {
 	seen := map[string]bool{}
 	for _, k := range ring.keys {
-		if n := etypeName(k.block.etype); !seen[n] {
+		if n := wire.EtypeName(k.block.Etype); !seen[n] {
 			seen[n] = true
 			names = append(names, n)
 		}

@@ -46,7 +46,7 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 		for _, k := range c.keytabs {
 			conf.Keytabs = append(conf.Keytabs, path(k))
 		}
-		a, err := New(Options{Config: conf, Seen: (&memory{}).Seen, Log: quiet()})
+		a, err := New(Options{Config: conf, Seen: (&replays{}).Seen, Log: quiet()})
 		must(t, err)
 		err = a.Ready()
 		if other := Check(conf); (other == nil) != (err == nil) {
@@ -63,7 +63,7 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 
 func TestUnreadableKeytabIsNoReasonNotToStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing")
-	a, err := New(Options{Config: Config{Keytabs: []string{path}, Realms: []Realm{{Name: ourRealm}}}, Seen: (&memory{}).Seen, Log: quiet()})
+	a, err := New(Options{Config: Config{Keytabs: []string{path}, Realms: []Realm{{Name: ourRealm}}}, Seen: (&replays{}).Seen, Log: quiet()})
 	must(t, err)
 	s := a.Status()
 	if len(s.Keytabs) != 1 || s.Keytabs[0].Err == nil || len(s.Realms) != 1 {
@@ -86,7 +86,7 @@ func TestBrokenNewKeytabKeepsTheOldKeys(t *testing.T) {
 	writeKeytab(t, path, ourSPN, "service-password", ourKVNO, 18)
 	var log bytes.Buffer
 	a, err := New(Options{Config: Config{Keytabs: []string{path}, Realms: []Realm{{Name: ourRealm}}},
-		Seen: (&memory{}).Seen, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		Seen: (&replays{}).Seen, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	must(t, err)
 	good, err := os.ReadFile(path)
 	must(t, err)
@@ -124,7 +124,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 	if _, err := New(Options{}); err == nil {
 		t.Error("without Seen: no error")
 	}
-	if _, err := New(Options{Seen: (&memory{}).Seen, Config: Config{Fallback: "digest"}}); err == nil {
+	if _, err := New(Options{Seen: (&replays{}).Seen, Config: Config{Fallback: "digest"}}); err == nil {
 		t.Error("unknown fallback: no error")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
 
@@ -49,9 +50,9 @@ func parseOffer(token []byte) (*offer, error) {
 		// A continuation belongs to a first leg, which would have named the client.
 		return nil, reason.Refuse(reason.Malformed, "a NegTokenResp without a first leg")
 	}
-	var d decoder
-	tag, oid, rest := d.split(d.only(token, tagGSS))
-	if d.err != nil || tag != tagOID {
+	var d wire.Decoder
+	tag, oid, rest := d.Split(d.Only(token, tagGSS))
+	if d.Err != nil || tag != wire.TagOID {
 		return nil, reason.Refuse(reason.Malformed, "no GSS-API token (RFC 2743 §3.1)")
 	}
 	if isKerberos(string(oid)) {
@@ -59,39 +60,39 @@ func parseOffer(token []byte) (*offer, error) {
 		return &offer{apReq: apReq}, err
 	}
 	if string(oid) != oidSPNEGO {
-		return nil, reason.Refuse(reason.Malformed, fmt.Sprintf("GSS-API mechanism %x", short(string(oid))))
+		return nil, reason.Refuse(reason.Malformed, fmt.Sprintf("GSS-API mechanism %x", reason.Short(string(oid))))
 	}
 	return parseNegTokenInit(rest)
 }
 
 // parseNegTokenInit reads NegTokenInit, RFC 4178 §4.2.1.
 func parseNegTokenInit(b []byte) (*offer, error) {
-	var d decoder
-	f := d.sequence(d.only(b, tagNegInit))
+	var d wire.Decoder
+	f := d.Sequence(d.Only(b, tagNegInit))
 	o := &offer{spnego: true, mechList: f[0]}
-	for list := d.only(f[0], tagSequence); len(list) > 0 && d.err == nil; {
-		tag, oid, rest := d.split(list)
-		if tag != tagOID || len(o.mechs) == maxMechs {
-			d.fail()
+	for list := d.Only(f[0], wire.TagSequence); len(list) > 0 && d.Err == nil; {
+		tag, oid, rest := d.Split(list)
+		if tag != wire.TagOID || len(o.mechs) == maxMechs {
+			d.Fail()
 		}
 		o.mechs, list = append(o.mechs, string(oid)), rest
 	}
 	var token []byte
 	if f[2] != nil {
-		token = d.octets(f[2])
+		token = d.Octets(f[2])
 	}
 	if f[3] != nil {
-		o.mic = d.octets(f[3])
+		o.mic = d.Octets(f[3])
 	}
-	if d.err != nil {
+	if d.Err != nil {
 		return nil, reason.Refuse(reason.Malformed, "NegTokenInit is not readable (RFC 4178 §4.2.1)")
 	}
 	if err := o.checkMechs(); err != nil {
 		return nil, err
 	}
-	inner := d.only(token, tagGSS)
-	tag, oid, rest := d.split(inner)
-	if d.err != nil || tag != tagOID || !isKerberos(string(oid)) {
+	inner := d.Only(token, tagGSS)
+	tag, oid, rest := d.Split(inner)
+	if d.Err != nil || tag != wire.TagOID || !isKerberos(string(oid)) {
 		return nil, rejectSPNEGO(reason.Malformed, "NegTokenInit carries no Kerberos token")
 	}
 	apReq, err := unframe(rest)
@@ -138,20 +139,20 @@ func rejectSPNEGO(r reason.Code, detail string) *reason.Error {
 
 // negTokenResp writes NegTokenResp, RFC 4178 §4.2.2; empty fields are left out.
 func negTokenResp(state byte, mech string, token, mic []byte) []byte {
-	body := tlv(contextTag(0), []byte{tagEnumerated, 1, state})
+	body := wire.TLV(wire.Context(0), []byte{wire.TagEnumerated, 1, state})
 	if mech != "" {
-		body = appendTLV(body, contextTag(1), tlv(tagOID, []byte(mech)))
+		body = wire.AppendTLV(body, wire.Context(1), wire.TLV(wire.TagOID, []byte(mech)))
 	}
 	if token != nil {
-		body = appendTLV(body, contextTag(2), tlv(tagOctetString, token))
+		body = wire.AppendTLV(body, wire.Context(2), wire.TLV(wire.TagOctetString, token))
 	}
 	if mic != nil {
-		body = appendTLV(body, contextTag(3), tlv(tagOctetString, mic))
+		body = wire.AppendTLV(body, wire.Context(3), wire.TLV(wire.TagOctetString, mic))
 	}
-	return tlv(tagNegResp, tlv(tagSequence, body))
+	return wire.TLV(tagNegResp, wire.TLV(wire.TagSequence, body))
 }
 
 // frame wraps an AP-REP as a GSS-API token, RFC 4121 §4.1.
 func frame(apRep []byte) []byte {
-	return tlv(tagGSS, []byte{tagOID, byte(len(oidKRB5))}, []byte(oidKRB5), []byte{2, 0}, apRep)
+	return wire.TLV(tagGSS, []byte{wire.TagOID, byte(len(oidKRB5))}, []byte(oidKRB5), []byte{2, 0}, apRep)
 }

@@ -1,5 +1,7 @@
 package reason
 
+import "strings"
+
 // Error is a refused credential.
 type Error struct {
 	Reason Code
@@ -34,3 +36,11 @@ func (e *Error) Explain() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Short cuts a text that a stranger wrote, for a Detail.
+func Short(s string) string {
+	if len(s) > 120 {
+		return strings.ToValidUTF8(s[:120], "") + "…"
+	}
+	return s
+}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
@@ -19,32 +20,35 @@ import (
 
 // Bounds of talking to KDCs.
 const (
-	maxReply   = 256 * 1024             // bytes of one reply
-	maxKDCs    = 16                     // tried for one request
-	hedgeAfter = 300 * time.Millisecond // then the next KDC is asked as well
+	maxReply = 256 * 1024 // bytes of one reply
+	maxKDCs  = 16         // tried for one request
+)
+
+// How long a KDC may say nothing until the next one is asked as well.
+const (
+	hedgeAfter = 300 * time.Millisecond
 	// A request that carries a proof of the password is a guess that each KDC
 	// counts, so a second one is not asked that easily.
 	hedgeGuessAfter = 2 * time.Second
-	kdcTimeout      = 10 * time.Second // for a whole password check without a deadline
 )
 
 // endpoint is one way to a KDC.
 type endpoint struct{ network, addr string }
 
-// kdcMemory remembers by which way a realm answered last, so that a KDC that
+// memory remembers by which way a realm answered last, so that a KDC that
 // hangs costs its delay once and not at every login.
-type kdcMemory struct {
+type memory struct {
 	mu   sync.Mutex
 	last map[string]endpoint
 }
 
-func (m *kdcMemory) get(realm string) endpoint {
+func (m *memory) get(realm string) endpoint {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.last[realm]
 }
 
-func (m *kdcMemory) set(realm string, e endpoint) {
+func (m *memory) set(realm string, e endpoint) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.last == nil {
@@ -55,8 +59,8 @@ func (m *kdcMemory) set(realm string, e endpoint) {
 
 // endpoints lists the ways to a realm's KDCs, best first: every KDC by the
 // preferred transport, then by the other; the one that answered last leads.
-func (a *Acceptor) endpoints(ctx context.Context, realm string, size int) ([]endpoint, error) {
-	conf, err := loadKrb5Conf(a.opts.Krb5Conf)
+func (c *kdcClient) endpoints(ctx context.Context, realm string, size int) ([]endpoint, error) {
+	conf, err := loadKrb5Conf(c.config.Krb5Conf)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +69,7 @@ func (a *Acceptor) endpoints(ctx context.Context, realm string, size int) ([]end
 		networks = []string{"tcp", "udp"}
 	}
 	var out []endpoint
-	last := a.kdcs.get(realm)
+	last := c.last.get(realm)
 	for _, network := range networks {
 		for _, kdc := range conf.kdcs[realm] {
 			out = append(out, endpoint{network, address(kdc)})
@@ -81,7 +85,7 @@ func (a *Acceptor) endpoints(ctx context.Context, realm string, size int) ([]end
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no KDC of %s in %s or the DNS", realm, a.opts.Krb5Conf)
+		return nil, fmt.Errorf("no KDC of %s in %s or the DNS", realm, c.config.Krb5Conf)
 	}
 	return out[:min(len(out), maxKDCs)], nil
 }
@@ -99,11 +103,12 @@ func lookupKDCs(ctx context.Context, network, realm string) (out []endpoint) {
 	return out
 }
 
-// exchange sends one request to a realm's KDCs and returns the first reply. The
+// Exchange sends one request to a realm's KDCs and returns the first reply. The
 // next KDC is asked when one fails, or has said nothing for the time hedge; ctx
-// bounds the whole. The goroutines it starts end with it.
-func (a *Acceptor) exchange(ctx context.Context, realm string, req []byte, hedge time.Duration) ([]byte, error) {
-	ways, err := a.endpoints(ctx, realm, len(req))
+// bounds the whole. The goroutines it starts end with it. A KRB-ERROR is a reply,
+// too, and is told apart by whoever knows what was asked.
+func (c *kdcClient) Exchange(ctx context.Context, realm string, req []byte, hedge time.Duration) ([]byte, error) {
+	ways, err := c.endpoints(ctx, realm, len(req))
 	if err != nil {
 		return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: err}
 	}
@@ -137,7 +142,7 @@ func (a *Acceptor) exchange(ctx context.Context, realm string, req []byte, hedge
 		case got := <-answers:
 			running--
 			if got.err == nil {
-				a.kdcs.set(realm, got.from)
+				c.last.set(realm, got.from)
 				return got.reply, nil
 			}
 			errs = append(errs, fmt.Errorf("%s %s: %w", got.from.network, got.from.addr, got.err))
@@ -157,13 +162,14 @@ func send(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(reply) == 0 || reply[0] != appASRep && reply[0] != appTGSRep && reply[0] != appError {
+	if len(reply) == 0 || reply[0] != wire.AppASRep && reply[0] != wire.AppTGSRep && reply[0] != wire.AppError {
 		return nil, errors.New("the reply is not Kerberos")
 	}
-	switch code := errorCode(reply); {
-	case code == errorcode.KRB_ERR_RESPONSE_TOO_BIG && e.network == "udp":
+	refused, _ := wire.ParseError(reply)
+	switch {
+	case refused.Code == errorcode.KRB_ERR_RESPONSE_TOO_BIG && e.network == "udp":
 		return send(ctx, endpoint{"tcp", e.addr}, req)
-	case code == errorcode.KDC_ERR_SVC_UNAVAILABLE:
+	case refused.Code == errorcode.KDC_ERR_SVC_UNAVAILABLE:
 		return nil, errors.New("the KDC is not available")
 	}
 	return reply, nil
