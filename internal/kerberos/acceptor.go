@@ -76,43 +76,48 @@ func New(o Options) (*Acceptor, error) {
 	return a, nil
 }
 
-// Accept checks an initiator token, the raw bytes of "Authorization: Negotiate".
-// A refusal is a *reason.Error; any other error is a failure of Seen.
-func (a *Acceptor) Accept(ctx context.Context, token []byte) (login *Login, err error) {
-	// The parsers are fuzzed and check every length; this is the boundary that
-	// keeps a mistake in them, or in the library's crypto, from ending the process.
-	defer func() {
-		if p := recover(); p != nil {
-			login, err = nil, reason.Refuse(reason.Malformed, fmt.Sprintf("panic: %v", p))
-		}
-	}()
-	if len(token) > MaxToken {
-		return nil, reason.Refuse(reason.TokenTooBig, fmt.Sprintf("%d bytes, %d are allowed", len(token), MaxToken))
-	}
-	o, err := parseOffer(token)
+// Accept checks an initiator's only token, the raw bytes of "Authorization:
+// Negotiate", for who has nowhere to keep what the next leg of a longer exchange
+// needs. A refusal is a *reason.Error, KERBEROS_NOT_FIRST for a client that needs
+// another leg; any other error is a failure of Seen.
+func (a *Acceptor) Accept(ctx context.Context, token []byte) (*Login, error) {
+	leg, err := a.Step(ctx, token, nil)
 	if err != nil {
 		return nil, err
 	}
-	login, err = a.acceptAPReq(ctx, o)
-	var refused *reason.Error
-	if errors.As(err, &refused) && o.spnego {
-		refused.Reply = negTokenResp(negReject, "", nil, nil)
+	if leg.Login == nil {
+		return nil, reason.Refuse(reason.NotFirst, "Kerberos is offered, but not first, and the next leg would be nobody's")
 	}
-	return login, err
+	return leg.Login, nil
 }
 
-// acceptAPReq is RFC 4120 §3.2.3, with the replay check last: a token refused
-// for another reason leaves no row behind.
-func (a *Acceptor) acceptAPReq(ctx context.Context, o *offer) (*Login, error) {
-	req, err := wire.ParseAPReq(o.apReq)
+// examined is an AP-REQ in which everything fits.
+type examined struct {
+	*opened
+	auth *wire.Authenticator
+	pac  *PAC
+	hash []byte // of the authenticator, to see a replay by
+}
+
+// examine is RFC 4120 §3.2.3 without the replay check.
+func (a *Acceptor) examine(apReq []byte) (*examined, error) {
+	req, err := wire.ParseAPReq(apReq)
 	if err != nil {
 		return nil, reason.Refuse(reason.Malformed, err.Error())
 	}
+	x, err := a.examineParsed(&req)
+	if err != nil {
+		return nil, a.withKRBError(err, req.Ticket.Service)
+	}
+	return x, nil
+}
+
+func (a *Acceptor) examineParsed(req *wire.APReq) (*examined, error) {
 	opened, err := a.openTicket(&req.Ticket)
 	if err != nil {
 		return nil, err
 	}
-	auth, err := a.openAuthenticator(&req, &opened.part)
+	auth, err := a.openAuthenticator(req, &opened.part)
 	if err != nil {
 		return nil, err
 	}
@@ -123,20 +128,8 @@ func (a *Acceptor) acceptAPReq(ctx context.Context, o *offer) (*Login, error) {
 	if err := a.checkBinding(auth); err != nil {
 		return nil, err
 	}
-	reply, err := makeReply(o, opened.part.Key, auth)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.checkReplay(ctx, req.Authenticator.Cipher); err != nil {
-		return nil, err
-	}
-	login := opened.login(pac)
-	login.Reply = reply
-	login.Mechanism = MechanismKerberos
-	if o.spnego {
-		login.Mechanism = MechanismSPNEGO
-	}
-	return login, nil
+	hash := sha256.Sum256(req.Authenticator.Cipher)
+	return &examined{opened: opened, auth: auth, pac: pac, hash: hash[:]}, nil
 }
 
 // opened is a ticket that one of our keys opened.
@@ -206,14 +199,13 @@ func (a *Acceptor) openAuthenticator(r *wire.APReq, t *wire.TicketPart) (*wire.A
 // checkReplay lets every authenticator in once. Its ciphertext is the one thing
 // in a token that a thief cannot change; it is kept for as long as the slowest
 // or fastest clock could make it look fresh.
-func (a *Acceptor) checkReplay(ctx context.Context, authenticator []byte) error {
-	hash := sha256.Sum256(authenticator)
-	first, err := a.opts.Seen(ctx, hash[:], a.opts.Now().Add(2*maxSkew))
+func (a *Acceptor) checkReplay(ctx context.Context, x *examined) error {
+	first, err := a.opts.Seen(ctx, x.hash, a.opts.Now().Add(2*maxSkew))
 	if err != nil {
 		return fmt.Errorf("remember a ticket's use: %w", err)
 	}
 	if !first {
-		return reason.Refuse(reason.Replay, "this token was used before")
+		return a.withKRBError(reason.Refuse(reason.Replay, "this token was used before"), x.key.spn)
 	}
 	return nil
 }

@@ -135,7 +135,7 @@ func (c *Config) aliasProblems(add func(path, problem, hint string)) {
 	}
 	alias := func(path, text string) {
 		switch folded := strings.ToLower(text); {
-		case strings.ContainsAny(text, `@\/ `) || checkName(text) != nil:
+		case strings.ContainsAny(text, `@\/ `) || wire.CheckName(text) != nil:
 			add(path, fmt.Sprintf("%q cannot stand before or after a name", text), `write AD for AD\alice, example.com for alice@example.com`)
 		case seen[folded]:
 			add(path, fmt.Sprintf("%q means another realm already", text), "remove one")

@@ -10,35 +10,44 @@ import (
 	"idp/internal/reason"
 )
 
-// makeReply is the token that proves us to the client.
-func makeReply(o *offer, session wire.Key, auth *wire.Authenticator) ([]byte, error) {
+// makeReply is the token that proves us to the client. done is false when the
+// client still has to prove its list of mechanisms.
+func makeReply(o *offer, session wire.Key, auth *wire.Authenticator) (reply []byte, done bool, err error) {
 	rep, err := wire.APRep(session, auth)
 	if err != nil {
-		return nil, fmt.Errorf("make AP-REP: %w", err)
+		return nil, false, fmt.Errorf("make AP-REP: %w", err)
 	}
 	if !o.spnego {
-		return frame(rep), nil
+		return frame(idAPRep, rep), true, nil
 	}
 	ours, err := o.answerMIC(session, auth)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return negTokenResp(negCompleted, o.mechs[0], frame(rep), ours), nil
+	if o.second && o.mic == nil { // it cannot make one before it has our AP-REP
+		return negTokenResp(negIncomplete, o.mech, frame(idAPRep, rep), ours), false, nil
+	}
+	return negTokenResp(negCompleted, o.mech, frame(idAPRep, rep), ours), true, nil
 }
 
 // answerMIC verifies the client's mechListMIC, if it sent one, and makes ours.
-// Kerberos was the client's first choice, so none is needed (RFC 4178 §5), but
-// whoever sends one gets one back.
+// Where Kerberos was the client's first choice none is needed (RFC 4178 §5), but
+// whoever sends one gets one back; where it was not, both sides owe one.
 func (o *offer) answerMIC(session wire.Key, auth *wire.Authenticator) ([]byte, error) {
-	if o.mic == nil {
+	if o.mic == nil && !o.second {
 		return nil, nil
 	}
 	key := session
 	if auth.Subkey.Etype != 0 {
 		key = auth.Subkey
 	}
-	if err := checkMIC(key, o.mic, o.mechList); err != nil {
-		return nil, &reason.Error{Reason: reason.Malformed, Detail: "mechListMIC", Err: err}
+	if !wire.IsAES(key.Etype) { // RC4's look different (RFC 4757 §7.2)
+		return nil, reason.Refuse(reason.Etype, "a mechListMIC is needed, and none is made with "+wire.EtypeName(key.Etype))
+	}
+	if o.mic != nil {
+		if err := checkMIC(key, o.mic, o.mechList); err != nil {
+			return nil, &reason.Error{Reason: reason.Malformed, Detail: "mechListMIC", Err: err}
+		}
 	}
 	var seq uint32
 	if auth.Sequence != nil {
@@ -63,10 +72,9 @@ func mic(k wire.Key, seq uint32, msg []byte) ([]byte, error) {
 	return append(head, sum...), err
 }
 
-// checkMIC verifies the initiator's MIC token over msg. Only AES keys make such
-// tokens; RC4's look different (RFC 4757 §7.2) and are not accepted here.
+// checkMIC verifies the initiator's MIC token over msg; k is an AES key.
 func checkMIC(k wire.Key, token, msg []byte) error {
-	if !wire.IsAES(k.Etype) || len(token) < 16 {
+	if len(token) < 16 {
 		return wire.ErrIntegrity
 	}
 	head := token[:16]

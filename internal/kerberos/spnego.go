@@ -16,16 +16,19 @@ const (
 	oidNTLM    = "\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x0a" // 1.3.6.1.4.1.311.2.2.10
 	oidNEGOEX  = "\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x1e" // 1.3.6.1.4.1.311.2.2.30
 	oidIAKERB  = "\x2b\x06\x01\x05\x02\x05"                 // 1.3.6.1.5.2.5
-	tagGSS     = 0x60                                       // RFC 2743 §3.1
-	tagNegInit = 0xa0                                       // RFC 4178 §4.2
+	ntlmMagic  = "NTLMSSP\x00"
+	tagGSS     = 0x60 // RFC 2743 §3.1
+	tagNegInit = 0xa0 // RFC 4178 §4.2
 	tagNegResp = 0xa1
 	maxMechs   = 32
 )
 
 // Values of negState, RFC 4178 §4.2.2.
 const (
-	negCompleted = 0
-	negReject    = 2
+	negCompleted  = 0
+	negIncomplete = 1
+	negReject     = 2
+	negRequestMIC = 3
 )
 
 func isKerberos(oid string) bool { return oid == oidKRB5 || oid == oidMSKRB5 }
@@ -35,7 +38,9 @@ type offer struct {
 	spnego   bool
 	mechs    []string // OIDs in the client's order; none without SPNEGO
 	mechList []byte   // their DER, which a mechListMIC covers
-	apReq    []byte   // the AP-REQ of the first mechanism
+	mech     string   // the Kerberos OID of mechs that we choose
+	second   bool     // it is not the first, so the first token is not for it
+	apReq    []byte   // nil while second and the next leg has not come
 	mic      []byte   // mechListMIC, nil if absent
 }
 
@@ -43,7 +48,7 @@ type offer struct {
 // Kerberos token without SPNEGO. What the client has instead of Kerberos is
 // told apart by the reason, for that is the commonest failure there is.
 func parseOffer(token []byte) (*offer, error) {
-	if bytes.HasPrefix(token, []byte("NTLMSSP\x00")) {
+	if bytes.HasPrefix(token, []byte(ntlmMagic)) {
 		return nil, reason.Refuse(reason.NTLM, "a bare NTLM token: the browser has no ticket for this address")
 	}
 	if len(token) > 0 && token[0] == tagNegResp {
@@ -59,7 +64,11 @@ func parseOffer(token []byte) (*offer, error) {
 		apReq, err := unframe(rest)
 		return &offer{apReq: apReq}, err
 	}
-	if string(oid) != oidSPNEGO {
+	switch string(oid) {
+	case oidSPNEGO:
+	case oidIAKERB, oidNEGOEX:
+		return nil, reason.Refuse(reason.NegoexOnly, "a bare IAKERB or NEGOEX token")
+	default:
 		return nil, reason.Refuse(reason.Malformed, fmt.Sprintf("GSS-API mechanism %x", reason.Short(string(oid))))
 	}
 	return parseNegTokenInit(rest)
@@ -70,13 +79,7 @@ func parseNegTokenInit(b []byte) (*offer, error) {
 	var d wire.Decoder
 	f := d.Sequence(d.Only(b, tagNegInit))
 	o := &offer{spnego: true, mechList: f[0]}
-	for list := d.Only(f[0], wire.TagSequence); len(list) > 0 && d.Err == nil; {
-		tag, oid, rest := d.Split(list)
-		if tag != wire.TagOID || len(o.mechs) == maxMechs {
-			d.Fail()
-		}
-		o.mechs, list = append(o.mechs, string(oid)), rest
-	}
+	o.readMechs(&d)
 	var token []byte
 	if f[2] != nil {
 		token = d.Octets(f[2])
@@ -87,41 +90,81 @@ func parseNegTokenInit(b []byte) (*offer, error) {
 	if d.Err != nil {
 		return nil, reason.Refuse(reason.Malformed, "NegTokenInit is not readable (RFC 4178 §4.2.1)")
 	}
-	if err := o.checkMechs(); err != nil {
-		return nil, err
+	if err := o.choose(); err != nil || o.second {
+		return o, err
 	}
+	return o, o.setToken(token)
+}
+
+// readMechs reads the list of mechanisms, RFC 4178 §4.1.
+func (o *offer) readMechs(d *wire.Decoder) {
+	for list := d.Only(o.mechList, wire.TagSequence); len(list) > 0 && d.Err == nil; {
+		tag, oid, rest := d.Split(list)
+		if tag != wire.TagOID || len(o.mechs) == maxMechs {
+			d.Fail()
+		}
+		o.mechs, list = append(o.mechs, string(oid)), rest
+	}
+}
+
+// setToken takes the AP-REQ out of the mechanism's token.
+func (o *offer) setToken(token []byte) (err error) {
+	if bytes.HasPrefix(token, []byte(ntlmMagic)) {
+		return reason.Refuse(reason.NTLM, "NTLM where Kerberos was asked for: the browser has no ticket for this address")
+	}
+	var d wire.Decoder
 	inner := d.Only(token, tagGSS)
 	tag, oid, rest := d.Split(inner)
 	if d.Err != nil || tag != wire.TagOID || !isKerberos(string(oid)) {
-		return nil, rejectSPNEGO(reason.Malformed, "NegTokenInit carries no Kerberos token")
+		return reason.Refuse(reason.Malformed, "the mechanism's token is no Kerberos token")
 	}
-	apReq, err := unframe(rest)
-	o.apReq = apReq
-	return o, err
+	o.apReq, err = unframe(rest)
+	return err
 }
 
-// checkMechs refuses an offer whose first mechanism, the one the token is for,
-// is not Kerberos.
-func (o *offer) checkMechs() error {
+// choose takes the first Kerberos that is offered. What is offered before it, such
+// as NEGOEX, has a token of its own, which says nothing to us.
+func (o *offer) choose() error {
 	if len(o.mechs) == 0 {
-		return rejectSPNEGO(reason.Malformed, "an empty list of mechanisms")
+		return reason.Refuse(reason.Malformed, "an empty list of mechanisms")
 	}
-	if isKerberos(o.mechs[0]) {
-		return nil
+	for i, m := range o.mechs {
+		if isKerberos(m) {
+			o.mech, o.second = m, i > 0
+			return nil
+		}
 	}
 	has := map[string]bool{}
 	for _, m := range o.mechs {
 		has[m] = true
 	}
 	switch {
-	case has[oidKRB5] || has[oidMSKRB5]:
-		return rejectSPNEGO(reason.NotFirst, "Kerberos is offered, but not first")
 	case has[oidNTLM]:
-		return rejectSPNEGO(reason.NTLM, "NTLM is offered, Kerberos is not: the browser has no ticket for this address")
+		return reason.Refuse(reason.NTLM, "NTLM is offered, Kerberos is not: the browser has no ticket for this address")
 	case has[oidNEGOEX] || has[oidIAKERB]:
-		return rejectSPNEGO(reason.NegoexOnly, "only NEGOEX or IAKERB are offered")
+		return reason.Refuse(reason.NegoexOnly, "only NEGOEX or IAKERB are offered")
 	}
-	return rejectSPNEGO(reason.Malformed, "no mechanism we know")
+	return reason.Refuse(reason.Malformed, "no mechanism we know")
+}
+
+// answer is an initiator's later token, NegTokenResp (RFC 4178 §4.2.2). Its state
+// and mechanism tell us nothing we do not know.
+type answer struct{ token, mic []byte }
+
+func parseAnswer(b []byte) (*answer, error) {
+	var d wire.Decoder
+	f := d.Sequence(d.Only(b, tagNegResp))
+	r := &answer{}
+	if f[2] != nil {
+		r.token = d.Octets(f[2])
+	}
+	if f[3] != nil {
+		r.mic = d.Octets(f[3])
+	}
+	if d.Err != nil {
+		return nil, reason.Refuse(reason.Malformed, "NegTokenResp is not readable (RFC 4178 §4.2.2)")
+	}
+	return r, nil
 }
 
 // unframe takes the token id of an AP-REQ (RFC 4121 §4.1) off the front.
@@ -130,11 +173,6 @@ func unframe(b []byte) ([]byte, error) {
 		return nil, reason.Refuse(reason.Malformed, "the Kerberos token is not an AP-REQ (RFC 4121 §4.1)")
 	}
 	return b[2:], nil
-}
-
-// rejectSPNEGO is reject, with a token that says so.
-func rejectSPNEGO(r reason.Code, detail string) *reason.Error {
-	return &reason.Error{Reason: r, Detail: detail, Reply: negTokenResp(negReject, "", nil, nil)}
 }
 
 // negTokenResp writes NegTokenResp, RFC 4178 §4.2.2; empty fields are left out.
@@ -152,7 +190,13 @@ func negTokenResp(state byte, mech string, token, mic []byte) []byte {
 	return wire.TLV(tagNegResp, wire.TLV(wire.TagSequence, body))
 }
 
-// frame wraps an AP-REP as a GSS-API token, RFC 4121 §4.1.
-func frame(apRep []byte) []byte {
-	return wire.TLV(tagGSS, []byte{wire.TagOID, byte(len(oidKRB5))}, []byte(oidKRB5), []byte{2, 0}, apRep)
+// Token ids of Kerberos messages in GSS-API tokens, RFC 4121 §4.1.
+const (
+	idAPRep = 2
+	idError = 3
+)
+
+// frame wraps a message as a GSS-API token, RFC 4121 §4.1.
+func frame(id byte, message []byte) []byte {
+	return wire.TLV(tagGSS, []byte{wire.TagOID, byte(len(oidKRB5))}, []byte(oidKRB5), []byte{id, 0}, message)
 }

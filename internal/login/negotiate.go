@@ -10,6 +10,7 @@ import (
 	"idp/internal/authn"
 	"idp/internal/reason"
 	"idp/internal/secret"
+	"idp/internal/store"
 	"idp/internal/web"
 )
 
@@ -123,17 +124,49 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 	if err != nil {
 		return l.malformed(w, r, a, reason.Malformed, "the token is not base64")
 	}
-	res, err := l.Authn.Ticket(r.Context(), token, a.from)
-	if err != nil {
+	res, next, err := l.leg(r, a, token)
+	switch {
+	case err != nil:
 		return l.refused(w, r, a, err)
+	case next != nil:
+		return l.proceed(w, r, a, next)
 	}
 	if a.row != nil && res.AuthTime.UnixMilli() < a.row.MinAuthTime {
 		return l.tooOld(w, r, a)
 	}
-	if len(res.Reply) > 0 { // mutual authentication: RFC 4559 §5
-		w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(res.Reply))
-	}
+	sendToken(w, res.Reply) // mutual authentication: RFC 4559 §5
 	return l.finish(w, r, a, res)
+}
+
+// leg checks one token. What the next one needs is kept in the login request, so
+// that any node can go on; without a login request the first must be enough.
+func (l *Login) leg(r *http.Request, a *attempt, token []byte) (*authn.Result, *authn.Continuation, error) {
+	if a.row == nil {
+		res, err := l.Authn.Ticket(r.Context(), token, a.from)
+		return res, nil, err
+	}
+	return l.Authn.TicketLeg(r.Context(), token, a.row.State, a.from)
+}
+
+// proceed asks for the next token of an exchange. It is no new challenge: nothing
+// but the token is offered, and the page is there for who has none.
+func (l *Login) proceed(w http.ResponseWriter, r *http.Request, a *attempt, next *authn.Continuation) error {
+	web.InfoFrom(r.Context()).Method = "continuation"
+	err := l.Store.ContinueLoginRequest(r.Context(), a.row.ID, a.row.State, next.State)
+	if errors.Is(err, store.ErrNotFound) {
+		return web.LoginExpired(err)
+	}
+	if err != nil {
+		return err
+	}
+	sendToken(w, next.Reply)
+	return l.page(w, r, http.StatusUnauthorized, a, "")
+}
+
+func sendToken(w http.ResponseWriter, token []byte) {
+	if len(token) > 0 {
+		w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(token))
+	}
 }
 
 // tooOld: the ticket is good, but nobody has typed a password since max_age.
@@ -197,7 +230,9 @@ func (l *Login) malformed(w http.ResponseWriter, r *http.Request, a *attempt, co
 }
 
 // refused answers a credential that was no good: a 401 without a challenge, the
-// page with the reason as its body. Other trouble is passed on.
+// page with the reason as its body. Other trouble is passed on. A program gets the
+// token that tells its library why; a browser none, for a header would keep it
+// from showing the page and from forgetting a wrong password.
 func (l *Login) refused(w http.ResponseWriter, r *http.Request, a *attempt, err error) error {
 	var e *reason.Error
 	if !errors.As(err, &e) {
@@ -207,6 +242,9 @@ func (l *Login) refused(w http.ResponseWriter, r *http.Request, a *attempt, err 
 	logRefusal(info, e)
 	if info.Method == methodBasic {
 		a.typed = e.Name
+	}
+	if !web.FromBrowser(r) {
+		sendToken(w, e.Reply)
 	}
 	return l.page(w, r, http.StatusUnauthorized, a, e.Reason)
 }

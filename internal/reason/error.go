@@ -8,7 +8,7 @@ type Error struct {
 	Name   string // who it was about: as typed, or the ticket's principal; may be empty
 	Detail string // for the log: names and numbers, never a secret
 	Err    error  // the cause, may be nil
-	Reply  []byte // a token that tells the client "reject", may be nil
+	Reply  []byte // a token that tells the client's library what it can mend, may be nil
 }
 
 // Refuse makes an *Error; detail is for the log.
