@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"idp/internal/kerberos/pac"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
@@ -116,7 +117,7 @@ func (a *Acceptor) acceptAPReq(ctx context.Context, o *offer) (*Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	pac, err := a.judge(opened)
+	claims, err := a.judge(opened)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +131,7 @@ func (a *Acceptor) acceptAPReq(ctx context.Context, o *offer) (*Login, error) {
 	if err := a.checkReplay(ctx, req.Authenticator.Cipher); err != nil {
 		return nil, err
 	}
-	login := opened.login(pac)
+	login := opened.login(claims)
 	login.Reply = reply
 	login.Mechanism = MechanismKerberos
 	if o.spnego {
@@ -145,8 +146,8 @@ type opened struct {
 	part wire.TicketPart
 }
 
-func (o *opened) login(pac *PAC) *Login {
-	return &Login{Principal: o.part.Client, AuthTime: o.part.AuthTime, EndTime: o.part.EndTime, PAC: pac}
+func (o *opened) login(p *pac.PAC) *Login {
+	return &Login{Principal: o.part.Client, AuthTime: o.part.AuthTime, EndTime: o.part.EndTime, PAC: p}
 }
 
 // openTicket applies the policies that need no decryption, then decrypts.

@@ -21,6 +21,7 @@ package kerberos
 import (
 	"time"
 
+	"idp/internal/kerberos/pac"
 	"idp/internal/kerberos/wire"
 )
 
@@ -41,7 +42,7 @@ type Login struct {
 
 	// PAC is nil when the ticket carries none, or one without logon information
 	// (MIT Kerberos writes such a PAC since 1.20).
-	PAC *PAC
+	PAC *pac.PAC
 
 	Mechanism Mechanism
 }

@@ -69,11 +69,11 @@ func (a *Acceptor) proveBy(ctx context.Context, tgt *Credentials, spn wire.Princ
 	if opened.part.Key.Etype != got.Session.Etype || !hmac.Equal(opened.part.Key.Value, got.Session.Value) {
 		return notGenuine("its ticket for us holds another session key", nil)
 	}
-	pac, err := a.judge(opened)
+	claims, err := a.judge(opened)
 	if err != nil {
 		return nil, err
 	}
-	login := opened.login(pac)
+	login := opened.login(claims)
 	login.Mechanism = MechanismPassword
 	return login, nil
 }
