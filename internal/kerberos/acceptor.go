@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"idp/internal/kerberos/kdc"
 	"idp/internal/kerberos/pac"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
@@ -40,7 +41,7 @@ type Options struct {
 type Acceptor struct {
 	opts     Options
 	bindings [][]byte // of ChannelBindingCertificates
-	kdcs     *kdcClient
+	kdcs     *kdc.Client
 
 	mu    sync.Mutex // guards files
 	files []*keytabFile
@@ -68,7 +69,7 @@ func New(o Options) (*Acceptor, error) {
 		o.Log = slog.Default()
 	}
 	a := &Acceptor{opts: o, bindings: bindings}
-	a.kdcs = newKDCClient(kdcConfig{Krb5Conf: o.Krb5Conf, EtypeAllowed: a.etypeAllowed, Now: o.Now})
+	a.kdcs = kdc.New(kdc.Config{Krb5Conf: o.Krb5Conf, EtypeAllowed: a.etypeAllowed, Now: o.Now})
 	a.ring.Store(&keyring{})
 	for _, path := range o.Keytabs {
 		a.files = append(a.files, &keytabFile{path: path})

@@ -15,10 +15,10 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"github.com/jcmturner/gokrb5/v8/iana/chksumtype"
+
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
-
-	"github.com/jcmturner/gokrb5/v8/iana/chksumtype"
 )
 
 // PAC is what a Windows domain says about a user, MS-PAC §2.5. The domain

@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jcmturner/gokrb5/v8/test/testdata"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/jcmturner/gokrb5/v8/test/testdata"
 	"github.com/jcmturner/gokrb5/v8/types"
 
 	"idp/internal/kerberos/wire"
