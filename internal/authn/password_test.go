@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"idp/internal/kerberos"
+	"idp/internal/kerberos/pac"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 	"idp/internal/secret"
@@ -232,7 +233,7 @@ func TestGroupsComeFromThePACByConfiguration(t *testing.T) {
 		t.Helper()
 		k.answer = func(n kerberos.Name, _ secret.String) (*kerberos.Login, error) {
 			return &kerberos.Login{Principal: wire.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour),
-				PAC: &kerberos.PAC{SID: "S-1-5-21-1-2-3-2000", FullName: "Alice L.", Groups: groups}}, nil
+				PAC: &pac.PAC{SID: "S-1-5-21-1-2-3-2000", FullName: "Alice L.", Groups: groups}}, nil
 		}
 		res, err := a.Password(t.Context(), "alice", "right", here)
 		if err != nil {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"idp/internal/kerberos/kdc"
+	"idp/internal/kerberos/pac"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
@@ -39,7 +41,7 @@ type Options struct {
 type Acceptor struct {
 	opts     Options
 	bindings [][]byte // of ChannelBindingCertificates
-	kdcs     *kdcClient
+	kdcs     *kdc.Client
 
 	mu    sync.Mutex // guards files
 	files []*keytabFile
@@ -67,7 +69,7 @@ func New(o Options) (*Acceptor, error) {
 		o.Log = slog.Default()
 	}
 	a := &Acceptor{opts: o, bindings: bindings}
-	a.kdcs = newKDCClient(kdcConfig{Krb5Conf: o.Krb5Conf, EtypeAllowed: a.etypeAllowed, Now: o.Now})
+	a.kdcs = kdc.New(kdc.Config{Krb5Conf: o.Krb5Conf, EtypeAllowed: a.etypeAllowed, Now: o.Now})
 	a.ring.Store(&keyring{})
 	for _, path := range o.Keytabs {
 		a.files = append(a.files, &keytabFile{path: path})
@@ -94,9 +96,9 @@ func (a *Acceptor) Accept(ctx context.Context, token []byte) (*Login, error) {
 // examined is an AP-REQ in which everything fits.
 type examined struct {
 	*opened
-	auth *wire.Authenticator
-	pac  *PAC
-	hash []byte // of the authenticator, to see a replay by
+	auth   *wire.Authenticator
+	claims *pac.PAC // nil where there is none
+	hash   []byte   // of the authenticator, to see a replay by
 }
 
 // examine is RFC 4120 §3.2.3 without the replay check.
@@ -121,7 +123,7 @@ func (a *Acceptor) examineParsed(req *wire.APReq) (*examined, error) {
 	if err != nil {
 		return nil, err
 	}
-	pac, err := a.judge(opened)
+	claims, err := a.judge(opened)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +131,7 @@ func (a *Acceptor) examineParsed(req *wire.APReq) (*examined, error) {
 		return nil, err
 	}
 	hash := sha256.Sum256(req.Authenticator.Cipher)
-	return &examined{opened: opened, auth: auth, pac: pac, hash: hash[:]}, nil
+	return &examined{opened: opened, auth: auth, claims: claims, hash: hash[:]}, nil
 }
 
 // opened is a ticket that one of our keys opened.
@@ -138,8 +140,8 @@ type opened struct {
 	part wire.TicketPart
 }
 
-func (o *opened) login(pac *PAC) *Login {
-	return &Login{Principal: o.part.Client, AuthTime: o.part.AuthTime, EndTime: o.part.EndTime, PAC: pac}
+func (o *opened) login(p *pac.PAC) *Login {
+	return &Login{Principal: o.part.Client, AuthTime: o.part.AuthTime, EndTime: o.part.EndTime, PAC: p}
 }
 
 // openTicket applies the policies that need no decryption, then decrypts.

@@ -195,6 +195,14 @@ func withPAC(pac []byte) []byte {
 	return wire.TLV(wire.TagSequence, adElement(wire.ADIfRelevant, wire.TLV(wire.TagSequence, adElement(wire.ADPAC, pac))))
 }
 
+// Types of PAC buffers, MS-PAC §2.4.
+const (
+	kindLogonInfo  = 1
+	kindServerSum  = 6
+	kindKDCSum     = 7
+	kindClientInfo = 10
+)
+
 // pacBuffer is one buffer of a PAC to be made.
 type pacBuffer struct {
 	kind uint32
@@ -225,7 +233,7 @@ func (f *forged) signedPAC(t testing.TB, buffers ...pacBuffer) []byte {
 	kind, sum, err := wire.Checksum(f.key, wire.UsagePAC, nil)
 	must(t, err)
 	empty := append(binary.LittleEndian.AppendUint32(nil, uint32(kind)), make([]byte, len(sum))...)
-	all := append([]pacBuffer{{pacServerSum, empty}, {pacKDCSum, empty}}, buffers...)
+	all := append([]pacBuffer{{kindServerSum, empty}, {kindKDCSum, empty}}, buffers...)
 	b := makePAC(all...)
 	_, sum, err = wire.Checksum(f.key, wire.UsagePAC, b)
 	must(t, err)
@@ -241,5 +249,5 @@ func clientInfo(name string, at time.Time) pacBuffer {
 	for _, c := range u {
 		b = binary.LittleEndian.AppendUint16(b, c)
 	}
-	return pacBuffer{pacClientInfo, b}
+	return pacBuffer{kindClientInfo, b}
 }

@@ -281,7 +281,7 @@ func TestHolePACParsedBeforeItsSignature(t *testing.T) {
 	a := forgeAcceptor(t, func(o *Options) { o.AllowRC4 = true })
 	info, err := hex.DecodeString(testdata.MarshaledPAC_Kerb_Validation_Info)
 	must(t, err)
-	logon := pacBuffer{pacLogonInfo, info}
+	logon := pacBuffer{kindLogonInfo, info}
 	for _, etype := range allEtypes {
 		f := account(a, etype)
 		pac := f.signedPAC(t, clientInfo("testuser1", f.authTime), logon)
@@ -307,7 +307,7 @@ func TestHolePACParsedBeforeItsSignature(t *testing.T) {
 	}
 	f := forge(a, 18)
 	other := forge(a, 17)
-	evil := pacBuffer{pacLogonInfo, bytes.Repeat([]byte{0xff}, 64)}
+	evil := pacBuffer{kindLogonInfo, bytes.Repeat([]byte{0xff}, 64)}
 	for what, c := range map[string]struct {
 		pac  []byte
 		want reason.Code
@@ -333,8 +333,6 @@ func TestHolePACParsedBeforeItsSignature(t *testing.T) {
 	}
 }
 
-// insideKDCSum reports whether byte i is in the KDC's signature, which only the
-// KDC can check, and which the server's signature does not cover.
 // account is the account of the recorded logon information.
 func account(a *Acceptor, etype int32) *forged {
 	f := forge(a, etype)
@@ -353,10 +351,12 @@ func TestATicketByABorrowedPrincipalNameIsRefused(t *testing.T) {
 	f.authClient = f.client
 	info, err := hex.DecodeString(testdata.MarshaledPAC_Kerb_Validation_Info)
 	must(t, err)
-	f.authData = withPAC(f.signedPAC(t, clientInfo("ceo", f.authTime), pacBuffer{pacLogonInfo, info}))
+	f.authData = withPAC(f.signedPAC(t, clientInfo("ceo", f.authTime), pacBuffer{kindLogonInfo, info}))
 	expect(t, a, "borrowed name", f.token(t), reason.NameMismatch)
 }
 
+// insideKDCSum reports whether byte i is in the KDC's signature, which only the
+// KDC can check, and which the server's signature does not cover.
 func insideKDCSum(pac []byte, i int) bool {
 	e := pac[8+16:] // the second buffer
 	offset, size := int(binary.LittleEndian.Uint64(e[8:])), int(binary.LittleEndian.Uint32(e[4:]))
@@ -366,10 +366,9 @@ func insideKDCSum(pac []byte, i int) bool {
 // pacOfOtherType has a signature that fits, under the name of another type.
 func pacOfOtherType(t *testing.T, f *forged) []byte {
 	b := f.signedPAC(t, clientInfo("alice", f.authTime))
-	p, err := splitPAC(b)
-	must(t, err)
-	binary.LittleEndian.PutUint32(b[p.offset[pacServerSum]:], 15) // HMAC-SHA1-96-AES128, as long as AES256's
-	sum := b[p.offset[pacServerSum]+4:][:12]
+	server := b[binary.LittleEndian.Uint64(b[8+8:]):] // the first buffer
+	binary.LittleEndian.PutUint32(server, 15)         // HMAC-SHA1-96-AES128, as long as AES256's
+	sum := server[4:][:12]
 	clear(sum)
 	_, want, err := wire.Checksum(f.key, wire.UsagePAC, b)
 	must(t, err)

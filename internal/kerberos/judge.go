@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"idp/internal/kerberos/pac"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
 
 // judge decides about an opened ticket: validity, realm, path, PAC.
-func (a *Acceptor) judge(o *opened) (*PAC, error) {
+func (a *Acceptor) judge(o *opened) (*pac.PAC, error) {
 	t := &o.part
 	if err := checkTimes(t, a.opts.Now()); err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func (a *Acceptor) judge(o *opened) (*PAC, error) {
 	case b == nil:
 		return nil, nil
 	}
-	return readPAC(b, o.key.block, t.Client, t.AuthTime)
+	return pac.Read(b, o.key.block, t.Client, t.AuthTime)
 }
 
 // who names a ticket's client in the log.

@@ -13,14 +13,19 @@
 //
 // Everything up to the seal of the ticket is written by whoever connects, and
 // what is inside the authenticator by whoever has any ticket: the identity is
-// taken from inside the ticket only, and every parser here is our own, bounded,
-// and runs on a length that was checked before. From gokrb5 come the crypto of
-// old encryption types, the keytab reader and the messages to the KDC.
+// taken from inside the ticket only, and every parser is our own, bounded, and
+// runs on a length that was checked before. From gokrb5 come the crypto of old
+// encryption types, the keytab reader and the messages to the KDC.
+//
+// This package judges. What is sent is read and written by package wire, the PAC
+// by package pac, and KDCs are asked by package kdc. Who is refused gets a
+// *reason.Error; any other error is a failure of our own.
 package kerberos
 
 import (
 	"time"
 
+	"idp/internal/kerberos/pac"
 	"idp/internal/kerberos/wire"
 )
 
@@ -41,7 +46,7 @@ type Login struct {
 
 	// PAC is nil when the ticket carries none, or one without logon information
 	// (MIT Kerberos writes such a PAC since 1.20).
-	PAC *PAC
+	PAC *pac.PAC
 
 	Mechanism Mechanism
 }

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"idp/internal/kerberos/wire"
-	"idp/internal/reason"
-
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/keytab"
+
+	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
 )
 
 // maxTries bounds the keys tried on one ticket, and with it the work an

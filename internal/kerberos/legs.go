@@ -116,7 +116,7 @@ func (a *Acceptor) last(o *offer, mic []byte) (leg *Leg, err error) {
 }
 
 func (x *examined) login(o *offer, reply []byte) *Login {
-	login := x.opened.login(x.pac)
+	login := x.opened.login(x.claims)
 	login.Reply = reply
 	login.Mechanism = MechanismKerberos
 	if o.spnego {

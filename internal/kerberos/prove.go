@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"idp/internal/kerberos/kdc"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
@@ -14,7 +15,7 @@ import (
 // proveKDC gets a ticket for one of our services and opens it with our keytab.
 // The real KDC, and nobody else, can seal into it both the client's name and the
 // session key that it also gave to the client.
-func (a *Acceptor) proveKDC(ctx context.Context, tgt *Credentials) (*Login, error) {
+func (a *Acceptor) proveKDC(ctx context.Context, tgt *kdc.Credentials) (*Login, error) {
 	err := error(reason.Refuse(reason.NoKeytab, "no key"))
 	for _, spn := range a.ownServices(tgt.Client.Realm) {
 		var login *Login
@@ -46,7 +47,7 @@ func (a *Acceptor) ownServices(realm string) (out []wire.Principal) {
 	return out[:min(len(out), maxSPNs)]
 }
 
-func (a *Acceptor) proveBy(ctx context.Context, tgt *Credentials, spn wire.Principal) (*Login, error) {
+func (a *Acceptor) proveBy(ctx context.Context, tgt *kdc.Credentials, spn wire.Principal) (*Login, error) {
 	got, err := a.kdcs.Ticket(ctx, tgt, spn)
 	if err != nil {
 		return nil, err
@@ -69,11 +70,11 @@ func (a *Acceptor) proveBy(ctx context.Context, tgt *Credentials, spn wire.Princ
 	if opened.part.Key.Etype != got.Session.Etype || !hmac.Equal(opened.part.Key.Value, got.Session.Value) {
 		return notGenuine("its ticket for us holds another session key", nil)
 	}
-	pac, err := a.judge(opened)
+	claims, err := a.judge(opened)
 	if err != nil {
 		return nil, err
 	}
-	login := opened.login(pac)
+	login := opened.login(claims)
 	login.Mechanism = MechanismPassword
 	return login, nil
 }

@@ -66,7 +66,7 @@ func (r *Realm) Relay(req []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close() //nolint:errcheck // it was read to the end
+	defer c.Close()
 	if _, err := c.Write(Framed(req)); err != nil {
 		return nil, err
 	}

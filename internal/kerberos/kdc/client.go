@@ -9,41 +9,41 @@
 //
 // Everything that comes back is from the network, and is believed only as far as
 // a key we know opens it. A refusal is a *reason.Error.
-package kerberos
+package kdc
 
 import (
 	"time"
-
-	"idp/internal/kerberos/wire"
 
 	"github.com/jcmturner/gokrb5/v8/config"
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
+
+	"idp/internal/kerberos/wire"
 )
 
 // askLifetime is asked for; the KDC shortens it to what it allows.
 const askLifetime = 24 * time.Hour
 
-// kdcConfig is everything a kdcClient needs.
-type kdcConfig struct {
+// Config is everything a Client needs.
+type Config struct {
 	Krb5Conf     string                 // path; read anew for every request
 	EtypeAllowed func(etype int32) bool // the policy on encryption types
 	Now          func() time.Time       // nil: time.Now
 }
 
-// kdcClient is a client of KDCs. Safe for concurrent use.
-type kdcClient struct {
-	config kdcConfig
+// Client is a client of KDCs. Safe for concurrent use.
+type Client struct {
+	config Config
 	last   memory
 }
 
-// newKDCClient makes a kdcClient.
-func newKDCClient(c kdcConfig) *kdcClient {
+// New makes a Client.
+func New(c Config) *Client {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &kdcClient{config: c}
+	return &Client{config: c}
 }
 
 // Credentials are a ticket-granting ticket and what is needed to use it. Not
@@ -57,7 +57,7 @@ type Credentials struct {
 }
 
 // libraryConfig is what the library's requests want to know.
-func (c *kdcClient) libraryConfig() *config.Config {
+func (c *Client) libraryConfig() *config.Config {
 	var etypes []int32
 	for _, etype := range []int32{
 		etypeID.AES256_CTS_HMAC_SHA1_96, etypeID.AES128_CTS_HMAC_SHA1_96,

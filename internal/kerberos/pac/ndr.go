@@ -1,4 +1,4 @@
-package kerberos
+package pac
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package kerberos
+package kdc
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package kerberos
+package kdc
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 
 // asExchange is one login: the AS exchange, RFC 4120 §3.1.
 type asExchange struct {
-	c        *kdcClient
+	c        *Client
 	client   wire.Principal
 	password secret.String
 }
@@ -26,7 +26,7 @@ type asExchange struct {
 // Login gets a ticket-granting ticket by a password. It says that some KDC knows
 // the password, not that this KDC is the realm's: whoever is on the path can play
 // one. Proof is a Ticket for a service whose key the caller has.
-func (c *kdcClient) Login(ctx context.Context, client wire.Principal, password secret.String) (*Credentials, error) {
+func (c *Client) Login(ctx context.Context, client wire.Principal, password secret.String) (*Credentials, error) {
 	x := &asExchange{c: c, client: client, password: password}
 	return x.login(ctx)
 }
@@ -38,7 +38,7 @@ func (x *asExchange) login(ctx context.Context) (*Credentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make AS-REQ: %w", err)
 	}
-	reply, err := x.ask(ctx, &req, hedgeAfter)
+	reply, err := x.ask(ctx, &req, HedgeAfter)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (x *asExchange) login(ctx context.Context) (*Credentials, error) {
 		return nil, err
 	}
 	req.PAData = append(req.PAData, types.PAData{PADataType: patype.PA_ENC_TIMESTAMP, PADataValue: proof})
-	if reply, err = x.ask(ctx, &req, hedgeGuessAfter); err != nil {
+	if reply, err = x.ask(ctx, &req, HedgeGuessAfter); err != nil {
 		return nil, err
 	}
 	if e, isError = wire.ParseError(reply); isError {

@@ -1,4 +1,4 @@
-package kerberos
+package kdc
 
 import (
 	"context"
@@ -23,7 +23,7 @@ type ServiceTicket struct {
 // Ticket gets a ticket for a service with a ticket-granting ticket. Where the
 // service is in another realm than the ticket-granting ticket, that realm's is
 // got first, and kept.
-func (c *kdcClient) Ticket(ctx context.Context, creds *Credentials, service wire.Principal) (*ServiceTicket, error) {
+func (c *Client) Ticket(ctx context.Context, creds *Credentials, service wire.Principal) (*ServiceTicket, error) {
 	if service.Realm != creds.realm {
 		if err := c.crossTo(ctx, creds, service.Realm); err != nil {
 			return nil, err
@@ -34,7 +34,7 @@ func (c *kdcClient) Ticket(ctx context.Context, creds *Credentials, service wire
 
 // crossTo exchanges the ticket-granting ticket for one of a realm that trusts
 // its realm.
-func (c *kdcClient) crossTo(ctx context.Context, creds *Credentials, realm string) error {
+func (c *Client) crossTo(ctx context.Context, creds *Credentials, realm string) error {
 	got, err := c.tgs(ctx, creds, wire.Principal{Components: []string{"krbtgt", realm}, Realm: creds.realm, NameType: nametype.KRB_NT_SRV_INST})
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (c *kdcClient) crossTo(ctx context.Context, creds *Credentials, realm strin
 }
 
 // setTGT makes der the ticket-granting ticket, for the KDCs of realm.
-func (c *kdcClient) setTGT(creds *Credentials, realm string, der []byte, session wire.Key) error {
+func (c *Client) setTGT(creds *Credentials, realm string, der []byte, session wire.Key) error {
 	if err := creds.tgt.Unmarshal(der); err != nil {
 		return reason.Refuse(reason.KDCError, "a ticket that is not readable")
 	}
@@ -55,7 +55,7 @@ func (c *kdcClient) setTGT(creds *Credentials, realm string, der []byte, session
 }
 
 // tgs is the TGS exchange, RFC 4120 §3.3, for a ticket of a service.
-func (c *kdcClient) tgs(ctx context.Context, creds *Credentials, service wire.Principal) (*ServiceTicket, error) {
+func (c *Client) tgs(ctx context.Context, creds *Credentials, service wire.Principal) (*ServiceTicket, error) {
 	req, err := messages.NewTGSReq(libraryName(creds.Client), service.Realm, c.libraryConfig(), creds.tgt,
 		types.EncryptionKey{KeyType: creds.session.Etype, KeyValue: creds.session.Value}, libraryName(service), false)
 	if err != nil {
@@ -65,7 +65,7 @@ func (c *kdcClient) tgs(ctx context.Context, creds *Credentials, service wire.Pr
 	if err != nil {
 		return nil, fmt.Errorf("make TGS-REQ: %w", err)
 	}
-	reply, err := c.Exchange(ctx, service.Realm, b, hedgeAfter)
+	reply, err := c.Exchange(ctx, service.Realm, b, HedgeAfter)
 	if err != nil {
 		return nil, err
 	}

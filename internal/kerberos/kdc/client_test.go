@@ -1,9 +1,10 @@
-package kerberos
+package kdc
 
 import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -22,8 +23,8 @@ import (
 )
 
 // newClient makes a client of a realm's KDCs that wants AES.
-func newClient(r *krbtest.Realm) *kdcClient {
-	return newKDCClient(kdcConfig{Krb5Conf: r.Krb5Conf, EtypeAllowed: func(etype int32) bool { return etype >= 17 && etype <= 20 }})
+func newClient(r *krbtest.Realm) *Client {
+	return New(Config{Krb5Conf: r.Krb5Conf, EtypeAllowed: func(etype int32) bool { return etype >= 17 && etype <= 20 }})
 }
 
 var someone = wire.Principal{Components: []string{"alice"}, Realm: "EXAMPLE.TEST", NameType: 1}
@@ -36,12 +37,12 @@ func TestHoleKDCCallsHedgeAHangingKDC(t *testing.T) {
 	c := newClient(r)
 	began := time.Now()
 	_, err := c.Login(t.Context(), someone, krbtest.AlicePassword)
-	if took := time.Since(began); err != nil || took < hedgeAfter || took > 3*time.Second {
+	if took := time.Since(began); err != nil || took < HedgeAfter || took > 3*time.Second {
 		t.Errorf("first login: %s, %v", took, err)
 	}
 	began = time.Now()
 	_, err = c.Login(t.Context(), someone, krbtest.AlicePassword)
-	if took := time.Since(began); err != nil || took > hedgeAfter {
+	if took := time.Since(began); err != nil || took > HedgeAfter {
 		t.Errorf("second login, which knows the KDC that answers: %s, %v", took, err)
 	}
 }
@@ -53,7 +54,7 @@ func TestHoleKDCCallsOneWrongPasswordIsOneGuess(t *testing.T) {
 	slow := func(req []byte) []byte {
 		if bytes.Contains(req, []byte{0xa1, 3, wire.TagInteger, 1, 2}) { // PA-ENC-TIMESTAMP
 			guesses.Add(1)
-			<-time.After(2 * hedgeAfter)
+			<-time.After(2 * HedgeAfter)
 		}
 		reply, err := r.Relay(req)
 		if err != nil {
@@ -187,7 +188,7 @@ func TestKDCReplyTooBigForUDPGoesByTCP(t *testing.T) {
 func TestIterationsAKDCAsksForAreBounded(t *testing.T) {
 	for n, ok := range map[uint32]bool{0: false, 1: false, 4095: false, 4096: true, 500_001: false, 1<<32 - 1: false} {
 		info := wire.EtypeInfo{Etype: 18, Params: binary.BigEndian.AppendUint32(nil, n)}
-		_, err := stringToKey("password", wire.Principal{Components: []string{"alice"}, Realm: ourRealm}, info)
+		_, err := stringToKey("password", wire.Principal{Components: []string{"alice"}, Realm: "EXAMPLE.TEST"}, info)
 		if (err == nil) != ok {
 			t.Errorf("%d iterations: %v", n, err)
 		}
@@ -282,4 +283,24 @@ func FuzzKDCReply(f *testing.F) {
 		_, _ = wire.ParseKDCRep(b, wire.AppASRep)
 		_, _ = wire.ParseKDCRepPart(b)
 	})
+}
+
+// reasonOf is the reason of a refusal; a test fails on any other error.
+func reasonOf(t testing.TB, err error) reason.Code {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	var refused *reason.Error
+	if !errors.As(err, &refused) {
+		t.Fatalf("not a refusal: %v", err)
+	}
+	return refused.Reason
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -1,4 +1,4 @@
-package kerberos
+package kdc
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
+
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
-
-	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 )
 
 // Bounds of talking to KDCs.
@@ -24,12 +24,13 @@ const (
 	maxKDCs  = 16         // tried for one request
 )
 
-// How long a KDC may say nothing until the next one is asked as well.
+// How long a KDC may say nothing until the next one is asked as well: the hedge
+// of Exchange.
 const (
-	hedgeAfter = 300 * time.Millisecond
+	HedgeAfter = 300 * time.Millisecond
 	// A request that carries a proof of the password is a guess that each KDC
 	// counts, so a second one is not asked that easily.
-	hedgeGuessAfter = 2 * time.Second
+	HedgeGuessAfter = 2 * time.Second
 )
 
 // endpoint is one way to a KDC.
@@ -59,7 +60,7 @@ func (m *memory) set(realm string, e endpoint) {
 
 // endpoints lists the ways to a realm's KDCs, best first: every KDC by the
 // preferred transport, then by the other; the one that answered last leads.
-func (c *kdcClient) endpoints(ctx context.Context, realm string, size int) ([]endpoint, error) {
+func (c *Client) endpoints(ctx context.Context, realm string, size int) ([]endpoint, error) {
 	conf, err := loadKrb5Conf(c.config.Krb5Conf)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func lookupKDCs(ctx context.Context, network, realm string) (out []endpoint) {
 // next KDC is asked when one fails, or has said nothing for the time hedge; ctx
 // bounds the whole. The goroutines it starts end with it. A KRB-ERROR is a reply,
 // too, and is told apart by whoever knows what was asked.
-func (c *kdcClient) Exchange(ctx context.Context, realm string, req []byte, hedge time.Duration) ([]byte, error) {
+func (c *Client) Exchange(ctx context.Context, realm string, req []byte, hedge time.Duration) ([]byte, error) {
 	ways, err := c.endpoints(ctx, realm, len(req))
 	if err != nil {
 		return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: err}

@@ -1,15 +1,15 @@
-package kerberos
+package pac
 
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"testing"
 	"time"
 
-	"github.com/jcmturner/gokrb5/v8/test/testdata"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/jcmturner/gokrb5/v8/test/testdata"
 	"github.com/jcmturner/gokrb5/v8/types"
 
 	"idp/internal/kerberos/wire"
@@ -63,12 +63,12 @@ func TestPACOfActiveDirectoryVerifies(t *testing.T) {
 	pac, err := hex.DecodeString(testdata.MarshaledPAC_AD_WIN2K_PAC)
 	must(t, err)
 	client, authTime := wire.Principal{Components: []string{"testuser1"}}, time.Date(2017, 5, 6, 15, 53, 11, 0, time.UTC)
-	got, err := readPAC(pac, wire.Key{Etype: 18, Value: k.KeyValue}, client, authTime)
+	got, err := Read(pac, wire.Key{Etype: 18, Value: k.KeyValue}, client, authTime)
 	if err != nil || got.Account != "testuser1" {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	pac[len(pac)/2] ^= 1
-	if _, err := readPAC(pac, wire.Key{Etype: 18, Value: k.KeyValue}, client, authTime); reasonOf(t, err) != reason.PACSignature {
+	if _, err := Read(pac, wire.Key{Etype: 18, Value: k.KeyValue}, client, authTime); !refusedFor(err, reason.PACSignature) {
 		t.Errorf("a changed PAC: %v", err)
 	}
 }
@@ -82,11 +82,23 @@ func FuzzPAC(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(_ *testing.T, b []byte) {
-		if p, err := splitPAC(b); err == nil {
-			_ = verifyPAC(b, p, wire.Key{Etype: 18, Value: make([]byte, 32)})
-			_ = checkClientInfo(p.data[pacClientInfo], wire.Principal{Components: []string{"x"}}, time.Time{})
-			_, _ = parseLogonInfo(p.data[pacLogonInfo])
+		if p, err := split(b); err == nil {
+			_ = verify(b, p, wire.Key{Etype: 18, Value: make([]byte, 32)})
+			_ = checkClientInfo(p.data[bufClientInfo], wire.Principal{Components: []string{"x"}}, time.Time{})
+			_, _ = parseLogonInfo(p.data[bufLogonInfo])
 		}
 		_, _ = parseLogonInfo(b)
 	})
+}
+
+func refusedFor(err error, c reason.Code) bool {
+	var refused *reason.Error
+	return errors.As(err, &refused) && refused.Reason == c
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
