@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,13 +27,32 @@ import (
 // kdc is a KDC whose answers the test decides: faults that a real one will not
 // make on demand. What a real KDC does is tested through the front door.
 type kdc struct {
-	asked  atomic.Int64
-	answer func(kerberos.Name, secret.String) (*kerberos.Login, error)
+	asked   atomic.Int64
+	changed secret.String // the last new password
+	answer  func(kerberos.Name, secret.String) (*kerberos.Login, error)
 }
 
 func (k *kdc) CheckPassword(_ context.Context, n kerberos.Name, p secret.String) (*kerberos.Login, error) {
 	k.asked.Add(1)
 	return k.answer(n, p)
+}
+
+func (k *kdc) ChangePassword(_ context.Context, n kerberos.Name, old, next secret.String) error {
+	_, err := k.answer(n, old)
+	if err == nil {
+		k.changed = next
+	}
+	return err
+}
+
+// AccountOf knows that alice's userPrincipalName has another name before the @.
+func (k *kdc) AccountOf(_ context.Context, n kerberos.Name) (string, error) {
+	switch strings.ToLower(n.Name) {
+	case "alice.liddell@example.com":
+		return "Alice", nil
+	default:
+		return "", reason.Refuse(reason.ClientUnknown, "")
+	}
 }
 
 func refuse(r reason.Code) func(kerberos.Name, secret.String) (*kerberos.Login, error) {
@@ -52,7 +72,7 @@ func only(password secret.String) func(kerberos.Name, secret.String) (*kerberos.
 func newAuthn(t *testing.T, st *store.Store, k *kdc) *Authn {
 	t.Helper()
 	section := kerberos.DefaultConfig()
-	section.Realms = []kerberos.Realm{{Name: "EXAMPLE.TEST"}, {Name: "OTHER.TEST"}}
+	section.Realms = []kerberos.Realm{{Name: "EXAMPLE.TEST", NetBIOS: "EXAMPLE", UPNSuffixes: []string{"example.com"}}, {Name: "OTHER.TEST"}}
 	a, err := New(Config{Store: st, Ring: secret.NewRing(), Section: section, passwords: k})
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +87,9 @@ func reasonOf(err error) reason.Code {
 	if errors.As(err, &e) {
 		return e.Reason
 	}
+	if err == nil {
+		return ""
+	}
 	return reason.Code(fmt.Sprint(err))
 }
 
@@ -74,12 +97,12 @@ func TestWrongGuessesAreCountedPerCanonicalName(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, st *store.Store) {
 		k := &kdc{answer: only("right")}
 		a := newAuthn(t, st, k)
-		for i, name := range []string{"alice", "Alice", "aLICE@example.TEST"} {
+		for i, name := range []string{"alice", `example\Alice`, "Alice.Liddell@EXAMPLE.com"} {
 			if _, err := a.Password(t.Context(), name, secret.String(fmt.Sprint("wrong", i)), here); reasonOf(err) != reason.BadPassword {
 				t.Fatalf("guess %d: %v", i, err)
 			}
 		}
-		if _, err := a.Password(t.Context(), "ALICE", "right", here); reasonOf(err) != reason.TooManyGuesses {
+		if _, err := a.Password(t.Context(), "aLICE@example.TEST", "right", here); reasonOf(err) != reason.TooManyGuesses {
 			t.Errorf("fourth guess: %v, want %s", err, reason.TooManyGuesses)
 		}
 		if n := k.asked.Load(); n != 3 {

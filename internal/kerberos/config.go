@@ -36,11 +36,12 @@ type Realm struct {
 	UPNSuffixes []string          `yaml:"upn_suffixes"` // alice@example.com, where that is no realm
 }
 
-// Values of Config.ChannelBinding and Realm.Transited.
+// Values of Config.ChannelBinding, Realm.Transited and Realm.Case.
 const (
 	bindingOff     = "off"
 	bindingRequire = "require"
 	transitedTrust = "trusted"
+	caseExact      = "exact"
 )
 
 // DefaultConfig is the section when the file does not have it. No realm is
@@ -115,7 +116,7 @@ func (c *Config) realmProblems(add func(path, problem, hint string), oneOf func(
 			add(path+".name", fmt.Sprintf("%q is listed twice", r.Name), "remove one")
 		}
 		seen[r.Name] = true
-		oneOf(path+".case", r.Case, "insensitive", "exact")
+		oneOf(path+".case", r.Case, "insensitive", caseExact)
 		oneOf(path+".transited", r.Transited, "checked", transitedTrust)
 		for sid := range r.Groups {
 			if !strings.HasPrefix(sid, "S-1-") && !isWellKnown(sid) {

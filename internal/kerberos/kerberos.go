@@ -62,4 +62,7 @@ const (
 )
 
 // Name is a principal of one component, as a person types it.
-type Name struct{ Name, Realm string }
+type Name struct {
+	Name, Realm string
+	Enterprise  bool // Name is a userPrincipalName, alice@example.com (RFC 6806 §5)
+}

@@ -2,6 +2,7 @@ package kerberos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
 
+	"idp/internal/kerberos/kdc"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 	"idp/internal/secret"
@@ -17,7 +19,7 @@ import (
 const (
 	maxPassword  = 1024             // bytes
 	maxSPNs      = 4                // of ours, asked for before giving up
-	checkTimeout = 10 * time.Second // for a whole password check without a deadline
+	checkTimeout = 10 * time.Second // for a whole talk with KDCs without a deadline
 )
 
 // CheckPassword asks the realm's KDC whether the password is the person's, and
@@ -25,41 +27,125 @@ const (
 // keytab's services. Without that proof, whoever is on the path to the KDC could
 // log in as anybody. Without a deadline in ctx it takes at most 10 s.
 //
-// A refusal is a *reason.Error. PASSWORD_EXPIRED, ACCOUNT_LOCKED and ACCOUNT_DISABLED
-// say nothing about the password: KDCs check them first. Every call that reaches
-// the KDC with a wrong password counts there against the account; limiting calls
-// is the caller's part.
+// A refusal is a *reason.Error. PASSWORD_EXPIRED means that the password is right
+// and must be changed; ACCOUNT_LOCKED and ACCOUNT_DISABLED say nothing about it:
+// KDCs check them first. Every call that reaches the KDC with a wrong password
+// counts there against the account; limiting calls is the caller's part.
 func (a *Acceptor) CheckPassword(ctx context.Context, n Name, password secret.String) (login *Login, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			login, err = nil, reason.Refuse(reason.KDCError, fmt.Sprintf("panic: %v", p))
-		}
-	}()
-	if err := a.checkCredential(n, password.Reveal()); err != nil {
+	defer recovered(&err)
+	if err := a.checkCredential(n, password); err != nil {
 		return nil, err
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, checkTimeout)
-		defer cancel()
-	}
-	client := wire.Principal{Components: []string{n.Name}, Realm: n.Realm, NameType: nametype.KRB_NT_PRINCIPAL}
-	tgt, err := a.kdcs.Login(ctx, client, password)
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	tgt, err := a.logInAt(ctx, n, password)
 	if err != nil {
 		return nil, err
 	}
 	return a.proveKDC(ctx, tgt)
 }
 
+// ChangePassword sets a new password at the realm's kpasswd server, RFC 3244,
+// proved by the old one, which may have expired. A refusal is a *reason.Error:
+// PASSWORD_REFUSED when the old one was right and the new one was not taken.
+// Limiting calls is the caller's part, as of CheckPassword.
+func (a *Acceptor) ChangePassword(ctx context.Context, n Name, old, next secret.String) (err error) {
+	defer recovered(&err)
+	if err := a.checkCredential(n, old); err != nil {
+		return err
+	}
+	if !usablePassword(next) {
+		return reason.Refuse(reason.PasswordRefused, "empty, too long, not UTF-8, or holds a NUL")
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	return a.kdcs.ChangePassword(ctx, n.principal(), old, next)
+}
+
+// AccountOf tells under which name the realm's KDC keeps the account of a
+// userPrincipalName, without a guess at its password. A refusal is a
+// *reason.Error, CLIENT_UNKNOWN where there is no such account.
+func (a *Acceptor) AccountOf(ctx context.Context, n Name) (name string, err error) {
+	defer recovered(&err)
+	if err := a.checkName(n); err != nil {
+		return "", err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	return a.kdcs.AccountOf(ctx, n.principal())
+}
+
+// recovered keeps a mistake in the library's messages from ending the process.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = reason.Refuse(reason.KDCError, fmt.Sprintf("panic: %v", p))
+	}
+}
+
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, checkTimeout)
+}
+
+// logInAt gets the person's ticket-granting ticket. A name typed in capitals that
+// the KDC does not know is tried in small letters, for Active Directory knows
+// both; a KDC that calls the password expired is asked whether it was right.
+func (a *Acceptor) logInAt(ctx context.Context, n Name, password secret.String) (*kdc.Credentials, error) {
+	tgt, err := a.kdcs.Login(ctx, n.principal(), password)
+	lower := Name{strings.ToLower(n.Name), n.Realm, n.Enterprise}
+	if is(err, reason.ClientUnknown) && lower != n && a.realm(n.Realm).Case != caseExact {
+		n = lower
+		tgt, err = a.kdcs.Login(ctx, n.principal(), password)
+	}
+	if is(err, reason.PasswordExpired) {
+		if wrong := a.kdcs.VerifyExpired(ctx, n.principal(), password); wrong != nil {
+			return nil, wrong
+		}
+	}
+	return tgt, err
+}
+
+func is(err error, code reason.Code) bool {
+	var refused *reason.Error
+	return errors.As(err, &refused) && refused.Reason == code
+}
+
+func (n Name) principal() wire.Principal {
+	p := wire.Principal{Components: []string{n.Name}, Realm: n.Realm, NameType: nametype.KRB_NT_PRINCIPAL}
+	if n.Enterprise {
+		p.NameType = nametype.KRB_NT_ENTERPRISE
+	}
+	return p
+}
+
 // checkCredential refuses what no KDC needs to see.
-func (a *Acceptor) checkCredential(n Name, password string) error {
-	switch {
-	case wire.CheckName(n.Name) != nil || strings.ContainsAny(n.Name, `/@\`):
-		return reason.Refuse(reason.NotAPerson, fmt.Sprintf("the name %q", reason.Short(n.Name)))
-	case a.realm(n.Realm) == nil:
-		return reason.Refuse(reason.Realm, reason.Short(n.Realm))
-	case password == "" || len(password) > maxPassword || !utf8.ValidString(password) || strings.Contains(password, "\x00"):
+func (a *Acceptor) checkCredential(n Name, password secret.String) error {
+	if err := a.checkName(n); err != nil {
+		return err
+	}
+	if !usablePassword(password) {
 		return reason.Refuse(reason.BadPassword, "empty, too long, not UTF-8, or holds a NUL")
 	}
 	return a.Ready()
+}
+
+func (a *Acceptor) checkName(n Name) error {
+	forbidden := `/@\`
+	if n.Enterprise {
+		forbidden = `/\`
+	}
+	switch {
+	case wire.CheckName(n.Name) != nil || strings.ContainsAny(n.Name, forbidden):
+		return reason.Refuse(reason.NotAPerson, fmt.Sprintf("the name %q", reason.Short(n.Name)))
+	case a.realm(n.Realm) == nil:
+		return reason.Refuse(reason.Realm, reason.Short(n.Realm))
+	}
+	return nil
+}
+
+func usablePassword(p secret.String) bool {
+	s := p.Reveal()
+	return s != "" && len(s) <= maxPassword && utf8.ValidString(s) && !strings.Contains(s, "\x00")
 }

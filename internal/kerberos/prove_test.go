@@ -15,7 +15,7 @@ import (
 	"idp/internal/secret"
 )
 
-var alice = Name{"alice", "EXAMPLE.TEST"}
+var alice = Name{Name: "alice", Realm: "EXAMPLE.TEST"}
 
 func TestHoleKDCSpoofing(t *testing.T) {
 	honest := krbtest.Start(t, krbtest.Options{})
@@ -147,11 +147,11 @@ func TestPasswordOfATrustedForeignRealm(t *testing.T) {
 	conf := fmt.Sprintf("[realms]\nOURS.TEST = {\nkdc = %s\n}\nPARTNER.TEST = {\nkdc = %s\n}\n", ours.Addr, partner.Addr)
 	must(t, os.WriteFile(ours.Krb5Conf, []byte(conf), 0o600))
 	a := newAcceptor(t, ours, func(o *Options) { o.Realms = append(o.Realms, Realm{Name: "PARTNER.TEST"}) })
-	login, err := a.CheckPassword(t.Context(), Name{"carol", "PARTNER.TEST"}, "c")
+	login, err := a.CheckPassword(t.Context(), Name{Name: "carol", Realm: "PARTNER.TEST"}, "c")
 	if err != nil || login.Principal.String() != "carol@PARTNER.TEST" {
 		t.Fatalf("%+v, %v", login, err)
 	}
-	_, err = a.CheckPassword(t.Context(), Name{"carol", "PARTNER.TEST"}, "wrong")
+	_, err = a.CheckPassword(t.Context(), Name{Name: "carol", Realm: "PARTNER.TEST"}, "wrong")
 	if got := reasonOf(t, err); got != reason.BadPassword {
 		t.Errorf("%q (%v)", got, err)
 	}
@@ -161,12 +161,12 @@ func TestRC4OnlyAccountIsReportedByName(t *testing.T) {
 	r := krbtest.Start(t, krbtest.Options{})
 	must(t, r.Kadmin("addprinc -e arcfour-hmac:normal -pw paßwort old\n"))
 	a := newAcceptor(t, r, nil)
-	_, err := a.CheckPassword(t.Context(), Name{"old", r.Name}, "paßwort")
+	_, err := a.CheckPassword(t.Context(), Name{Name: "old", Realm: r.Name}, "paßwort")
 	if got := reasonOf(t, err); got != reason.Etype {
 		t.Errorf("%q (%v)", got, err)
 	}
 	rc4 := newAcceptor(t, r, func(o *Options) { o.AllowRC4 = true })
-	if _, err := rc4.CheckPassword(t.Context(), Name{"old", r.Name}, "paßwort"); err != nil {
+	if _, err := rc4.CheckPassword(t.Context(), Name{Name: "old", Realm: r.Name}, "paßwort"); err != nil {
 		t.Errorf("where RC4 is allowed: %v", err)
 	}
 }

@@ -258,7 +258,7 @@ includedir /nowhere
 		t.Errorf("dns %v %s", c.dns, d)
 	}
 	for in, want := range map[string]string{"kdc": "kdc:88", "kdc:1": "kdc:1", "[2001:db8::1]": "[2001:db8::1]:88", "2001:db8::1": "[2001:db8::1]:88", "10.0.0.1": "10.0.0.1:88"} {
-		if got := address(in); got != want {
+		if got := address(in, kdcPort); got != want {
 			t.Errorf("address(%q) = %q, want %q", in, got, want)
 		}
 	}

@@ -73,10 +73,10 @@ func (c *Client) endpoints(ctx context.Context, realm string, size int) ([]endpo
 	last := c.last.get(realm)
 	for _, network := range networks {
 		for _, kdc := range conf.kdcs[realm] {
-			out = append(out, endpoint{network, address(kdc)})
+			out = append(out, endpoint{network, address(kdc, kdcPort)})
 		}
 		if len(conf.kdcs[realm]) == 0 && conf.dns {
-			out = append(out, lookupKDCs(ctx, network, realm)...)
+			out = append(out, lookup(ctx, "kerberos", network, realm)...)
 		}
 	}
 	for i, e := range out {
@@ -91,9 +91,9 @@ func (c *Client) endpoints(ctx context.Context, realm string, size int) ([]endpo
 	return out[:min(len(out), maxKDCs)], nil
 }
 
-// lookupKDCs asks the DNS, RFC 4120 §7.2.3.2. No answer is an empty one.
-func lookupKDCs(ctx context.Context, network, realm string) (out []endpoint) {
-	_, records, err := net.DefaultResolver.LookupSRV(ctx, "kerberos", network, realm)
+// lookup asks the DNS, RFC 4120 §7.2.3.2. No answer is an empty one.
+func lookup(ctx context.Context, service, network, realm string) (out []endpoint) {
+	_, records, err := net.DefaultResolver.LookupSRV(ctx, service, network, realm)
 	if err != nil {
 		return nil
 	}
@@ -176,7 +176,7 @@ func send(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
 	return reply, nil
 }
 
-// transfer is RFC 4120 §7.2.1 (UDP) and §7.2.2 (TCP, a length of 4 bytes first).
+// transfer asks one server over a connection of its own.
 func transfer(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, e.network, e.addr)
@@ -184,9 +184,14 @@ func transfer(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer conn.Close()
+	return converse(ctx, conn, req)
+}
+
+// converse is RFC 4120 §7.2.1 (UDP) and §7.2.2 (TCP, a length of 4 bytes first).
+func converse(ctx context.Context, conn net.Conn, req []byte) ([]byte, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if e.network == "udp" {
+	if _, udp := conn.(*net.UDPConn); udp {
 		if _, err := conn.Write(req); err != nil {
 			return nil, err
 		}
@@ -206,6 +211,6 @@ func transfer(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
 		return nil, fmt.Errorf("a reply of %d bytes", size)
 	}
 	reply := make([]byte, size)
-	_, err = io.ReadFull(conn, reply)
+	_, err := io.ReadFull(conn, reply)
 	return reply, err
 }
