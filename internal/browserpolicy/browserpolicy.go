@@ -130,6 +130,10 @@ func Notes(issuer *url.URL) []string {
 		notes = append(notes, "If "+host+" is an alias (CNAME), Chrome, Edge and Chromium ask for a ticket for the name it points to: the keytab needs a key for that name too. "+
 			"The policy DisableAuthNegotiateCnameLookup would end that, for all sites at once; these files leave it unset.")
 	}
+	if issuer.Scheme == "https" {
+		notes = append(notes, "AuthServerAllowlist holds the bare name, as its documentation says, so a ticket may also go to http://"+host+" on a computer that was never here before. "+
+			"Chromium takes https://"+host+" too (tried on Linux), which ends that; Firefox's file says https already.")
+	}
 	return append(notes,
 		"Private windows send no tickets, and these files leave that so.",
 		"Safari and other programs of macOS need no file: they use the ticket that the Mac has, from kinit or Apple's Kerberos SSO extension (not tried). Phones have no tickets.")

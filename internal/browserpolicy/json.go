@@ -38,7 +38,6 @@ func firefoxPolicies(issuer *url.URL) (File, error) {
 		Name: "firefox-policies.json", For: "Firefox on all systems", Type: "application/json", Tried: true,
 		Place: []Place{
 			{"Linux", "/etc/firefox/policies/policies.json"},
-			{"Debian's firefox-esr", "/usr/share/firefox-esr/distribution/policies.json"},
 			{"Windows", `C:\Program Files\Mozilla Firefox\distribution\policies.json`},
 			{"macOS", "/Applications/Firefox.app/Contents/Resources/distribution/policies.json"},
 		},

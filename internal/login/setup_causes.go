@@ -22,6 +22,10 @@ func (l *Login) causes(r *http.Request, ntlm bool) []web.Cause {
 			Text: "The server was asked under another name than browsers are told to send tickets to. Open this page at exactly the address below.",
 			Code: []string{browserpolicy.Origin(l.Issuer) + pathSetup}})
 	}
+	if a.chromium() && a.system == linux && !ntlm {
+		list = append(list, web.Cause{Title: "It was asked for the first time",
+			Text: "In a new profile, Chrome, Chromium and Edge on Linux answer from the second time on. Test again; if the answer is the same, go on below."})
+	}
 	ticket, policy := l.noTicket(a), l.notAllowed(a)
 	switch {
 	case ntlm:

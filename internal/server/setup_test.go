@@ -204,7 +204,7 @@ func TestSetupCausesFitTheBrowser(t *testing.T) {
 		"Edge on Windows": {http.Header{"User-Agent": {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) " + chrome + " Edg/156.0.0.0"}},
 			[]string{"edge://policy", "intranet zone", "klist", "klist get HTTP/idp.localhost"}, "another one"},
 		"Chrome on Linux": {http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64) " + chrome}},
-			[]string{"kinit NAME", "chrome://policy", "idp.localhost", "private window", "kvno HTTP/idp.localhost", "snap"}, "intranet zone"},
+			[]string{"first time", "kinit NAME", "chrome://policy", "idp.localhost", "private window", "kvno HTTP/idp.localhost", "snap"}, "intranet zone"},
 		"Firefox": {http.Header{"User-Agent": {"Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:153.0) Gecko/20100101 Firefox/153.0"}},
 			[]string{"SSO extension", "network.negotiate-auth.trusted-uris", s.Issuer}, "snap"},
 		"Safari": {http.Header{"User-Agent": {"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/19.0 Safari/605.1.15"}},
