@@ -36,7 +36,7 @@ type Place struct{ Browser, Path string }
 
 // Whether a file was tried, in words for people.
 const (
-	tried    = "Tried: idp's tests load it into the browser, which then logs in silently."
+	tried    = "Tried on Linux: idp's tests load it into the browser, which then logs in silently."
 	notTried = "Not tried by idp's makers: written from the browsers' documentation."
 )
 
