@@ -121,7 +121,7 @@ func Notes(issuer *url.URL) []string {
 	case issuer.Hostname() == "localhost" || strings.HasSuffix(issuer.Hostname(), ".localhost"):
 		notes = append(notes, "The issuer is on localhost. Silent login works there too, but only in browsers on this machine, with a key for HTTP/"+host+" in the keytab.")
 	case !strings.Contains(host, "."):
-		notes = append(notes, "The issuer's name has no dot. Firefox needs AllowNonFQDN for it, which its file sets; people who type the long name get no silent login.")
+		notes = append(notes, "The issuer's name has no dot: people who type the long name get no silent login. Firefox needs no AllowNonFQDN for it, which would let tickets go to every such name.")
 	}
 	if issuer.Port() != "" {
 		notes = append(notes, "Browsers ask for a ticket for HTTP/"+host+", without the port, so that is the key the keytab needs. Leave the policy EnableAuthNegotiatePort unset.")

@@ -32,17 +32,16 @@ func file(t *testing.T, issuer, name string) File {
 // issuers and what they are called in policies.
 var issuers = []struct {
 	issuer, host string
-	nonFQDN      bool
 }{
-	{"https://sso.example.com", "sso.example.com", false},
-	{"https://sso.example.com:8443", "sso.example.com", false},
-	{"https://xn--sgt-sna.example.com", "xn--sgt-sna.example.com", false},
-	{"https://SSO.example.com", "sso.example.com", false},
-	{"https://sso", "sso", true},
-	{"http://localhost:8080", "localhost", true},
-	{"http://idp.localhost:8080", "idp.localhost", false},
-	{"http://127.0.0.1:8080", "127.0.0.1", false},
-	{"http://[::1]:8080", "[::1]", false},
+	{"https://sso.example.com", "sso.example.com"},
+	{"https://sso.example.com:8443", "sso.example.com"},
+	{"https://xn--sgt-sna.example.com", "xn--sgt-sna.example.com"},
+	{"https://SSO.example.com", "sso.example.com"},
+	{"https://sso", "sso"},
+	{"http://localhost:8080", "localhost"},
+	{"http://idp.localhost:8080", "idp.localhost"},
+	{"http://127.0.0.1:8080", "127.0.0.1"},
+	{"http://[::1]:8080", "[::1]"},
 }
 
 func TestJSONFiles(t *testing.T) {
@@ -57,19 +56,18 @@ func TestJSONFiles(t *testing.T) {
 		var firefox struct {
 			Policies struct {
 				Authentication struct {
-					SPNEGO       []string
-					Locked       bool
-					AllowNonFQDN struct{ SPNEGO bool }
+					SPNEGO []string
+					Locked bool
 				}
 			} `json:"policies"`
 		}
 		dec := json.NewDecoder(bytes.NewReader(file(t, c.issuer, "firefox-policies.json").Content))
-		dec.DisallowUnknownFields() // Delegated, NTLM, PrivateBrowsing
+		dec.DisallowUnknownFields() // Delegated, NTLM, AllowNonFQDN, PrivateBrowsing
 		if err := dec.Decode(&firefox); err != nil {
 			t.Fatal(err)
 		}
 		a := firefox.Policies.Authentication
-		if !slices.Equal(a.SPNEGO, []string{strings.ToLower(c.issuer)}) || !a.Locked || a.AllowNonFQDN.SPNEGO != c.nonFQDN {
+		if !slices.Equal(a.SPNEGO, []string{strings.ToLower(c.issuer)}) || !a.Locked {
 			t.Errorf("%s: %+v", c.issuer, a)
 		}
 	}

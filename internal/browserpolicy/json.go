@@ -28,11 +28,12 @@ func linuxPolicy(issuer *url.URL) (File, error) {
 // Locked is set, as it is by default: otherwise a list that somebody once typed
 // into about:config wins over the file, and silent login fails on just those
 // computers. The price is that people cannot add sites of their own.
+//
+// AllowNonFQDN is not set, not even for a name without a dot: Firefox does not
+// need it for a site that is named (a test shows it), and sends tickets to every
+// name without a dot where it is set.
 func firefoxPolicies(issuer *url.URL) (File, error) {
 	authentication := map[string]any{"SPNEGO": []string{Origin(issuer)}, "Locked": true}
-	if undotted(issuer) {
-		authentication["AllowNonFQDN"] = map[string]bool{"SPNEGO": true}
-	}
 	content, err := indented(map[string]any{"policies": map[string]any{"Authentication": authentication}})
 	return File{
 		Name: "firefox-policies.json", For: "Firefox on all systems", Type: "application/json", Tried: true,

@@ -67,9 +67,3 @@ func zone(issuer *url.URL) string {
 ;"` + issuer.Scheme + `://` + Host(issuer) + `"="1"
 `
 }
-
-// undotted hosts need Firefox's AllowNonFQDN; addresses are no names.
-func undotted(issuer *url.URL) bool {
-	_, err := netip.ParseAddr(issuer.Hostname())
-	return err != nil && !strings.Contains(issuer.Hostname(), ".")
-}

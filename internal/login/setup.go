@@ -61,7 +61,10 @@ func (l *Login) ServeSetupTest(w http.ResponseWriter, r *http.Request) error {
 	info := web.InfoFrom(r.Context())
 	info.Method = methodSetup
 	from := authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}
-	if !authn.Inside(l.Kerberos.OfferTo, from) {
+	if !l.Policy.OffersTicket(from) {
+		info.Detail = l.whyNot(&attempt{from: from})
+	}
+	if !authn.Inside(l.Kerberos.OfferTo, from) { // before anything is told of the server
 		return l.setup(w, r, http.StatusOK, l.setupFromOutside(info))
 	}
 	if !l.Policy.OffersTicket(from) {

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"idp/internal/browserpolicy"
+	"idp/internal/idptest"
 	"idp/internal/idptest/chromium"
 	"idp/internal/idptest/firefox"
 	"idp/internal/kerberos/krbtest"
@@ -49,13 +50,13 @@ func installed(t *testing.T, issuer, name, browser string) (etc string) {
 }
 
 // aliceEnv is the environment of a program that has alice's ticket.
-func (w *world) aliceEnv(t *testing.T) []string {
+func aliceEnv(t *testing.T, realm *krbtest.Realm) []string {
 	t.Helper()
-	ccache, err := w.realm.Kinit("alice", krbtest.AlicePassword)
+	ccache, err := realm.Kinit("alice", krbtest.AlicePassword)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{"KRB5_CONFIG=" + w.realm.Krb5Conf, "KRB5CCNAME=" + ccache}
+	return []string{"KRB5_CONFIG=" + realm.Krb5Conf, "KRB5CCNAME=" + ccache}
 }
 
 // tested clicks on the set-up page's button and returns what the answer says.
@@ -81,7 +82,7 @@ const (
 // from the second challenge on, as the page says.
 func TestChromiumLogsInSilentlyByThePolicyFile(t *testing.T) {
 	w := newWorld(t)
-	ctx := chromium.StartManaged(t, installed(t, w.idp.Issuer, "chrome-edge-linux.json", "Chromium"), w.aliceEnv(t)...)
+	ctx := chromium.StartManaged(t, installed(t, w.idp.Issuer, "chrome-edge-linux.json", "Chromium"), aliceEnv(t, w.realm)...)
 	if got, causes := tested(ctx, t, w, "setup-test-first"); got != testedNo || !strings.Contains(causes, "first time") {
 		t.Errorf("the first time: %q, and %q", got, causes)
 	}
@@ -98,7 +99,7 @@ func TestChromiumLogsInSilentlyByThePolicyFile(t *testing.T) {
 
 func TestChromiumWithAnotherSitesPolicyFileSendsNoTicket(t *testing.T) {
 	w := newWorld(t)
-	ctx := chromium.StartManaged(t, installed(t, "https://sso.example.com", "chrome-edge-linux.json", "Chromium"), w.aliceEnv(t)...)
+	ctx := chromium.StartManaged(t, installed(t, "https://sso.example.com", "chrome-edge-linux.json", "Chromium"), aliceEnv(t, w.realm)...)
 	for range 2 {
 		if got, _ := tested(ctx, t, w, "setup-test-no"); got != testedNo {
 			t.Errorf("%q: the policy file does not decide it", got)
@@ -114,26 +115,34 @@ func TestChromiumWithoutATicketIsToldSo(t *testing.T) {
 }
 
 // opens waits for what Firefox did, in the server's log.
-func opens(t *testing.T, w *world, words ...string) {
+func opens(t *testing.T, s *idptest.Server, words ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := w.idp.Log.Await(ctx, words...); err != nil {
-		t.Fatalf("Firefox: %v\n%s", err, w.idp.Log)
+	if err := s.Log.Await(ctx, words...); err != nil {
+		t.Fatalf("Firefox: %v\n%s", err, s.Log)
 	}
 }
 
 func TestFirefoxLogsInSilentlyByThePolicyFile(t *testing.T) {
 	w := newWorld(t)
-	firefox.Open(t, w.idp.Issuer+"/account", installed(t, w.idp.Issuer, "firefox-policies.json", "Linux"), w.aliceEnv(t)...)
-	opens(t, w, `route="GET /account"`, "status=200", "user=alice")
+	firefox.Open(t, w.idp.Issuer+"/account", installed(t, w.idp.Issuer, "firefox-policies.json", "Linux"), aliceEnv(t, w.realm)...)
+	opens(t, w.idp, `route="GET /account"`, "status=200", "user=alice")
 }
 
 func TestFirefoxWithAnotherSitesPolicyFileSendsNoTicket(t *testing.T) {
 	w := newWorld(t)
-	firefox.Open(t, w.idp.Issuer+setupTest, installed(t, "https://sso.example.com", "firefox-policies.json", "Linux"), w.aliceEnv(t)...)
-	opens(t, w, `route="GET /static/"`) // the 401's body is shown
+	firefox.Open(t, w.idp.Issuer+setupTest, installed(t, "https://sso.example.com", "firefox-policies.json", "Linux"), aliceEnv(t, w.realm)...)
+	opens(t, w.idp, `route="GET /static/"`) // the 401's body is shown
 	if n := len(w.idp.Log.Lines("login=setup-test", "status=401")); n != 1 || len(w.idp.Log.Lines("user=alice")) > 0 {
 		t.Errorf("%d challenges, want one that is not answered:\n%s", n, w.idp.Log)
 	}
+}
+
+// It needs no AllowNonFQDN for it, which would send tickets to all such names.
+func TestFirefoxSendsATicketToANameWithoutADot(t *testing.T) {
+	realm := krbtest.Start(t, krbtest.Options{})
+	s := idptest.Start(t, idptest.Options{Host: "localhost", YAML: idptest.KerberosYAML(realm)})
+	firefox.Open(t, s.Issuer+setupTest, installed(t, s.Issuer, "firefox-policies.json", "Linux"), aliceEnv(t, realm)...)
+	opens(t, s, "login=setup-test", "status=200", "user=alice")
 }

@@ -146,7 +146,8 @@ func TestSetupTestOnAServerThatCannotCheckTickets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := idptest.Start(t, idptest.Options{YAML: c.yaml})
 			p := s.Browser(t).Once("GET", setupTest, nil, nil)
-			if p.StatusCode != 200 || p.Header.Get("WWW-Authenticate") != "" || !strings.Contains(p.Body, c.text) || !strings.Contains(p.Body, "idp doctor") {
+			if p.StatusCode != 200 || p.Header.Get("WWW-Authenticate") != "" || !strings.Contains(p.Body, c.text) || !strings.Contains(p.Body, "idp doctor") ||
+				len(s.Log.Lines("login=setup-test", "no ticket asked for")) != 1 {
 				t.Errorf("%d %q, want no challenge, and %q\n%s", p.StatusCode, p.Header.Get("WWW-Authenticate"), c.text, p.Body)
 			}
 		})
