@@ -27,25 +27,19 @@ type File struct {
 	Place   []Place
 	Check   string // how one sees in the browser that the file was read
 	Type    string // media type
-	Tried   bool   // loaded into real browsers by idp's tests
+	Tried   string // the browser into which idp's tests load it, on Linux; empty: none
 	Content []byte
 }
 
 // Place is where a file goes: a path, or a command that brings it there.
 type Place struct{ Browser, Path string }
 
-// Whether a file was tried, in words for people.
-const (
-	tried    = "Tried on Linux: idp's tests load it into the browser, which then logs in silently."
-	notTried = "Not tried by idp's makers: written from the browsers' documentation."
-)
-
-// TriedText tells whether the file was tried.
+// TriedText tells whether the file was tried, in words for people.
 func (f File) TriedText() string {
-	if f.Tried {
-		return tried
+	if f.Tried == "" {
+		return "Not tried by idp's makers: written from the browsers' documentation."
 	}
-	return notTried
+	return "Tried in " + f.Tried + " on Linux: idp's tests load it, and the browser logs in silently."
 }
 
 // Host is what AuthServerAllowlist names: the issuer's host without its port.
@@ -126,7 +120,7 @@ func Notes(issuer *url.URL) []string {
 	if issuer.Port() != "" {
 		notes = append(notes, "Browsers ask for a ticket for HTTP/"+host+", without the port, so that is the key the keytab needs. Leave the policy EnableAuthNegotiatePort unset.")
 	}
-	if err != nil {
+	if err != nil && host != "localhost" && !strings.HasSuffix(host, ".localhost") {
 		notes = append(notes, "If "+host+" is an alias (CNAME), Chrome, Edge and Chromium ask for a ticket for the name it points to: the keytab needs a key for that name too. "+
 			"The policy DisableAuthNegotiateCnameLookup would end that, for all sites at once; these files leave it unset.")
 	}

@@ -12,7 +12,7 @@ import (
 func linuxPolicy(issuer *url.URL) (File, error) {
 	content, err := indented(map[string]any{"AuthServerAllowlist": Host(issuer)})
 	return File{
-		Name: "chrome-edge-linux.json", For: "Chrome, Chromium and Edge on Linux", Type: "application/json", Tried: true,
+		Name: "chrome-edge-linux.json", For: "Chrome, Chromium and Edge on Linux", Type: "application/json", Tried: "Chromium",
 		Place: []Place{
 			{"Chrome", "/etc/opt/chrome/policies/managed/idp.json"},
 			{"Chromium", "/etc/chromium/policies/managed/idp.json"},
@@ -36,7 +36,7 @@ func firefoxPolicies(issuer *url.URL) (File, error) {
 	authentication := map[string]any{"SPNEGO": []string{Origin(issuer)}, "Locked": true}
 	content, err := indented(map[string]any{"policies": map[string]any{"Authentication": authentication}})
 	return File{
-		Name: "firefox-policies.json", For: "Firefox on all systems", Type: "application/json", Tried: true,
+		Name: "firefox-policies.json", For: "Firefox on all systems", Type: "application/json", Tried: "Firefox ESR",
 		Place: []Place{
 			{"Linux", "/etc/firefox/policies/policies.json"},
 			{"Windows", `C:\Program Files\Mozilla Firefox\distribution\policies.json`},

@@ -16,7 +16,7 @@ func windowsRegistry(issuer *url.URL) File {
 		Name: "chrome-edge-windows.reg", For: "Chrome, Edge and Chromium on Windows", Type: "text/plain; charset=us-ascii",
 		Place: []Place{
 			{"One computer", "reg import chrome-edge-windows.reg (as administrator)"},
-			{"A domain", `group policy: Computer Configuration, Administrative Templates, Google Chrome (Microsoft Edge), HTTP authentication, "Authentication server allowlist": ` + Host(issuer)},
+			{"A domain", `by a group policy: Computer Configuration, Administrative Templates, Google Chrome (Microsoft Edge), HTTP authentication, "Authentication server allowlist": ` + Host(issuer)},
 		},
 		Check: "chrome://policy (edge://policy) shows AuthServerAllowlist with the status OK.",
 	}
