@@ -93,9 +93,10 @@ type Result struct {
 	AMR       []string
 	ACR       string
 	AuthTime  time.Time
-	Until     time.Time // what comes of this login ends here; zero: no limit
-	Principal string    // empty for local users
-	Reply     []byte    // token for the client, proof that we are genuine; may be nil
+	Until     time.Time          // what comes of this login ends here; zero: no limit
+	Principal string             // empty for local users
+	Mechanism kerberos.Mechanism // how a ticket came; empty for passwords
+	Reply     []byte             // token for the client, proof that we are genuine; may be nil
 }
 
 // New makes an Authn.
@@ -170,7 +171,7 @@ func (a *Authn) ticketOf(ctx context.Context, login *kerberos.Login, from From) 
 		return nil, a.fail(ctx, from, login.Principal.String(), typed(err))
 	}
 	res.AuthTime = login.AuthTime // no person acted now: RFC 4120 §5.3, authtime
-	res.Reply = login.Reply
+	res.Reply, res.Mechanism = login.Reply, login.Mechanism
 	return res, nil
 }
 

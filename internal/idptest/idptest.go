@@ -175,14 +175,39 @@ func (s *Server) User(name string) *store.User {
 
 // Log keeps what the server logs.
 type Log struct {
-	mu   sync.Mutex
-	text strings.Builder
+	mu    sync.Mutex
+	text  strings.Builder
+	wrote chan struct{} // closed at the next write; nil: nobody waits
 }
 
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.wrote != nil {
+		close(l.wrote)
+		l.wrote = nil
+	}
 	return l.text.Write(p)
+}
+
+// Await waits until a line contains all of the words, or ctx ends.
+func (l *Log) Await(ctx context.Context, words ...string) error {
+	for {
+		l.mu.Lock()
+		if l.wrote == nil {
+			l.wrote = make(chan struct{})
+		}
+		wrote := l.wrote
+		l.mu.Unlock()
+		if len(l.Lines(words...)) > 0 {
+			return nil
+		}
+		select {
+		case <-wrote:
+		case <-ctx.Done():
+			return fmt.Errorf("no line with %q: %w", words, ctx.Err())
+		}
+	}
 }
 
 func (l *Log) String() string {

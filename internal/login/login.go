@@ -42,6 +42,7 @@ type Config struct {
 	Policy   *authn.Policy
 	Pages    *web.Pages
 	Kerberos kerberos.Config // what is challenged
+	Issuer   *url.URL        // what browsers are to send tickets to
 	// Site names the relying party behind a client id, for the page; nil when unknown.
 	Site func(ctx context.Context, clientID string) *web.Site
 }
@@ -51,8 +52,8 @@ type Login struct{ Config }
 
 // New makes a Login.
 func New(c Config) (*Login, error) {
-	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Site == nil {
-		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages and Site are required")
+	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil {
+		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages, Issuer and Site are required")
 	}
 	return &Login{c}, nil
 }

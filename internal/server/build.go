@@ -83,7 +83,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		return nil, err
 	}
 	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages,
-		Kerberos: c.Kerberos, Site: clients.Site}); err != nil {
+		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Site: clients.Site}); err != nil {
 		return nil, err
 	}
 	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: clients.Site}); err != nil {

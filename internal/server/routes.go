@@ -39,13 +39,18 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	submit("POST /login", p.login.ServeSubmit)
 	page("GET /login/negotiate", p.login.ServeNegotiate)
 
+	// does this browser send tickets
+	page("GET /setup", p.login.ServeSetup)
+	page("GET /setup/test", p.login.ServeSetupTest)
+	page("GET /setup/files/{name}", p.login.ServeSetupFile)
+
 	// a person's own pages
 	page("GET /{$}", p.account.ServeHome)
 	page("GET /account", p.account.ServeAccount)
 
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
 	// would answer it like GET.
-	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/login", "/login/negotiate", "/account"} {
+	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/login", "/login/negotiate", "/setup/test", "/account"} {
 		page("HEAD "+path, func(_ http.ResponseWriter, r *http.Request) error { return notAllowed(r, http.MethodGet) })
 	}
 

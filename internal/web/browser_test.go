@@ -27,6 +27,7 @@ var looks = []struct {
 // measure returns what is wrong with the page as it is laid out now.
 const measure = `(() => {
   const bad = [];
+  for (const d of document.querySelectorAll("details")) d.open = true;
   if (document.documentElement.scrollWidth > innerWidth) bad.push("scrolls sideways: " + document.documentElement.scrollWidth);
   const lum = c => { const [r,g,b] = c.map(v => { v /= 255; return v <= 0.04045 ? v/12.92 : ((v+0.055)/1.055)**2.4; }); return 0.2126*r+0.7152*g+0.0722*b; };
   const parse = s => s.match(/[\d.]+/g).map(Number);
@@ -38,7 +39,7 @@ const measure = `(() => {
     const ratio = (Math.max(a,b)+0.05)/(Math.min(a,b)+0.05);
     if (ratio < 4.5) bad.push(e.tagName + " " + e.className + " contrast " + ratio.toFixed(2));
   }
-  for (const e of document.querySelectorAll("button.primary, input:not([type=hidden])")) {
+  for (const e of document.querySelectorAll(".primary, input:not([type=hidden])")) {
     const box = e.getBoundingClientRect();
     if (box.height < 44 || box.right > innerWidth) bad.push(e.tagName + " is " + box.height + " high, ends at " + box.right);
   }

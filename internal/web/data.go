@@ -57,3 +57,36 @@ type DeniedPage struct {
 	BackURL   template.URL // back to the site, with access_denied; any registered scheme
 	Reference string
 }
+
+// SetupPage tells whether a browser logs in silently.
+type SetupPage struct {
+	Site    string // the issuer
+	TestURL string
+	Outcome string // empty: not tested yet; else yes, no, refused, outside, unready
+	Text    string // why, of refused and unready
+	Code    string // reason code of refused
+
+	Principal, Name, Mechanism string // of yes
+	Since, Until               time.Time
+	SignedOut, NoTicket        bool // a ticket is not used in this browser, although it could be
+
+	Causes    []Cause // of no and refused, the most likely first
+	Address   string  // of outside; empty when a proxy hides it
+	Forwarded bool    // of outside: by a proxy nobody told us about
+	Files     []SetupFile
+	Notes     []string // for administrators
+	Reference string
+}
+
+// Cause is a reason why something did not work, and how to find out: Code is
+// what to type or to compare.
+type Cause struct {
+	Title, Text string
+	Code        []string
+}
+
+// SetupFile is a policy file to download.
+type SetupFile struct {
+	URL, Name, For, Check, Tried string
+	Places                       []string
+}

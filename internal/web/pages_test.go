@@ -112,6 +112,7 @@ func TestWhatAVisitorSendsIsNeverMarkup(t *testing.T) {
 	for _, s := range []state{
 		{"login", "login", 200, LoginPage{Username: evil, Site: &Site{evil, evil}, Action: "/login", LoginID: evil, SignedInAs: evil}},
 		{"denied", "denied", 403, DeniedPage{User: evil, Site: &Site{evil, evil}}},
+		{"setup", "setup", 401, SetupPage{Outcome: "yes", Principal: evil, Name: evil, Mechanism: evil}},
 		{"logout", "logout", 200, LogoutPage{User: evil, Fields: map[string]string{"state": evil}}},
 	} {
 		body := show(t, newPages(t), s).Body.String()

@@ -23,6 +23,17 @@ func states() []state {
 	fresh := &Notice{Kind: "info", Title: "Please enter your password", Text: "The site asks for a more recent login than your company ticket shows."}
 	expired := &Notice{Kind: "info", Title: "Your password has expired", Text: "Set a new one, and you are logged in."}
 	short := &Notice{Kind: "error", Title: "The new password was not accepted", Text: "It may be too short, too simple, or one that you have had before."}
+	setup := func(outcome string, change func(*SetupPage)) SetupPage {
+		p := setupPage
+		p.Outcome, p.Reference = outcome, login.Reference
+		if outcome == "yes" {
+			p.Principal, p.Name, p.Mechanism, p.Since, p.Until = "alice@EXAMPLE.COM", "alice", "Kerberos, by SPNEGO", since, since.Add(10*time.Hour)
+		}
+		if change != nil {
+			change(&p)
+		}
+		return p
+	}
 	return []state{
 		{"login", "login", 200, login},
 		{"login-inside", "login", 401, with(func(p *LoginPage) { p.TicketURL, p.NoTicketOffer = "/login/negotiate?login=id", true })},
@@ -40,5 +51,35 @@ func states() []state {
 		{"logout", "logout", 200, LogoutPage{FormToken: "token", User: "alice", Site: wiki, Fields: map[string]string{"state": "x"}}},
 		{"signedout", "signedout", 200, SignedOutPage{}},
 		{"denied", "denied", 403, DeniedPage{User: "alice", Site: wiki, OtherURL: "/login", BackURL: "https://wiki.example.com/", Reference: login.Reference}},
+		{"setup", "setup", 200, setup("", nil)},
+		{"setup-yes", "setup", 200, setup("yes", nil)},
+		{"setup-yes-signedout", "setup", 200, setup("yes", func(p *SetupPage) { p.SignedOut = true })},
+		{"setup-yes-noticket", "setup", 200, setup("yes", func(p *SetupPage) { p.NoTicket = true })},
+		{"setup-no", "setup", 401, setup("no", func(p *SetupPage) { p.Causes = causes })},
+		{"setup-phone", "setup", 401, setup("no", func(p *SetupPage) {
+			p.Causes = []Cause{{Title: "Phones and tablets have no tickets", Text: "Nothing is wrong."}}
+		})},
+		{"setup-ntlm", "setup", 401, setup("refused", func(p *SetupPage) {
+			p.Text, p.Code, p.Causes = "The browser may send a ticket, but had none for this site, and offered NTLM instead.", "NTLM_TOKEN", causes[1:]
+		})},
+		{"setup-refused", "setup", 401, setup("refused", func(p *SetupPage) { p.Text, p.Code = "The server's key does not open the ticket.", "WRONG_KEY" })},
+		{"setup-outside", "setup", 200, setup("outside", func(p *SetupPage) { p.Address = "2001:db8:1234:5678:9abc:def0:1234:5678" })},
+		{"setup-forwarded", "setup", 200, setup("outside", func(p *SetupPage) { p.Forwarded = true })},
+		{"setup-unready", "setup", 200, setup("unready", func(p *SetupPage) { p.Text = "The server has no key to open tickets with (kerberos.keytabs)." })},
 	}
+}
+
+// setupPage is the set-up page of a site with one policy file.
+var setupPage = SetupPage{
+	Site: "https://sso.example.com", TestURL: "https://sso.example.com/setup/test",
+	Files: []SetupFile{{URL: "/setup/files/chrome-edge-linux.json", Name: "chrome-edge-linux.json", For: "Chrome, Chromium and Edge on Linux",
+		Check: "chrome://policy shows AuthServerAllowlist with the status OK.", Tried: "Tried: idp's tests load it into the browser.",
+		Places: []string{"Chrome: /etc/opt/chrome/policies/managed/idp.json", "Chromium: /etc/chromium/policies/managed/idp.json"}}},
+	Notes: []string{"Each policy is one value: if your browsers already have a list of sites for tickets, add this site to it."},
+}
+
+var causes = []Cause{
+	{Title: "The browser may not send tickets to this site", Text: "edge://policy must show AuthServerAllowlist with the line below.", Code: []string{"sso.example.com"}},
+	{Title: "This computer has no ticket", Text: "It is not in the company's domain, or you are logged in to it with a local account. The list must name krbtgt:", Code: []string{"klist"}},
+	{Title: "The company's domain does not know this site", Text: "It must have a service named HTTP/sso.example.com. You see it when this fails:", Code: []string{"klist get HTTP/sso.example.com"}},
 }

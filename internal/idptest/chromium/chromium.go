@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"idp/internal/idptest/private"
 )
 
 // Start starts a headless Chromium with a fresh profile, which sends tickets
@@ -19,24 +21,50 @@ import (
 // KRB5_CONFIG and KRB5CCNAME make it an employee's. It ends with the test.
 func Start(t testing.TB, allow string, env ...string) context.Context {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatalf("Chromium is missing: %v (apt-get install chromium)", err)
-	}
-	profile, err := os.MkdirTemp("", "chromium-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	profile := newProfile(t)
 	// A fresh profile refuses GSSAPI on Linux until it has seen a challenge.
 	state := `{"net":{"received_http_auth_negotiate_headers":true}}`
 	if err := os.WriteFile(filepath.Join(profile, "Local State"), []byte(state), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return start(t, find(t), profile, env, chromedp.Flag("auth-server-allowlist", allow))
+}
+
+// StartManaged starts one that may send tickets only where a policy says so, among
+// the files of the folder etc, which are laid over /etc. Its profile is as fresh
+// as a new employee's.
+func StartManaged(t testing.TB, etc string, env ...string) context.Context {
+	t.Helper()
+	return start(t, private.Program(t, find(t), etc), newProfile(t), env)
+}
+
+func find(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("Chromium is missing: %v (apt-get install chromium)", err)
+	}
+	return path
+}
+
+// newProfile is not t.TempDir, whose end comes before the browser's.
+func newProfile(t testing.TB) string {
+	t.Helper()
+	profile, err := os.MkdirTemp("", "chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return profile
+}
+
+func start(t testing.TB, path, profile string, env []string, more ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], //nolint:gocritic // a copy is wanted
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("auth-server-allowlist", allow),
+		chromedp.Flag("disable-component-update", true),
 		chromedp.Env(append([]string{"HOME=" + profile}, env...)...))
+	opts = append(opts, more...)
 	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, cancel := chromedp.NewContext(alloc)
 	ctx, cancelTime := context.WithTimeout(ctx, 2*time.Minute)

@@ -1,0 +1,273 @@
+package server_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"idp/internal/browserpolicy"
+	"idp/internal/idptest"
+	"idp/internal/kerberos/krbtest"
+)
+
+const setupTest = "/setup/test"
+
+// heading is what the set-up page says in its title; it fails when it is another page.
+func heading(t *testing.T, p *idptest.Page) string {
+	t.Helper()
+	_, rest, found := strings.Cut(p.Body, "<h1>")
+	text, _, _ := strings.Cut(rest, "</h1>")
+	if !found {
+		t.Fatalf("%d, and no page:\n%s", p.StatusCode, p.Body)
+	}
+	return text
+}
+
+// nobody fails the test when the browser has a session.
+func nobody(t *testing.T, b *idptest.Browser) {
+	t.Helper()
+	for _, c := range b.Cookies() {
+		if strings.Contains(c.Name, "session") {
+			t.Errorf("the test of a browser made a session: cookie %s", c.Name)
+		}
+	}
+	if p := b.Once("GET", "/account", nil, nil); p.StatusCode != http.StatusSeeOther {
+		t.Errorf("/account: %d, want a login first", p.StatusCode)
+	}
+}
+
+func TestSetupTestChallengesWithNegotiateAlone(t *testing.T) {
+	_, s := inside(t, "")
+	b := s.Browser(t)
+	if p := b.Get("/setup"); p.StatusCode != 200 || !strings.Contains(p.Body, `href="`+s.Issuer+setupTest+`"`) {
+		t.Fatalf("/setup: %d\n%s", p.StatusCode, p.Body)
+	}
+	p := b.Once("GET", setupTest, nil, nil)
+	if got := p.Header.Values("WWW-Authenticate"); p.StatusCode != 401 || !slices.Equal(got, []string{"Negotiate"}) {
+		t.Errorf("%d %q, want 401 and Negotiate alone: nobody is prompted", p.StatusCode, got)
+	}
+	if got := heading(t, p); got != "No. This browser did not send a ticket" {
+		t.Errorf("the 401's body says %q", got)
+	}
+	nobody(t, b)
+}
+
+func TestSetupTestSaysYesAndLogsNobodyIn(t *testing.T) {
+	realm, s := inside(t, "")
+	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
+	b := s.Browser(t)
+	used := idptest.Negotiate(t, ticket)
+	p := b.GetWith(setupTest, used)
+	if p.StatusCode != 200 || !strings.HasPrefix(p.Header.Get("WWW-Authenticate"), "Negotiate ") {
+		t.Errorf("%d %q, want 200 with the server's own token", p.StatusCode, p.Header.Get("WWW-Authenticate"))
+	}
+	if !strings.HasPrefix(heading(t, p), "Yes.") || !strings.Contains(p.Body, "alice@"+realm.Name) || !strings.Contains(p.Body, "Kerberos, by SPNEGO") {
+		t.Errorf("the page does not say who and how:\n%s", p.Body)
+	}
+	nobody(t, b)
+	if lines := s.Log.Lines("login=setup-test", "user=alice", "status=200"); len(lines) != 1 {
+		t.Errorf("%d log lines of the test, want one", len(lines))
+	}
+
+	raw, err := ticket.Raw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = b.GetWith(setupTest, "negotiate "+base64.StdEncoding.EncodeToString(raw))
+	if !strings.Contains(p.Body, "without SPNEGO") {
+		t.Errorf("a ticket without SPNEGO:\n%s", p.Body)
+	}
+	for _, target := range []string{setupTest, "/login/negotiate"} { // tested once is used once
+		p = s.Program(t).Once("GET", target, nil, http.Header{"Authorization": {used}})
+		if p.StatusCode != 401 || len(s.Log.Lines("reason=REPLAY")) == 0 {
+			t.Errorf("%s: %d for a token that was tested before, want the replay refused", target, p.StatusCode)
+		}
+	}
+}
+
+func TestSetupTestSaysWhyATicketIsRefused(t *testing.T) {
+	_, s := inside(t, "")
+	b64 := base64.StdEncoding.EncodeToString
+	for name, c := range map[string]struct{ header, reason, text string }{
+		"ntlm":     {"Negotiate " + b64([]byte("NTLMSSP\x00\x01\x00\x00\x00\x07\x82\x08\xa2")), "NTLM_TOKEN", "HTTP/idp.localhost"},
+		"random":   {"Negotiate " + b64([]byte("certainly no ticket")), "MALFORMED_TOKEN", "no Kerberos ticket"},
+		"password": {idptest.Basic("bob", idptest.BobPassword), "MALFORMED_TOKEN", "no Kerberos ticket"},
+		"64 KB":    {"Negotiate " + b64(make([]byte, 64<<10)), "TOKEN_TOO_BIG", "too large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := s.Browser(t)
+			p := b.GetWith(setupTest, c.header)
+			if p.StatusCode != 401 || p.Header.Get("WWW-Authenticate") != "" {
+				t.Errorf("%d %q, want a bare 401", p.StatusCode, p.Header.Get("WWW-Authenticate"))
+			}
+			if !strings.HasPrefix(heading(t, p), "No. ") || !strings.Contains(p.Body, c.reason) || !strings.Contains(p.Body, c.text) || !strings.Contains(p.Body, "Reference: ") {
+				t.Errorf("the page does not say %s, %q and a reference:\n%s", c.reason, c.text, p.Body)
+			}
+			if len(s.Log.Lines("login=setup-test", "reason="+c.reason)) == 0 {
+				t.Errorf("no log line names %s", c.reason)
+			}
+			nobody(t, b)
+		})
+	}
+	if n := len(s.Log.Lines(idptest.BobPassword)); n > 0 {
+		t.Errorf("bob's password is in %d log lines", n)
+	}
+}
+
+func TestSetupTestAsksNobodyOutside(t *testing.T) {
+	realm, s := inside(t, "  offer_to: [192.0.2.0/24]\n")
+	b := s.Browser(t)
+	p := b.Once("GET", setupTest, nil, nil)
+	if p.StatusCode != 200 || p.Header.Get("WWW-Authenticate") != "" || !strings.Contains(heading(t, p), "outside") ||
+		!strings.Contains(p.Body, "127.0.0.1") || !strings.Contains(p.Body, "kerberos.offer_to") {
+		t.Errorf("%d %q\n%s", p.StatusCode, p.Header.Get("WWW-Authenticate"), p.Body)
+	}
+	token := idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword))
+	if p = b.GetWith(setupTest, token); strings.Contains(p.Body, "alice") {
+		t.Error("a ticket from outside was looked at")
+	}
+	p = b.Once("GET", setupTest, nil, http.Header{"X-Forwarded-For": {"192.0.2.1"}})
+	if !strings.Contains(p.Body, "trusted_proxies") || strings.Contains(p.Body, "127.0.0.1") {
+		t.Errorf("behind an unknown proxy, whose address is nobody's business:\n%s", p.Body)
+	}
+}
+
+func TestSetupTestOnAServerThatCannotCheckTickets(t *testing.T) {
+	for name, c := range map[string]struct{ yaml, text string }{
+		"no section": {"", "not told to use Kerberos"},
+		"no keytab":  {"kerberos:\n  realms: [{name: EXAMPLE.TEST}]\n", "no key to open tickets"},
+		"no realm":   {"kerberos:\n  keytabs: []\n", "trusts no Kerberos realm"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := idptest.Start(t, idptest.Options{YAML: c.yaml})
+			p := s.Browser(t).Once("GET", setupTest, nil, nil)
+			if p.StatusCode != 200 || p.Header.Get("WWW-Authenticate") != "" || !strings.Contains(p.Body, c.text) || !strings.Contains(p.Body, "idp doctor") ||
+				len(s.Log.Lines("login=setup-test", "no ticket asked for")) != 1 {
+				t.Errorf("%d %q, want no challenge, and %q\n%s", p.StatusCode, p.Header.Get("WWW-Authenticate"), c.text, p.Body)
+			}
+		})
+	}
+}
+
+func TestSetupTestIsForNavigationsOnly(t *testing.T) {
+	realm, s := inside(t, "")
+	token := idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword))
+	for name, h := range map[string]http.Header{
+		"fetch": {"Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Dest": {"empty"}},
+		"frame": {"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"iframe"}},
+	} {
+		for _, authorization := range []string{"", token} {
+			if authorization != "" {
+				h.Set("Authorization", authorization)
+			}
+			p := s.Browser(t).Once("GET", setupTest, nil, h)
+			if p.StatusCode != 403 || p.Header.Get("WWW-Authenticate") != "" {
+				t.Errorf("%s: %d %q, want 403 without a challenge", name, p.StatusCode, p.Header.Get("WWW-Authenticate"))
+			}
+		}
+	}
+	p := s.Browser(t).Once("HEAD", setupTest, nil, http.Header{"Authorization": {token}})
+	if p.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("HEAD: %d, want 405", p.StatusCode)
+	}
+	if p := s.Browser(t).Once("POST", setupTest, url.Values{}, nil); p.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d, want 405", p.StatusCode)
+	}
+}
+
+func TestSetupTestRemembersThatTicketsAreNotWanted(t *testing.T) {
+	realm, s := inside(t, "")
+	b := s.Browser(t)
+	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
+	action, form := b.Get("/login").Form(t, "no_ticket")
+	form.Set("no_ticket", "1")
+	b.Post(action, form)
+	p := b.GetWith(setupTest, idptest.Negotiate(t, ticket))
+	if !strings.HasPrefix(heading(t, p), "Almost.") || !strings.Contains(p.Body, "Do not use my company ticket") {
+		t.Errorf("a browser that was told to use no ticket:\n%s", p.Body)
+	}
+}
+
+func TestSetupCausesFitTheBrowser(t *testing.T) {
+	_, s := inside(t, "")
+	const chrome = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+	host := strings.TrimPrefix(s.Issuer, "http://")
+	for name, c := range map[string]struct {
+		header http.Header
+		want   []string // in this order
+		not    string
+	}{
+		"Edge on Windows": {http.Header{"User-Agent": {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) " + chrome + " Edg/156.0.0.0"}},
+			[]string{"edge://policy", "intranet zone", "klist", "klist get HTTP/idp.localhost"}, "another one"},
+		"Chrome on Linux": {http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64) " + chrome}},
+			[]string{"first time", "kinit NAME", "chrome://policy", "idp.localhost", "private window", "kvno HTTP/idp.localhost", "snap"}, "intranet zone"},
+		"Firefox": {http.Header{"User-Agent": {"Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:153.0) Gecko/20100101 Firefox/153.0"}},
+			[]string{"SSO extension", "network.negotiate-auth.trusted-uris", s.Issuer}, "snap"},
+		"Safari": {http.Header{"User-Agent": {"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/19.0 Safari/605.1.15"}},
+			[]string{"SSO extension", "private window"}, "may not send tickets"},
+		"a phone": {http.Header{"User-Agent": {"Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Safari/604.1"}},
+			[]string{"Phones and tablets"}, "klist"},
+		"something": {http.Header{"User-Agent": {`<script>alert(1)</script>`}}, []string{"may not send tickets", "no ticket"}, "alert("},
+		"another name": {http.Header{"Host": {"localhost:" + host[strings.LastIndex(host, ":")+1:]}},
+			[]string{"another one", s.Issuer + "/setup"}, "evil"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := s.Browser(t)
+			target := setupTest
+			if h := c.header.Get("Host"); h != "" { // reached by another name
+				target = "http://" + h + setupTest
+			}
+			p := b.Once("GET", target, nil, c.header)
+			if p.StatusCode != 401 {
+				t.Fatal(p.StatusCode)
+			}
+			body, _, _ := strings.Cut(p.Body, "<details")
+			_, rest, _ := strings.Cut(body, "and none came.")
+			for _, w := range c.want {
+				_, after, found := strings.Cut(rest, w)
+				if !found {
+					t.Errorf("%q is missing, or not in its place:\n%s", w, body)
+				}
+				rest = after
+			}
+			if strings.Contains(body, c.not) {
+				t.Errorf("%q is on the page:\n%s", c.not, body)
+			}
+		})
+	}
+}
+
+func TestSetupFilesAreThoseOfTheCommand(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{})
+	issuer, err := url.Parse(s.Issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := browserpolicy.Files(issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := s.Browser(t).Get("/setup").Body
+	for _, f := range files {
+		p := s.Browser(t).Get("/setup/files/" + f.Name)
+		if p.StatusCode != 200 || p.Body != string(f.Content) || p.Header.Get("Content-Type") != f.Type {
+			t.Errorf("%s: %d %q\n%s", f.Name, p.StatusCode, p.Header.Get("Content-Type"), p.Body)
+		}
+		if _, params, err := mime.ParseMediaType(p.Header.Get("Content-Disposition")); err != nil || params["filename"] != f.Name {
+			t.Errorf("%s: Content-Disposition %q", f.Name, p.Header.Get("Content-Disposition"))
+		}
+		if !strings.Contains(page, fmt.Sprintf(`href="/setup/files/%s"`, f.Name)) {
+			t.Errorf("the page does not link to %s", f.Name)
+		}
+	}
+	for _, name := range []string{"idp.yaml", "..%2fidp.yaml", ""} {
+		if p := s.Browser(t).Get("/setup/files/" + name); p.StatusCode != 404 {
+			t.Errorf("%q: %d, want 404", name, p.StatusCode)
+		}
+	}
+}
