@@ -19,7 +19,7 @@ var layers = []layer{
 	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/config"}, "the domain knows nothing of logging in; config only collects what the lower packages declare"},
 	{[]string{"idp/internal/store"}, "the database knows no rules but its own"},
 	{[]string{"idp/internal/kerberos", "idp/internal/web", "idp/internal/audit"}, "it is a leaf: what it needs it gets as a parameter"},
-	{[]string{"idp/internal/secret", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
+	{[]string{"idp/internal/secret", "idp/internal/keytabplan", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
 }
 
 type layer struct {
