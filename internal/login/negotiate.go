@@ -20,6 +20,8 @@ const ReasonTicketOld authn.Reason = "TICKET_TOO_OLD"
 const (
 	methodTicket = "ticket"
 	methodBasic  = "basic"
+
+	methodUnknown = "unknown" // no credential that we know
 )
 
 // maxAuthorization bounds the Authorization header: a ticket with a great many
@@ -196,6 +198,9 @@ func basicCredential(value string) (name string, password secret.String, ok bool
 
 // malformed refuses what is no credential at all.
 func (l *Login) malformed(w http.ResponseWriter, r *http.Request, a *attempt, reason authn.Reason, detail string) error {
+	if info := web.InfoFrom(r.Context()); info.Method == "" {
+		info.Method = methodUnknown
+	}
 	return l.refused(w, r, a, l.Authn.Refuse(r.Context(), a.from, reason, detail))
 }
 

@@ -19,7 +19,7 @@ var layers = []layer{
 	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/config"}, "the domain knows nothing of logging in; config only collects what the lower packages declare"},
 	{[]string{"idp/internal/store"}, "the database knows no rules but its own"},
 	{[]string{"idp/internal/kerberos", "idp/internal/web", "idp/internal/audit"}, "it is a leaf: what it needs it gets as a parameter"},
-	{[]string{"idp/internal/secret", "idp/internal/keytabplan", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
+	{[]string{"idp/internal/secret", "idp/internal/keytabplan", "idp/internal/metrics", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
 }
 
 type layer struct {
@@ -57,6 +57,7 @@ var only = []struct {
 	{"github.com/zitadel/oidc/v3", []string{"idp/internal/oidc"}, "protocol types stay inside the provider"},
 	{"github.com/coreos/go-oidc/v3", []string{"idp/internal/upstream", "idp/examples"}, "it is the relying party, never the provider"},
 	{"github.com/gorilla/sessions", []string{"idp/internal/session"}, "cookies are made in one place"},
+	{"github.com/prometheus", []string{"idp/internal/metrics"}, "what is counted, and with which labels, is seen in one place"},
 	{"idp/internal/config", []string{"idp/internal/server", "idp/internal/idptest", "idp/cmd/idp", "idp/examples"}, "packages get their own Config, not the file"},
 	{"idp/internal/web", []string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account", "idp/internal/session", "idp/internal/server"}, "only these answer HTTP"},
 	{"idp/internal/kerberos", []string{"idp/internal/authn", "idp/internal/login", "idp/internal/config", "idp/internal/server", "idp/cmd/idp", "idp/internal/idptest", "idp/examples"}, "tickets are judged by those who log people in"},
