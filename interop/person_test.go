@@ -17,10 +17,10 @@ import (
 
 // person is what the relying party wiki learns of who logged in.
 type person struct {
-	Sub       string   `json:"sub"`
-	Name      string   `json:"preferred_username"`
-	FullName  string   `json:"name"`
-	Groups    []string `json:"groups"`
+	Sub      string   `json:"sub"`
+	Name     string   `json:"preferred_username"`
+	FullName string   `json:"name"`
+	Groups   []string `json:"groups"`
 	method   []string // amr
 }
 
