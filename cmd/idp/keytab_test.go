@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"idp/internal/kerberos/krbtest"
 	"idp/internal/keytabplan"
+	"idp/internal/keytabplan/plantest"
 )
 
 // planned is a server whose issuer is http://localhost, and the folder of a KDC.
@@ -63,26 +63,14 @@ func (p *planned) plan(rollover bool) []keytabplan.Step {
 	return plans[0].Steps
 }
 
-// do types one step into a shell. The file goes from host to host by a copy, for
-// there is one host; what only looks at the network is left out.
+// do types one step where the admin works.
 func (p *planned) do(s keytabplan.Step) string {
 	p.t.Helper()
-	commands := s.Commands
-	switch s.Kind {
-	case keytabplan.Diagnose:
-		return ""
-	case keytabplan.Transfer:
-		commands = append([]string{`cp -p "$FROM" "$TO"`}, commands[1:]...)
-	case keytabplan.Run, keytabplan.Wait:
-	}
-	cmd := exec.Command("sh", "-euc", strings.Join(commands, "\n"))
-	cmd.Dir = p.kdc
-	cmd.Env = append(p.realm.Env(), "FROM="+s.From, "TO="+s.To, "PATH="+filepath.Dir(binary)+":/usr/sbin:"+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
+	out, err := plantest.Do(s, p.kdc, append(p.realm.Env(), "PATH="+filepath.Dir(binary)+":/usr/sbin:"+os.Getenv("PATH")))
 	if err != nil {
-		p.t.Fatalf("%s: %v\n%s\n%s", s.Where, err, strings.Join(commands, "\n"), out)
+		p.t.Fatal(err)
 	}
-	return string(out)
+	return out
 }
 
 func (p *planned) ticket() *krbtest.Ticket {
@@ -147,12 +135,11 @@ func TestTheMITPlanWorksAsPrinted(t *testing.T) {
 	before := p.ticket()
 	p.await("after the set-up", before, true)
 
-	steps := p.plan(true)
-	wait := slices.IndexFunc(steps, func(s keytabplan.Step) bool { return s.Kind == keytabplan.Wait })
-	if wait < 0 {
+	first, rest := plantest.Split(p.plan(true))
+	if len(rest) == 0 {
 		t.Fatal("no step of the roll-over waits for the old tickets to end")
 	}
-	for _, s := range steps[:wait] {
+	for _, s := range first {
 		p.do(s)
 	}
 	after := p.ticket()
@@ -162,7 +149,7 @@ func TestTheMITPlanWorksAsPrinted(t *testing.T) {
 	p.await("a new ticket after the roll-over", after, true)
 	p.await("an old ticket after the roll-over", before, true)
 
-	for _, s := range steps[wait:] {
+	for _, s := range rest {
 		p.do(s)
 	}
 	p.await("an old ticket after its key has gone", before, false)
