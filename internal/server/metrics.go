@@ -47,11 +47,15 @@ func count(m *metrics.Metrics) func(web.Answered) {
 	}
 	return func(a web.Answered) {
 		m.Request(a.Route, a.Method, a.Status, a.Took)
-		if a.Login != "" {
+		if credentials[a.Login] {
 			m.Login(a.Login, a.Reason)
 		}
 	}
 }
+
+// credentials are the methods of a log line that stand for a credential; what asks
+// for one (challenge), or for the next token of one, does not.
+var credentials = map[string]bool{"ticket": true, "basic": true, "form": true, "unknown": true}
 
 // MetricsHandler answers on metrics_listen: /metrics, and nothing else.
 func (s *Server) MetricsHandler() http.Handler {
