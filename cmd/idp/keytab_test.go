@@ -185,3 +185,41 @@ func TestKeytabPlanRefusesWhatHasNoSPN(t *testing.T) {
 		}
 	}
 }
+
+// What a roll-over on Windows leaves to idp's host: the two versions are put into
+// one file, and later the new one stays alone.
+func TestTheLinuxPartOfARollOverOnWindows(t *testing.T) {
+	p := newPlanned(t)
+	keytab := filepath.Join(p.dir, "it's the http.keytab")
+	const spn = "HTTP/localhost"
+	for _, err := range []error{p.realm.Kadmin("addprinc -randkey " + spn + "\n"), p.realm.ExportKeytab(keytab, spn)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.serve()
+	before := p.ticket()
+	for _, err := range []error{p.realm.Kadmin("cpw -randkey " + spn + "\n"), p.realm.ExportKeytab(keytab+".add", spn)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := p.ticket()
+	plans, err := keytabplan.New(keytabplan.Request{Host: "localhost", Realm: p.realm.Name, Owner: p.owner, Keytab: keytab}, "ad", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, rest := plantest.Split(plans[0].Steps)
+	for _, s := range first {
+		if strings.HasPrefix(string(s.Where), "On the host of idp, as root") {
+			p.do(s)
+		}
+	}
+	p.await("the new version is there", after, true)
+	p.await("the old version is there", before, true)
+	for _, s := range rest {
+		p.do(s)
+	}
+	p.await("the old version has gone", before, false)
+	p.await("the new version stays", after, true)
+}

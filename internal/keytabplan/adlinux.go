@@ -2,15 +2,18 @@ package keytabplan
 
 import "strings"
 
-var activeDirectoryFromLinux = system{name: "ad-linux", title: "Active Directory, from Linux by msktutil", tried: notTried,
+var activeDirectoryFromLinux = system{name: "ad-linux", title: "Active Directory, from Linux by msktutil",
+	tried: "Not run by our tests; typed once by hand, with msktutil 1.2 and adcli 0.9 against Samba. Not tried with Windows.",
 	notes: func(r Request) []string {
 		domain := strings.ToLower(r.Realm)
 		join := command("adcli", "join", "--domain="+domain, "--computer-name="+strings.ToUpper(r.Account[:min(len(r.Account), 15)]),
-			"--host-fqdn="+r.Host, "--service-name=HTTP", "--host-keytab="+r.newKeytab())
+			"--host-fqdn="+r.Host, "--service-name=HTTP", "--login-ccache", "--host-keytab="+r.newKeytab())
+		update := command("adcli", "update", "--domain="+domain, "--computer-password-lifetime=0", "--host-keytab="+r.newKeytab())
 		return []string{
-			"Give Administrator's place to any account that may make users. msktutil finds the domain controllers by DNS, or takes --server.",
+			"Any account that may make users will do instead of Administrator. msktutil finds the domain controllers by DNS, or takes --server; it needs SASL's GSSAPI (Debian: libsasl2-modules-gssapi-mit).",
 			"--enctypes 0x18 is AES128 and AES256; without it msktutil asks for RC4, too.",
-			"adcli makes a computer account instead, whose types are those that permitted_enctypes in krb5.conf allows: " + join + " (then install the file as below; to roll over: adcli update).",
+			"adcli makes a computer account instead, with RC4 keys, too, unless permitted_enctypes in krb5.conf has aes256-cts-hmac-sha1-96 and aes128-cts-hmac-sha1-96 only. After kinit: " +
+				join + " and install the file as below. To roll over: " + update + " on a copy of the keytab.",
 		}
 	},
 	setup: func(r Request) []Step {
