@@ -55,7 +55,7 @@ func root() *cobra.Command {
 	}
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.PersistentFlags().StringVar(&c.configFile, "config", "", "configuration `FILE` (default idp.yaml, then /etc/idp/idp.yaml, then none)")
-	cmd.AddCommand(c.serve(), c.check(), c.user(), c.client(), c.key(), c.browserPolicy(), c.healthcheck(), version())
+	cmd.AddCommand(c.serve(), c.check(), c.user(), c.client(), c.key(), c.keytab(), c.browserPolicy(), c.healthcheck(), version())
 	return cmd
 }
 
