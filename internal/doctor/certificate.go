@@ -33,7 +33,7 @@ func (e *exam) certificate(context.Context) []Result {
 	}
 	chain, err := parseChain(pair.Certificate)
 	if err != nil {
-		return failed("", "%s: %v", e.TLSCertificate, err)
+		return failed("a PEM certificate with its chain, the server's own first", "%s: %v", e.TLSCertificate, err)
 	}
 	lines := e.judgeChain(e.TLSCertificate, chain)
 	if info, err := os.Stat(e.TLSKey); err == nil && forOthers(info) {

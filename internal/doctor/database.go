@@ -55,7 +55,7 @@ func (e *exam) database(ctx context.Context) []Result {
 	}
 	engine, err := st.Engine(ctx)
 	if err != nil {
-		return failed("", "%s: %v", name, err)
+		return failed("it answered a moment ago: its own log says why", "%s: %v", name, err)
 	}
 	lines := judgeSchema(name, engine, schema)
 	if embedded {
@@ -123,7 +123,7 @@ func judgeClock(ahead time.Duration) []Result {
 func (e *exam) sqliteFiles(path string) (lines []Result) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return failed("", "%v", err)
+		return failed("run this again: the file was there a moment ago", "%v", err)
 	}
 	if forOthers(info) {
 		lines = append(lines, warning("chmod 0600 "+path, "%s (mode %s, of %s) can be read by everybody on this host", path, mode(info), owner(info))...)

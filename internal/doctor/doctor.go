@@ -41,6 +41,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Database       string
 	SecretKeyFile  string
+	Clients        []string         // the ids of the relying parties that the file owns
 	Kerberos       *kerberos.Config // nil: no kerberos section
 
 	// ReadRing reads the key file and compares it with the database, without
@@ -103,6 +104,7 @@ var checks = []check{
 	{"database", (*exam).database},
 	{"secret_key", (*exam).secretKey},
 	{"signing_keys", (*exam).signingKeys},
+	{"clients", (*exam).clients},
 }
 
 // exam is one run of the checks, with what several of them look at.

@@ -34,6 +34,11 @@ func (e *exam) runsAs() string {
 	return owner(info)
 }
 
+// closedTo reports whether a file of owner is certainly not for user to read.
+func closedTo(user, owner string, m os.FileMode) bool {
+	return user != "" && user != "root" && user != owner && m.Perm()&0o044 == 0
+}
+
 // forOthers reports whether people who are neither owner nor group get at a file.
 func forOthers(info os.FileInfo) bool { return info.Mode().Perm()&0o007 != 0 }
 

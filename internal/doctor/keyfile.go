@@ -54,7 +54,7 @@ func (e *exam) signingKeys(ctx context.Context) []Result {
 	}
 	rows, err := st.SigningKeys(ctx)
 	if err != nil {
-		return failed("", "cannot be read: %v", err)
+		return failed("the line about the database may say why", "cannot be read: %v", err)
 	}
 	if len(rows) == 0 {
 		return ok("none yet; the first start makes them")

@@ -32,7 +32,7 @@ func (e *exam) keytab(context.Context) []Result {
 	}
 	status, err := e.keytabs()
 	if err != nil {
-		return failed("", "%v", err)
+		return failed("mend what the lines about config say", "%v", err)
 	}
 	if len(status.Keytabs) == 0 {
 		return failed("name a file under kerberos.keytabs; docs/operations.md says how to make it", "no keytab is named: no ticket can be opened")
@@ -52,7 +52,7 @@ func (e *exam) keytabFile(f kerberos.KeytabStatus) []Result {
 	case errors.Is(err, os.ErrPermission) || errors.Is(f.Err, os.ErrPermission):
 		return failed("run this as the user that idp runs as; if it is that one: chown it to it", "%s cannot be read by this user", f.Path)
 	case err != nil:
-		return failed("", "%s cannot be read: %v", f.Path, err)
+		return failed("name a file under kerberos.keytabs", "%s cannot be read: %v", f.Path, err)
 	case f.Err != nil:
 		return failed("export it again, for HTTP/"+e.issuer.Hostname(), "%s %v", f.Path, strings.TrimPrefix(f.Err.Error(), f.Path+": "))
 	}
@@ -60,7 +60,7 @@ func (e *exam) keytabFile(f kerberos.KeytabStatus) []Result {
 	for _, p := range principals(f.Keys) {
 		lines = append(lines, e.keytabLine(f.Path, info, p))
 	}
-	if user := e.runsAs(); user != "" && user != owner(info) && info.Mode().Perm()&0o044 == 0 {
+	if user := e.runsAs(); closedTo(user, owner(info), info.Mode()) {
 		lines = append(lines, warning("chown "+user+" "+f.Path, "%s belongs to %s alone, the database to %s: idp, if it runs as %s, cannot read it", f.Path, owner(info), user, user)...)
 	}
 	if forOthers(info) {

@@ -81,7 +81,7 @@ func (e *exam) judgeDiscovery(ctx context.Context) []Result {
 	const path = "/.well-known/openid-configuration"
 	got, err := e.get(ctx, e.Issuer+path)
 	if err != nil {
-		return failed("", "%s%s does not answer: %v", e.Issuer, path, err)
+		return failed("a proxy that forwards some paths only? it must forward all", "%s%s does not answer: %v", e.Issuer, path, err)
 	}
 	var says struct {
 		Issuer string `json:"issuer"`

@@ -27,7 +27,7 @@ func (e *exam) spn(ctx context.Context) []Result {
 	}
 	status, err := e.keytabs()
 	if err != nil {
-		return failed("", "%v", err)
+		return failed("mend what the lines about config say", "%v", err)
 	}
 	have := hosts(status)
 	n, err := e.look(ctx, host)
@@ -79,7 +79,7 @@ func forward(host, canonical string, have []string) []Result {
 // with rdns ask for that one.
 func (e *exam) reverse(ctx context.Context, host string, n names, have []string) []Result {
 	if err := e.lookBack(ctx, &n); err != nil {
-		return warning("", "the DNS does not say which names %s has: %v", list(n.addrs), err)
+		return warning("resolvectl query "+list(n.addrs)+"; the servers are in /etc/resolv.conf", "the DNS does not say which names %s has: %v", list(n.addrs), err)
 	}
 	var lines []Result
 	for _, a := range n.addrs {

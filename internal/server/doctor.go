@@ -21,6 +21,9 @@ func Doctor(c *config.Config, problems config.Problems, version string) doctor.C
 			return ReadRing(ctx, st, c.SecretKeyFile)
 		},
 	}
+	for _, cl := range c.Clients {
+		d.Clients = append(d.Clients, cl.ClientID)
+	}
 	if c.HasKerberos {
 		d.Kerberos = &c.Kerberos
 	}
