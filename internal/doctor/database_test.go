@@ -77,6 +77,12 @@ func TestDatabase(t *testing.T) {
 			in.Clients = []string{"site", "wiki"}
 			wants(t, in.say("clients"), "failed wiki: in the file and in the database")
 			wants(t, in.say("database"), "ok , schema ")
+			in.Store = st // the server looks at itself
+			wants(t, in.say("database"), "ok , schema ")
+			if err := st.Ping(t.Context()); err != nil {
+				t.Errorf("looking has closed the server's database: %v", err)
+			}
+			in.Store = nil
 		})
 	})
 }

@@ -44,6 +44,10 @@ type Config struct {
 	Clients        []string         // the ids of the relying parties that the file owns
 	Kerberos       *kerberos.Config // nil: no kerberos section
 
+	// Store is the open database of a server that looks at itself; nil: it is
+	// opened by Database's name, to be read only.
+	Store *store.Store
+
 	// ReadRing reads the key file and compares it with the database, without
 	// changing either; fs.ErrNotExist where the first start will make it.
 	ReadRing func(context.Context, *store.Store) (*secret.Ring, error)

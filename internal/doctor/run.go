@@ -97,7 +97,7 @@ func (e *exam) close(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if st, _, _ := e.db(); st != nil {
+		if st, _, _ := e.db(); st != nil && st != e.Store {
 			_ = st.Close() // it was only read
 		}
 	}()

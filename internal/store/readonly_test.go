@@ -20,7 +20,7 @@ func TestReadOnly(t *testing.T) {
 		if err := running.PutSetting(t.Context(), "name", []byte("value")); err != nil {
 			t.Fatal(err)
 		}
-		look := lookAt(t, url)
+		look := lookAt(t, url, nil)
 		if v, err := look.Setting(t.Context(), "name"); err != nil || string(v) != "value" {
 			t.Errorf("%q, %v", v, err)
 		}
@@ -50,9 +50,9 @@ func TestReadOnly(t *testing.T) {
 	})
 }
 
-func lookAt(t *testing.T, url string) *store.Store {
+func lookAt(t *testing.T, url string, now func() time.Time) *store.Store {
 	t.Helper()
-	s, err := store.OpenReadOnly(store.Config{URL: url})
+	s, err := store.OpenReadOnly(store.Config{URL: url, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,10 +74,10 @@ func TestReadOnlyMakesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, url := range []string{url, storetest.Postgres(t)} {
-		if s, err := lookAt(t, url).Schema(t.Context()); err != nil || s.Version != 0 || s.Known == 0 {
+		if s, err := lookAt(t, url, nil).Schema(t.Context()); err != nil || s.Version != 0 || s.Known == 0 {
 			t.Errorf("an empty database: %+v, %v", s, err)
 		}
-		if s, err := lookAt(t, url).Schema(t.Context()); err != nil || s.Version != 0 {
+		if s, err := lookAt(t, url, nil).Schema(t.Context()); err != nil || s.Version != 0 {
 			t.Errorf("looking has made tables: %+v, %v", s, err)
 		}
 	}
@@ -92,18 +92,13 @@ func TestReadOnlyMakesNothing(t *testing.T) {
 // TestEngineClock: the distance of the clocks is the database's less ours.
 func TestEngineClock(t *testing.T) {
 	slow := func() time.Time { return time.Now().Add(-time.Hour) }
-	s, err := store.OpenReadOnly(store.Config{URL: storetest.Postgres(t), Now: slow})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	e, err := s.Engine(t.Context())
+	e, err := lookAt(t, storetest.Postgres(t), slow).Engine(t.Context())
 	if err != nil || e.Name != "PostgreSQL" || e.Version == "" || (e.Ahead-time.Hour).Abs() > time.Minute {
 		t.Errorf("%+v, %v", e, err)
 	}
 	url := storetest.SQLite(t)
 	storetest.Open(t, store.Config{URL: url})
-	e, err = lookAt(t, url).Engine(t.Context())
+	e, err = lookAt(t, url, nil).Engine(t.Context())
 	if err != nil || e.Name != "SQLite" || !strings.HasPrefix(e.Version, "3.") || e.Ahead != 0 {
 		t.Errorf("%+v, %v", e, err)
 	}
