@@ -145,7 +145,7 @@ func free(path string) int64 {
 	if err := syscall.Statfs(path, &fsys); err != nil {
 		return -1
 	}
-	return int64(fsys.Bavail) * fsys.Bsize //nolint:gosec,unconvert // 2^63 bytes are more than any disk; types differ by platform
+	return int64(fsys.Bavail) * int64(fsys.Bsize) //nolint:gosec // no disk has 2^63 bytes; the types differ by platform
 }
 
 func judgeRoom(dir string, bytes int64) []Result {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 )
 
 // proxies: whose word about the client's address is taken. Nobody's where there
@@ -57,21 +56,6 @@ func wide(p netip.Prefix) []Result {
 func (e *exam) onLoopback() bool {
 	host, _, err := net.SplitHostPort(e.Listen)
 	return err == nil && local(host)
-}
-
-// offerTo: who is inside, that is, who is asked for a ticket.
-func (e *exam) offerTo(context.Context) []Result {
-	if e.Kerberos == nil {
-		return nil
-	}
-	inside := e.Kerberos.OfferTo
-	if len(inside) == 0 {
-		return warning("kerberos: offer_to: [10.0.0.0/8], the addresses of your offices", "empty: nobody is asked for a ticket")
-	}
-	if i := slices.IndexFunc(inside, func(p netip.Prefix) bool { return p.Bits() == 0 }); i >= 0 {
-		return warning("name the addresses of your offices and VPN", "%s is everybody: browsers outside get a prompt they cannot answer, and may try passwords at your KDC", inside[i])
-	}
-	return ok("tickets are asked for from %s", prefixes(inside))
 }
 
 func prefixes(list []netip.Prefix) string {

@@ -65,8 +65,10 @@ func forward(host, canonical string, have []string) []Result {
 	case hasHost && hasCanonical:
 		return one(ok("%s is a CNAME of %s: browsers ask for HTTP/%s or HTTP/%s, both in the keytab", host, canonical, canonical, host))
 	case hasHost:
-		return one(failed("make "+host+" an A or AAAA record in place of a CNAME; or "+add,
-			"%s is a CNAME of %s: Chromium and Edge ask for HTTP/%s, which no keytab has", host, canonical, canonical))
+		// No failure: where the KDC has the name as an alias of the same account,
+		// its tickets open with the keys we have.
+		return one(warning("make "+host+" an A or AAAA record in place of a CNAME; or "+add,
+			"%s is a CNAME of %s: Chromium and Edge ask for HTTP/%s, which no keytab has; that works only where the KDC knows it as an alias of HTTP/%s", host, canonical, canonical, host))
 	case hasCanonical:
 		return one(warning("add HTTP/"+host+" to the same account and keytab", "%s is a CNAME of %s, and only HTTP/%s is in the keytab: clients that do not follow CNAMEs ask for HTTP/%s", host, canonical, canonical, host))
 	default:

@@ -33,7 +33,7 @@ func TestNamesThatBrowsersAskFor(t *testing.T) {
 		{"a CNAME, both keys", "https://sso.example.com:1", cname, r.Keytab,
 			[]string{"ok sso.example.com is a CNAME of web.example.com"}},
 		{"a CNAME, the key of the alias only", "https://sso.example.com:1", cname, sso,
-			[]string{"failed Chromium and Edge ask for HTTP/web.example.com, which no keytab has",
+			[]string{"warning Chromium and Edge ask for HTTP/web.example.com, which no keytab has",
 				"warning 127.0.0.7 is called web.example.com in the reverse zone"}},
 		{"a CNAME, the key of the machine only", "https://sso.example.com:1", cname, web,
 			[]string{"warning only HTTP/web.example.com is in the keytab: clients that do not follow CNAMEs ask for HTTP/sso.example.com"}},

@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"context"
+	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +31,21 @@ func (e *exam) realms(context.Context) []Result {
 		return lines
 	}
 	return ok("trusted: %s", strings.Join(trusted, ", "))
+}
+
+// offerTo: who is inside, that is, who is asked for a ticket.
+func (e *exam) offerTo(context.Context) []Result {
+	if e.Kerberos == nil {
+		return nil
+	}
+	inside := e.Kerberos.OfferTo
+	if len(inside) == 0 {
+		return warning("kerberos: offer_to: [10.0.0.0/8], the addresses of your offices", "empty: nobody is asked for a ticket")
+	}
+	if i := slices.IndexFunc(inside, func(p netip.Prefix) bool { return p.Bits() == 0 }); i >= 0 {
+		return warning("name the addresses of your offices and VPN", "%s is everybody: browsers outside get a prompt they cannot answer, and may try passwords at your KDC", inside[i])
+	}
+	return ok("tickets are asked for from %s", prefixes(inside))
 }
 
 // password: what becomes of passwords that the KDC is to check.
