@@ -109,6 +109,7 @@ func TestIssuerAndListen(t *testing.T) {
 		{"a proxy that is trusted", "https://sso.example.com", "127.0.0.1:8080", false, ranges("203.0.113.7/32"), "203.0.113.7", []string{"ok sso.example.com is 203.0.113.7: a trusted proxy"}},
 		{"a load balancer", "https://sso.example.com", "127.0.0.1:8080", false, ranges("203.0.113.8/32"), "203.0.113.7", []string{"ok not this machine, so a proxy or load balancer"}},
 		{"another machine", "https://sso.example.com", ":443", true, nil, "203.0.113.7", []string{"warning sso.example.com is 203.0.113.7, which is not this machine"}},
+		{"another address of this machine", "https://sso.localhost:8443", "127.0.0.2:8443", true, nil, "", []string{"failed sso.localhost is 127.0.0.1, and idp listens on 127.0.0.2:8443 only"}},
 		{"not in the DNS", "https://sso.example.com", ":443", true, nil, "", []string{"failed sso.example.com is not in the DNS"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,6 +17,10 @@ func TestNamesThatBrowsersAskFor(t *testing.T) {
 		}
 		return path
 	}
+	if err := r.Kadmin("addprinc -e arcfour-hmac:normal -randkey HTTP/old.example.com\n"); err != nil {
+		t.Fatal(err)
+	}
+	old := only("HTTP/old.example.com")
 	sso, web := only("HTTP/sso.example.com"), only("HTTP/web.example.com")
 	cname := zone{"sso.example.com CNAME": {"web.example.com"}, "web.example.com A": {"127.0.0.7"}, "7.0.0.127.in-addr.arpa PTR": {"web.example.com"}}
 	for _, c := range []struct {
@@ -30,6 +34,8 @@ func TestNamesThatBrowsersAskFor(t *testing.T) {
 			[]string{"ok browsers ask for HTTP/sso.example.com: in the keytab"}},
 		{"no key for it", "https://sso.example.com:1", zone{"sso.example.com A": {"127.0.0.7"}, "web.example.com A": {"127.0.0.7"}}, web,
 			[]string{"failed HTTP/sso.example.com, which no keytab has (there: HTTP/web.example.com)"}},
+		{"a key that is not accepted", "https://old.example.com:1", zone{"old.example.com A": {"127.0.0.7"}}, old,
+			[]string{"failed HTTP/old.example.com, which no keytab has (there: none)"}},
 		{"a CNAME, both keys", "https://sso.example.com:1", cname, r.Keytab,
 			[]string{"ok sso.example.com is a CNAME of web.example.com"}},
 		{"a CNAME, the key of the alias only", "https://sso.example.com:1", cname, sso,
