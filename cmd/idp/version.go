@@ -15,7 +15,7 @@ func version() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "idp %s %s %s/%s\n", fullVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintln(cmd.OutOrStdout(), versionText())
 		},
 	}
 }
@@ -30,4 +30,9 @@ func fullVersion() string {
 		}
 	}
 	return release
+}
+
+// versionText is the line that `idp version` prints.
+func versionText() string {
+	return fmt.Sprintf("idp %s %s %s/%s", fullVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -15,7 +15,7 @@ var layers = []layer{
 	{[]string{"idp/cmd/idp"}, "it is the top"},
 	{[]string{"idp/internal/server"}, "the assembly is known to nobody but the command"},
 	{[]string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account"}, "the HTTP packages meet in the login request row and a redirect"},
-	{[]string{"idp/internal/authn", "idp/internal/session"}, "who somebody is, and their browser's cookies, know neither pages nor the protocol nor each other"},
+	{[]string{"idp/internal/authn", "idp/internal/session", "idp/internal/doctor"}, "who somebody is, and their browser's cookies, and what is wrong with an installation, know neither pages nor the protocol nor each other"},
 	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/config"}, "the domain knows nothing of logging in; config only collects what the lower packages declare"},
 	{[]string{"idp/internal/store"}, "the database knows no rules but its own"},
 	{[]string{"idp/internal/kerberos", "idp/internal/web", "idp/internal/audit"}, "it is a leaf: what it needs it gets as a parameter"},
@@ -62,7 +62,7 @@ var only = []struct {
 	{"github.com/prometheus", []string{"idp/internal/metrics"}, "what is counted, and with which labels, is seen in one place"},
 	{"idp/internal/config", []string{"idp/internal/server", "idp/internal/idptest", "idp/cmd/idp", "idp/examples"}, "packages get their own Config, not the file"},
 	{"idp/internal/web", []string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account", "idp/internal/session", "idp/internal/server"}, "only these answer HTTP"},
-	{"idp/internal/kerberos", []string{"idp/internal/authn", "idp/internal/login", "idp/internal/config", "idp/internal/server", "idp/cmd/idp", "idp/internal/idptest", "idp/examples"}, "tickets are judged by those who log people in"},
+	{"idp/internal/kerberos", []string{"idp/internal/authn", "idp/internal/login", "idp/internal/config", "idp/internal/doctor", "idp/internal/server", "idp/cmd/idp", "idp/internal/idptest", "idp/examples"}, "tickets are judged by those who log people in; doctor looks at the keys"},
 	{"idp/internal/kerberos/krbtest", []string{"idp/internal/idptest", "idp/internal/kerberos", "idp/examples"}, "a throw-away realm is for tests and the demo"},
 	{"idp/internal/idptest", []string{}, "it is for tests"},
 }
