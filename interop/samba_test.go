@@ -144,6 +144,20 @@ func TestDomainTicketWithMutualAuthentication(t *testing.T) {
 	}
 }
 
+// Who logs on by UPN, as one may on Windows, gets a ticket in the account's name.
+func TestATicketGotByUPNIsTheAccounts(t *testing.T) {
+	d := domain(t)
+	must(t, d.AddUser(sambatest.User{Name: "olga", Password: password, UPN: "olga.knipper@ad.test"}))
+	s := domainServer(t, d, d.Keytab, nil)
+	ccache, err := d.Kinit("olga.knipper", password, "-C")
+	must(t, err)
+	var got answers
+	pythonOf(t, &d.Client, "requests_kerberos_login.py", ccache, &got, s.Issuer+"/login/negotiate")
+	if len(got) != 1 || got[0].Status != 303 || s.User("olga").ID == "" {
+		t.Errorf("got %+v, want olga logged in", got)
+	}
+}
+
 // After a wedding the logon name is another, the person is the same.
 func TestRenamedAccountStaysTheSameUser(t *testing.T) {
 	d := domain(t)
