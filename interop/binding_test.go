@@ -195,6 +195,18 @@ func TestChannelBindingRequired(t *testing.T) {
 	withTLS(t, elliptic.P256(), "  channel_binding: require\n").wants(t, map[string]bool{"right": true, "wrong": false, "none": false})
 }
 
+// Debian's requests-kerberos sends no channel binding, and neither does Chromium on
+// Linux: by default they are let in.
+func TestRequestsKerberosOverTLS(t *testing.T) {
+	b := withTLS(t, elliptic.P256(), "")
+	t.Setenv("REQUESTS_CA_BUNDLE", b.CA)
+	var got answers
+	python(t, "requests_kerberos_login.py", ticket(t), &got, b.Issuer+"/login/negotiate")
+	if len(got) != 1 || got[0].Status != http.StatusSeeOther || !got[0].Server {
+		t.Errorf("got %+v, want one verified 303: %s", got, b.said(t, `"reason":`))
+	}
+}
+
 func TestChannelBindingOff(t *testing.T) {
 	withTLS(t, elliptic.P256(), "  channel_binding: off\n").wants(t, map[string]bool{"right": true, "wrong": true, "none": true})
 }

@@ -42,15 +42,15 @@ func by(t *testing.T, s *idptest.Server, header string) person {
 	return redeem(t, s, auth, auth.Code(t, s, p))
 }
 
-// redeem exchanges a code as the wiki does, and asks userinfo.
+// redeem exchanges a code as a relying party does, and asks userinfo.
 func redeem(t *testing.T, s *idptest.Server, auth *idptest.Auth, code string) person {
 	t.Helper()
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {"http://wiki.localhost/callback"}, "code_verifier": {auth.Verifier}}
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": auth.Query["redirect_uri"], "code_verifier": {auth.Verifier}}
 	var tokens struct {
 		Access string `json:"access_token"`
 		ID     string `json:"id_token"`
 	}
-	call(t, s, "POST", "/token", form, func(r *http.Request) { r.SetBasicAuth("wiki", idptest.WikiSecret) }, &tokens)
+	call(t, s, "POST", "/token", form, func(r *http.Request) { r.SetBasicAuth(auth.Query.Get("client_id"), idptest.WikiSecret) }, &tokens)
 	var who person
 	call(t, s, "GET", "/userinfo", nil, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+tokens.Access) }, &who)
 	part := strings.Split(tokens.ID, ".")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -64,8 +65,12 @@ func domainServer(t *testing.T, d *sambatest.Domain, keytab string, groups map[s
 	for _, sid := range slices.Sorted(maps.Keys(groups)) {
 		fmt.Fprintf(&names, "%s: %s, ", sid, groups[sid])
 	}
-	return idptest.Start(t, idptest.Options{YAML: fmt.Sprintf(
-		"kerberos:\n  keytabs: [%s]\n  krb5_conf: %s\n  realms: [{name: %s, groups: {%s}}]\n", keytab, d.Krb5Conf, d.Name, strings.TrimSuffix(names.String(), ", "))})
+	return idptest.Start(t, idptest.Options{YAML: domainYAML(d, keytab, fmt.Sprintf("groups: {%s}", strings.TrimSuffix(names.String(), ", ")))})
+}
+
+// domainYAML is the kerberos section for the domain, with more about its realm.
+func domainYAML(d *sambatest.Domain, keytab, realm string) string {
+	return fmt.Sprintf("kerberos:\n  keytabs: [%s]\n  krb5_conf: %s\n  realms: [{name: %s, %s}]\n", keytab, d.Krb5Conf, d.Name, realm)
 }
 
 func must(t *testing.T, errs ...error) {
@@ -117,8 +122,8 @@ func TestDomainTicketTellsNamesAndGroups(t *testing.T) {
 	}
 }
 
-// requests-kerberos, which demands that the server prove itself, with a ticket
-// of the domain.
+// curl, and requests-kerberos, which demands that the server prove itself, with a
+// ticket of the domain.
 func TestDomainTicketWithMutualAuthentication(t *testing.T) {
 	d := domain(t)
 	must(t, d.AddUser(sambatest.User{Name: "mutual", Password: password}))
@@ -129,6 +134,27 @@ func TestDomainTicketWithMutualAuthentication(t *testing.T) {
 	pythonOf(t, &d.Client, "requests_kerberos_login.py", ccache, &got, s.Issuer+"/login/negotiate")
 	if len(got) != 1 || got[0].Status != 303 || !got[0].Server {
 		t.Errorf("got %+v, want one verified 303", got)
+	}
+	u := s.Issuer + "/login/negotiate"
+	curl := exec.CommandContext(t.Context(), "curl", "-sS", "--negotiate", "-u", ":", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}",
+		"--resolve", strings.TrimPrefix(s.Issuer, "http://")+":127.0.0.1", u)
+	curl.Env = append(d.Env(), "KRB5CCNAME="+ccache)
+	if out, err := curl.CombinedOutput(); err != nil || string(out) != "303 "+s.Issuer+"/account" {
+		t.Errorf("curl --negotiate: %q, %v, want a 303 to /account", out, err)
+	}
+}
+
+// Who logs on by UPN, as one may on Windows, gets a ticket in the account's name.
+func TestATicketGotByUPNIsTheAccounts(t *testing.T) {
+	d := domain(t)
+	must(t, d.AddUser(sambatest.User{Name: "olga", Password: password, UPN: "olga.knipper@ad.test"}))
+	s := domainServer(t, d, d.Keytab, nil)
+	ccache, err := d.Kinit("olga.knipper", password, "-C")
+	must(t, err)
+	var got answers
+	pythonOf(t, &d.Client, "requests_kerberos_login.py", ccache, &got, s.Issuer+"/login/negotiate")
+	if len(got) != 1 || got[0].Status != 303 || s.User("olga").ID == "" {
+		t.Errorf("got %+v, want olga logged in", got)
 	}
 }
 
@@ -183,8 +209,7 @@ func TestRC4TicketAndKeytabAreReportedByName(t *testing.T) {
 	if len(s.Log.Lines("ETYPE_NOT_ALLOWED", "rc4-hmac")) == 0 {
 		t.Errorf("no log line says ETYPE_NOT_ALLOWED and rc4-hmac:\n%s", s.Log)
 	}
-	allowed := idptest.Start(t, idptest.Options{YAML: fmt.Sprintf(
-		"kerberos:\n  keytabs: [%s]\n  krb5_conf: %s\n  allow_rc4: true\n  realms: [{name: %s}]\n", keytab, d.Krb5Conf, d.Name)})
+	allowed := idptest.Start(t, idptest.Options{YAML: domainYAML(d, keytab, "") + "  allow_rc4: true\n"})
 	if who := byTicket(t, allowed, ticket); who.Name != "erin" {
 		t.Errorf("with allow_rc4: %+v, want erin", who)
 	}
@@ -206,18 +231,19 @@ func TestDomainPasswordsHaveTheirReasons(t *testing.T) {
 	if who := by(t, s, idptest.Basic("fine", password)); who.Name != "fine" {
 		t.Errorf("the right password: %+v", who)
 	}
-	for _, c := range []struct{ name, password, reason string }{
-		{"fine", "Wrong-guess-1", "BAD_PASSWORD"},
-		{"nobody", password, "CLIENT_UNKNOWN"},
-		{"disabled", password, "ACCOUNT_DISABLED"},
-		{"expired", password, "PASSWORD_EXPIRED"},
-		{"ended", password, "ACCOUNT_EXPIRED"},
-		{"locked", password, "ACCOUNT_LOCKED"},
+	// Two passwords, since a wrong one that comes again is answered from memory.
+	for _, c := range []struct{ name, atPrompt, inForm, reason string }{
+		{"fine", "Wrong-guess-1", "Wrong-guess-2", "BAD_PASSWORD"},
+		{"nobody", password, "Wrong-guess-2", "CLIENT_UNKNOWN"},
+		{"disabled", password, password, "ACCOUNT_DISABLED"},
+		{"disabled", "Wrong-guess-1", "Wrong-guess-2", "BAD_PASSWORD"},
+		{"expired", password, password, "PASSWORD_EXPIRED"},
+		{"ended", password, password, "ACCOUNT_EXPIRED"},
+		{"locked", password, "Wrong-guess-1", "ACCOUNT_LOCKED"},
 	} {
-		t.Run(c.reason, func(t *testing.T) {
-			refused(t, s, idptest.Basic(c.name, c.password), c.reason)
-			// Another password: a wrong one that comes again is answered from memory.
-			refusedForm(t, s, c.name, c.password+"!", c.reason)
+		t.Run(c.name+" "+c.reason, func(t *testing.T) {
+			refused(t, s, idptest.Basic(c.name, c.atPrompt), c.reason)
+			refusedForm(t, s, c.name, c.inForm, c.reason)
 		})
 	}
 }

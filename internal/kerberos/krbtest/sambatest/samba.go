@@ -145,7 +145,7 @@ func (d *Domain) start() error {
 	}
 	defer log.Close()
 	// One process in the foreground, which ends with its standard input.
-	cmd := exec.Command("/usr/sbin/samba", "--interactive", "--model=single", "--debug-stdout", "--configfile="+d.conf()) //nolint:gosec // the test's own
+	cmd := exec.Command("/usr/sbin/samba", "--interactive", "--model=single", "--debug-stdout", "--configfile="+d.conf())
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if d.stdin, err = cmd.StdinPipe(); err != nil {
@@ -207,7 +207,7 @@ func (d *Domain) Tool(args ...string) error {
 }
 
 func (d *Domain) run(stdin, name string, args ...string) (string, error) {
-	cmd := exec.Command(name, args...) //nolint:gosec // the test's own
+	cmd := exec.Command(name, args...)
 	cmd.Env = append(d.Env(), "HOME="+d.Dir)
 	cmd.Stdin = strings.NewReader(stdin)
 	var stderr strings.Builder
