@@ -23,7 +23,7 @@ func (c *cli) user() *cobra.Command {
 		c.userChange("enable NAME", "Let a disabled user log in again", func(o opened, u *store.User) error {
 			return o.store.SetDisabled(o.ctx, u.ID, false, o.entry(u))
 		}),
-		c.userAdmin())
+		c.userAdmin(), c.userLink(), c.userUnlink())
 	return cmd
 }
 

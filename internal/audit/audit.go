@@ -19,13 +19,16 @@ const (
 	UserAdmin       = "user_admin"
 	UserChanged     = "user_changed"
 	PasswordChanged = "password_changed"
-	ClientAdded     = "client_added"
-	ClientRemoved   = "client_removed"
-	KeyAdded        = "key_added"
-	KeyRetired      = "key_retired"
-	GrantRevoked    = "grant_revoked"
-	CodeReused      = "code_reused"
-	RefreshReused   = "refresh_reused"
+	// What a source outside knows a user by: a Kerberos principal or SID.
+	IdentityLinked   = "identity_linked"
+	IdentityUnlinked = "identity_unlinked"
+	ClientAdded      = "client_added"
+	ClientRemoved    = "client_removed"
+	KeyAdded         = "key_added"
+	KeyRetired       = "key_retired"
+	GrantRevoked     = "grant_revoked"
+	CodeReused       = "code_reused"
+	RefreshReused    = "refresh_reused"
 )
 
 // Actors that are not users.

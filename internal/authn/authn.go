@@ -28,6 +28,7 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
@@ -70,9 +71,12 @@ type Authn struct {
 	running singleflight.Group // passwords being checked
 }
 
-// checker is what Authn wants of *kerberos.Acceptor for passwords.
+// checker is what Authn wants of *kerberos.Acceptor where names and passwords
+// are typed.
 type checker interface {
 	CheckPassword(context.Context, kerberos.Name, secret.String) (*kerberos.Login, error)
+	ChangePassword(ctx context.Context, n kerberos.Name, old, next secret.String) error
+	AccountOf(context.Context, kerberos.Name) (string, error)
 }
 
 // From says where a credential came from, for policy and for the audit entry.
@@ -122,16 +126,46 @@ func (a *Authn) Hash(ctx context.Context, password secret.String) (string, error
 	return a.hasher.Hash(ctx, password)
 }
 
-// Ticket checks the token of `Authorization: Negotiate`, decoded. The error is
-// an *Error when the ticket was refused.
+// Ticket checks the only token of `Authorization: Negotiate`, decoded. The error
+// is a *reason.Error when the ticket was refused.
 func (a *Authn) Ticket(ctx context.Context, token []byte, from From) (*Result, error) {
 	if a.Kerberos == nil {
-		return nil, a.fail(ctx, from, "", &Error{Reason: ReasonNoKeytab, Detail: "no keytab is configured"})
+		return nil, a.noKeytab(ctx, from)
 	}
 	login, err := a.Kerberos.Accept(ctx, token)
 	if err != nil {
 		return nil, a.fail(ctx, from, "", typed(err))
 	}
+	return a.ticketOf(ctx, login, from)
+}
+
+// Continuation is the answer to a client that has to send another token: Reply
+// goes to it, State comes back with that token.
+type Continuation struct{ Reply, State []byte }
+
+// TicketLeg checks one token of an exchange that may have several; state is what
+// the leg before left, empty for the first. Either a Result or a Continuation
+// comes of it, or an error as of Ticket.
+func (a *Authn) TicketLeg(ctx context.Context, token, state []byte, from From) (*Result, *Continuation, error) {
+	if a.Kerberos == nil {
+		return nil, nil, a.noKeytab(ctx, from)
+	}
+	leg, err := a.Kerberos.Step(ctx, token, state)
+	if err != nil {
+		return nil, nil, a.fail(ctx, from, "", typed(err))
+	}
+	if leg.Login == nil {
+		return nil, &Continuation{Reply: leg.Reply, State: leg.State}, nil
+	}
+	res, err := a.ticketOf(ctx, leg.Login, from)
+	return res, nil, err
+}
+
+func (a *Authn) noKeytab(ctx context.Context, from From) error {
+	return a.fail(ctx, from, "", reason.Refuse(reason.NoKeytab, "no keytab is configured"))
+}
+
+func (a *Authn) ticketOf(ctx context.Context, login *kerberos.Login, from From) (*Result, error) {
 	res, err := a.known(ctx, login, AMRTicket)
 	if err != nil {
 		return nil, a.fail(ctx, from, login.Principal.String(), typed(err))
@@ -172,14 +206,8 @@ func (a *Authn) profile(ctx context.Context, u *store.User, login *kerberos.Logi
 	if login.PAC.FullName != "" {
 		now.FullName = login.PAC.FullName
 	}
-	if names := a.groupNames(login.Principal.Realm); len(names) > 0 {
-		now.Groups = nil
-		for _, sid := range login.PAC.Groups {
-			if name, ok := names[sid]; ok && !slices.Contains(now.Groups, name) {
-				now.Groups = append(now.Groups, name)
-			}
-		}
-		slices.Sort(now.Groups)
+	if r := a.realm(login.Principal.Realm); r != nil && len(r.Groups) > 0 {
+		now.Groups = r.GroupNames(login.PAC.SID, login.PAC.Groups)
 	}
 	if now.FullName == u.FullName && slices.Equal(now.Groups, u.Groups) {
 		return u, nil
@@ -188,25 +216,26 @@ func (a *Authn) profile(ctx context.Context, u *store.User, login *kerberos.Logi
 	return &now, a.Store.SetProfile(ctx, u.ID, now.FullName, now.Email, now.Groups, entry)
 }
 
-// groupNames is a realm's map from SID to group.
-func (a *Authn) groupNames(realm string) map[string]string {
-	for _, r := range a.Section.Realms {
-		if r.Name == realm {
-			return r.Groups
+// realm is the configuration of a trusted realm, or nil.
+func (a *Authn) realm(name string) *kerberos.Realm {
+	for i := range a.Section.Realms {
+		if a.Section.Realms[i].Name == name {
+			return &a.Section.Realms[i]
 		}
 	}
 	return nil
 }
 
-// Refuse books the refusal of what is no credential at all; the error is an *Error.
-func (a *Authn) Refuse(ctx context.Context, from From, reason Reason, detail string) error {
-	return a.fail(ctx, from, "", &Error{Reason: reason, Detail: detail})
+// Refuse books the refusal of what is no credential at all, of whoever typed
+// name (may be empty); the error is a *reason.Error.
+func (a *Authn) Refuse(ctx context.Context, from From, name string, code reason.Code, detail string) error {
+	return a.fail(ctx, from, printable(name), reason.Refuse(code, detail))
 }
 
 // fail writes the audit entry of a refused credential. Trouble of our own (the
 // database, a caller that went away) is passed on and is no refusal.
 func (a *Authn) fail(ctx context.Context, from From, name string, err error) error {
-	var found *Error
+	var found *reason.Error
 	if !errors.As(err, &found) {
 		return err
 	}
@@ -217,7 +246,7 @@ func (a *Authn) fail(ctx context.Context, from From, name string, err error) err
 	}
 	entry := store.Entry{
 		Event: audit.LoginFailed, Reason: string(refused.Reason), Name: refused.Name, ClientID: from.ClientID,
-		Address: from.Address.String(), RequestID: from.RequestID, Detail: refused.Detail,
+		Address: from.Address.String(), RequestID: from.RequestID, Detail: refused.Explain(),
 	}
 	if auditErr := a.Store.Audit(context.WithoutCancel(ctx), entry); auditErr != nil {
 		return fmt.Errorf("audit of a failed login: %w", auditErr)

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -58,7 +58,7 @@ func (l *limiter) hash(name string, password secret.String) []byte {
 	return secret.MAC(l.keys[:1], []byte(name+"\x00"+password.Reveal()))[0]
 }
 
-// take reserves a guess at name's password. The error is an *Error when there is
+// take reserves a guess at name's password. The error is a *reason.Error when there is
 // none left, or when this password is known to be wrong.
 func (l *limiter) take(ctx context.Context, name string, password secret.String) (*guess, error) {
 	hash := l.hash(name, password)
@@ -70,9 +70,9 @@ func (l *limiter) take(ctx context.Context, name string, password secret.String)
 		case state == store.GuessTaken:
 			return &guess{l, name, token}, nil
 		case state == store.GuessKnownWrong:
-			return nil, &Error{Reason: kerberos.ReasonBadPassword, Detail: "the same wrong password again; not asked"}
+			return nil, reason.Refuse(reason.BadPassword, "the same wrong password again; not asked")
 		case state == store.GuessLocked || time.Now().After(deadline):
-			return nil, &Error{Reason: ReasonTooManyGuesses, Detail: fmt.Sprintf("%d wrong passwords for %s within %s", l.max, name, failureWindow)}
+			return nil, reason.Refuse(reason.TooManyGuesses, fmt.Sprintf("%d wrong passwords for %s within %s", l.max, name, failureWindow))
 		}
 		if err := wait(ctx, guessPoll); err != nil {
 			return nil, err
@@ -95,9 +95,9 @@ func (g *guess) settle(ctx context.Context, err error) error {
 }
 
 func wrong(err error) bool {
-	var refused *Error
+	var refused *reason.Error
 	if errors.As(typed(err), &refused) {
-		return slices.Contains([]Reason{kerberos.ReasonBadPassword, kerberos.ReasonClientUnknown, ReasonFromOutside}, refused.Reason)
+		return slices.Contains([]reason.Code{reason.BadPassword, reason.ClientUnknown, reason.FromOutside}, refused.Reason)
 	}
 	return false
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
@@ -16,18 +16,8 @@ import (
 // checkTimeout bounds one check of a password, the wait for a free guess included.
 const checkTimeout = 15 * time.Second
 
-// account is who can check a typed name's password.
-type account struct {
-	counted string        // the canonical name guesses are counted under
-	local   *store.User   // a local user, or nil
-	name    kerberos.Name // else the principal to ask the KDC for
-	unknown bool          // nobody can check it
-	why     string        // nobody can
-	outside bool          // the KDC is not asked for who comes from outside
-}
-
 // Password checks a name and a password from the form or the browser's prompt.
-// The error is an *Error when they were refused; it comes no earlier than
+// The error is a *reason.Error when they were refused; it comes no earlier than
 // half a second after the call.
 func (a *Authn) Password(ctx context.Context, name string, password secret.String, from From) (*Result, error) {
 	start := time.Now()
@@ -43,14 +33,9 @@ func (a *Authn) password(ctx context.Context, name string, password secret.Strin
 	if err := checkTyped(name, password); err != nil {
 		return nil, err
 	}
-	acc, err := a.resolve(ctx, name)
+	acc, err := a.accountOf(ctx, name, from)
 	if err != nil {
 		return nil, err
-	}
-	if acc.local == nil && !acc.unknown && !a.Section.PasswordFromOutside && !Inside(a.Section.OfferTo, from) {
-		// The KDC is not asked. To the visitor it is a wrong password, counted as
-		// one, but apart: outsiders use up no guess of those inside.
-		acc.outside, acc.counted, acc.why = true, "outside:"+acc.counted, whyOutside(from)
 	}
 	return a.once(ctx, acc, password)
 }
@@ -84,11 +69,11 @@ func (a *Authn) counted(ctx context.Context, acc account, password secret.String
 // check asks whoever can tell.
 func (a *Authn) check(ctx context.Context, acc account, password secret.String) (*Result, error) {
 	if acc.outside {
-		return nil, &Error{Reason: ReasonFromOutside, Detail: acc.why}
+		return nil, reason.Refuse(reason.FromOutside, acc.why)
 	}
 	if acc.unknown {
 		_, err := a.checkLocal(ctx, nil, password) // takes as long as for somebody we know
-		var refused *Error
+		var refused *reason.Error
 		if errors.As(err, &refused) {
 			refused.Detail = acc.why
 		}
@@ -114,9 +99,9 @@ func (a *Authn) checkLocal(ctx context.Context, u *store.User, password secret.S
 	case err != nil:
 		return nil, err
 	case u == nil:
-		return nil, &Error{Reason: kerberos.ReasonClientUnknown}
+		return nil, &reason.Error{Reason: reason.ClientUnknown}
 	case !ok:
-		return nil, &Error{Reason: kerberos.ReasonBadPassword}
+		return nil, &reason.Error{Reason: reason.BadPassword}
 	case u.Disabled:
 		return nil, user.ErrDisabled
 	}
@@ -138,70 +123,8 @@ func (a *Authn) rehash(ctx context.Context, u *store.User, password secret.Strin
 	}
 }
 
-// resolve decides who checks the password: a name with a trusted realm → its
-// KDC; a local user of exactly that name → its hash; a bare name → the default
-// realm. A name with any other realm is nobody's.
-func (a *Authn) resolve(ctx context.Context, name string) (account, error) {
-	if base, realm, ok := a.splitRealm(name); ok {
-		return a.atKDC(base, realm), nil
-	}
-	u, err := a.Store.UserByName(ctx, name)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return account{}, err
-	}
-	if u != nil && u.PasswordHash != "" {
-		return account{counted: "local:" + u.Name, local: u}, nil
-	}
-	if a.passwords == nil || len(a.Section.Realms) == 0 || strings.ContainsAny(name, `@\`) {
-		return account{counted: "local:" + strings.ToLower(name), unknown: true, why: a.whyUnknown(name)}, nil
-	}
-	return a.atKDC(name, a.Section.Realms[0].Name), nil
-}
-
-// whyOutside tells the log why a client counts as outside.
-func whyOutside(from From) string {
-	if from.Outside {
-		return "kerberos.password_from_outside is off, and the request was forwarded by a peer that is not in trusted_proxies, or by a trusted proxy that did not say for whom"
-	}
-	return "kerberos.password_from_outside is off, and " + from.Address.String() + " is not in kerberos.offer_to"
-}
-
-// whyUnknown tells the log why a name is asked of nobody.
-func (a *Authn) whyUnknown(name string) string {
-	switch {
-	case a.passwords == nil:
-		return "no local user of that name, and no kerberos section"
-	case strings.Contains(name, `\`):
-		return "no local user of that name; DOMAIN\\name is not understood, only name and name@REALM"
-	case strings.Contains(name, "@"):
-		return "no local user of that name, and its realm is not in kerberos.realms"
-	default:
-		return "no local user of that name"
-	}
-}
-
-// splitRealm splits alice@REALM where REALM is trusted, however it is spelled.
-func (a *Authn) splitRealm(name string) (base, realm string, ok bool) {
-	at := strings.LastIndexByte(name, '@')
-	if at <= 0 || a.passwords == nil {
-		return "", "", false
-	}
-	for _, r := range a.Section.Realms {
-		if strings.EqualFold(r.Name, name[at+1:]) {
-			return name[:at], r.Name, true
-		}
-	}
-	return "", "", false
-}
-
-// atKDC names a principal and how its guesses are counted: folded, so that no
-// spelling gets guesses of its own.
-func (a *Authn) atKDC(base, realm string) account {
-	return account{counted: "kdc:" + realm + ":" + strings.ToLower(base), name: kerberos.Name{Name: base, Realm: realm}}
-}
-
 func checkTyped(name string, password secret.String) error {
-	bad := func(detail string) error { return &Error{Reason: ReasonMalformedInput, Detail: detail} }
+	bad := func(detail string) error { return reason.Refuse(reason.MalformedInput, detail) }
 	switch {
 	case name == "" || password == "":
 		return bad("empty name or password")

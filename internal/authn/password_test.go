@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,9 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"idp/internal/kerberos"
+	"idp/internal/kerberos/pac"
+	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
@@ -23,8 +27,9 @@ import (
 // kdc is a KDC whose answers the test decides: faults that a real one will not
 // make on demand. What a real KDC does is tested through the front door.
 type kdc struct {
-	asked  atomic.Int64
-	answer func(kerberos.Name, secret.String) (*kerberos.Login, error)
+	asked   atomic.Int64
+	changed secret.String // the last new password
+	answer  func(kerberos.Name, secret.String) (*kerberos.Login, error)
 }
 
 func (k *kdc) CheckPassword(_ context.Context, n kerberos.Name, p secret.String) (*kerberos.Login, error) {
@@ -32,24 +37,42 @@ func (k *kdc) CheckPassword(_ context.Context, n kerberos.Name, p secret.String)
 	return k.answer(n, p)
 }
 
-func refuse(r kerberos.Reason) func(kerberos.Name, secret.String) (*kerberos.Login, error) {
-	return func(kerberos.Name, secret.String) (*kerberos.Login, error) { return nil, &kerberos.Error{Reason: r} }
+func (k *kdc) ChangePassword(_ context.Context, n kerberos.Name, old, next secret.String) error {
+	_, err := k.answer(n, old)
+	if err == nil {
+		k.changed = next
+	}
+	return err
+}
+
+// AccountOf knows that alice's userPrincipalName has another name before the @.
+func (k *kdc) AccountOf(_ context.Context, n kerberos.Name) (string, error) {
+	switch strings.ToLower(n.Name) {
+	case "alice.liddell@example.com":
+		return "Alice", nil
+	default:
+		return "", reason.Refuse(reason.ClientUnknown, "")
+	}
+}
+
+func refuse(r reason.Code) func(kerberos.Name, secret.String) (*kerberos.Login, error) {
+	return func(kerberos.Name, secret.String) (*kerberos.Login, error) { return nil, &reason.Error{Reason: r} }
 }
 
 // only accepts one password, with any spelling of the name.
 func only(password secret.String) func(kerberos.Name, secret.String) (*kerberos.Login, error) {
 	return func(n kerberos.Name, p secret.String) (*kerberos.Login, error) {
 		if p != password {
-			return nil, &kerberos.Error{Reason: kerberos.ReasonBadPassword}
+			return nil, &reason.Error{Reason: reason.BadPassword}
 		}
-		return &kerberos.Login{Principal: kerberos.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour)}, nil
+		return &kerberos.Login{Principal: wire.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour)}, nil
 	}
 }
 
 func newAuthn(t *testing.T, st *store.Store, k *kdc) *Authn {
 	t.Helper()
 	section := kerberos.DefaultConfig()
-	section.Realms = []kerberos.Realm{{Name: "EXAMPLE.TEST"}, {Name: "OTHER.TEST"}}
+	section.Realms = []kerberos.Realm{{Name: "EXAMPLE.TEST", NetBIOS: "EXAMPLE", UPNSuffixes: []string{"example.com"}}, {Name: "OTHER.TEST"}}
 	a, err := New(Config{Store: st, Ring: secret.NewRing(), Section: section, passwords: k})
 	if err != nil {
 		t.Fatal(err)
@@ -59,25 +82,28 @@ func newAuthn(t *testing.T, st *store.Store, k *kdc) *Authn {
 
 var here = From{Address: netip.MustParseAddr("127.0.0.1")}
 
-func reasonOf(err error) Reason {
-	var e *Error
+func reasonOf(err error) reason.Code {
+	var e *reason.Error
 	if errors.As(err, &e) {
 		return e.Reason
 	}
-	return Reason(fmt.Sprint(err))
+	if err == nil {
+		return ""
+	}
+	return reason.Code(fmt.Sprint(err))
 }
 
 func TestWrongGuessesAreCountedPerCanonicalName(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, st *store.Store) {
 		k := &kdc{answer: only("right")}
 		a := newAuthn(t, st, k)
-		for i, name := range []string{"alice", "Alice", "aLICE@example.TEST"} {
-			if _, err := a.Password(t.Context(), name, secret.String(fmt.Sprint("wrong", i)), here); reasonOf(err) != kerberos.ReasonBadPassword {
+		for i, name := range []string{"alice", `example\Alice`, "Alice.Liddell@EXAMPLE.com"} {
+			if _, err := a.Password(t.Context(), name, secret.String(fmt.Sprint("wrong", i)), here); reasonOf(err) != reason.BadPassword {
 				t.Fatalf("guess %d: %v", i, err)
 			}
 		}
-		if _, err := a.Password(t.Context(), "ALICE", "right", here); reasonOf(err) != ReasonTooManyGuesses {
-			t.Errorf("fourth guess: %v, want %s", err, ReasonTooManyGuesses)
+		if _, err := a.Password(t.Context(), "aLICE@example.TEST", "right", here); reasonOf(err) != reason.TooManyGuesses {
+			t.Errorf("fourth guess: %v, want %s", err, reason.TooManyGuesses)
 		}
 		if n := k.asked.Load(); n != 3 {
 			t.Errorf("the KDC was asked %d times, want 3", n)
@@ -99,9 +125,9 @@ func TestSuccessClearsTheCountAndFaultsDoNotCount(t *testing.T) {
 			t.Fatalf("round %d: %v", round, err)
 		}
 	}
-	k.answer = refuse(kerberos.ReasonUnreachable)
+	k.answer = refuse(reason.Unreachable)
 	for i := range 4 {
-		if _, err := a.Password(t.Context(), "alice", secret.String(fmt.Sprint("any", i)), here); reasonOf(err) != kerberos.ReasonUnreachable {
+		if _, err := a.Password(t.Context(), "alice", secret.String(fmt.Sprint("any", i)), here); reasonOf(err) != reason.Unreachable {
 			t.Fatalf("KDC down, try %d: %v", i, err)
 		}
 	}
@@ -111,7 +137,7 @@ func TestTheSameWrongPasswordIsNotAskedAgain(t *testing.T) {
 	k := &kdc{answer: only("right")}
 	a := newAuthn(t, storetest.Open(t, store.Config{URL: storetest.SQLite(t)}), k)
 	for range 4 {
-		if _, err := a.Password(t.Context(), "alice", "old", here); reasonOf(err) != kerberos.ReasonBadPassword {
+		if _, err := a.Password(t.Context(), "alice", "old", here); reasonOf(err) != reason.BadPassword {
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +148,7 @@ func TestTheSameWrongPasswordIsNotAskedAgain(t *testing.T) {
 
 func TestGuessesAtOnceGetNoMoreTries(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, st *store.Store) {
-		k := &kdc{answer: refuse(kerberos.ReasonBadPassword)}
+		k := &kdc{answer: refuse(reason.BadPassword)}
 		a := newAuthn(t, st, k)
 		var wg sync.WaitGroup
 		for i := range 20 {
@@ -137,7 +163,7 @@ func TestGuessesAtOnceGetNoMoreTries(t *testing.T) {
 
 func TestUnknownAndWrongAreAlikeAndTakeTheFloor(t *testing.T) {
 	st := storetest.Open(t, store.Config{URL: storetest.SQLite(t)})
-	k := &kdc{answer: refuse(kerberos.ReasonClientUnknown)}
+	k := &kdc{answer: refuse(reason.ClientUnknown)}
 	a := newAuthn(t, st, k)
 	hash, err := a.Hash(t.Context(), "correct horse")
 	if err != nil {
@@ -169,8 +195,8 @@ func TestBareNameIsALocalUserFirst(t *testing.T) {
 	if res, err := a.Password(t.Context(), "bob", "from idp itself", here); err != nil || res.Principal != "" {
 		t.Errorf("local bob: %+v, %v", res, err)
 	}
-	if _, err := a.Password(t.Context(), "bob@EXAMPLE.TEST", "from the KDC", here); reasonOf(err) != ReasonNameTaken {
-		t.Errorf("the realm's bob, whose name is the local bob's: %v, want %s", err, ReasonNameTaken)
+	if _, err := a.Password(t.Context(), "bob@EXAMPLE.TEST", "from the KDC", here); reasonOf(err) != reason.NameTaken {
+		t.Errorf("the realm's bob, whose name is the local bob's: %v, want %s", err, reason.NameTaken)
 	}
 	if res, err := a.Password(t.Context(), "bob@OTHER.TEST", "from the KDC", here); err != nil || res.User.Name != "bob@OTHER.TEST" {
 		t.Errorf("another realm's bob: %+v, %v", res, err)
@@ -229,8 +255,8 @@ func TestGroupsComeFromThePACByConfiguration(t *testing.T) {
 	login := func(groups ...string) *store.User {
 		t.Helper()
 		k.answer = func(n kerberos.Name, _ secret.String) (*kerberos.Login, error) {
-			return &kerberos.Login{Principal: kerberos.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour),
-				PAC: &kerberos.PAC{SID: "S-1-5-21-1-2-3-2000", FullName: "Alice L.", Groups: groups}}, nil
+			return &kerberos.Login{Principal: wire.Principal{Components: []string{n.Name}, Realm: n.Realm}, EndTime: time.Now().Add(time.Hour),
+				PAC: &pac.PAC{SID: "S-1-5-21-1-2-3-2000", FullName: "Alice L.", Groups: groups}}, nil
 		}
 		res, err := a.Password(t.Context(), "alice", "right", here)
 		if err != nil {

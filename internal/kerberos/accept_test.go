@@ -9,13 +9,13 @@ import (
 	"idp/internal/kerberos/krbtest"
 )
 
-// memory is a Seen for tests.
-type memory struct {
+// replays is a Seen for tests.
+type replays struct {
 	mu   sync.Mutex
 	seen map[string]time.Time
 }
 
-func (m *memory) Seen(_ context.Context, hash []byte, until time.Time) (bool, error) {
+func (m *replays) Seen(_ context.Context, hash []byte, until time.Time) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.seen == nil {
@@ -33,7 +33,7 @@ func newAcceptor(t testing.TB, r *krbtest.Realm, change func(*Options)) *Accepto
 	t.Helper()
 	c := DefaultConfig()
 	c.Keytabs, c.Krb5Conf, c.Realms = []string{r.Keytab}, r.Krb5Conf, []Realm{{Name: r.Name}}
-	o := Options{Config: c, Seen: (&memory{}).Seen, Log: quiet()}
+	o := Options{Config: c, Seen: (&replays{}).Seen, Log: quiet()}
 	if change != nil {
 		change(&o)
 	}

@@ -9,6 +9,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"idp/internal/kerberos/kdc"
+	"idp/internal/kerberos/pac"
+	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
 )
 
 // maxSkew is how far the client's clock may be from ours, RFC 4120 §1.6.
@@ -36,7 +41,7 @@ type Options struct {
 type Acceptor struct {
 	opts     Options
 	bindings [][]byte // of ChannelBindingCertificates
-	kdcs     kdcMemory
+	kdcs     *kdc.Client
 
 	mu    sync.Mutex // guards files
 	files []*keytabFile
@@ -64,6 +69,7 @@ func New(o Options) (*Acceptor, error) {
 		o.Log = slog.Default()
 	}
 	a := &Acceptor{opts: o, bindings: bindings}
+	a.kdcs = kdc.New(kdc.Config{Krb5Conf: o.Krb5Conf, EtypeAllowed: a.etypeAllowed, Now: o.Now})
 	a.ring.Store(&keyring{})
 	for _, path := range o.Keytabs {
 		a.files = append(a.files, &keytabFile{path: path})
@@ -72,129 +78,122 @@ func New(o Options) (*Acceptor, error) {
 	return a, nil
 }
 
-// Accept checks an initiator token, the raw bytes of "Authorization: Negotiate".
-// A refusal is an *Error; any other error is a failure of Seen.
-func (a *Acceptor) Accept(ctx context.Context, token []byte) (login *Login, err error) {
-	// The parsers are fuzzed and check every length; this is the boundary that
-	// keeps a mistake in them, or in the library's crypto, from ending the process.
-	defer func() {
-		if p := recover(); p != nil {
-			login, err = nil, reject(ReasonMalformed, fmt.Sprintf("panic: %v", p))
-		}
-	}()
-	if len(token) > MaxToken {
-		return nil, reject(ReasonTokenTooBig, fmt.Sprintf("%d bytes, %d are allowed", len(token), MaxToken))
-	}
-	o, err := parseOffer(token)
+// Accept checks an initiator's only token, the raw bytes of "Authorization:
+// Negotiate", for who has nowhere to keep what the next leg of a longer exchange
+// needs. A refusal is a *reason.Error, KERBEROS_NOT_FIRST for a client that needs
+// another leg; any other error is a failure of Seen.
+func (a *Acceptor) Accept(ctx context.Context, token []byte) (*Login, error) {
+	leg, err := a.Step(ctx, token, nil)
 	if err != nil {
 		return nil, err
 	}
-	login, err = a.acceptAPReq(ctx, o)
-	var refused *Error
-	if errors.As(err, &refused) && o.spnego {
-		refused.Reply = negTokenResp(negReject, "", nil, nil)
+	if leg.Login == nil {
+		return nil, reason.Refuse(reason.NotFirst, "Kerberos is offered, but not first, and the next leg would be nobody's")
 	}
-	return login, err
+	return leg.Login, nil
 }
 
-// acceptAPReq is RFC 4120 §3.2.3, with the replay check last: a token refused
-// for another reason leaves no row behind.
-func (a *Acceptor) acceptAPReq(ctx context.Context, o *offer) (*Login, error) {
-	req, err := parseAPReq(o.apReq)
+// examined is an AP-REQ in which everything fits.
+type examined struct {
+	*opened
+	auth   *wire.Authenticator
+	claims *pac.PAC // nil where there is none
+	hash   []byte   // of the authenticator, to see a replay by
+}
+
+// examine is RFC 4120 §3.2.3 without the replay check.
+func (a *Acceptor) examine(apReq []byte) (*examined, error) {
+	req, err := wire.ParseAPReq(apReq)
+	if err != nil {
+		return nil, reason.Refuse(reason.Malformed, err.Error())
+	}
+	x, err := a.examineParsed(&req)
+	if err != nil {
+		return nil, a.withKRBError(err, req.Ticket.Service)
+	}
+	return x, nil
+}
+
+func (a *Acceptor) examineParsed(req *wire.APReq) (*examined, error) {
+	opened, err := a.openTicket(&req.Ticket)
 	if err != nil {
 		return nil, err
 	}
-	opened, err := a.openTicket(&req.ticket)
+	auth, err := a.openAuthenticator(req, &opened.part)
 	if err != nil {
 		return nil, err
 	}
-	auth, err := a.openAuthenticator(&req, &opened.part)
-	if err != nil {
-		return nil, err
-	}
-	pac, err := a.judge(opened)
+	claims, err := a.judge(opened)
 	if err != nil {
 		return nil, err
 	}
 	if err := a.checkBinding(auth); err != nil {
 		return nil, err
 	}
-	reply, err := makeReply(o, opened.part.key, auth)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.checkReplay(ctx, req.authenticator.cipher); err != nil {
-		return nil, err
-	}
-	login := opened.login(pac)
-	login.Reply = reply
-	login.Mechanism = MechanismKerberos
-	if o.spnego {
-		login.Mechanism = MechanismSPNEGO
-	}
-	return login, nil
+	hash := sha256.Sum256(req.Authenticator.Cipher)
+	return &examined{opened: opened, auth: auth, claims: claims, hash: hash[:]}, nil
 }
 
 // opened is a ticket that one of our keys opened.
 type opened struct {
 	key  *serviceKey
-	part ticketPart
+	part wire.TicketPart
 }
 
-func (o *opened) login(pac *PAC) *Login {
-	return &Login{Principal: o.part.client, AuthTime: o.part.authTime, EndTime: o.part.endTime, PAC: pac}
+func (o *opened) login(p *pac.PAC) *Login {
+	return &Login{Principal: o.part.Client, AuthTime: o.part.AuthTime, EndTime: o.part.EndTime, PAC: p}
 }
 
 // openTicket applies the policies that need no decryption, then decrypts.
-func (a *Acceptor) openTicket(t *ticket) (*opened, error) {
-	if !a.etypeAllowed(t.part.etype) {
-		return nil, reject(ReasonEtype, fmt.Sprintf("ticket for %s is sealed with %s", short(t.sname.String()), etypeName(t.part.etype)))
+func (a *Acceptor) openTicket(t *wire.Ticket) (*opened, error) {
+	if !a.etypeAllowed(t.Part.Etype) {
+		return nil, reason.Refuse(reason.Etype, fmt.Sprintf("ticket for %s is sealed with %s", reason.Short(t.Service.String()), wire.EtypeName(t.Part.Etype)))
 	}
-	if !isHTTP(t.sname) {
-		return nil, reject(ReasonWrongSPN, fmt.Sprintf("ticket for %s, which is no HTTP service", short(t.sname.String())))
+	if !isHTTP(t.Service) {
+		return nil, reason.Refuse(reason.WrongSPN, fmt.Sprintf("ticket for %s, which is no HTTP service", reason.Short(t.Service.String())))
 	}
 	ring := a.ring.Load()
 	if len(ring.keys) == 0 {
-		return nil, reject(ReasonNoKeytab, "no usable keytab")
+		return nil, reason.Refuse(reason.NoKeytab, "no usable keytab")
 	}
 	key, plain, err := ring.open(t)
 	if err != nil {
 		return nil, err
 	}
-	part, err := parseTicketPart(plain)
+	part, err := wire.ParseTicketPart(plain)
 	if err != nil {
-		return nil, &Error{Reason: ReasonMalformed, Detail: "the ticket's sealed part", Err: err}
+		return nil, &reason.Error{Reason: reason.Malformed, Detail: "the ticket's sealed part", Err: err}
 	}
 	return &opened{key, part}, nil
 }
 
 // openAuthenticator decrypts the authenticator with the ticket's session key and
 // checks that it is about the ticket's client, and of now.
-func (a *Acceptor) openAuthenticator(r *apReq, t *ticketPart) (*authenticator, error) {
-	if !a.etypeAllowed(t.key.etype) || r.authenticator.etype != t.key.etype {
-		return nil, reject(ReasonEtype, fmt.Sprintf("session key of %s, authenticator of %s",
-			etypeName(t.key.etype), etypeName(r.authenticator.etype)))
+func (a *Acceptor) openAuthenticator(r *wire.APReq, t *wire.TicketPart) (*wire.Authenticator, error) {
+	if !a.etypeAllowed(t.Key.Etype) || r.Authenticator.Etype != t.Key.Etype {
+		return nil, reason.Refuse(reason.Etype, fmt.Sprintf("session key of %s, authenticator of %s",
+			wire.EtypeName(t.Key.Etype), wire.EtypeName(r.Authenticator.Etype)))
 	}
-	k, err := newSealKey(t.key, usageAuthenticator)
+	k, err := wire.NewSealKey(t.Key, wire.UsageAuthenticator)
 	if err != nil {
-		return nil, &Error{Reason: ReasonMalformed, Detail: "session key", Err: err}
+		return nil, &reason.Error{Reason: reason.Malformed, Detail: "session key", Err: err}
 	}
-	plain, err := k.open(r.authenticator.cipher)
+	plain, err := k.Open(r.Authenticator.Cipher)
 	if err != nil {
-		return nil, &Error{Reason: ReasonAuthenticator, Detail: "ticket of " + t.who(), Err: err}
+		return nil, &reason.Error{Reason: reason.Authenticator, Detail: "ticket of " + who(t), Err: err}
 	}
-	auth, err := parseAuthenticator(plain)
+	auth, err := wire.ParseAuthenticator(plain)
 	if err != nil {
-		return nil, &Error{Reason: ReasonMalformed, Detail: "authenticator", Err: err}
+		return nil, &reason.Error{Reason: reason.Malformed, Detail: "authenticator", Err: err}
 	}
 	// The client writes its own name here: whatever differs from what the KDC
 	// sealed is an attempt to be somebody else.
-	if !auth.client.same(t.client) {
-		return nil, reject(ReasonNameMismatch, fmt.Sprintf("the ticket is %s's, the authenticator says %s",
-			t.who(), short(auth.client.String())))
+	if !auth.Client.Equal(t.Client) {
+		return nil, reason.Refuse(reason.NameMismatch, fmt.Sprintf("the ticket is %s's, the authenticator says %s",
+			who(t), reason.Short(auth.Client.String())))
 	}
-	if skew := a.opts.Now().Sub(auth.time()); skew.Abs() > maxSkew {
-		return nil, reject(ReasonClockSkew, fmt.Sprintf("the clock of %s's machine is %s off ours", t.who(), -skew.Round(time.Second)))
+	if skew := a.opts.Now().Sub(auth.Time()); skew.Abs() > maxSkew {
+		return nil, reason.Refuse(reason.ClockSkew, fmt.Sprintf("the clock of %s's machine is %s off ours", who(t), -skew.Round(time.Second)))
 	}
 	return &auth, nil
 }
@@ -202,14 +201,13 @@ func (a *Acceptor) openAuthenticator(r *apReq, t *ticketPart) (*authenticator, e
 // checkReplay lets every authenticator in once. Its ciphertext is the one thing
 // in a token that a thief cannot change; it is kept for as long as the slowest
 // or fastest clock could make it look fresh.
-func (a *Acceptor) checkReplay(ctx context.Context, authenticator []byte) error {
-	hash := sha256.Sum256(authenticator)
-	first, err := a.opts.Seen(ctx, hash[:], a.opts.Now().Add(2*maxSkew))
+func (a *Acceptor) checkReplay(ctx context.Context, x *examined) error {
+	first, err := a.opts.Seen(ctx, x.hash, a.opts.Now().Add(2*maxSkew))
 	if err != nil {
 		return fmt.Errorf("remember a ticket's use: %w", err)
 	}
 	if !first {
-		return reject(ReasonReplay, "this token was used before")
+		return a.withKRBError(reason.Refuse(reason.Replay, "this token was used before"), x.key.spn)
 	}
 	return nil
 }

@@ -11,6 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
 )
 
 // EndPointHash is the tls-server-end-point channel binding of a certificate,
@@ -79,10 +82,10 @@ const gssChecksum = 0x8003
 // checkBinding compares the channel binding in the authenticator's checksum with
 // our certificates: a token lured out of a browser by another site is bound to
 // that site's certificate.
-func (a *Acceptor) checkBinding(auth *authenticator) error {
-	s := auth.sum
-	if auth.sumType != gssChecksum || len(s) < 24 || binary.LittleEndian.Uint32(s) != md5.Size {
-		return reject(ReasonMalformed, "no GSS-API checksum in the authenticator (RFC 4121 §4.1.1)")
+func (a *Acceptor) checkBinding(auth *wire.Authenticator) error {
+	s := auth.Sum
+	if auth.SumType != gssChecksum || len(s) < 24 || binary.LittleEndian.Uint32(s) != md5.Size {
+		return reason.Refuse(reason.Malformed, "no GSS-API checksum in the authenticator (RFC 4121 §4.1.1)")
 	}
 	if a.opts.ChannelBinding == bindingOff {
 		return nil
@@ -90,7 +93,7 @@ func (a *Acceptor) checkBinding(auth *authenticator) error {
 	got := [md5.Size]byte(s[4:20])
 	if got == ([md5.Size]byte{}) {
 		if a.opts.ChannelBinding == bindingRequire {
-			return reject(ReasonChannelBinding, "the client sent none, and channel_binding is require")
+			return reason.Refuse(reason.ChannelBinding, "the client sent none, and channel_binding is require")
 		}
 		return nil
 	}
@@ -106,10 +109,10 @@ func (a *Acceptor) checkBinding(auth *authenticator) error {
 			return nil
 		}
 	}
-	return reject(ReasonChannelBinding, "the token was made for another TLS certificate; behind a proxy set channel_binding_certificates")
+	return reason.Refuse(reason.ChannelBinding, "the token was made for another TLS certificate; behind a proxy set channel_binding_certificates")
 }
 
-// maxFile bounds keytabs, certificates and krb5.conf, in bytes.
+// maxFile bounds keytabs and certificates, in bytes.
 const maxFile = 1 << 20
 
 // readBounded reads a file of at most maxFile bytes.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"idp/internal/kerberos/wire"
 )
 
 // Config is the `kerberos:` section of the configuration file. OfferTo,
@@ -26,17 +28,20 @@ type Config struct {
 
 // Realm is one trusted realm.
 type Realm struct {
-	Name      string            `yaml:"name"`
-	Groups    map[string]string `yaml:"groups"`    // PAC group SID → group
-	Case      string            `yaml:"case"`      // insensitive | exact; empty: insensitive where there is a full PAC
-	Transited string            `yaml:"transited"` // checked (default) | trusted: Active Directory never sets the flag
+	Name        string            `yaml:"name"`
+	Groups      map[string]string `yaml:"groups"`       // PAC group SID, or the name of a well-known group → group
+	Case        string            `yaml:"case"`         // insensitive | exact; empty: insensitive where there is a full PAC
+	Transited   string            `yaml:"transited"`    // checked (default) | trusted: Active Directory never sets the flag
+	NetBIOS     string            `yaml:"netbios"`      // AD's short name of the domain: AD\alice
+	UPNSuffixes []string          `yaml:"upn_suffixes"` // alice@example.com, where that is no realm
 }
 
-// Values of Config.ChannelBinding and Realm.Transited.
+// Values of Config.ChannelBinding, Realm.Transited and Realm.Case.
 const (
 	bindingOff     = "off"
 	bindingRequire = "require"
 	transitedTrust = "trusted"
+	caseExact      = "exact"
 )
 
 // DefaultConfig is the section when the file does not have it. No realm is
@@ -105,18 +110,46 @@ func (c *Config) realmProblems(add func(path, problem, hint string), oneOf func(
 	seen := map[string]bool{}
 	for i, r := range c.Realms {
 		path := fmt.Sprintf("realms[%d]", i)
-		if checkName(r.Name) != nil {
+		if wire.CheckName(r.Name) != nil {
 			add(path+".name", fmt.Sprintf("%q is no realm name", r.Name), "usually the domain in capitals: EXAMPLE.COM")
 		} else if seen[r.Name] {
 			add(path+".name", fmt.Sprintf("%q is listed twice", r.Name), "remove one")
 		}
 		seen[r.Name] = true
-		oneOf(path+".case", r.Case, "insensitive", "exact")
+		oneOf(path+".case", r.Case, "insensitive", caseExact)
 		oneOf(path+".transited", r.Transited, "checked", transitedTrust)
 		for sid := range r.Groups {
-			if !strings.HasPrefix(sid, "S-1-") {
-				add(path+".groups", fmt.Sprintf("%q is no SID", sid), "S-1-5-21-…: `Get-ADGroup finance` shows it")
+			if !strings.HasPrefix(sid, "S-1-") && !isWellKnown(sid) {
+				add(path+".groups", fmt.Sprintf("%q is no SID", sid), "S-1-5-21-…: `Get-ADGroup finance` shows it; or a well-known group such as Domain Users")
 			}
+		}
+	}
+	c.aliasProblems(add)
+}
+
+// aliasProblems are those of what people type instead of a realm: each may mean
+// one realm only.
+func (c *Config) aliasProblems(add func(path, problem, hint string)) {
+	seen := map[string]bool{}
+	for _, r := range c.Realms {
+		seen[strings.ToLower(r.Name)] = true
+	}
+	alias := func(path, text string) {
+		switch folded := strings.ToLower(text); {
+		case strings.ContainsAny(text, `@\/ `) || wire.CheckName(text) != nil:
+			add(path, fmt.Sprintf("%q cannot stand before or after a name", text), `write AD for AD\alice, example.com for alice@example.com`)
+		case seen[folded]:
+			add(path, fmt.Sprintf("%q means another realm already", text), "remove one")
+		default:
+			seen[folded] = true
+		}
+	}
+	for i, r := range c.Realms {
+		if r.NetBIOS != "" {
+			alias(fmt.Sprintf("realms[%d].netbios", i), r.NetBIOS)
+		}
+		for k, suffix := range r.UPNSuffixes {
+			alias(fmt.Sprintf("realms[%d].upn_suffixes[%d]", i, k), suffix)
 		}
 	}
 }

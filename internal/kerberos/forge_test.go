@@ -12,6 +12,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/keytab"
 
 	"idp/internal/kerberos/krbtest"
+	"idp/internal/kerberos/wire"
 )
 
 // The tests of attacks make tickets themselves, with the service's key: so that
@@ -50,14 +51,14 @@ func forgeAcceptor(t testing.TB, change func(*Options)) *Acceptor {
 
 // forged is a ticket and an AP-REQ, all of whose parts can be changed.
 type forged struct {
-	key          keyBlock // seals the ticket
+	key          wire.Key // seals the ticket
 	kvno         uint32
 	ticketEtype  int32 // as written; 0: the key's
-	sname        Principal
+	sname        wire.Principal
 	srealm       string
-	client       Principal // in the ticket
-	authClient   Principal // in the authenticator
-	session      keyBlock
+	client       wire.Principal // in the ticket
+	authClient   wire.Principal // in the authenticator
+	session      wire.Key
 	flags        uint32
 	transited    string
 	authTime     time.Time
@@ -65,7 +66,7 @@ type forged struct {
 	ctime        time.Time
 	authData     []byte
 	sum          []byte // of the authenticator
-	subkey       keyBlock
+	subkey       wire.Key
 	ticketCipher []byte // instead of the real one
 	authCipher   []byte
 }
@@ -74,81 +75,81 @@ type forged struct {
 func forge(a *Acceptor, etype int32) *forged {
 	now := a.opts.Now().Truncate(time.Second)
 	f := &forged{
-		kvno: ourKVNO, sname: Principal{Components: []string{"HTTP", "idp.localhost"}, NameType: 2}, srealm: ourRealm,
-		client:   Principal{Components: []string{"alice"}, Realm: ourRealm, NameType: 1},
+		kvno: ourKVNO, sname: wire.Principal{Components: []string{"HTTP", "idp.localhost"}, NameType: 2}, srealm: ourRealm,
+		client:   wire.Principal{Components: []string{"alice"}, Realm: ourRealm, NameType: 1},
 		authTime: now.Add(-time.Hour), start: now.Add(-time.Minute), end: now.Add(time.Hour), ctime: now,
 		sum: krbtest.Checksum(make([]byte, 16)),
 	}
 	f.authClient = f.client
 	for _, k := range a.ring.Load().keys {
-		if k.block.etype == etype {
+		if k.block.Etype == etype {
 			f.key = k.block
 		}
 	}
-	f.session = keyBlock{etype, bytes.Repeat([]byte{7}, len(f.key.value))}
+	f.session = wire.Key{Etype: etype, Value: bytes.Repeat([]byte{7}, len(f.key.Value))}
 	return f
 }
 
-func derName(p Principal) []byte {
+func derName(p wire.Principal) []byte {
 	var list []byte
 	for _, c := range p.Components {
-		list = appendTLV(list, tagString, []byte(c))
+		list = wire.AppendTLV(list, wire.TagString, []byte(c))
 	}
-	return tlv(tagSequence, tlv(contextTag(0), derInt(int64(p.NameType))), tlv(contextTag(1), tlv(tagSequence, list)))
+	return wire.TLV(wire.TagSequence, wire.TLV(wire.Context(0), wire.Int(int64(p.NameType))), wire.TLV(wire.Context(1), wire.TLV(wire.TagSequence, list)))
 }
 
-func derKey(k keyBlock) []byte {
-	return tlv(tagSequence, tlv(contextTag(0), derInt(int64(k.etype))), tlv(contextTag(1), tlv(tagOctetString, k.value)))
+func derKey(k wire.Key) []byte {
+	return wire.TLV(wire.TagSequence, wire.TLV(wire.Context(0), wire.Int(int64(k.Etype))), wire.TLV(wire.Context(1), wire.TLV(wire.TagOctetString, k.Value)))
 }
 
 func derFlags(v uint32) []byte {
-	return tlv(tagBitString, binary.BigEndian.AppendUint32([]byte{0}, v))
+	return wire.TLV(wire.TagBitString, binary.BigEndian.AppendUint32([]byte{0}, v))
 }
 
 func derSealed(etype int32, kvno uint32, cipher []byte) []byte {
-	body := tlv(contextTag(0), derInt(int64(etype)))
+	body := wire.TLV(wire.Context(0), wire.Int(int64(etype)))
 	if kvno != 0 {
-		body = appendTLV(body, contextTag(1), derInt(int64(kvno)))
+		body = wire.AppendTLV(body, wire.Context(1), wire.Int(int64(kvno)))
 	}
-	return tlv(tagSequence, appendTLV(body, contextTag(2), tlv(tagOctetString, cipher)))
+	return wire.TLV(wire.TagSequence, wire.AppendTLV(body, wire.Context(2), wire.TLV(wire.TagOctetString, cipher)))
 }
 
 func (f *forged) ticketPart() []byte {
-	b := tlv(contextTag(0), derFlags(f.flags))
-	b = appendTLV(b, contextTag(1), derKey(f.session))
-	b = appendTLV(b, contextTag(2), tlv(tagString, []byte(f.client.Realm)))
-	b = appendTLV(b, contextTag(3), derName(f.client))
-	b = appendTLV(b, contextTag(4), tlv(tagSequence, tlv(contextTag(0), derInt(1)), tlv(contextTag(1), tlv(tagOctetString, []byte(f.transited)))))
-	b = appendTLV(b, contextTag(5), derTime(f.authTime))
-	b = appendTLV(b, contextTag(6), derTime(f.start))
-	b = appendTLV(b, contextTag(7), derTime(f.end))
+	b := wire.TLV(wire.Context(0), derFlags(f.flags))
+	b = wire.AppendTLV(b, wire.Context(1), derKey(f.session))
+	b = wire.AppendTLV(b, wire.Context(2), wire.TLV(wire.TagString, []byte(f.client.Realm)))
+	b = wire.AppendTLV(b, wire.Context(3), derName(f.client))
+	b = wire.AppendTLV(b, wire.Context(4), wire.TLV(wire.TagSequence, wire.TLV(wire.Context(0), wire.Int(1)), wire.TLV(wire.Context(1), wire.TLV(wire.TagOctetString, []byte(f.transited)))))
+	b = wire.AppendTLV(b, wire.Context(5), wire.Time(f.authTime))
+	b = wire.AppendTLV(b, wire.Context(6), wire.Time(f.start))
+	b = wire.AppendTLV(b, wire.Context(7), wire.Time(f.end))
 	if f.authData != nil {
-		b = appendTLV(b, contextTag(10), f.authData)
+		b = wire.AppendTLV(b, wire.Context(10), f.authData)
 	}
-	return tlv(appEncTicketPart, tlv(tagSequence, b))
+	return wire.TLV(wire.AppEncTicketPart, wire.TLV(wire.TagSequence, b))
 }
 
 func (f *forged) authenticator() []byte {
-	b := tlv(contextTag(0), derInt(5))
-	b = appendTLV(b, contextTag(1), tlv(tagString, []byte(f.authClient.Realm)))
-	b = appendTLV(b, contextTag(2), derName(f.authClient))
+	b := wire.TLV(wire.Context(0), wire.Int(5))
+	b = wire.AppendTLV(b, wire.Context(1), wire.TLV(wire.TagString, []byte(f.authClient.Realm)))
+	b = wire.AppendTLV(b, wire.Context(2), derName(f.authClient))
 	if f.sum != nil {
-		b = appendTLV(b, contextTag(3), tlv(tagSequence, tlv(contextTag(0), derInt(gssChecksum)), tlv(contextTag(1), tlv(tagOctetString, f.sum))))
+		b = wire.AppendTLV(b, wire.Context(3), wire.TLV(wire.TagSequence, wire.TLV(wire.Context(0), wire.Int(gssChecksum)), wire.TLV(wire.Context(1), wire.TLV(wire.TagOctetString, f.sum))))
 	}
-	b = appendTLV(b, contextTag(4), derInt(int64(f.ctime.Nanosecond()/1000)))
-	b = appendTLV(b, contextTag(5), derTime(f.ctime))
-	if f.subkey.etype != 0 {
-		b = appendTLV(b, contextTag(6), derKey(f.subkey))
+	b = wire.AppendTLV(b, wire.Context(4), wire.Int(int64(f.ctime.Nanosecond()/1000)))
+	b = wire.AppendTLV(b, wire.Context(5), wire.Time(f.ctime))
+	if f.subkey.Etype != 0 {
+		b = wire.AppendTLV(b, wire.Context(6), derKey(f.subkey))
 	}
-	b = appendTLV(b, contextTag(7), derInt(4711))
-	return tlv(appAuthenticator, tlv(tagSequence, b))
+	b = wire.AppendTLV(b, wire.Context(7), wire.Int(4711))
+	return wire.TLV(wire.AppAuthenticator, wire.TLV(wire.TagSequence, b))
 }
 
-func sealWith(t testing.TB, k keyBlock, usage uint32, plain []byte) []byte {
+func sealWith(t testing.TB, k wire.Key, usage uint32, plain []byte) []byte {
 	t.Helper()
-	key, err := newSealKey(k, usage)
+	key, err := wire.NewSealKey(k, usage)
 	must(t, err)
-	ct, err := key.seal(plain)
+	ct, err := key.Seal(plain)
 	must(t, err)
 	return ct
 }
@@ -157,26 +158,26 @@ func sealWith(t testing.TB, k keyBlock, usage uint32, plain []byte) []byte {
 func (f *forged) apReq(t testing.TB) []byte {
 	t.Helper()
 	if f.ticketCipher == nil {
-		f.ticketCipher = sealWith(t, f.key, usageTicket, f.ticketPart())
+		f.ticketCipher = sealWith(t, f.key, wire.UsageTicket, f.ticketPart())
 	}
 	authCipher := f.authCipher
 	if authCipher == nil {
-		authCipher = sealWith(t, f.session, usageAuthenticator, f.authenticator())
+		authCipher = sealWith(t, f.session, wire.UsageAuthenticator, f.authenticator())
 	}
 	etype := f.ticketEtype
 	if etype == 0 {
-		etype = f.key.etype
+		etype = f.key.Etype
 	}
-	tkt := tlv(contextTag(0), derInt(5))
-	tkt = appendTLV(tkt, contextTag(1), tlv(tagString, []byte(f.srealm)))
-	tkt = appendTLV(tkt, contextTag(2), derName(f.sname))
-	tkt = appendTLV(tkt, contextTag(3), derSealed(etype, f.kvno, f.ticketCipher))
-	b := tlv(contextTag(0), derInt(5))
-	b = appendTLV(b, contextTag(1), derInt(14))
-	b = appendTLV(b, contextTag(2), derFlags(0x20000000))
-	b = appendTLV(b, contextTag(3), tlv(appTicket, tlv(tagSequence, tkt)))
-	b = appendTLV(b, contextTag(4), derSealed(f.session.etype, 0, authCipher))
-	return tlv(appAPReq, tlv(tagSequence, b))
+	tkt := wire.TLV(wire.Context(0), wire.Int(5))
+	tkt = wire.AppendTLV(tkt, wire.Context(1), wire.TLV(wire.TagString, []byte(f.srealm)))
+	tkt = wire.AppendTLV(tkt, wire.Context(2), derName(f.sname))
+	tkt = wire.AppendTLV(tkt, wire.Context(3), derSealed(etype, f.kvno, f.ticketCipher))
+	b := wire.TLV(wire.Context(0), wire.Int(5))
+	b = wire.AppendTLV(b, wire.Context(1), wire.Int(14))
+	b = wire.AppendTLV(b, wire.Context(2), derFlags(0x20000000))
+	b = wire.AppendTLV(b, wire.Context(3), wire.TLV(wire.AppTicket, wire.TLV(wire.TagSequence, tkt)))
+	b = wire.AppendTLV(b, wire.Context(4), derSealed(f.session.Etype, 0, authCipher))
+	return wire.TLV(wire.AppAPReq, wire.TLV(wire.TagSequence, b))
 }
 
 func (f *forged) token(t testing.TB) []byte {
@@ -186,13 +187,21 @@ func (f *forged) token(t testing.TB) []byte {
 
 // adElement is one element of authorization data.
 func adElement(kind int64, data []byte) []byte {
-	return tlv(tagSequence, tlv(contextTag(0), derInt(kind)), tlv(contextTag(1), tlv(tagOctetString, data)))
+	return wire.TLV(wire.TagSequence, wire.TLV(wire.Context(0), wire.Int(kind)), wire.TLV(wire.Context(1), wire.TLV(wire.TagOctetString, data)))
 }
 
 // withPAC is authorization data as KDCs write it.
 func withPAC(pac []byte) []byte {
-	return tlv(tagSequence, adElement(adIfRelevant, tlv(tagSequence, adElement(adPAC, pac))))
+	return wire.TLV(wire.TagSequence, adElement(wire.ADIfRelevant, wire.TLV(wire.TagSequence, adElement(wire.ADPAC, pac))))
 }
+
+// Types of PAC buffers, MS-PAC §2.4.
+const (
+	kindLogonInfo  = 1
+	kindServerSum  = 6
+	kindKDCSum     = 7
+	kindClientInfo = 10
+)
 
 // pacBuffer is one buffer of a PAC to be made.
 type pacBuffer struct {
@@ -221,12 +230,12 @@ func makePAC(buffers ...pacBuffer) []byte {
 // signedPAC adds client information and both signatures to buffers.
 func (f *forged) signedPAC(t testing.TB, buffers ...pacBuffer) []byte {
 	t.Helper()
-	kind, sum, err := checksum(f.key, usagePAC, nil)
+	kind, sum, err := wire.Checksum(f.key, wire.UsagePAC, nil)
 	must(t, err)
 	empty := append(binary.LittleEndian.AppendUint32(nil, uint32(kind)), make([]byte, len(sum))...)
-	all := append([]pacBuffer{{pacServerSum, empty}, {pacKDCSum, empty}}, buffers...)
+	all := append([]pacBuffer{{kindServerSum, empty}, {kindKDCSum, empty}}, buffers...)
 	b := makePAC(all...)
-	_, sum, err = checksum(f.key, usagePAC, b)
+	_, sum, err = wire.Checksum(f.key, wire.UsagePAC, b)
 	must(t, err)
 	copy(b[8+16*len(all)+4:], sum)
 	return b
@@ -240,5 +249,5 @@ func clientInfo(name string, at time.Time) pacBuffer {
 	for _, c := range u {
 		b = binary.LittleEndian.AppendUint16(b, c)
 	}
-	return pacBuffer{pacClientInfo, b}
+	return pacBuffer{kindClientInfo, b}
 }

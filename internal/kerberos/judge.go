@@ -1,46 +1,56 @@
 package kerberos
 
 import (
+	"errors"
 	"fmt"
 	"time"
+
+	"idp/internal/kerberos/pac"
+	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
 )
 
 // judge decides about an opened ticket: validity, realm, path, PAC.
-func (a *Acceptor) judge(o *opened) (*PAC, error) {
+func (a *Acceptor) judge(o *opened) (*pac.PAC, error) {
 	t := &o.part
-	if err := t.checkTimes(a.opts.Now()); err != nil {
+	if err := checkTimes(t, a.opts.Now()); err != nil {
 		return nil, err
 	}
-	if t.flags&flagAnonymous != 0 || t.client.Components[0] == "WELLKNOWN" {
-		return nil, reject(ReasonNotAPerson, t.who()+" is anonymous")
+	if t.Flags&wire.FlagAnonymous != 0 || t.Client.Components[0] == "WELLKNOWN" {
+		return nil, reason.Refuse(reason.NotAPerson, who(t)+" is anonymous")
 	}
-	realm := a.realm(t.client.Realm)
+	realm := a.realm(t.Client.Realm)
 	if realm == nil {
-		return nil, reject(ReasonRealm, t.who()+": add the realm to kerberos.realms if its KDC may name your users")
+		return nil, reason.Refuse(reason.Realm, who(t)+": add the realm to kerberos.realms if its KDC may name your users")
 	}
 	if err := checkTransited(t, realm); err != nil {
 		return nil, err
 	}
-	if t.authData == nil {
+	if t.AuthData == nil {
 		return nil, nil
 	}
-	pac, err := findPAC(t.authData)
-	if err != nil || pac == nil {
-		return nil, err
+	b, err := wire.FindPAC(t.AuthData)
+	switch {
+	case errors.Is(err, wire.ErrTwoPACs):
+		return nil, reason.Refuse(reason.PAC, err.Error())
+	case err != nil:
+		return nil, reason.Refuse(reason.Authorization, err.Error())
+	case b == nil:
+		return nil, nil
 	}
-	return readPAC(pac, o.key.block, t)
+	return pac.Read(b, o.key.block, t.Client, t.AuthTime)
 }
 
-// who names the ticket's client in the log.
-func (t *ticketPart) who() string { return short(t.client.String()) }
+// who names a ticket's client in the log.
+func who(t *wire.TicketPart) string { return reason.Short(t.Client.String()) }
 
 // checkTimes is RFC 4120 §3.2.3: the ticket is valid now, give or take the skew.
-func (t *ticketPart) checkTimes(now time.Time) error {
-	if t.flags&flagInvalid != 0 || t.startTime.Sub(now) > maxSkew {
-		return reject(ReasonNotYetValid, "ticket of "+t.who())
+func checkTimes(t *wire.TicketPart, now time.Time) error {
+	if t.Flags&wire.FlagInvalid != 0 || t.StartTime.Sub(now) > maxSkew {
+		return reason.Refuse(reason.NotYetValid, "ticket of "+who(t))
 	}
-	if now.Sub(t.endTime) > maxSkew {
-		return reject(ReasonExpired, fmt.Sprintf("ticket of %s ended at %s", t.who(), t.endTime.Format(time.RFC3339)))
+	if now.Sub(t.EndTime) > maxSkew {
+		return reason.Refuse(reason.Expired, fmt.Sprintf("ticket of %s ended at %s", who(t), t.EndTime.Format(time.RFC3339)))
 	}
 	return nil
 }
@@ -59,9 +69,9 @@ func (a *Acceptor) realm(name string) *Realm {
 // checkTransited is RFC 4120 §2.7: a client that came through other realms is
 // believed if a KDC checked that path, or if the configuration says so, since
 // Active Directory never sets the flag.
-func checkTransited(t *ticketPart, r *Realm) error {
-	if len(t.transited) == 0 || r.Transited == transitedTrust || t.flags&flagTransited != 0 {
+func checkTransited(t *wire.TicketPart, r *Realm) error {
+	if len(t.Transited) == 0 || r.Transited == transitedTrust || t.Flags&wire.FlagTransited != 0 {
 		return nil
 	}
-	return reject(ReasonTransited, fmt.Sprintf("%s came through %q, unchecked", t.who(), short(string(t.transited))))
+	return reason.Refuse(reason.Transited, fmt.Sprintf("%s came through %q, unchecked", who(t), reason.Short(string(t.Transited))))
 }

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
 )
 
 // Errors of a keytab file.
@@ -143,31 +146,31 @@ func (a *Acceptor) Status() Status {
 	for _, f := range a.files {
 		k := KeytabStatus{Path: f.path, Err: f.err}
 		for _, key := range f.keys {
-			k.Keys = append(k.Keys, KeyStatus{key.spn.String(), key.kvno, etypeName(key.block.etype), a.etypeAllowed(key.block.etype)})
+			k.Keys = append(k.Keys, KeyStatus{key.spn.String(), key.kvno, wire.EtypeName(key.block.Etype), a.etypeAllowed(key.block.Etype)})
 		}
 		s.Keytabs = append(s.Keytabs, k)
 	}
 	return s
 }
 
-// Ready returns nil if a usable key and a trusted realm exist, else an *Error
+// Ready returns nil if a usable key and a trusted realm exist, else a *reason.Error
 // whose Detail says what is missing and what to do. While it is not nil,
 // offering Negotiate or asking for a company password is pointless.
 func (a *Acceptor) Ready() error {
 	if len(a.opts.Realms) == 0 {
-		return reject(ReasonRealm, "no realm is trusted: name yours under kerberos.realms")
+		return reason.Refuse(reason.Realm, "no realm is trusted: name yours under kerberos.realms")
 	}
 	ring := a.ring.Load()
 	for _, k := range ring.keys {
-		if k.ticket != nil && a.etypeAllowed(k.block.etype) {
+		if k.ticket != nil && a.etypeAllowed(k.block.Etype) {
 			return nil
 		}
 	}
 	if len(ring.keys) > 0 {
-		return reject(ReasonEtype, "the keytab holds only "+strings.Join(a.etypesOf(ring), ", ")+
+		return reason.Refuse(reason.Etype, "the keytab holds only "+strings.Join(a.etypesOf(ring), ", ")+
 			" keys: let the account use AES, set its password again, and export the keytab again")
 	}
-	return &Error{Reason: ReasonNoKeytab, Err: a.keytabErrors(),
+	return &reason.Error{Reason: reason.NoKeytab, Err: a.keytabErrors(),
 		Detail: "no keytab with an HTTP/ entry: export one for HTTP/your.host.name and name it under kerberos.keytabs"}
 }
 
@@ -185,7 +188,7 @@ func Check(c Config) error {
 func (a *Acceptor) etypesOf(ring *keyring) (names []string) {
 	seen := map[string]bool{}
 	for _, k := range ring.keys {
-		if n := etypeName(k.block.etype); !seen[n] {
+		if n := wire.EtypeName(k.block.Etype); !seen[n] {
 			seen[n] = true
 			names = append(names, n)
 		}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"idp/internal/reason"
 )
 
 func TestReadySaysWhatIsMissing(t *testing.T) {
@@ -25,26 +27,26 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 		what    string
 		keytabs []string
 		realms  []Realm
-		want    Reason
+		want    reason.Code
 		hint    string
 	}{
 		{"good", []string{"good"}, realm, "", ""},
 		{"one of two is good", []string{"missing", "good"}, realm, "", ""},
-		{"no realm", []string{"good"}, nil, ReasonRealm, "kerberos.realms"},
-		{"none configured", nil, realm, ReasonNoKeytab, "export one"},
-		{"missing", []string{"missing"}, realm, ReasonNoKeytab, "no such file"},
-		{"no HTTP/ entry", []string{"ldap"}, realm, ReasonNoKeytab, "holds no HTTP/ entry"},
-		{"garbage", []string{"garbage"}, realm, ReasonNoKeytab, "is not a keytab"},
-		{"empty", []string{"empty"}, realm, ReasonNoKeytab, "is not a keytab"},
-		{"huge", []string{"huge"}, realm, ReasonNoKeytab, "at most 1 MB"},
-		{"directory", []string{"directory"}, realm, ReasonNoKeytab, "not a file"},
-		{"only RC4", []string{"rc4"}, realm, ReasonEtype, "rc4-hmac"},
+		{"no realm", []string{"good"}, nil, reason.Realm, "kerberos.realms"},
+		{"none configured", nil, realm, reason.NoKeytab, "export one"},
+		{"missing", []string{"missing"}, realm, reason.NoKeytab, "no such file"},
+		{"no HTTP/ entry", []string{"ldap"}, realm, reason.NoKeytab, "holds no HTTP/ entry"},
+		{"garbage", []string{"garbage"}, realm, reason.NoKeytab, "is not a keytab"},
+		{"empty", []string{"empty"}, realm, reason.NoKeytab, "is not a keytab"},
+		{"huge", []string{"huge"}, realm, reason.NoKeytab, "at most 1 MB"},
+		{"directory", []string{"directory"}, realm, reason.NoKeytab, "not a file"},
+		{"only RC4", []string{"rc4"}, realm, reason.Etype, "rc4-hmac"},
 	} {
 		conf := Config{Realms: c.realms}
 		for _, k := range c.keytabs {
 			conf.Keytabs = append(conf.Keytabs, path(k))
 		}
-		a, err := New(Options{Config: conf, Seen: (&memory{}).Seen, Log: quiet()})
+		a, err := New(Options{Config: conf, Seen: (&replays{}).Seen, Log: quiet()})
 		must(t, err)
 		err = a.Ready()
 		if other := Check(conf); (other == nil) != (err == nil) {
@@ -61,7 +63,7 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 
 func TestUnreadableKeytabIsNoReasonNotToStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing")
-	a, err := New(Options{Config: Config{Keytabs: []string{path}, Realms: []Realm{{Name: ourRealm}}}, Seen: (&memory{}).Seen, Log: quiet()})
+	a, err := New(Options{Config: Config{Keytabs: []string{path}, Realms: []Realm{{Name: ourRealm}}}, Seen: (&replays{}).Seen, Log: quiet()})
 	must(t, err)
 	s := a.Status()
 	if len(s.Keytabs) != 1 || s.Keytabs[0].Err == nil || len(s.Realms) != 1 {
@@ -84,7 +86,7 @@ func TestBrokenNewKeytabKeepsTheOldKeys(t *testing.T) {
 	writeKeytab(t, path, ourSPN, "service-password", ourKVNO, 18)
 	var log bytes.Buffer
 	a, err := New(Options{Config: Config{Keytabs: []string{path}, Realms: []Realm{{Name: ourRealm}}},
-		Seen: (&memory{}).Seen, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		Seen: (&replays{}).Seen, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	must(t, err)
 	good, err := os.ReadFile(path)
 	must(t, err)
@@ -103,7 +105,7 @@ func TestBrokenNewKeytabKeepsTheOldKeys(t *testing.T) {
 	writeKeytab(t, path, ourSPN, "another-password", ourKVNO+1, 18)
 	old := forge(a, 18)
 	a.reload()
-	expect(t, a, "the old key, after a new keytab", old.token(t), ReasonKVNO)
+	expect(t, a, "the old key, after a new keytab", old.token(t), reason.KVNO)
 	f := forge(a, 18)
 	f.kvno++
 	expect(t, a, "the new key", f.token(t), "")
@@ -122,7 +124,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 	if _, err := New(Options{}); err == nil {
 		t.Error("without Seen: no error")
 	}
-	if _, err := New(Options{Seen: (&memory{}).Seen, Config: Config{Fallback: "digest"}}); err == nil {
+	if _, err := New(Options{Seen: (&replays{}).Seen, Config: Config{Fallback: "digest"}}); err == nil {
 		t.Error("unknown fallback: no error")
 	}
 }

@@ -24,6 +24,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -98,7 +99,11 @@ func (l *Login) ServeForm(w http.ResponseWriter, r *http.Request) error {
 	if a.row == nil {
 		return l.startHere(w, r, a)
 	}
-	return l.page(w, r, http.StatusOK, a, authn.Reason(a.row.Reason))
+	code := reason.Code(a.row.Reason)
+	if wantsNewPassword(code) && r.URL.Query().Has("other") {
+		code, a.row.Username = "", "" // somebody else than the one whose password has expired
+	}
+	return l.page(w, r, http.StatusOK, a, code)
 }
 
 // startHere is for people who open /login by itself: logged in they see their
@@ -120,12 +125,12 @@ func (l *Login) startHere(w http.ResponseWriter, r *http.Request, a *attempt) er
 
 // accountRequest writes a login request that leads to /account and returns the
 // address of its first step.
-func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, reason authn.Reason, username string) (string, error) {
+func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, code reason.Code, username string) (string, error) {
 	if r.Method == http.MethodGet && !web.Navigation(r) {
 		return "", web.NotANavigation()
 	}
-	row := store.LoginRequest{BrowserHash: a.browser.Hash, ReturnTo: "/account", Reason: string(reason), Username: username}
-	if reason != "" {
+	row := store.LoginRequest{BrowserHash: a.browser.Hash, ReturnTo: "/account", Reason: string(code), Username: username}
+	if code != "" {
 		row.Reference = reference(r)
 	}
 	target, err := l.Policy.Begin(r.Context(), row, a.from, m)
@@ -163,9 +168,8 @@ func (l *Login) ServeSubmit(w http.ResponseWriter, r *http.Request) error {
 func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	info := web.InfoFrom(r.Context())
 	info.Method = "form"
-	name := r.PostForm.Get("username")
-	res, err := l.Authn.Password(r.Context(), name, secret.String(r.PostForm.Get("password")), a.from)
-	var refused *authn.Error
+	res, err := l.check(r, a)
+	var refused *reason.Error
 	if !errors.As(err, &refused) {
 		if err != nil {
 			return err
@@ -186,12 +190,26 @@ func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error
 	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 }
 
+// check asks for the password of the form and, where the form is the one for who
+// has an expired password, sets the new one.
+func (l *Login) check(r *http.Request, a *attempt) (*authn.Result, error) {
+	field := func(name string) secret.String { return secret.String(r.PostForm.Get(name)) }
+	name := r.PostForm.Get("username")
+	switch {
+	case !r.PostForm.Has("new_password"):
+		return l.Authn.Password(r.Context(), name, field("password"), a.from)
+	case field("new_password") != field("new_password_again"):
+		return nil, l.Authn.Refuse(r.Context(), a.from, name, reason.PasswordsDiffer, "")
+	}
+	return l.Authn.ChangePassword(r.Context(), name, field("password"), field("new_password"), a.from)
+}
+
 // reference is what support finds this request by.
 func reference(r *http.Request) string { return web.Reference(web.InfoFrom(r.Context()), time.Now()) }
 
 // logRefusal puts the reason into the request's one log line.
-func logRefusal(info *web.Info, e *authn.Error) {
-	info.Reason, info.Detail, info.User = string(e.Reason), e.Detail, e.Name
+func logRefusal(info *web.Info, e *reason.Error) {
+	info.Reason, info.Detail, info.User = string(e.Reason), e.Explain(), e.Name
 }
 
 func formPath(row *store.LoginRequest) string { return stepPath(authn.PathForm, row) }
@@ -204,16 +222,16 @@ func stepPath(path string, row *store.LoginRequest) string {
 }
 
 // page renders the login page, as an answer of its own or as a 401's body.
-func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *attempt, reason authn.Reason) error {
+func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *attempt, code reason.Code) error {
 	info := web.InfoFrom(r.Context())
 	p := web.LoginPage{
 		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
-		Notice: notice(reason, info.Method == methodTicket), Reference: reference(r),
+		Notice: notice(code, info.Method == methodTicket), Reference: reference(r),
 	}
 	offered := l.offered(a)
 	p.NoTicketOffer = offered && !a.browser.NoTicket
 	if a.row != nil {
-		if a.row.Reference != "" && reason == authn.Reason(a.row.Reason) {
+		if a.row.Reference != "" && code == reason.Code(a.row.Reason) {
 			p.Reference = a.row.Reference // of the request that failed, not of this one that says so
 		}
 		p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID)
@@ -231,7 +249,20 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 	if offered {
 		p.TicketURL = stepPath(authn.PathNegotiate, a.row)
 	}
-	return l.Pages.Render(w, r, status, "login", p)
+	name := "login"
+	if wantsNewPassword(code) {
+		name, p.OtherURL = "newpassword", stepPath(authn.PathForm, a.row)
+		if a.row != nil {
+			p.OtherURL += "&other=1"
+		}
+	}
+	return l.Pages.Render(w, r, status, name, p)
+}
+
+// wantsNewPassword: the page asks for a new password, for the old one was right
+// and has expired.
+func wantsNewPassword(code reason.Code) bool {
+	return code == reason.PasswordExpired || code == reason.PasswordRefused || code == reason.PasswordsDiffer
 }
 
 // current is the live session of the browser, or nil.

@@ -8,13 +8,11 @@ import (
 	"time"
 
 	"idp/internal/authn"
-	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/secret"
+	"idp/internal/store"
 	"idp/internal/web"
 )
-
-// ReasonTicketOld means that the site wants a login more recent than the ticket's.
-const ReasonTicketOld authn.Reason = "TICKET_TOO_OLD"
 
 // How the log line names a login by ticket and one by the browser's prompt.
 const (
@@ -45,7 +43,7 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	}
 	headers := r.Header["Authorization"]
 	if len(headers) > 1 || (len(headers) == 1 && len(headers[0]) > maxAuthorization) {
-		return l.malformed(w, r, a, kerberos.ReasonTokenTooBig, "the Authorization header is too long, or there twice")
+		return l.malformed(w, r, a, reason.TokenTooBig, "the Authorization header is too long, or there twice")
 	}
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	value = strings.TrimSpace(value)
@@ -57,7 +55,7 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	case "basic":
 		return l.basic(w, r, a, value)
 	default:
-		return l.malformed(w, r, a, authn.ReasonMalformedInput, "unknown authorization scheme")
+		return l.malformed(w, r, a, reason.MalformedInput, "unknown authorization scheme")
 	}
 }
 
@@ -124,25 +122,62 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 	web.InfoFrom(r.Context()).Method = methodTicket
 	token, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
-		return l.malformed(w, r, a, kerberos.ReasonMalformed, "the token is not base64")
+		return l.malformed(w, r, a, reason.Malformed, "the token is not base64")
 	}
-	res, err := l.Authn.Ticket(r.Context(), token, a.from)
-	if err != nil {
+	res, next, err := l.leg(r, a, token)
+	switch {
+	case err != nil:
 		return l.refused(w, r, a, err)
+	case next != nil:
+		return l.proceed(w, r, a, next)
 	}
 	if a.row != nil && res.AuthTime.UnixMilli() < a.row.MinAuthTime {
 		return l.tooOld(w, r, a)
 	}
-	if len(res.Reply) > 0 { // mutual authentication: RFC 4559 §5
-		w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(res.Reply))
-	}
+	sendToken(w, res.Reply) // mutual authentication: RFC 4559 §5
 	return l.finish(w, r, a, res)
+}
+
+// leg checks one token. What the next one needs is kept in the login request, so
+// that any node can go on; without a login request the first must be enough.
+func (l *Login) leg(r *http.Request, a *attempt, token []byte) (*authn.Result, *authn.Continuation, error) {
+	if a.row == nil {
+		res, err := l.Authn.Ticket(r.Context(), token, a.from)
+		return res, nil, err
+	}
+	return l.Authn.TicketLeg(r.Context(), token, a.row.State, a.from)
+}
+
+// proceed asks for the next token of an exchange. It is no new challenge: nothing
+// but the token is offered, and the page is there for who has none.
+func (l *Login) proceed(w http.ResponseWriter, r *http.Request, a *attempt, next *authn.Continuation) error {
+	web.InfoFrom(r.Context()).Method = "continuation"
+	if err := l.keepLeg(r, a, next.State); err != nil {
+		return err
+	}
+	sendToken(w, next.Reply)
+	return l.page(w, r, http.StatusUnauthorized, a, "")
+}
+
+// keepLeg puts the state of an exchange in place of that of the leg before.
+func (l *Login) keepLeg(r *http.Request, a *attempt, state []byte) error {
+	err := l.Store.ContinueLoginRequest(r.Context(), a.row.ID, a.row.State, state)
+	if errors.Is(err, store.ErrNotFound) {
+		return web.LoginExpired(err)
+	}
+	return err
+}
+
+func sendToken(w http.ResponseWriter, token []byte) {
+	if len(token) > 0 {
+		w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(token))
+	}
 }
 
 // tooOld: the ticket is good, but nobody has typed a password since max_age.
 func (l *Login) tooOld(w http.ResponseWriter, r *http.Request, a *attempt) error {
-	web.InfoFrom(r.Context()).Reason = string(ReasonTicketOld)
-	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(ReasonTicketOld), reference(r), ""); err != nil {
+	web.InfoFrom(r.Context()).Reason = string(reason.TicketOld)
+	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(reason.TicketOld), reference(r), ""); err != nil {
 		return err
 	}
 	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
@@ -154,7 +189,7 @@ func (l *Login) tooOld(w http.ResponseWriter, r *http.Request, a *attempt) error
 func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
 	web.InfoFrom(r.Context()).Method = methodBasic
 	if l.Kerberos.Fallback != "basic" {
-		return l.malformed(w, r, a, authn.ReasonMalformedInput, "Basic is not offered: kerberos.fallback")
+		return l.malformed(w, r, a, reason.MalformedInput, "Basic is not offered: kerberos.fallback")
 	}
 	if a.browser.SignedOut {
 		switch {
@@ -166,7 +201,7 @@ func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value 
 	}
 	name, password, ok := basicCredential(value)
 	if !ok {
-		return l.malformed(w, r, a, authn.ReasonMalformedInput, "the Basic credential is not base64 of name:password")
+		return l.malformed(w, r, a, reason.MalformedInput, "the Basic credential is not base64 of name:password")
 	}
 	res, err := l.Authn.Password(r.Context(), name, password, a.from)
 	if err != nil {
@@ -195,14 +230,16 @@ func basicCredential(value string) (name string, password secret.String, ok bool
 }
 
 // malformed refuses what is no credential at all.
-func (l *Login) malformed(w http.ResponseWriter, r *http.Request, a *attempt, reason authn.Reason, detail string) error {
-	return l.refused(w, r, a, l.Authn.Refuse(r.Context(), a.from, reason, detail))
+func (l *Login) malformed(w http.ResponseWriter, r *http.Request, a *attempt, code reason.Code, detail string) error {
+	return l.refused(w, r, a, l.Authn.Refuse(r.Context(), a.from, "", code, detail))
 }
 
 // refused answers a credential that was no good: a 401 without a challenge, the
-// page with the reason as its body. Other trouble is passed on.
+// page with the reason as its body. Other trouble is passed on. A program gets the
+// token that tells its library why; a browser none, for a header would keep it
+// from showing the page and from forgetting a wrong password.
 func (l *Login) refused(w http.ResponseWriter, r *http.Request, a *attempt, err error) error {
-	var e *authn.Error
+	var e *reason.Error
 	if !errors.As(err, &e) {
 		return err
 	}
@@ -210,6 +247,9 @@ func (l *Login) refused(w http.ResponseWriter, r *http.Request, a *attempt, err 
 	logRefusal(info, e)
 	if info.Method == methodBasic {
 		a.typed = e.Name
+	}
+	if !web.FromBrowser(r) {
+		sendToken(w, e.Reply)
 	}
 	return l.page(w, r, http.StatusUnauthorized, a, e.Reason)
 }

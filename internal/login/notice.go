@@ -1,8 +1,7 @@
 package login
 
 import (
-	"idp/internal/authn"
-	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/web"
 )
 
@@ -14,27 +13,29 @@ const (
 
 // notices says what the visitor is told for a reason. Whatever would tell a
 // stranger that a name exists reads like a wrong password.
-var notices = map[authn.Reason]web.Notice{
-	kerberos.ReasonNTLM:        {Title: "Your computer has no company ticket", Text: "It offered an older kind of login (NTLM) that is not accepted here.", Hint: useForm},
-	kerberos.ReasonNegoexOnly:  {Title: "Your computer has no company ticket", Text: "It offered a kind of login that is not accepted here.", Hint: useForm},
-	kerberos.ReasonClockSkew:   {Title: "Your computer's clock is wrong", Text: "It differs from ours by more than five minutes, so your ticket cannot be accepted.", Hint: "Correct the clock, or log in with your name and password."},
-	kerberos.ReasonExpired:     {Title: "Your company ticket has expired", Text: "Lock and unlock your computer to get a new one.", Hint: useForm},
-	kerberos.ReasonRealm:       {Title: "Your company ticket is not accepted here", Text: "It comes from an organisation this site does not know.", Hint: useForm},
-	kerberos.ReasonTokenTooBig: {Title: "Your company ticket is too large", Text: "You are probably a member of very many groups.", Hint: tellAdmin},
-	kerberos.ReasonNotAPerson:  {Title: "This ticket is not a person's", Text: "It belongs to a machine or a service.", Hint: useForm},
+var notices = map[reason.Code]web.Notice{
+	reason.NTLM:        {Title: "Your computer has no company ticket", Text: "It offered an older kind of login (NTLM) that is not accepted here.", Hint: useForm},
+	reason.NegoexOnly:  {Title: "Your computer has no company ticket", Text: "It offered a kind of login that is not accepted here.", Hint: useForm},
+	reason.ClockSkew:   {Title: "Your computer's clock is wrong", Text: "It differs from ours by more than five minutes, so your ticket cannot be accepted.", Hint: "Correct the clock, or log in with your name and password."},
+	reason.Expired:     {Title: "Your company ticket has expired", Text: "Lock and unlock your computer to get a new one.", Hint: useForm},
+	reason.Realm:       {Title: "Your company ticket is not accepted here", Text: "It comes from an organisation this site does not know.", Hint: useForm},
+	reason.TokenTooBig: {Title: "Your company ticket is too large", Text: "You are probably a member of very many groups.", Hint: tellAdmin},
+	reason.NotAPerson:  {Title: "This ticket is not a person's", Text: "It belongs to a machine or a service.", Hint: useForm},
 
-	kerberos.ReasonUnreachable: {Title: "Passwords cannot be checked just now", Text: "Your company's login service does not answer. Your password was not wrong.", Hint: "Try again in a minute."},
-	kerberos.ReasonNotGenuine:  {Title: "Passwords cannot be checked just now", Text: "Your company's login service could not prove that it is genuine.", Hint: "Tell your support, with the reference below."},
-	kerberos.ReasonKDCError:    {Title: "Passwords cannot be checked just now", Text: "Your company's login service answered with an error.", Hint: "Try again in a minute."},
+	reason.Unreachable: {Title: "Passwords cannot be checked just now", Text: "Your company's login service does not answer. Your password was not wrong.", Hint: "Try again in a minute."},
+	reason.NotGenuine:  {Title: "Passwords cannot be checked just now", Text: "Your company's login service could not prove that it is genuine.", Hint: "Tell your support, with the reference below."},
+	reason.KDCError:    {Title: "Passwords cannot be checked just now", Text: "Your company's login service answered with an error.", Hint: "Try again in a minute."},
 
-	authn.ReasonNameTaken:      {Title: "Your name needs a decision", Text: "Somebody else already uses the name you would have here.", Hint: "Tell your support, with the reference below."},
-	authn.ReasonTooManyGuesses: {Title: "Too many wrong passwords", Text: "To protect the account, no more passwords are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
-	ReasonTicketOld:            {Kind: "info", Title: "Please enter your password", Text: "The site asks for a more recent login than your company ticket shows."},
+	reason.NameTaken:       {Title: "Your name needs a decision", Text: "Somebody else already uses the name you would have here.", Hint: "Tell your support, with the reference below."},
+	reason.TooManyGuesses:  {Title: "Too many wrong passwords", Text: "To protect the account, no more passwords are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
+	reason.PasswordExpired: {Kind: "info", Title: "Your password has expired", Text: "Set a new one, and you are logged in."},
+	reason.PasswordRefused: {Title: "The new password was not accepted", Text: "It may be too short, too simple, changed a moment ago, or one that you have had before.", Hint: "Choose another one. Your old password is still the one that counts."},
+	reason.PasswordsDiffer: {Title: "The new passwords differ", Text: "You typed the new password in two different ways.", Hint: "Type all three passwords again."},
+	reason.TicketOld:       {Kind: "info", Title: "Please enter your password", Text: "The site asks for a more recent login than your company ticket shows."},
 }
 
 // passwordWrong is the one sentence for everything that must not be told apart.
-var passwordWrong = web.Notice{Title: "Name or password is wrong", Text: "Check both and try again. Capital letters count.",
-	Hint: "If your password may have expired, change it where you usually do, then log in here."}
+var passwordWrong = web.Notice{Title: "Name or password is wrong", Text: "Check both and try again. Capital letters count."}
 
 // disabled is told only to whom a ticket has named.
 var disabled = web.Notice{Title: "Your account here is closed", Text: "Your ticket is good, but an administrator has disabled your account.", Hint: "Ask your support, with the reference below."}
@@ -42,13 +43,13 @@ var disabled = web.Notice{Title: "Your account here is closed", Text: "Your tick
 // ticketRefused is for the reasons that tell the visitor nothing.
 var ticketRefused = web.Notice{Title: "Your company ticket was not accepted", Hint: tellAdmin}
 
-func notice(reason authn.Reason, ticket bool) *web.Notice {
-	if reason == "" {
+func notice(code reason.Code, ticket bool) *web.Notice {
+	if code == "" {
 		return nil
 	}
-	n, ok := notices[reason]
+	n, ok := notices[code]
 	switch {
-	case ticket && reason == authn.ReasonUserDisabled:
+	case ticket && code == reason.UserDisabled:
 		n = disabled
 	case ok:
 	case ticket:

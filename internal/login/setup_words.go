@@ -3,9 +3,8 @@ package login
 import (
 	"errors"
 
-	"idp/internal/authn"
 	"idp/internal/browserpolicy"
-	"idp/internal/kerberos"
+	"idp/internal/reason"
 	"idp/internal/web"
 )
 
@@ -26,16 +25,16 @@ func (l *Login) unready() string {
 	if l.Policy.Usable == nil {
 		return "The server is not told to use Kerberos (kerberos)."
 	}
-	var e *kerberos.Error
+	var e *reason.Error
 	if !errors.As(l.Policy.Usable(), &e) {
 		return "The server cannot check tickets at the moment."
 	}
 	switch e.Reason {
-	case kerberos.ReasonNoKeytab:
+	case reason.NoKeytab:
 		return "The server has no key to open tickets with (kerberos.keytabs)."
-	case kerberos.ReasonRealm:
+	case reason.Realm:
 		return "The server trusts no Kerberos realm (kerberos.realms)."
-	case kerberos.ReasonEtype:
+	case reason.Etype:
 		return "The server's keys are all of a kind that is too weak to be accepted."
 	default:
 		return "The server cannot check tickets at the moment."
@@ -44,37 +43,37 @@ func (l *Login) unready() string {
 
 // setupTexts say why a ticket was refused, to somebody who sets up a browser.
 // Only the owner of a ticket sees what is said of it.
-var setupTexts = map[authn.Reason]string{
-	kerberos.ReasonNegoexOnly:     "The browser offered another kind of login, without Kerberos.",
-	kerberos.ReasonNotFirst:       "The browser offered another kind of login before Kerberos.",
-	kerberos.ReasonTokenTooBig:    "The ticket is too large: its owner is probably a member of very many groups.",
-	kerberos.ReasonMalformed:      "What the browser sent is no Kerberos ticket.",
-	kerberos.ReasonWrongSPN:       "The ticket is for a name of this server that it has no key for. The administrator adds that name's key to the keytab.",
-	kerberos.ReasonKVNO:           "The ticket was made with another version of the server's key. Get a new ticket (lock and unlock the computer, or kinit); if that does not help, the administrator exports the keytab anew.",
-	kerberos.ReasonWrongKey:       "The server's key does not open the ticket. The administrator exports the keytab anew.",
-	kerberos.ReasonNoKey:          "The server has no key of the ticket's kind of encryption. The administrator adds AES keys to the keytab.",
-	kerberos.ReasonEtype:          "The ticket is encrypted in a way that is too weak to be accepted. The administrator sets the server's account to AES.",
-	kerberos.ReasonClockSkew:      "This computer's clock and the server's differ by more than five minutes. Correct whichever is wrong.",
-	kerberos.ReasonExpired:        "The ticket has expired. Get a new one: lock and unlock the computer, or kinit.",
-	kerberos.ReasonNotYetValid:    "The ticket is not valid yet.",
-	kerberos.ReasonReplay:         "The same proof arrived twice. Test again; if it happens again, something between this browser and the server repeats requests.",
-	kerberos.ReasonRealm:          "The ticket comes from an organisation (realm) that this server does not trust.",
-	kerberos.ReasonTransited:      "The ticket came through other organisations (realms) that nobody checked.",
-	kerberos.ReasonChannelBinding: "The ticket was made for another encrypted connection: a proxy or an inspection of encrypted traffic stands in between.",
-	kerberos.ReasonPACSignature:   "What the ticket says about its owner is not signed as it should be.",
-	kerberos.ReasonPAC:            "What the ticket says about its owner cannot be read.",
-	kerberos.ReasonAuthorization:  "The ticket carries a restriction that this server does not know.",
-	kerberos.ReasonNotAPerson:     "The ticket is not a person's: it belongs to a machine or a service.",
-	authn.ReasonNameTaken:         "The ticket is good, but somebody else already uses the name its owner would have here. An administrator has to decide.",
-	authn.ReasonUserDisabled:      "The ticket is good, but an administrator has closed its owner's account here.",
+var setupTexts = map[reason.Code]string{
+	reason.NegoexOnly:     "The browser offered another kind of login, without Kerberos.",
+	reason.NotFirst:       "The browser offered another kind of login before Kerberos.",
+	reason.TokenTooBig:    "The ticket is too large: its owner is probably a member of very many groups.",
+	reason.Malformed:      "What the browser sent is no Kerberos ticket.",
+	reason.WrongSPN:       "The ticket is for a name of this server that it has no key for. The administrator adds that name's key to the keytab.",
+	reason.KVNO:           "The ticket was made with another version of the server's key. Get a new ticket (lock and unlock the computer, or kinit); if that does not help, the administrator exports the keytab anew.",
+	reason.WrongKey:       "The server's key does not open the ticket. The administrator exports the keytab anew.",
+	reason.NoKey:          "The server has no key of the ticket's kind of encryption. The administrator adds AES keys to the keytab.",
+	reason.Etype:          "The ticket is encrypted in a way that is too weak to be accepted. The administrator sets the server's account to AES.",
+	reason.ClockSkew:      "This computer's clock and the server's differ by more than five minutes. Correct whichever is wrong.",
+	reason.Expired:        "The ticket has expired. Get a new one: lock and unlock the computer, or kinit.",
+	reason.NotYetValid:    "The ticket is not valid yet.",
+	reason.Replay:         "The same proof arrived twice. Test again; if it happens again, something between this browser and the server repeats requests.",
+	reason.Realm:          "The ticket comes from an organisation (realm) that this server does not trust.",
+	reason.Transited:      "The ticket came through other organisations (realms) that nobody checked.",
+	reason.ChannelBinding: "The ticket was made for another encrypted connection: a proxy or an inspection of encrypted traffic stands in between.",
+	reason.PACSignature:   "What the ticket says about its owner is not signed as it should be.",
+	reason.PAC:            "What the ticket says about its owner cannot be read.",
+	reason.Authorization:  "The ticket carries a restriction that this server does not know.",
+	reason.NotAPerson:     "The ticket is not a person's: it belongs to a machine or a service.",
+	reason.NameTaken:      "The ticket is good, but somebody else already uses the name its owner would have here. An administrator has to decide.",
+	reason.UserDisabled:   "The ticket is good, but an administrator has closed its owner's account here.",
 }
 
-func (l *Login) refusalText(reason authn.Reason) string {
-	if reason == kerberos.ReasonNTLM {
+func (l *Login) refusalText(code reason.Code) string {
+	if code == reason.NTLM {
 		return "The browser may send a ticket, but had none for this site, and offered NTLM instead: the computer has no ticket, or the domain knows no service HTTP/" +
 			browserpolicy.Host(l.Issuer) + "."
 	}
-	if text, ok := setupTexts[reason]; ok {
+	if text, ok := setupTexts[code]; ok {
 		return text
 	}
 	return "The ticket was not accepted."

@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"idp/internal/audit"
+)
 
 func (s *Store) insertIdentity(t tx, i Identity) error {
 	n, err := t.Exec(`
@@ -23,3 +27,55 @@ func (s *Store) UserByIdentity(ctx context.Context, source, key string) (*User, 
 	}
 	return u, nil
 }
+
+// RekeyIdentity changes the key an outside source knows a user by: the first
+// ticket that tells a SID makes it the key. ErrNotFound: the source knows nobody
+// by the old key; ErrConflict: it knows somebody by the new one.
+func (s *Store) RekeyIdentity(ctx context.Context, source, from, to string, e Entry) error {
+	return s.db.write(ctx, func(t tx) error {
+		err := t.QueryRow([]any{&e.UserID}, `
+			UPDATE identities SET key = $1
+			WHERE source = $2 AND key = $3 AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.source = $2 AND i.key = $1)
+			RETURNING user_id`, to, source, from)
+		if err != nil {
+			return err
+		}
+		return s.writeEntry(t, e, audit.IdentityLinked)
+	})
+}
+
+// LinkIdentity lets who an outside source knows by a key log in as a user.
+// ErrConflict: the key is somebody's already.
+func (s *Store) LinkIdentity(ctx context.Context, i Identity, e Entry) error {
+	e.UserID = i.UserID
+	return s.db.write(ctx, func(t tx) error {
+		if err := s.insertIdentity(t, i); err != nil {
+			return err
+		}
+		return s.writeEntry(t, e, audit.IdentityLinked)
+	})
+}
+
+// UnlinkIdentity takes a key away from a user, whose sessions and grants end.
+// ErrNotFound: it is not the user's.
+func (s *Store) UnlinkIdentity(ctx context.Context, i Identity, e Entry) error {
+	e.UserID = i.UserID
+	return s.revoking(ctx, func(t tx) error {
+		n, err := t.Exec(`DELETE FROM identities WHERE source = $1 AND key = $2 AND user_id = $3`, i.Source, i.Key, i.UserID)
+		if err := found(n, err); err != nil {
+			return err
+		}
+		if err := endUser(t, i.UserID, s.Now()); err != nil {
+			return err
+		}
+		return s.writeEntry(t, e, audit.IdentityUnlinked)
+	})
+}
+
+// IdentitiesOf lists by what outside sources know a user, oldest first.
+func (s *Store) IdentitiesOf(ctx context.Context, userID string) ([]Identity, error) {
+	return queryAll(ctx, s, (*Identity).dest, `
+		SELECT source, key, user_id, created_at FROM identities WHERE user_id = $1 ORDER BY created_at, source, key`, userID)
+}
+
+func (i *Identity) dest() []any { return []any{&i.Source, &i.Key, &i.UserID, &i.CreatedAt} }

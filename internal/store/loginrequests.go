@@ -81,6 +81,15 @@ func (s *Store) FailLoginRequest(ctx context.Context, id, reason, reference, use
 		reason, username, []byte{}, id, s.Now(), reference)
 }
 
+// ContinueLoginRequest keeps what the next leg of a SPNEGO exchange has to know,
+// in place of what the leg before had left. ErrNotFound also when another leg was
+// faster.
+func (s *Store) ContinueLoginRequest(ctx context.Context, id string, before, next []byte) error {
+	return s.execOne(ctx, `
+		UPDATE login_requests SET state = $1 WHERE id = $2 AND state = $3 AND consumed_at = 0 AND expires_at > $4`,
+		next, id, before, s.Now())
+}
+
 // MarkRechallenged reports whether this call was the first for the login
 // request: one more Basic challenge is sent after sign-out, not two.
 func (s *Store) MarkRechallenged(ctx context.Context, id string) (first bool, err error) {

@@ -159,6 +159,8 @@ func TestLoginRequestBelongsToOneBrowserAndIsUsedOnce(t *testing.T) {
 		want(t, err, store.ErrNotFound)
 		_, err = w.ConsumeLoginRequest(ctx, l.ID, l.BrowserHash, "") // nobody has logged in yet
 		want(t, err, store.ErrNotFound)
+		must(t, w.ContinueLoginRequest(ctx, l.ID, l.State, []byte("first leg")))
+		want(t, w.ContinueLoginRequest(ctx, l.ID, l.State, []byte("another first leg")), store.ErrNotFound)
 		must(t, w.FailLoginRequest(ctx, l.ID, "bad_password", "now, here", "alice"))
 		for _, first := range []bool{true, false} {
 			got, err := w.MarkRechallenged(ctx, l.ID)

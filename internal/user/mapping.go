@@ -7,8 +7,16 @@
 // reused, and never chosen by whoever logs in: the default realm's alice is
 // "alice", another realm's is "alice@OTHER.REALM". What finds a user again is
 // never the name but the identity: (realm, SID) where the ticket tells the SID,
-// else (realm, principal). Whoever comes with a new identity and a name that is
-// held already is refused with NAME_TAKEN until an admin decides.
+// else (realm, principal). So an account that is renamed in the directory stays
+// the same user here, under the name it first had, and one that is deleted and
+// made again is somebody else. Whoever comes with a new identity and a name that
+// is held already is refused with NAME_TAKEN until an admin decides
+// (`idp user link`).
+//
+// A realm may begin to tell SIDs after its people have logged in without: the
+// first ticket with a SID upgrades the identity that is keyed by the principal.
+// From then on a ticket without one proves nothing about that user, for a client
+// can ask its KDC to leave the PAC out.
 package user
 
 import (
@@ -93,15 +101,41 @@ func (m *Mapping) User(ctx context.Context, p Principal) (*store.User, error) {
 	if len(p.Components) != 1 || strings.ContainsAny(p.Components[0], `$/@\`) {
 		return nil, ErrNotAPerson
 	}
-	name := m.Realms[i].fold(p.Components[0], p.SID != "")
-	id := store.Identity{Source: "kerberos:" + p.Realm, Key: "name:" + name}
+	name := m.Realms[i].Fold(p.Components[0], p.SID != "")
+	id := Identity(p.Realm, p.SID, name)
 	if p.SID != "" {
-		id.Key = "sid:" + p.SID
+		if err := m.upgrade(ctx, id, name, p.Components[0]); err != nil {
+			return nil, err
+		}
 	}
 	if i > 0 {
 		name += "@" + p.Realm
 	}
 	return m.findOrMake(ctx, id, name, p.FullName)
+}
+
+// Identity is how a realm's account is found again: by its SID, or where there
+// is none by the name of its principal, folded as the realm's rule says.
+func Identity(realm, sid, name string) store.Identity {
+	if sid != "" {
+		return store.Identity{Source: "kerberos:" + realm, Key: "sid:" + sid}
+	}
+	return store.Identity{Source: "kerberos:" + realm, Key: "name:" + name}
+}
+
+// upgrade gives the user of a principal, in each spelling it may have been
+// written down in, the SID that the first ticket with a PAC tells.
+func (m *Mapping) upgrade(ctx context.Context, to store.Identity, names ...string) error {
+	if _, err := m.Store.UserByIdentity(ctx, to.Source, to.Key); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	for _, name := range names {
+		err := m.Store.RekeyIdentity(ctx, to.Source, "name:"+name, to.Key, store.Entry{Actor: audit.ActorServer, Name: name, Detail: to.Source + " " + to.Key})
+		if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) {
+			return err // also nil: done
+		}
+	}
+	return nil
 }
 
 func (m *Mapping) service(ctx context.Context, name string) (*store.User, error) {
@@ -138,7 +172,18 @@ func (m *Mapping) findOrMake(ctx context.Context, id store.Identity, name, fullN
 	if u, err = m.Store.UserByIdentity(ctx, id.Source, id.Key); err == nil {
 		return enabled(u)
 	}
-	return nil, fmt.Errorf("%w: %s", ErrNameTaken, name)
+	return nil, nameTaken(id, name)
+}
+
+// nameTaken says what an admin may type to decide.
+func nameTaken(id store.Identity, name string) error {
+	realm := strings.TrimPrefix(id.Source, "kerberos:")
+	what, key, _ := strings.Cut(id.Key, ":")
+	if what == "name" {
+		what = "principal"
+	}
+	return fmt.Errorf("%w: %s. The same person: idp user link '%s' --realm %s --%s '%s'; somebody else: the same with a new name and --create",
+		ErrNameTaken, name, name, realm, what, key)
 }
 
 func enabled(u *store.User) (*store.User, error) {
@@ -148,7 +193,8 @@ func enabled(u *store.User) (*store.User, error) {
 	return u, nil
 }
 
-func (r Realm) fold(name string, hasSID bool) string {
+// Fold writes a name as the realm's rule has it; hasSID: the ticket carried a PAC.
+func (r Realm) Fold(name string, hasSID bool) string {
 	if r.Case == "exact" || (r.Case == "" && !hasSID) {
 		return name
 	}

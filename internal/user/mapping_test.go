@@ -2,6 +2,7 @@ package user_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"idp/internal/store"
@@ -74,6 +75,51 @@ func TestWhoAPrincipalBecomes(t *testing.T) {
 	}
 	if _, err := m.User(t.Context(), principal("alice@HERE.TEST", "HERE.TEST", "alice")); !errors.Is(err, user.ErrDisabled) {
 		t.Errorf("a disabled user: %v", err)
+	}
+}
+
+// A realm that begins to write PACs: the users it had stay who they are.
+func TestTheFirstPACUpgradesAnIdentityKeyedByPrincipal(t *testing.T) {
+	st := storetest.Open(t, store.Config{URL: storetest.SQLite(t)})
+	m := &user.Mapping{Store: st, Realms: []user.Realm{{Name: "HERE.TEST"}}}
+	plain := principal("Alice@HERE.TEST", "HERE.TEST", "Alice")
+	before := must(m.User(t.Context(), plain))
+	withSID := plain
+	withSID.SID = "S-1-5-21-1-2-3-1104"
+	if u, err := m.User(t.Context(), withSID); err != nil || u.ID != before.ID {
+		t.Fatalf("the first ticket with a SID: %v, %v, want the user there was", u, err)
+	}
+	renamed := principal("alice.smith@HERE.TEST", "HERE.TEST", "alice.smith")
+	renamed.SID = withSID.SID
+	if u, err := m.User(t.Context(), renamed); err != nil || u.ID != before.ID || u.Name != "Alice" {
+		t.Errorf("the account renamed: %v, %v, want the same user under the same name", u, err)
+	}
+	// The client chooses whether a ticket carries a PAC, so one without says less.
+	if _, err := m.User(t.Context(), plain); !errors.Is(err, user.ErrNameTaken) {
+		t.Errorf("a ticket without a PAC after one with: %v, want it refused", err)
+	}
+	recreated := plain
+	recreated.SID = "S-1-5-21-1-2-3-2222"
+	if u, err := m.User(t.Context(), recreated); err == nil && u.ID == before.ID {
+		t.Error("an account with another SID became the user of the deleted one")
+	}
+	entries, err := st.Entries(t.Context(), store.Filter{UserID: before.ID, Event: "identity_linked"})
+	if err != nil || len(entries) != 1 {
+		t.Errorf("audit entries of the upgrade: %v, %v", entries, err)
+	}
+}
+
+func TestNameTakenSaysWhatToType(t *testing.T) {
+	st := storetest.Open(t, store.Config{URL: storetest.SQLite(t)})
+	m := &user.Mapping{Store: st, Realms: []user.Realm{{Name: "HERE.TEST"}}}
+	if _, err := st.CreateUser(t.Context(), store.User{Name: "alice"}, nil, store.Entry{}); err != nil {
+		t.Fatal(err)
+	}
+	p := principal("alice@HERE.TEST", "HERE.TEST", "alice")
+	p.SID = "S-1-5-21-1-2-3-1104"
+	_, err := m.User(t.Context(), p)
+	if !errors.Is(err, user.ErrNameTaken) || !strings.Contains(err.Error(), "idp user link 'alice' --realm HERE.TEST --sid 'S-1-5-21-1-2-3-1104'") {
+		t.Errorf("%v", err)
 	}
 }
 

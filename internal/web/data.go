@@ -11,7 +11,8 @@ type Site struct{ Name, Host string }
 // Notice is a message at the head of a page. Kind is "error" or "info".
 type Notice struct{ Kind, Title, Text, Hint string }
 
-// LoginPage is the login page: the form, the body of a 401, re-authentication.
+// LoginPage is the login page: the form, the body of a 401, re-authentication;
+// and the page "newpassword", for who has typed a password that has expired.
 type LoginPage struct {
 	Action        string // where the form goes
 	FormToken     string
@@ -22,6 +23,7 @@ type LoginPage struct {
 	TicketURL     string // "Log in with your company ticket"; empty: not offered
 	NoTicketOffer bool   // offer not to use tickets on this device
 	SignedInAs    string // somebody must confirm that they are still there
+	OtherURL      string // of newpassword: the form for another account
 	Reference     string
 }
 

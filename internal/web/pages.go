@@ -87,7 +87,7 @@ const (
 	cspOwnForms = csp + "; form-action 'self'"
 )
 
-var leavesUs = map[string]bool{"login": true, "logout": true, "consent": true, "denied": true, "error": true}
+var leavesUs = map[string]bool{"login": true, "newpassword": true, "logout": true, "consent": true, "denied": true, "error": true}
 
 // Render answers with a page: name is the template's, data one of the Page types.
 // It fails before it writes anything. Pages are small and never compressed: they

@@ -32,11 +32,15 @@ func states() []state {
 		}
 		return p
 	}
+	expired := &Notice{Kind: "info", Title: "Your password has expired", Text: "Set a new one, and you are logged in."}
+	short := &Notice{Kind: "error", Title: "The new password was not accepted", Text: "It may be too short, too simple, or one that you have had before."}
 	return []state{
 		{"login", "login", 200, login},
 		{"login-inside", "login", 401, with(func(p *LoginPage) { p.TicketURL, p.NoTicketOffer = "/login/negotiate?login=id", true })},
 		{"login-wrong", "login", 401, with(func(p *LoginPage) { p.Notice, p.Username, p.TicketURL = wrong, "alice", "/login/negotiate" })},
 		{"login-fresh", "login", 200, with(func(p *LoginPage) { p.Notice, p.SignedInAs = fresh, "alice" })},
+		{"newpassword", "newpassword", 200, with(func(p *LoginPage) { p.Notice, p.Username, p.OtherURL = expired, "alice", "/login?login=id&other=1" })},
+		{"newpassword-refused", "newpassword", 401, with(func(p *LoginPage) { p.Notice, p.Username = short, "alice" })},
 		{"login-own", "login", 200, with(func(p *LoginPage) { p.Site = nil })},
 		{"account", "account", 200, AccountPage{Name: "alice", FullName: "Alice Liddell", Email: "alice@example.com", Groups: []string{"finance", "staff"},
 			How: "with your company ticket", Principal: "alice@EXAMPLE.COM", Since: since, Until: since.Add(10 * time.Hour),

@@ -1,9 +1,12 @@
-package kerberos
+package pac
 
 import (
 	"encoding/binary"
 	"strconv"
 	"strings"
+
+	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
 )
 
 // ndr reads the little-endian NDR (C706 chapter 14) of a PAC buffer. Like
@@ -15,7 +18,7 @@ type ndr struct {
 	err error
 }
 
-func (n *ndr) fail() { n.err = reject(ReasonPAC, "logon information is not readable") }
+func (n *ndr) fail() { n.err = reason.Refuse(reason.PAC, "logon information is not readable") }
 
 func (n *ndr) take(size int) []byte {
 	if n.err != nil || size < 0 || size > len(n.b)-n.pos {
@@ -202,7 +205,7 @@ func parseLogonInfo(b []byte) (*PAC, error) {
 		p.Groups = append(p.Groups, n.sids(extraCount)...)
 	}
 	p.Groups = append(p.Groups, n.resourceGroups(resourceSID, resourceCount, resources)...)
-	if n.err == nil && (checkName(p.Account) != nil || user == 0) {
+	if n.err == nil && (wire.CheckName(p.Account) != nil || user == 0) {
 		n.fail()
 	}
 	if n.err != nil {

@@ -1,6 +1,14 @@
-package kerberos
+// Package pac reads the PAC that Windows domains put into tickets (MS-PAC): the
+// user's SID, name and groups, signed by the domain controller with the key of the
+// service and with one of its own.
+//
+// The signature of the service's key is checked before anything in it is parsed,
+// for what it holds is NDR, a format full of counts and pointers (ndr.go). That key
+// is ours, so whoever has it can write any PAC: it proves that no client changed it.
+package pac
 
 import (
+	"crypto/hmac"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -8,6 +16,9 @@ import (
 	"unicode/utf16"
 
 	"github.com/jcmturner/gokrb5/v8/iana/chksumtype"
+
+	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
 )
 
 // PAC is what a Windows domain says about a user, MS-PAC §2.5. The domain
@@ -23,32 +34,32 @@ type PAC struct {
 
 // Types of PAC buffers, MS-PAC §2.4.
 const (
-	pacLogonInfo  = 1
-	pacServerSum  = 6
-	pacKDCSum     = 7
-	pacClientInfo = 10
+	bufLogonInfo  = 1
+	bufServerSum  = 6
+	bufKDCSum     = 7
+	bufClientInfo = 10
 
-	maxPACBuffers = 32
+	maxBuffers = 32
 )
 
-// pacBuffers are the buffers of a PAC by type, and where each starts.
-type pacBuffers struct {
+// buffers are the buffers of a PAC by type, and where each starts.
+type buffers struct {
 	data   map[uint32][]byte
 	offset map[uint32]int
 }
 
-// splitPAC reads the directory of a PAC, MS-PAC §2.3, §2.4: nothing in it is
+// split reads the directory of a PAC, MS-PAC §2.3, §2.4: nothing in it is
 // trusted yet, so this is all that is read before the signature.
-func splitPAC(b []byte) (*pacBuffers, error) {
-	bad := func(what string) (*pacBuffers, error) { return nil, reject(ReasonPAC, what) }
+func split(b []byte) (*buffers, error) {
+	bad := func(what string) (*buffers, error) { return nil, reason.Refuse(reason.PAC, what) }
 	if len(b) < 8 || binary.LittleEndian.Uint32(b[4:]) != 0 {
 		return bad("header")
 	}
 	n := binary.LittleEndian.Uint32(b)
-	if n == 0 || n > maxPACBuffers || len(b) < 8+16*int(n) {
+	if n == 0 || n > maxBuffers || len(b) < 8+16*int(n) {
 		return bad("number of buffers")
 	}
-	p := &pacBuffers{map[uint32][]byte{}, map[uint32]int{}}
+	p := &buffers{map[uint32][]byte{}, map[uint32]int{}}
 	for i := range int(n) {
 		e := b[8+16*i:]
 		kind, size := binary.LittleEndian.Uint32(e), uint64(binary.LittleEndian.Uint32(e[4:]))
@@ -79,97 +90,98 @@ func sumSize(kind int32) (int, bool) {
 }
 
 // signature reads a PAC_SIGNATURE_DATA, MS-PAC §2.8.
-func (p *pacBuffers) signature(buffer uint32) (kind int32, sum []byte, err error) {
+func (p *buffers) signature(buffer uint32) (kind int32, sum []byte, err error) {
 	b, ok := p.data[buffer]
 	if !ok || len(b) < 4 {
-		return 0, nil, reject(ReasonPACSignature, "a signature is missing")
+		return 0, nil, reason.Refuse(reason.PACSignature, "a signature is missing")
 	}
 	kind = int32(binary.LittleEndian.Uint32(b)) //nolint:gosec // -138 is one of the types
 	n, ok := sumSize(kind)
 	if !ok || len(b) < 4+n {
-		return 0, nil, reject(ReasonPACSignature, fmt.Sprintf("signature type %d", kind))
+		return 0, nil, reason.Refuse(reason.PACSignature, fmt.Sprintf("signature type %d", kind))
 	}
 	return kind, b[4 : 4+n], nil
 }
 
-// verifyPAC checks the server signature with the key that opened the ticket:
+// verify checks the server signature with the key that opened the ticket:
 // over the whole PAC with both signatures zero, MS-PAC §2.8.1. Its type must be
 // the key's own, so that nobody can pick a weaker one.
-func verifyPAC(b []byte, p *pacBuffers, key keyBlock) error {
-	kind, sum, err := p.signature(pacServerSum)
+func verify(b []byte, p *buffers, key wire.Key) error {
+	kind, sum, err := p.signature(bufServerSum)
 	if err != nil {
 		return err
 	}
-	_, kdcSum, err := p.signature(pacKDCSum)
+	_, kdcSum, err := p.signature(bufKDCSum)
 	if err != nil {
 		return err
 	}
 	zeroed := append([]byte(nil), b...)
-	clear(zeroed[p.offset[pacServerSum]+4:][:len(sum)])
-	clear(zeroed[p.offset[pacKDCSum]+4:][:len(kdcSum)])
-	wantKind, want, err := checksum(key, usagePAC, zeroed)
+	clear(zeroed[p.offset[bufServerSum]+4:][:len(sum)])
+	clear(zeroed[p.offset[bufKDCSum]+4:][:len(kdcSum)])
+	wantKind, want, err := wire.Checksum(key, wire.UsagePAC, zeroed)
 	switch {
 	case err != nil:
-		return &Error{Reason: ReasonPACSignature, Err: err}
+		return &reason.Error{Reason: reason.PACSignature, Err: err}
 	case wantKind != kind:
-		return reject(ReasonPACSignature, fmt.Sprintf("signature type %d under a key of %s", kind, etypeName(key.etype)))
-	case !equal(want, sum):
-		return reject(ReasonPACSignature, "the server signature does not fit")
+		return reason.Refuse(reason.PACSignature, fmt.Sprintf("signature type %d under a key of %s", kind, wire.EtypeName(key.Etype)))
+	case !hmac.Equal(want, sum):
+		return reason.Refuse(reason.PACSignature, "the server signature does not fit")
 	}
 	return nil
 }
 
-// readPAC verifies a ticket's PAC and returns what it says; nil without logon
-// information. Nothing but the directory is parsed before the signature holds.
-func readPAC(b []byte, key keyBlock, t *ticketPart) (*PAC, error) {
-	p, err := splitPAC(b)
+// Read verifies a ticket's PAC with the key that opened the ticket, compares it with
+// the ticket's client and time of login, and returns what it says; nil without logon
+// information. A refusal is a *reason.Error. Nothing but the directory is parsed before the signature holds.
+func Read(b []byte, key wire.Key, client wire.Principal, authTime time.Time) (*PAC, error) {
+	p, err := split(b)
 	if err != nil {
 		return nil, err
 	}
-	if err := verifyPAC(b, p, key); err != nil {
+	if err := verify(b, p, key); err != nil {
 		return nil, err
 	}
-	if err := checkClientInfo(p.data[pacClientInfo], t); err != nil {
+	if err := checkClientInfo(p.data[bufClientInfo], client, authTime); err != nil {
 		return nil, err
 	}
-	info, ok := p.data[pacLogonInfo]
+	info, ok := p.data[bufLogonInfo]
 	if !ok {
 		return nil, nil
 	}
-	pac, err := parseLogonInfo(info)
+	found, err := parseLogonInfo(info)
 	if err != nil {
 		return nil, err
 	}
-	return pac, checkAccount(pac, t)
+	return found, checkAccount(found, client)
 }
 
 // checkAccount compares the account of the logon information with the client's
 // name. Where they differ the client asked for its ticket by another name, such
 // as a userPrincipalName, which is set by whoever may edit the account: it must
 // not become a name here.
-func checkAccount(pac *PAC, t *ticketPart) error {
-	if name := strings.Join(t.client.Components, "/"); !strings.EqualFold(pac.Account, name) {
-		return reject(ReasonNameMismatch, fmt.Sprintf("the account is %q, the ticket names it %q", short(pac.Account), short(name)))
+func checkAccount(found *PAC, client wire.Principal) error {
+	if name := strings.Join(client.Components, "/"); !strings.EqualFold(found.Account, name) {
+		return reason.Refuse(reason.NameMismatch, fmt.Sprintf("the account is %q, the ticket names it %q", reason.Short(found.Account), reason.Short(name)))
 	}
 	return nil
 }
 
 // checkClientInfo compares PAC_CLIENT_INFO (MS-PAC §2.7) with the ticket, so
 // that a PAC cannot be moved from one ticket into another.
-func checkClientInfo(b []byte, t *ticketPart) error {
+func checkClientInfo(b []byte, client wire.Principal, authTime time.Time) error {
 	if len(b) < 10 {
-		return reject(ReasonPAC, "no PAC_CLIENT_INFO")
+		return reason.Refuse(reason.PAC, "no PAC_CLIENT_INFO")
 	}
 	n := int(binary.LittleEndian.Uint16(b[8:]))
 	if n%2 != 0 || len(b) < 10+n {
-		return reject(ReasonPAC, "PAC_CLIENT_INFO")
+		return reason.Refuse(reason.PAC, "PAC_CLIENT_INFO")
 	}
 	name := utf16String(b[10 : 10+n])
-	if want := strings.Join(t.client.Components, "/"); name != want {
-		return reject(ReasonPAC, fmt.Sprintf("the PAC is about %q, the ticket about %q", short(name), short(want)))
+	if want := strings.Join(client.Components, "/"); name != want {
+		return reason.Refuse(reason.PAC, fmt.Sprintf("the PAC is about %q, the ticket about %q", reason.Short(name), reason.Short(want)))
 	}
-	if at := fromFileTime(binary.LittleEndian.Uint64(b)); !at.Equal(t.authTime) {
-		return reject(ReasonPAC, "the PAC is of another login than the ticket")
+	if at := fromFileTime(binary.LittleEndian.Uint64(b)); !at.Equal(authTime) {
+		return reason.Refuse(reason.PAC, "the PAC is of another login than the ticket")
 	}
 	return nil
 }

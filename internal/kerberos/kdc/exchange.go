@@ -1,4 +1,4 @@
-package kerberos
+package kdc
 
 import (
 	"context"
@@ -13,36 +13,43 @@ import (
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
+
+	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
 )
 
 // Bounds of talking to KDCs.
 const (
-	maxReply   = 256 * 1024             // bytes of one reply
-	maxKDCs    = 16                     // tried for one request
-	hedgeAfter = 300 * time.Millisecond // then the next KDC is asked as well
+	maxReply = 256 * 1024 // bytes of one reply
+	maxKDCs  = 16         // tried for one request
+)
+
+// How long a KDC may say nothing until the next one is asked as well: the hedge
+// of Exchange.
+const (
+	HedgeAfter = 300 * time.Millisecond
 	// A request that carries a proof of the password is a guess that each KDC
 	// counts, so a second one is not asked that easily.
-	hedgeGuessAfter = 2 * time.Second
-	kdcTimeout      = 10 * time.Second // for a whole password check without a deadline
+	HedgeGuessAfter = 2 * time.Second
 )
 
 // endpoint is one way to a KDC.
 type endpoint struct{ network, addr string }
 
-// kdcMemory remembers by which way a realm answered last, so that a KDC that
+// memory remembers by which way a realm answered last, so that a KDC that
 // hangs costs its delay once and not at every login.
-type kdcMemory struct {
+type memory struct {
 	mu   sync.Mutex
 	last map[string]endpoint
 }
 
-func (m *kdcMemory) get(realm string) endpoint {
+func (m *memory) get(realm string) endpoint {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.last[realm]
 }
 
-func (m *kdcMemory) set(realm string, e endpoint) {
+func (m *memory) set(realm string, e endpoint) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.last == nil {
@@ -53,8 +60,8 @@ func (m *kdcMemory) set(realm string, e endpoint) {
 
 // endpoints lists the ways to a realm's KDCs, best first: every KDC by the
 // preferred transport, then by the other; the one that answered last leads.
-func (a *Acceptor) endpoints(ctx context.Context, realm string, size int) ([]endpoint, error) {
-	conf, err := loadKrb5Conf(a.opts.Krb5Conf)
+func (c *Client) endpoints(ctx context.Context, realm string, size int) ([]endpoint, error) {
+	conf, err := loadKrb5Conf(c.config.Krb5Conf)
 	if err != nil {
 		return nil, err
 	}
@@ -63,13 +70,13 @@ func (a *Acceptor) endpoints(ctx context.Context, realm string, size int) ([]end
 		networks = []string{"tcp", "udp"}
 	}
 	var out []endpoint
-	last := a.kdcs.get(realm)
+	last := c.last.get(realm)
 	for _, network := range networks {
 		for _, kdc := range conf.kdcs[realm] {
-			out = append(out, endpoint{network, address(kdc)})
+			out = append(out, endpoint{network, address(kdc, kdcPort)})
 		}
 		if len(conf.kdcs[realm]) == 0 && conf.dns {
-			out = append(out, lookupKDCs(ctx, network, realm)...)
+			out = append(out, lookup(ctx, "kerberos", network, realm)...)
 		}
 	}
 	for i, e := range out {
@@ -79,14 +86,14 @@ func (a *Acceptor) endpoints(ctx context.Context, realm string, size int) ([]end
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no KDC of %s in %s or the DNS", realm, a.opts.Krb5Conf)
+		return nil, fmt.Errorf("no KDC of %s in %s or the DNS", realm, c.config.Krb5Conf)
 	}
 	return out[:min(len(out), maxKDCs)], nil
 }
 
-// lookupKDCs asks the DNS, RFC 4120 §7.2.3.2. No answer is an empty one.
-func lookupKDCs(ctx context.Context, network, realm string) (out []endpoint) {
-	_, records, err := net.DefaultResolver.LookupSRV(ctx, "kerberos", network, realm)
+// lookup asks the DNS, RFC 4120 §7.2.3.2. No answer is an empty one.
+func lookup(ctx context.Context, service, network, realm string) (out []endpoint) {
+	_, records, err := net.DefaultResolver.LookupSRV(ctx, service, network, realm)
 	if err != nil {
 		return nil
 	}
@@ -97,13 +104,14 @@ func lookupKDCs(ctx context.Context, network, realm string) (out []endpoint) {
 	return out
 }
 
-// exchange sends one request to a realm's KDCs and returns the first reply. The
+// Exchange sends one request to a realm's KDCs and returns the first reply. The
 // next KDC is asked when one fails, or has said nothing for the time hedge; ctx
-// bounds the whole. The goroutines it starts end with it.
-func (a *Acceptor) exchange(ctx context.Context, realm string, req []byte, hedge time.Duration) ([]byte, error) {
-	ways, err := a.endpoints(ctx, realm, len(req))
+// bounds the whole. The goroutines it starts end with it. A KRB-ERROR is a reply,
+// too, and is told apart by whoever knows what was asked.
+func (c *Client) Exchange(ctx context.Context, realm string, req []byte, hedge time.Duration) ([]byte, error) {
+	ways, err := c.endpoints(ctx, realm, len(req))
 	if err != nil {
-		return nil, &Error{Reason: ReasonUnreachable, Detail: "KDC of " + realm, Err: err}
+		return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: err}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -130,12 +138,12 @@ func (a *Acceptor) exchange(ctx context.Context, realm string, req []byte, hedge
 		select {
 		case <-ctx.Done():
 			errs = append(errs, ctx.Err())
-			return nil, &Error{Reason: ReasonUnreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
+			return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
 		case <-timer.C:
 		case got := <-answers:
 			running--
 			if got.err == nil {
-				a.kdcs.set(realm, got.from)
+				c.last.set(realm, got.from)
 				return got.reply, nil
 			}
 			errs = append(errs, fmt.Errorf("%s %s: %w", got.from.network, got.from.addr, got.err))
@@ -145,7 +153,7 @@ func (a *Acceptor) exchange(ctx context.Context, realm string, req []byte, hedge
 			start()
 		}
 	}
-	return nil, &Error{Reason: ReasonUnreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
+	return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
 }
 
 // send asks one KDC. An answer that is none, or that says "not now", is an error,
@@ -155,19 +163,20 @@ func send(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(reply) == 0 || reply[0] != appASRep && reply[0] != appTGSRep && reply[0] != appError {
+	if len(reply) == 0 || reply[0] != wire.AppASRep && reply[0] != wire.AppTGSRep && reply[0] != wire.AppError {
 		return nil, errors.New("the reply is not Kerberos")
 	}
-	switch code := errorCode(reply); {
-	case code == errorcode.KRB_ERR_RESPONSE_TOO_BIG && e.network == "udp":
+	refused, _ := wire.ParseError(reply)
+	switch {
+	case refused.Code == errorcode.KRB_ERR_RESPONSE_TOO_BIG && e.network == "udp":
 		return send(ctx, endpoint{"tcp", e.addr}, req)
-	case code == errorcode.KDC_ERR_SVC_UNAVAILABLE:
+	case refused.Code == errorcode.KDC_ERR_SVC_UNAVAILABLE:
 		return nil, errors.New("the KDC is not available")
 	}
 	return reply, nil
 }
 
-// transfer is RFC 4120 §7.2.1 (UDP) and §7.2.2 (TCP, a length of 4 bytes first).
+// transfer asks one server over a connection of its own.
 func transfer(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, e.network, e.addr)
@@ -175,9 +184,14 @@ func transfer(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer conn.Close()
+	return converse(ctx, conn, req)
+}
+
+// converse is RFC 4120 §7.2.1 (UDP) and §7.2.2 (TCP, a length of 4 bytes first).
+func converse(ctx context.Context, conn net.Conn, req []byte) ([]byte, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if e.network == "udp" {
+	if _, udp := conn.(*net.UDPConn); udp {
 		if _, err := conn.Write(req); err != nil {
 			return nil, err
 		}
@@ -197,6 +211,6 @@ func transfer(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
 		return nil, fmt.Errorf("a reply of %d bytes", size)
 	}
 	reply := make([]byte, size)
-	_, err = io.ReadFull(conn, reply)
+	_, err := io.ReadFull(conn, reply)
 	return reply, err
 }

@@ -1,4 +1,4 @@
-package kerberos
+package kdc
 
 import (
 	"errors"
@@ -16,18 +16,23 @@ import (
 // Debian's and Red Hat's files have; so this one reads the file.
 type krb5Conf struct {
 	kdcs     map[string][]string // realm → host, host:port or [v6]:port
+	kpasswd  map[string][]string // servers that take new passwords, likewise
+	admin    map[string][]string // administration servers, whose hosts do so too, on another port
 	dns      bool                // dns_lookup_kdc; true unless said otherwise, as in MIT Kerberos
 	udpLimit int                 // udp_preference_limit: larger requests go by TCP first
 	seen     map[string]bool     // first value wins, RFC-less custom of krb5.conf
 	files    int
 }
 
-const maxConfFiles = 64
+const (
+	maxConfFiles = 64
+	maxConfFile  = 1 << 20 // bytes of one
+)
 
 // loadKrb5Conf reads the file and what it includes. A file that does not exist
 // is an empty one: KDCs are then looked up in the DNS.
 func loadKrb5Conf(path string) (*krb5Conf, error) {
-	c := &krb5Conf{kdcs: map[string][]string{}, dns: true, udpLimit: 1465, seen: map[string]bool{}}
+	c := &krb5Conf{kdcs: map[string][]string{}, kpasswd: map[string][]string{}, admin: map[string][]string{}, dns: true, udpLimit: 1465, seen: map[string]bool{}}
 	err := c.read(path)
 	if errors.Is(err, os.ErrNotExist) && c.files == 1 {
 		err = nil
@@ -35,11 +40,23 @@ func loadKrb5Conf(path string) (*krb5Conf, error) {
 	return c, err
 }
 
+// readConf reads a file of at most maxConfFile bytes.
+func readConf(path string) ([]byte, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxConfFile {
+		return nil, fmt.Errorf("%s: not a file of at most 1 MB", path)
+	}
+	return os.ReadFile(path) //nolint:gosec // the admin names the files
+}
+
 func (c *krb5Conf) read(path string) error {
 	if c.files++; c.files > maxConfFiles {
 		return fmt.Errorf("%s: too many included files", path)
 	}
-	b, err := readBounded(path)
+	b, err := readConf(path)
 	if err != nil {
 		return err
 	}
@@ -103,8 +120,10 @@ func (c *krb5Conf) include(words []string) error {
 
 func (c *krb5Conf) set(section string, blocks []string, key, value string) {
 	switch {
-	case section == "realms" && len(blocks) == 1 && key == "kdc":
-		c.kdcs[blocks[0]] = append(c.kdcs[blocks[0]], strings.TrimSuffix(value, "*"))
+	case section == "realms" && len(blocks) == 1:
+		if servers, ok := map[string]map[string][]string{"kdc": c.kdcs, "kpasswd_server": c.kpasswd, "admin_server": c.admin}[key]; ok {
+			servers[blocks[0]] = append(servers[blocks[0]], strings.TrimSuffix(value, "*"))
+		}
 	case section == "libdefaults" && len(blocks) == 0 && !c.seen[key]:
 		c.seen[key] = true
 		switch key {
@@ -121,11 +140,26 @@ func (c *krb5Conf) set(section string, blocks []string, key, value string) {
 	}
 }
 
-// address adds the default port of a KDC.
-func address(kdc string) string {
-	kdc = strings.TrimPrefix(strings.TrimPrefix(kdc, "tcp/"), "udp/")
-	if _, _, err := net.SplitHostPort(kdc); err == nil {
-		return kdc
+// Default ports, RFC 4120 §7.2.1 and RFC 3244 §2.
+const (
+	kdcPort     = "88"
+	kpasswdPort = "464"
+)
+
+// address adds the default port of a server.
+func address(server, port string) string {
+	server = strings.TrimPrefix(strings.TrimPrefix(server, "tcp/"), "udp/")
+	if _, _, err := net.SplitHostPort(server); err == nil {
+		return server
 	}
-	return net.JoinHostPort(strings.Trim(kdc, "[]"), "88")
+	return net.JoinHostPort(strings.Trim(server, "[]"), port)
+}
+
+// hosts takes the ports off servers.
+func hosts(servers []string) []string {
+	out := make([]string, len(servers))
+	for i, s := range servers {
+		out[i], _, _ = net.SplitHostPort(address(s, kpasswdPort))
+	}
+	return out
 }

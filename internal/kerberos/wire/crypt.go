@@ -1,4 +1,4 @@
-package kerberos
+package wire
 
 import (
 	"crypto/aes"
@@ -17,11 +17,10 @@ import (
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/crypto/rfc3961"
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
-	"github.com/jcmturner/gokrb5/v8/iana/keyusage"
 )
 
-// errIntegrity means that a ciphertext was not made with this key and usage.
-var errIntegrity = errors.New("integrity check failed")
+// ErrIntegrity means that a ciphertext was not made with this key and usage.
+var ErrIntegrity = errors.New("integrity check failed")
 
 // suite is what differs between the AES encryption types.
 type suite struct {
@@ -48,10 +47,10 @@ func suiteOf(etype int32) (suite, bool) {
 	return suite{}, false
 }
 
-// sealKey opens and makes ciphertexts of one key and one usage. For AES it holds
+// SealKey opens and makes ciphertexts of one key and one usage. For AES it holds
 // the derived keys Ke and Ki, which cost more than the decryption itself: for a
 // keytab's key they are kept. Safe for concurrent use.
-type sealKey struct {
+type SealKey struct {
 	suite
 	etype int32
 	usage uint32
@@ -59,29 +58,29 @@ type sealKey struct {
 	ki    []byte       // for RC4: the protocol key
 }
 
-// newSealKey derives the keys. Only AES and RC4 exist here; which of them is
+// NewSealKey derives the keys. Only AES and RC4 exist here; which of them is
 // allowed is the caller's policy.
-func newSealKey(k keyBlock, usage uint32) (*sealKey, error) {
-	if k.etype == etypeID.RC4_HMAC {
-		if len(k.value) != 16 {
-			return nil, fmt.Errorf("RC4 key of %d bytes", len(k.value))
+func NewSealKey(k Key, usage uint32) (*SealKey, error) {
+	if k.Etype == etypeID.RC4_HMAC {
+		if len(k.Value) != 16 {
+			return nil, fmt.Errorf("RC4 key of %d bytes", len(k.Value))
 		}
-		return &sealKey{etype: k.etype, usage: usage, ki: k.value}, nil
+		return &SealKey{etype: k.Etype, usage: usage, ki: k.Value}, nil
 	}
-	s, ok := suiteOf(k.etype)
-	if !ok || len(k.value) != s.keySize {
-		return nil, fmt.Errorf("key of etype %d and %d bytes", k.etype, len(k.value))
+	s, ok := suiteOf(k.Etype)
+	if !ok || len(k.Value) != s.keySize {
+		return nil, fmt.Errorf("key of etype %d and %d bytes", k.Etype, len(k.Value))
 	}
-	base, err := aes.NewCipher(k.value)
+	base, err := aes.NewCipher(k.Value)
 	if err != nil {
 		return nil, err
 	}
-	ke, err := aes.NewCipher(s.derive(base, k.value, usage, 0xaa, s.keySize))
+	ke, err := aes.NewCipher(s.derive(base, k.Value, usage, 0xaa, s.keySize))
 	if err != nil {
 		return nil, err
 	}
-	return &sealKey{suite: s, etype: k.etype, usage: usage, block: ke,
-		ki: s.derive(base, k.value, usage, 0x55, s.macKey)}, nil
+	return &SealKey{suite: s, etype: k.Etype, usage: usage, block: ke,
+		ki: s.derive(base, k.Value, usage, 0x55, s.macKey)}, nil
 }
 
 // derive is RFC 3961 §5.1 (DK with AES) or RFC 8009 §3 (KDF-HMAC-SHA2) for the
@@ -133,39 +132,39 @@ var folds = func() (t [13]struct{ ke, ki [16]byte }) {
 }()
 
 // overhead is the number of bytes a ciphertext has more than its plaintext.
-func (k *sealKey) overhead() int {
+func (k *SealKey) overhead() int {
 	if k.block == nil {
 		return 16 + 8 // RFC 4757 §5: checksum, confounder
 	}
 	return aes.BlockSize + k.macSize
 }
 
-// open checks and decrypts. The ciphertext is not changed.
-func (k *sealKey) open(ct []byte) ([]byte, error) {
+// Open checks and decrypts. The ciphertext is not changed.
+func (k *SealKey) Open(ct []byte) ([]byte, error) {
 	if len(ct) < k.overhead() {
-		return nil, errIntegrity
+		return nil, ErrIntegrity
 	}
 	if k.block == nil {
 		pt, err := crypto.RC4HMAC{}.DecryptMessage(k.ki, ct, k.usage)
 		if err != nil {
-			return nil, errIntegrity
+			return nil, ErrIntegrity
 		}
 		return pt, nil
 	}
 	body, mac := ct[:len(ct)-k.macSize], ct[len(ct)-k.macSize:]
 	if k.sha2 && !hmac.Equal(mac, k.mac(make([]byte, aes.BlockSize), body)) {
-		return nil, errIntegrity
+		return nil, ErrIntegrity
 	}
 	pt := make([]byte, len(body))
 	ctsDecrypt(k.block, pt, body)
 	if !k.sha2 && !hmac.Equal(mac, k.mac(pt)) {
-		return nil, errIntegrity
+		return nil, ErrIntegrity
 	}
 	return pt[aes.BlockSize:], nil
 }
 
-// seal encrypts with a new confounder.
-func (k *sealKey) seal(pt []byte) ([]byte, error) {
+// Seal encrypts with a new confounder.
+func (k *SealKey) Seal(pt []byte) ([]byte, error) {
 	if k.block == nil {
 		_, ct, err := crypto.RC4HMAC{}.EncryptMessage(k.ki, pt, k.usage)
 		return ct, err
@@ -182,7 +181,7 @@ func (k *sealKey) seal(pt []byte) ([]byte, error) {
 	return append(ct, k.mac(plain)...), nil
 }
 
-func (k *sealKey) mac(parts ...[]byte) []byte {
+func (k *SealKey) mac(parts ...[]byte) []byte {
 	m := hmac.New(k.hash, k.ki)
 	for _, p := range parts {
 		m.Write(p)
@@ -232,39 +231,28 @@ func ctsEncrypt(b cipher.Block, dst, src []byte) {
 	copy(dst[head:], padded[head-size:head-size+tail])
 }
 
-// checksum is the keyed checksum of an encryption type (RFC 3961 §5.4, RFC 4757
+// Checksum is the keyed checksum of an encryption type (RFC 3961 §5.4, RFC 4757
 // §4) over parts, as PACs and mechListMICs carry it, with its type.
-func checksum(k keyBlock, usage uint32, parts ...[]byte) (int32, []byte, error) {
-	if k.etype == etypeID.RC4_HMAC && len(k.value) == 16 {
+func Checksum(k Key, usage uint32, parts ...[]byte) (int32, []byte, error) {
+	if k.Etype == etypeID.RC4_HMAC && len(k.Value) == 16 {
 		var all []byte
 		for _, p := range parts {
 			all = append(all, p...)
 		}
-		sum, err := crypto.RC4HMAC{}.GetChecksumHash(k.value, all, usage)
+		sum, err := crypto.RC4HMAC{}.GetChecksumHash(k.Value, all, usage)
 		return crypto.RC4HMAC{}.GetHashID(), sum, err
 	}
-	s, ok := suiteOf(k.etype)
-	if !ok || len(k.value) != s.keySize {
-		return 0, nil, fmt.Errorf("no checksum for etype %d", k.etype)
+	s, ok := suiteOf(k.Etype)
+	if !ok || len(k.Value) != s.keySize {
+		return 0, nil, fmt.Errorf("no checksum for etype %d", k.Etype)
 	}
-	base, err := aes.NewCipher(k.value)
+	base, err := aes.NewCipher(k.Value)
 	if err != nil {
 		return 0, nil, err
 	}
-	m := hmac.New(s.hash, s.derive(base, k.value, usage, 0x99, s.macKey))
+	m := hmac.New(s.hash, s.derive(base, k.Value, usage, 0x99, s.macKey))
 	for _, p := range parts {
 		m.Write(p)
 	}
 	return s.sumType, m.Sum(nil)[:s.macSize], nil
 }
-
-// usageTicket and so on are the key usages of RFC 4120 §7.5.1.
-const (
-	usageTimestamp     = keyusage.AS_REQ_PA_ENC_TIMESTAMP
-	usageTicket        = keyusage.KDC_REP_TICKET
-	usageASRep         = keyusage.AS_REP_ENCPART
-	usageTGSRep        = keyusage.TGS_REP_ENCPART_SESSION_KEY
-	usageAuthenticator = keyusage.AP_REQ_AUTHENTICATOR
-	usageAPRep         = keyusage.AP_REP_ENCPART
-	usagePAC           = keyusage.KERB_NON_KERB_CKSUM_SALT
-)

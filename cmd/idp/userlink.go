@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"idp/internal/store"
+	"idp/internal/user"
+)
+
+// account is a realm's account as an administrator types it.
+type account struct{ realm, sid, principal string }
+
+func (a *account) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&a.realm, "realm", "", "the account's `REALM`; default: the first of kerberos.realms")
+	f.StringVar(&a.sid, "sid", "", "its `SID`, where the realm's tickets carry one (Active Directory, Samba)")
+	f.StringVar(&a.principal, "principal", "", "else the `NAME` of its principal, without the realm")
+	cmd.MarkFlagsMutuallyExclusive("sid", "principal")
+	cmd.MarkFlagsOneRequired("sid", "principal")
+}
+
+// identity is what the account is found by at a login.
+func (a *account) identity(o opened) (store.Identity, error) {
+	realms := o.cfg.Kerberos.Realms
+	if a.realm == "" && len(realms) > 0 {
+		a.realm = realms[0].Name
+	}
+	if a.sid != "" && !strings.HasPrefix(a.sid, "S-1-") {
+		return store.Identity{}, fmt.Errorf("--sid %q is no SID: S-1-5-21-…, as the log line of the refused login has it", a.sid)
+	}
+	if strings.ContainsAny(a.principal, `@/\`) {
+		return store.Identity{}, fmt.Errorf("--principal %q: only the name, the realm goes into --realm", a.principal)
+	}
+	for _, r := range realms {
+		if r.Name == a.realm {
+			name := user.Realm{Name: r.Name, Case: r.Case}.Fold(a.principal, false)
+			return user.Identity(a.realm, a.sid, name), nil
+		}
+	}
+	return store.Identity{}, fmt.Errorf("the realm %q is not in kerberos.realms", a.realm)
+}
+
+func (c *cli) userLink() *cobra.Command {
+	var who account
+	create := false
+	cmd := &cobra.Command{
+		Use: "link NAME --sid SID | --principal NAME", Short: "Let a Kerberos account log in as a user", Args: cobra.ExactArgs(1),
+		Long: "Let a Kerberos account log in as a user. This is how an administrator decides when a\n" +
+			"login was refused with NAME_TAKEN: the account's name is held by a user that another\n" +
+			"account, or a local password, made. The log line of the refusal has the realm and SID.\n\n" +
+			"The same person (an account that was deleted and made again, say):\n" +
+			"  idp user link alice --sid S-1-5-21-…\n" +
+			"Somebody else, who gets another name here:\n" +
+			"  idp user link alice2 --sid S-1-5-21-… --create",
+		RunE: c.withStore(func(o opened, args []string) error {
+			id, err := who.identity(o)
+			if err != nil {
+				return err
+			}
+			if create {
+				err = o.createLinked(args[0], id)
+			} else {
+				err = o.link(args[0], id)
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(o.cmd.OutOrStdout(), "%s of %s logs in as %s\n", id.Key, strings.TrimPrefix(id.Source, "kerberos:"), args[0])
+			return nil
+		}),
+	}
+	who.flags(cmd)
+	cmd.Flags().BoolVar(&create, "create", false, "make the user first")
+	return cmd
+}
+
+func (o opened) createLinked(name string, id store.Identity) error {
+	if err := user.CheckName(name); err != nil {
+		return err
+	}
+	if err := o.ownName(name); err != nil {
+		return err
+	}
+	_, err := o.store.CreateUser(o.ctx, store.User{Name: name}, &id, store.Entry{Actor: o.actor, Name: name, Detail: id.Source + " " + id.Key})
+	if errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("the name %q is taken, or the account logs in as somebody already", name)
+	}
+	return err
+}
+
+func (o opened) link(name string, id store.Identity) error {
+	u, err := o.byName(name)
+	if err != nil {
+		return fmt.Errorf("%w; --create makes one", err)
+	}
+	id.UserID = u.ID
+	entry := o.entry(u)
+	entry.Detail = id.Source + " " + id.Key
+	err = o.store.LinkIdentity(o.ctx, id, entry)
+	if !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	holder, err := o.store.UserByIdentity(o.ctx, id.Source, id.Key)
+	if err != nil {
+		return err
+	}
+	if holder.ID == u.ID {
+		return nil // as it should be
+	}
+	return fmt.Errorf("that account logs in as %s: idp user unlink it there first", holder.Name)
+}
+
+func (c *cli) userUnlink() *cobra.Command {
+	var who account
+	cmd := &cobra.Command{
+		Use: "unlink NAME --sid SID | --principal NAME", Short: "Take a Kerberos account away from a user, whose sessions end", Args: cobra.ExactArgs(1),
+		RunE: c.withStore(func(o opened, args []string) error {
+			id, err := who.identity(o)
+			if err != nil {
+				return err
+			}
+			u, err := o.byName(args[0])
+			if err != nil {
+				return err
+			}
+			id.UserID = u.ID
+			entry := o.entry(u)
+			entry.Detail = id.Source + " " + id.Key
+			err = o.store.UnlinkIdentity(o.ctx, id, entry)
+			if errors.Is(err, store.ErrNotFound) {
+				return fmt.Errorf("%s does not log in by that account%s", u.Name, o.linked(u))
+			}
+			return err
+		}),
+	}
+	who.flags(cmd)
+	return cmd
+}
+
+// linked lists a user's accounts, for who named another.
+func (o opened) linked(u *store.User) string {
+	ids, err := o.store.IdentitiesOf(o.ctx, u.ID)
+	if err != nil || len(ids) == 0 {
+		return ""
+	}
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = strings.TrimPrefix(id.Source, "kerberos:") + " " + id.Key
+	}
+	return ", but by " + strings.Join(words, ", ")
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestUserLinkDecidesWhoAnAccountIs(t *testing.T) {
+	p := newPlace(t, "kerberos: {realms: [{name: HERE.TEST}, {name: OTHER.TEST}]}\n")
+	const sid = "S-1-5-21-1-2-3-1104"
+	if _, stderr, err := p.run("a long password\n", "user", "add", "alice", "--password-file", "-"); err != nil {
+		t.Fatal(err, stderr)
+	}
+	for _, c := range []struct {
+		args   string
+		stdout string
+		stderr string // empty: it succeeds
+	}{
+		{"user link alice --sid " + sid, "sid:" + sid + " of HERE.TEST logs in as alice", ""},
+		{"user link alice --sid " + sid, "logs in as alice", ""},
+		{"user link carol --sid " + sid, "", `no user "carol"`},
+		{"user link alice2 --create --sid " + sid, "", "logs in as somebody already"},
+		{"user link alice2 --create --principal alice --realm OTHER.TEST", "name:alice of OTHER.TEST logs in as alice2", ""},
+		{"user link alice2 --sid " + sid, "", "that account logs in as alice: idp user unlink"},
+		{"user link alice --sid 1104", "", "is no SID"},
+		{"user link alice --sid " + sid + " --realm EVIL.TEST", "", `"EVIL.TEST" is not in kerberos.realms`},
+		{"user link alice --principal alice@HERE.TEST", "", "the realm goes into --realm"},
+		{"user link alice", "", "at least one of the flags"},
+		{"user unlink alice --sid S-1-5-21-9", "", "does not log in by that account, but by HERE.TEST sid:" + sid},
+		{"user unlink alice --sid " + sid, "", ""},
+		{"user link alice2 --sid " + sid, "logs in as alice2", ""},
+	} {
+		stdout, stderr, err := p.run("", strings.Fields(c.args)...)
+		if (err == nil) != (c.stderr == "") || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
+			t.Errorf("%s: %v\n%s%s", c.args, err, stdout, stderr)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"idp/internal/reason"
+	"idp/internal/secret"
+)
+
+// ChangePassword sets a new password at the KDC, for who has just typed one that
+// has expired (RFC 3244), and logs in with it. The old password is a guess like
+// any other. The error is a *reason.Error: of a login, or PASSWORD_REFUSED when
+// the KDC did not take the new one; it comes no earlier than half a second after
+// the call.
+func (a *Authn) ChangePassword(ctx context.Context, name string, old, next secret.String, from From) (*Result, error) {
+	start := time.Now()
+	res, err := a.change(ctx, name, old, next, from)
+	if err == nil {
+		return res, nil
+	}
+	err = a.fail(ctx, from, printable(name), typed(err))
+	return nil, errors.Join(err, wait(ctx, failureFloor-time.Since(start)))
+}
+
+func (a *Authn) change(ctx context.Context, name string, old, next secret.String, from From) (*Result, error) {
+	if err := checkTyped(name, old); err != nil {
+		return nil, err
+	}
+	if err := checkTyped(name, next); err != nil || next == old {
+		return nil, reason.Refuse(reason.PasswordRefused, "the new password is empty, too long, not UTF-8, or the old one")
+	}
+	acc, err := a.accountOf(ctx, name, from)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+	defer cancel()
+	if acc.local != nil || acc.unknown || acc.outside { // no KDC's: only who knows the old one is told so
+		if _, err := a.counted(ctx, acc, old); err != nil {
+			return nil, err
+		}
+		return nil, reason.Refuse(reason.PasswordRefused, "the password of a local user: idp user passwd")
+	}
+	guess, err := a.limiter.take(ctx, acc.counted, old)
+	if err != nil {
+		return nil, err
+	}
+	err = a.passwords.ChangePassword(ctx, acc.name, old, next)
+	if settled := guess.settle(ctx, err); settled != nil || err != nil {
+		return nil, errors.Join(err, settled)
+	}
+	login, err := a.passwords.CheckPassword(ctx, acc.name, next)
+	if err != nil {
+		return nil, err
+	}
+	return a.known(ctx, login, AMRPassword)
+}

@@ -1,0 +1,142 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"idp/internal/kerberos"
+	"idp/internal/reason"
+	"idp/internal/store"
+)
+
+// account is who can check a typed name's password.
+type account struct {
+	counted string        // the canonical name guesses are counted under
+	local   *store.User   // a local user, or nil
+	name    kerberos.Name // else the principal to ask the KDC for
+	unknown bool          // nobody can check it
+	why     string        // nobody can
+	outside bool          // the KDC is not asked for who comes from outside
+}
+
+// accountOf is resolve, and where a credential may be checked for whom.
+func (a *Authn) accountOf(ctx context.Context, name string, from From) (account, error) {
+	acc, err := a.resolve(ctx, name)
+	if err != nil || acc.local != nil || acc.unknown {
+		return acc, err
+	}
+	if !a.Section.PasswordFromOutside && !Inside(a.Section.OfferTo, from) {
+		// The KDC is not asked. To the visitor it is a wrong password, counted as
+		// one, but apart: outsiders use up no guess of those inside.
+		acc.outside, acc.counted, acc.why = true, "outside:"+acc.counted, whyOutside(from)
+		return acc, nil
+	}
+	if acc.name.Enterprise {
+		acc.counted, err = a.countedUnder(ctx, acc.name)
+	}
+	return acc, err
+}
+
+// resolve decides who checks the password: a name with a trusted realm, or its
+// Windows short name → its KDC; a local user of exactly that name → its hash; a
+// userPrincipalName → the KDC of the realm that has its suffix; a bare name → the
+// default realm. A name with any other realm is nobody's.
+func (a *Authn) resolve(ctx context.Context, name string) (account, error) {
+	if base, realm, ok := a.splitRealm(name); ok {
+		return atKDC(base, realm), nil
+	}
+	u, err := a.Store.UserByName(ctx, name)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return account{}, err
+	}
+	if u != nil && u.PasswordHash != "" {
+		return account{counted: "local:" + u.Name, local: u}, nil
+	}
+	if realm, ok := a.suffixOf(name); ok {
+		acc := atKDC(name, realm)
+		acc.name.Enterprise = true
+		return acc, nil
+	}
+	if a.passwords == nil || len(a.Section.Realms) == 0 || strings.ContainsAny(name, `@\`) {
+		return account{counted: "local:" + strings.ToLower(name), unknown: true, why: a.whyUnknown(name)}, nil
+	}
+	return atKDC(name, a.Section.Realms[0].Name), nil
+}
+
+// whyOutside tells the log why a client counts as outside.
+func whyOutside(from From) string {
+	if from.Outside {
+		return "kerberos.password_from_outside is off, and the request was forwarded by a peer that is not in trusted_proxies, or by a trusted proxy that did not say for whom"
+	}
+	return "kerberos.password_from_outside is off, and " + from.Address.String() + " is not in kerberos.offer_to"
+}
+
+// whyUnknown tells the log why a name is asked of nobody.
+func (a *Authn) whyUnknown(name string) string {
+	switch {
+	case a.passwords == nil:
+		return "no local user of that name, and no kerberos section"
+	case strings.Contains(name, `\`):
+		return "no local user of that name, and what stands before \\ is no realm's netbios in kerberos.realms"
+	case strings.Contains(name, "@"):
+		return "no local user of that name, and what stands behind @ is neither the name nor in upn_suffixes of one of kerberos.realms"
+	default:
+		return "no local user of that name"
+	}
+}
+
+// splitRealm splits alice@REALM and AD\alice where the realm is trusted, however
+// it is spelled.
+func (a *Authn) splitRealm(name string) (base, realm string, ok bool) {
+	if a.passwords == nil {
+		return "", "", false
+	}
+	at, back := strings.LastIndexByte(name, '@'), strings.IndexByte(name, '\\')
+	for _, r := range a.Section.Realms {
+		switch {
+		case at > 0 && strings.EqualFold(r.Name, name[at+1:]):
+			return name[:at], r.Name, true
+		case back > 0 && back < len(name)-1 && (strings.EqualFold(r.NetBIOS, name[:back]) || strings.EqualFold(r.Name, name[:back])):
+			return name[back+1:], r.Name, true
+		}
+	}
+	return "", "", false
+}
+
+// suffixOf finds the realm whose userPrincipalNames end as a name does.
+func (a *Authn) suffixOf(name string) (realm string, ok bool) {
+	at := strings.LastIndexByte(name, '@')
+	if at <= 0 || a.passwords == nil {
+		return "", false
+	}
+	for _, r := range a.Section.Realms {
+		if slices.ContainsFunc(r.UPNSuffixes, func(s string) bool { return strings.EqualFold(s, name[at+1:]) }) {
+			return r.Name, true
+		}
+	}
+	return "", false
+}
+
+// atKDC names a principal and how its guesses are counted.
+func atKDC(base, realm string) account {
+	return account{counted: countedAtKDC(base, realm), name: kerberos.Name{Name: base, Realm: realm}}
+}
+
+// countedAtKDC folds the name, so that no spelling gets guesses of its own.
+func countedAtKDC(name, realm string) string { return "kdc:" + realm + ":" + strings.ToLower(name) }
+
+// countedUnder finds the name that guesses at a userPrincipalName's password are
+// counted under: the account's own, which the KDC tells before it hears a
+// password, so that two names of one account do not give twice the guesses.
+func (a *Authn) countedUnder(ctx context.Context, n kerberos.Name) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	name, err := a.passwords.AccountOf(ctx, n)
+	var refused *reason.Error
+	if errors.As(typed(err), &refused) && refused.Reason == reason.ClientUnknown {
+		return countedAtKDC(n.Name, n.Realm), nil // and wrong, as any unknown name
+	}
+	return countedAtKDC(name, n.Realm), err
+}

@@ -1,0 +1,104 @@
+package kdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jcmturner/gokrb5/v8/iana/nametype"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
+
+	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
+)
+
+// ServiceTicket is a ticket for a service, with the session key that only the
+// client and the service learn from it.
+type ServiceTicket struct {
+	Ticket  []byte // DER
+	Session wire.Key
+}
+
+// Ticket gets a ticket for a service with a ticket-granting ticket. Where the
+// service is in another realm than the ticket-granting ticket, that realm's is
+// got first, and kept.
+func (c *Client) Ticket(ctx context.Context, creds *Credentials, service wire.Principal) (*ServiceTicket, error) {
+	if service.Realm != creds.realm {
+		if err := c.crossTo(ctx, creds, service.Realm); err != nil {
+			return nil, err
+		}
+	}
+	return c.tgs(ctx, creds, service)
+}
+
+// crossTo exchanges the ticket-granting ticket for one of a realm that trusts
+// its realm.
+func (c *Client) crossTo(ctx context.Context, creds *Credentials, realm string) error {
+	got, err := c.tgs(ctx, creds, wire.Principal{Components: []string{"krbtgt", realm}, Realm: creds.realm, NameType: nametype.KRB_NT_SRV_INST})
+	if err != nil {
+		return err
+	}
+	return c.setTGT(creds, realm, got.Ticket, got.Session)
+}
+
+// setTGT makes der the ticket-granting ticket, for the KDCs of realm.
+func (c *Client) setTGT(creds *Credentials, realm string, der []byte, session wire.Key) error {
+	if err := creds.tgt.Unmarshal(der); err != nil {
+		return reason.Refuse(reason.KDCError, "a ticket that is not readable")
+	}
+	if !c.config.EtypeAllowed(session.Etype) {
+		return reason.Refuse(reason.Etype, "the KDC gave a session key of "+wire.EtypeName(session.Etype))
+	}
+	creds.realm, creds.session = realm, session
+	return nil
+}
+
+// tgs is the TGS exchange, RFC 4120 §3.3, for a ticket of a service.
+func (c *Client) tgs(ctx context.Context, creds *Credentials, service wire.Principal) (*ServiceTicket, error) {
+	req, err := messages.NewTGSReq(libraryName(creds.Client), service.Realm, c.libraryConfig(), creds.tgt,
+		types.EncryptionKey{KeyType: creds.session.Etype, KeyValue: creds.session.Value}, libraryName(service), false)
+	if err != nil {
+		return nil, fmt.Errorf("make TGS-REQ: %w", err)
+	}
+	b, err := req.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("make TGS-REQ: %w", err)
+	}
+	reply, err := c.Exchange(ctx, service.Realm, b, HedgeAfter)
+	if err != nil {
+		return nil, err
+	}
+	if e, isError := wire.ParseError(reply); isError {
+		return nil, refusal(e, "ticket for "+service.String())
+	}
+	rep, err := wire.ParseKDCRep(reply, wire.AppTGSRep)
+	if err != nil {
+		return nil, &reason.Error{Reason: reason.KDCError, Detail: "TGS-REP", Err: err}
+	}
+	part, err := openRep(&rep, creds.session, wire.UsageTGSRep, req.ReqBody.Nonce)
+	if err != nil {
+		return nil, &reason.Error{Reason: reason.NotGenuine, Detail: "TGS-REP", Err: err}
+	}
+	return &ServiceTicket{Ticket: rep.Ticket, Session: part.Key}, nil
+}
+
+// openRep opens a reply's sealed part and checks that it answers our request.
+func openRep(rep *wire.KDCRep, key wire.Key, usage uint32, nonce int) (wire.KDCRepPart, error) {
+	if rep.Part.Etype != key.Etype {
+		return wire.KDCRepPart{}, wire.ErrIntegrity
+	}
+	k, err := wire.NewSealKey(key, usage)
+	if err != nil {
+		return wire.KDCRepPart{}, err
+	}
+	plain, err := k.Open(rep.Part.Cipher)
+	if err != nil {
+		return wire.KDCRepPart{}, err
+	}
+	part, err := wire.ParseKDCRepPart(plain)
+	if err == nil && int64(part.Nonce) != int64(nonce) {
+		err = errors.New("the answer to another question")
+	}
+	return part, err
+}
