@@ -79,3 +79,33 @@ func TestAnExpiredPasswordOfADomain(t *testing.T) {
 		t.Errorf("with the new password: %+v", who)
 	}
 }
+
+// An account has two names at its KDC, the logon name and the UPN's: guesses at
+// either count there together.
+func TestLockOutIsNotReachedByTwoNamesOfOneAccount(t *testing.T) {
+	d := domain(t)
+	must(t, d.AddUser(sambatest.User{Name: "oscar", Password: password, UPN: "oscar.wilde@ad.test"}))
+	s := domainServer(t, d, d.Keytab, nil)
+	for i, spelling := range []string{"oscar", "Oscar", "OSCAR@AD.TEST", "oscar.wilde", "Oscar.Wilde@ad.test", "oscar.wilde@AD.TEST"} {
+		s.Program(t).GetWith("/login/negotiate", idptest.Basic(spelling, fmt.Sprint("Wrong-guess-", i)))
+	}
+	n, err := d.BadPasswords("oscar")
+	must(t, err)
+	if n == 0 || n >= lockOut {
+		t.Errorf("the domain counts %d wrong passwords, want some, and fewer than %d", n, lockOut)
+	}
+}
+
+// The right password with the UPN logs in the account, under its logon name.
+func TestPasswordWithUPNLogsTheAccountIn(t *testing.T) {
+	d := domain(t)
+	must(t, d.AddUser(sambatest.User{Name: "peter", Password: password, UPN: "peter.pan@ad.test"}))
+	s := idptest.Start(t, idptest.Options{YAML: domainYAML(d, d.Keytab, "netbios: AD")})
+	for _, typed := range []string{"peter.pan@ad.test", "peter.pan", `AD\peter`, "peter"} {
+		t.Run(typed, func(t *testing.T) {
+			if who := by(t, s, idptest.Basic(typed, password)); who.Name != "peter" {
+				t.Errorf("%+v, want peter", who)
+			}
+		})
+	}
+}
