@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/keytab"
@@ -21,6 +22,7 @@ const maxTries = 64
 type serviceKey struct {
 	spn    wire.Principal
 	kvno   uint32
+	made   time.Time // when it was written to the keytab; zero if that does not say
 	block  wire.Key
 	ticket *wire.SealKey // the derived keys that open tickets; nil for an etype we never accept
 }
@@ -46,6 +48,9 @@ func parseKeytab(b []byte) (keys []*serviceKey, err error) {
 			continue
 		}
 		k := &serviceKey{spn: p, kvno: e.KVNO, block: wire.Key{Etype: e.Key.KeyType, Value: e.Key.KeyValue}}
+		if e.Timestamp.Unix() > 0 { // some programs write 0
+			k.made = e.Timestamp
+		}
 		// An etype we do not know stays in the list, to be reported by name.
 		k.ticket, _ = wire.NewSealKey(k.block, wire.UsageTicket)
 		keys = append(keys, k)

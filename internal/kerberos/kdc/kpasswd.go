@@ -38,7 +38,7 @@ func (c *Client) ChangePassword(ctx context.Context, client wire.Principal, old,
 	}
 	var errs []error
 	for _, e := range servers {
-		conn, err := (&net.Dialer{Timeout: HedgeGuessAfter}).DialContext(ctx, e.network, e.addr)
+		conn, err := (&net.Dialer{Timeout: HedgeGuessAfter, Resolver: c.config.Resolver}).DialContext(ctx, e.network, e.addr)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -66,7 +66,7 @@ func (c *Client) kpasswdServers(ctx context.Context, realm string) (out []endpoi
 			found = append(found, endpoint{network, address(s, kpasswdPort)})
 		}
 		if len(found) == 0 && conf.dns {
-			found = lookup(ctx, "kpasswd", network, realm)
+			found = c.lookup(ctx, "kpasswd", network, realm)
 		}
 		if len(found) == 0 {
 			for _, host := range hosts(conf.kdcs[realm]) {
