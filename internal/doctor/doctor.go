@@ -91,17 +91,20 @@ type check struct {
 }
 
 // checks in the order in which an admin should read them: a line further down
-// often has its cause further up. The checks that ask a KDC belong behind
-// "realms".
+// often has its cause further up.
 var checks = []check{
 	{"config", (*exam).config},
 	{"issuer", (*exam).checkIssuer},
 	{"server", (*exam).server},
 	{"certificate", (*exam).certificate},
 	{"proxies", (*exam).proxies},
+	{"inside", (*exam).inside},
 	{"keytab", (*exam).keytab},
 	{"spn", (*exam).spn},
 	{"realms", (*exam).realms},
+	{"kdc", (*exam).checkKDCs},
+	{"clock", (*exam).clock},
+	{"key_version", (*exam).keyVersion},
 	{"channel_binding", (*exam).channelBinding},
 	{"offer_to", (*exam).offerTo},
 	{"password", (*exam).password},
@@ -116,7 +119,13 @@ type exam struct {
 	Config
 	issuer *url.URL
 
-	db      func() (*store.Store, store.Schema, error)
-	shown   func() ([]*x509.Certificate, error) // by the issuer's address, the server's own first
-	keytabs func() (kerberos.Status, error)
+	db    func() (*store.Store, store.Schema, error)
+	shown func() ([]*x509.Certificate, error) // by the issuer's address, the server's own first
+
+	discovery func() []Result // is the issuer's address idp's?
+
+	acceptor func() (*kerberos.Acceptor, error)
+	keytabs  func() (kerberos.Status, error)
+	kdcs     func() []*realmKDCs // each trusted realm's, asked
+	tickets  func() []*tickets   // for our own services
 }

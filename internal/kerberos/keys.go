@@ -18,7 +18,7 @@ import (
 // arbitrary token causes.
 const maxTries = 64
 
-// serviceKey is one HTTP/ entry of a keytab.
+// serviceKey is one entry of a keytab.
 type serviceKey struct {
 	spn    wire.Principal
 	kvno   uint32
@@ -30,9 +30,19 @@ type serviceKey struct {
 // keyring is the HTTP/ keys of all keytabs. It is never changed, only replaced.
 type keyring struct{ keys []*serviceKey }
 
-// parseKeytab reads the HTTP/ entries of a keytab. The library's error texts
-// quote the bytes of the file, keys included, so none is passed on.
-func parseKeytab(b []byte) (keys []*serviceKey, err error) {
+// parseKeytab reads the HTTP/ entries of a keytab.
+func parseKeytab(b []byte) ([]*serviceKey, error) {
+	keys, err := parseEntries(b)
+	keys = slices.DeleteFunc(keys, func(k *serviceKey) bool { return !isHTTP(k.spn) })
+	if err == nil && len(keys) == 0 {
+		err = errNoHTTP
+	}
+	return keys, err
+}
+
+// parseEntries reads all entries of a keytab. The library's error texts quote the
+// bytes of the file, keys included, so none is passed on.
+func parseEntries(b []byte) (keys []*serviceKey, err error) {
 	defer func() {
 		if recover() != nil {
 			keys, err = nil, errKeytab
@@ -44,7 +54,7 @@ func parseKeytab(b []byte) (keys []*serviceKey, err error) {
 	}
 	for _, e := range kt.Entries {
 		p := wire.Principal{Components: e.Principal.Components, Realm: e.Principal.Realm, NameType: e.Principal.NameType}
-		if !isHTTP(p) || p.Realm == "" {
+		if len(p.Components) == 0 || p.Realm == "" {
 			continue
 		}
 		k := &serviceKey{spn: p, kvno: e.KVNO, block: wire.Key{Etype: e.Key.KeyType, Value: e.Key.KeyValue}}
@@ -54,9 +64,6 @@ func parseKeytab(b []byte) (keys []*serviceKey, err error) {
 		// An etype we do not know stays in the list, to be reported by name.
 		k.ticket, _ = wire.NewSealKey(k.block, wire.UsageTicket)
 		keys = append(keys, k)
-	}
-	if len(keys) == 0 {
-		return nil, errNoHTTP
 	}
 	return keys, nil
 }
