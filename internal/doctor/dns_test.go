@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -57,7 +58,7 @@ func (z zone) answer(query []byte) ([]byte, error) {
 		m.Answers = append(m.Answers, record(name, &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(cname[0] + ".")}))
 		name, known = cname[0], true
 	}
-	for _, kind := range []string{"A", "AAAA", "PTR", "SERVFAIL"} {
+	for _, kind := range []string{"A", "AAAA", "PTR", "SRV", "SERVFAIL"} {
 		values, has := z[name+" "+kind]
 		known = known || has
 		if kind == "SERVFAIL" && has {
@@ -81,6 +82,10 @@ func resource(kind, value string) dnsmessage.ResourceBody {
 		return &dnsmessage.AResource{A: netip.MustParseAddr(value).As4()}
 	case "AAAA":
 		return &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr(value).As16()}
+	case "SRV": // "priority weight port target"
+		f := strings.Fields(value)
+		port, _ := strconv.ParseUint(f[2], 10, 16)
+		return &dnsmessage.SRVResource{Port: uint16(port), Target: dnsmessage.MustNewName(f[3] + ".")}
 	case "PTR":
 		return &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName(value + ".")}
 	}

@@ -29,7 +29,7 @@ func (e *exam) keyVersion(ctx context.Context) (lines []Result) {
 	return lines
 }
 
-const exportAgain = "idp keytab plan prints how to export it again; idp keytab plan --rollover, how to do so without refusing the tickets that are out"
+const exportAgain = "idp keytab plan --rollover prints the commands that export it again and refuse no ticket that is out"
 
 // stale are keys of the keytab that the KDC does not take for its own.
 func (e *exam) stale(t *tickets) (lines []Result) {
@@ -92,7 +92,7 @@ func (e *exam) judgeTicket(t *tickets, host string, o *ownTicket) []Result {
 	case hasReason(o.Err, reason.KVNO):
 		return line(failed(exportAgain, "%s: the KDC has kvno %d, the keytab %s: its tickets do not open", name, o.KVNO, e.versions(name)))
 	case hasReason(o.Err, reason.NoKey):
-		return line(failed("export the keytab again, with all encryption types: "+exportAgain, "%s: the keytab has no %s key, and the KDC seals with that", name, shortEtype(o.Etype)))
+		return line(failed("export all encryption types; "+exportAgain, "%s: the keytab has no %s key, and the KDC seals with that", name, shortEtype(o.Etype)))
 	case hasReason(o.Err, reason.WrongSPN):
 		return line(failed("setspn -Q HTTP/"+host+" names the account that has it; move the name to ours (setspn -D, then setspn -S HTTP/"+host+" ACCOUNT), or export its key as well: idp keytab plan",
 			"%s opens with no key of the keytab: the name belongs to another account", what))

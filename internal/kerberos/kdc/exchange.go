@@ -86,9 +86,17 @@ func (c *Client) endpoints(ctx context.Context, realm string, size int) ([]endpo
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no KDC of %s in %s or the DNS", realm, c.config.Krb5Conf)
+		return nil, fmt.Errorf("no KDC of %s in %s%s", realm, c.config.Krb5Conf, orDNS(conf))
 	}
 	return out[:min(len(out), maxKDCs)], nil
+}
+
+// orDNS says for an error that the DNS was asked as well.
+func orDNS(conf *krb5Conf) string {
+	if conf.dns {
+		return " or the DNS"
+	}
+	return ", which says not to ask the DNS"
 }
 
 // lookup asks the DNS, RFC 4120 §7.2.3.2. No answer is an empty one.

@@ -76,7 +76,7 @@ func (c *Client) kpasswdServers(ctx context.Context, realm string) (out []endpoi
 		out = append(out, found...)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no kpasswd server of %s in %s or the DNS", realm, c.config.Krb5Conf)
+		return nil, fmt.Errorf("no kpasswd server of %s in %s%s", realm, c.config.Krb5Conf, orDNS(conf))
 	}
 	return out[:min(len(out), maxKDCs)], nil
 }

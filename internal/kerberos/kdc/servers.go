@@ -15,13 +15,17 @@ type Server struct {
 // SourceDNS is the Source of servers that SRV records name.
 const SourceDNS = "DNS"
 
+// usualRequest is the size of an AS-REQ, by which the order of transports is
+// chosen.
+const usualRequest = 200
+
 // Servers lists the ways to a realm's KDCs, as Exchange would take them.
 func (c *Client) Servers(ctx context.Context, realm string) ([]Server, error) {
 	conf, err := loadKrb5Conf(c.config.Krb5Conf)
 	if err != nil {
 		return nil, err
 	}
-	ways, err := c.endpoints(ctx, realm, 0)
+	ways, err := c.endpoints(ctx, realm, usualRequest)
 	return c.sourced(ways, len(conf.kdcs[realm]) > 0), err
 }
 

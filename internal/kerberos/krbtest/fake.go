@@ -97,7 +97,7 @@ func (r *Realm) TCPOnly(t testing.TB) (addr string) {
 		if err != nil {
 			return
 		}
-		defer kdc.Close()                     //nolint:errcheck // a test's
+		defer kdc.Close()                      //nolint:errcheck // a test's
 		go func() { _, _ = io.Copy(kdc, c) }() // ends with the client
 		_, _ = io.Copy(c, kdc)
 	})

@@ -48,9 +48,9 @@ type Realm struct {
 	Keytab   string // the keys of Options.Services
 	Addr     string // host:port of the KDC, TCP and UDP
 
-	kdcs    []string // for clients: Options.KDCBefore, then Addr
-	trusted []*Realm // realms made known to this one by Trust
-	path    string   // [capaths] of this realm's programs, by Path
+	kdcs    []string      // for clients: Options.KDCBefore, then Addr
+	trusted []*Realm      // realms made known to this one by Trust
+	path    string        // [capaths] of this realm's programs, by Path
 	clock   time.Duration // of the KDC, against ours
 	kdc     *exec.Cmd
 }
