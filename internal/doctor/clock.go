@@ -31,18 +31,26 @@ func (e *exam) clock(context.Context) (lines []Result) {
 // judgeOffset takes how far the other clock is ahead.
 func judgeOffset(of string, offset time.Duration) Result {
 	const hint = "set the one that is wrong. Here: chronyc tracking, then chronyc makestep (or timedatectl set-ntp true). A domain controller: w32tm /query /status, then w32tm /resync"
-	way, off := "behind", offset.Abs().Round(time.Second)
+	way, off := "behind", offset.Abs()
 	if offset < 0 {
 		way = "ahead of"
 	}
 	switch {
 	case off > fatalOffset:
-		return failed(hint, "this machine is %s %s %s; Kerberos allows 5m0s: tickets and passwords are refused", off, way, of)[0]
+		return failed(hint, "this machine is %s %s %s; Kerberos allows 5 minutes: tickets and passwords are refused", spoken(off), way, of)[0]
 	case off > oddOffset:
-		return warning(hint, "this machine is %s %s %s; from 5m0s on everybody is refused", off, way, of)[0]
+		return warning(hint, "this machine is %s %s %s; from 5 minutes on everybody is refused", spoken(off), way, of)[0]
 	case off < time.Second:
 		return ok("less than a second off %s", of)[0]
 	default:
-		return ok("%s %s %s", off, way, of)[0]
+		return ok("%s %s %s", spoken(off), way, of)[0]
 	}
+}
+
+// spoken is a time as people say it.
+func spoken(d time.Duration) string {
+	if d < 2*time.Minute {
+		return fmt.Sprintf("%.0f seconds", d.Seconds())
+	}
+	return fmt.Sprintf("%.0f minutes", d.Minutes())
 }

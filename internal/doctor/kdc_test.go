@@ -21,7 +21,9 @@ func of(t *testing.T, r *krbtest.Realm) *installation {
 	return in
 }
 
-func addrOf(r *krbtest.Realm) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(r.Addr)) }
+func addrOf(r *krbtest.Realm) net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(r.Addr))
+}
 
 func TestKDCs(t *testing.T) {
 	r := krbtest.Start(t, krbtest.Options{})
@@ -77,9 +79,9 @@ func TestClock(t *testing.T) {
 		want string
 	}{
 		{0, "ok less than a second off the KDC " + r.Addr + " of EXAMPLE.TEST"},
-		{20 * time.Second, "ok 20s ahead of the KDC"},
-		{-2 * time.Minute, "warning this machine is 2m0s behind the KDC"},
-		{10 * time.Minute, "failed this machine is 10m0s ahead of the KDC"},
+		{20 * time.Second, "ok 20 seconds ahead of the KDC"},
+		{-2 * time.Minute, "warning this machine is 2 minutes behind the KDC"},
+		{10 * time.Minute, "failed this machine is 10 minutes ahead of the KDC"},
 	} {
 		in := of(t, r)
 		in.Now = func() time.Time { return time.Now().Add(c.ours) }
@@ -89,6 +91,6 @@ func TestClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := of(t, r)
-	wants(t, in.say("clock"), "failed this machine is 6m0s behind the KDC "+r.Addr)
+	wants(t, in.say("clock"), "failed this machine is 6 minutes behind the KDC "+r.Addr)
 	wants(t, in.say("key_version"), "warning the KDC finds our clock wrong")
 }

@@ -158,13 +158,16 @@ func shortEtype(name string) string {
 
 // hosts are the host names of the accepted keys, without regard to case as in
 // Active Directory.
-func hosts(s kerberos.Status) (list []string) {
+func hosts(s kerberos.Status) []string { return hostsOf(s, true) }
+
+// hostsOf are those of the keys that are accepted, or that are not.
+func hostsOf(s kerberos.Status, accepted bool) (list []string) {
 	for _, f := range s.Keytabs {
 		for _, k := range f.Keys {
 			service, _, _ := strings.Cut(k.Principal, "@")
 			_, host, _ := strings.Cut(service, "/")
 			host, _, _ = strings.Cut(strings.ToLower(host), "/")
-			if k.Allowed && !slices.Contains(list, host) {
+			if k.Allowed == accepted && !slices.Contains(list, host) {
 				list = append(list, host)
 			}
 		}

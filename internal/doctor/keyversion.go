@@ -38,7 +38,7 @@ func (e *exam) stale(t *tickets) (lines []Result) {
 	}
 	for _, tried := range t.tried {
 		if hasReason(tried.Err, reason.BadPassword) {
-			lines = append(lines, failed(exportAgain, "the KDC of %s does not take the key of %s in the keytab (kvno %d) for its own: it has another one, mostly a newer one, and what it seals with that does not open",
+			lines = append(lines, failed(exportAgain, "the KDC of %s does not take the keytab's key of %s (kvno %d): it has another one, mostly a newer one, and tickets sealed with that do not open",
 				t.realm, tried.Principal, tried.KVNO)...)
 		}
 	}

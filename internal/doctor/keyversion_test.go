@@ -37,7 +37,7 @@ func TestTheKeytabFitsTheKDC(t *testing.T) {
 func TestAKeytabOlderThanTheKDC(t *testing.T) {
 	r, in := serving(t, anAddress, service)
 	kadmin(t, r, "cpw -randkey "+service+"\n")
-	wants(t, in.say("key_version"), "failed the KDC of EXAMPLE.TEST does not take the key of "+service+"@EXAMPLE.TEST in the keytab (kvno 1) for its own")
+	wants(t, in.say("key_version"), "failed the KDC of EXAMPLE.TEST does not take the keytab's key of "+service+"@EXAMPLE.TEST (kvno 1)")
 	t.Run("with another entry that logs in", func(t *testing.T) {
 		r, in := serving(t, anAddress, service, "svc-sso")
 		kadmin(t, r, "cpw -randkey "+service+"\n")

@@ -64,6 +64,8 @@ func (e *exam) forward(host, canonical string, have []string) []Result {
 		return one(ok("browsers ask for HTTP/%s: in the keytab", host))
 	case host == canonical && e.settles(host) == opens:
 		return one(ok("browsers ask for HTTP/%s: not in the keytab by that name, but the KDC knows it as an alias, and its ticket opens", host))
+	case host == canonical && e.hasRefused(host):
+		return one(failed("see keytab", "browsers ask for HTTP/%s: the keytab has it only with encryption types that are not accepted", host))
 	case host == canonical:
 		return one(failed(add, "browsers ask for HTTP/%s, which no keytab has (there: %s)", host, orNone(have)))
 	case hasHost && hasCanonical:
@@ -78,6 +80,12 @@ func (e *exam) forward(host, canonical string, have []string) []Result {
 		return one(failed("make "+host+" an A or AAAA record, then add HTTP/"+host+" to the account and keytab",
 			"%s is a CNAME of %s: browsers ask for HTTP/%s or HTTP/%s, and no keytab has either (there: %s)", host, canonical, canonical, host, orNone(have)))
 	}
+}
+
+// hasRefused reports whether the keytab has keys of a host, and none is accepted.
+func (e *exam) hasRefused(host string) bool {
+	status, err := e.keytabs()
+	return err == nil && slices.Contains(hostsOf(status, false), host)
 }
 
 // canonicalOnly judges a CNAME whose target the keytab lacks.
