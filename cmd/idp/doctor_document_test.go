@@ -46,7 +46,7 @@ func compareDoc(t *testing.T, name, out string) {
 		t.Errorf("%s does not show what doctor says about %s; go test ./cmd/idp -run TestDoctorNamesTheBreak -update writes it. It says:\n%s\nthe document:\n%s", doctorDoc, name, out, block)
 		return
 	}
-	if err := os.WriteFile(doctorDoc, []byte(head+"<!-- output: "+name+" -->\n```\n"+out+"```\n"+tail), 0o644); err != nil { //nolint:gosec // the document
+	if err := os.WriteFile(doctorDoc, []byte(head+"<!-- output: "+name+" -->\n```\n"+out+"```\n"+tail), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -30,7 +30,7 @@ func (e *exam) clock(context.Context) (lines []Result) {
 
 // judgeOffset takes how far the other clock is ahead.
 func judgeOffset(of string, offset time.Duration) Result {
-	const hint = "set the one that is wrong. Here: chronyc tracking, then chronyc makestep (or timedatectl set-ntp true). A domain controller: w32tm /query /status, then w32tm /resync"
+	const hint = "chronyc makestep here, or w32tm /resync on the domain controller, whichever is wrong: chronyc tracking and w32tm /query /status tell"
 	way, off := "behind", offset.Abs()
 	if offset < 0 {
 		way = "ahead of"
@@ -49,7 +49,7 @@ func judgeOffset(of string, offset time.Duration) Result {
 
 // spoken is a time as people say it.
 func spoken(d time.Duration) string {
-	if d < 2*time.Minute {
+	if d = d.Round(time.Second); d < 2*time.Minute {
 		return fmt.Sprintf("%.0f seconds", d.Seconds())
 	}
 	return fmt.Sprintf("%.0f minutes", d.Minutes())

@@ -8,11 +8,12 @@
 // cannot log in), the last two with what mends it.
 //
 // Looking changes nothing: no file is made, no schema is migrated, nothing is
-// sent but questions. A server may run meanwhile. A configuration with problems
-// is looked at as far as it can be read; every check therefore takes its values
-// as they are and asks for nothing to be sound. Checks wait for the network and
-// for each other's answers, so they run at once, each with a deadline, and are
-// told in the order of the list.
+// sent but questions; KDCs are asked as the service itself, with the keytab's
+// keys. A server may run meanwhile. A configuration with problems is looked at as
+// far as it can be read; every check therefore takes its values as they are and
+// asks for nothing to be sound. Checks wait for the network and for each other's
+// answers, so they run at once, each with a deadline, and are told in the order of
+// the list.
 package doctor
 
 import (

@@ -96,7 +96,7 @@ func (e *exam) ownAddress(ctx context.Context) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	defer conn.Close() //nolint:errcheck // nothing was sent
+	defer conn.Close()
 	a, _ := netip.ParseAddrPort(conn.LocalAddr().String())
 	return a.Addr().Unmap()
 }

@@ -32,7 +32,7 @@ func (e *exam) checkKDCs(ctx context.Context) (lines []Result) {
 
 func (e *exam) judgeRealm(r *realmKDCs) (lines []Result) {
 	if r.err != nil {
-		return failed(fmt.Sprintf("kdc = dc1.%[1]s in [realms], %[2]s = { … } of %[3]s; or records that the DNS lacks: dig +short SRV _kerberos._udp.%[1]s _kerberos._tcp.%[1]s",
+		return failed(fmt.Sprintf("add a line kdc = dc1.%[1]s to %[2]s under [realms] in %[3]s; or make the DNS know it: dig +short SRV _kerberos._udp.%[1]s SRV _kerberos._tcp.%[1]s",
 			strings.ToLower(r.realm), r.realm, e.Kerberos.Krb5Conf), "%s: %v: no password can be checked", r.realm, r.err)
 	}
 	for _, s := range r.kdcs {
@@ -55,7 +55,7 @@ func (e *exam) judgeKDC(r *realmKDCs, s *server) Result {
 		if r.usable() {
 			level, more = Warning, ": idp and clients lose time on it"
 		}
-		return say(level, fmt.Sprintf("is it up, and does a firewall pass UDP and TCP %s to it? nc -vz %s %s; it is named by %s", port, host, port, s.source),
+		return say(level, fmt.Sprintf("nc -vz %s %s; is it up, and does the firewall pass UDP and TCP %s to it? It is named by %s", host, port, port, s.source),
 			"does not answer (%s)%s", s.silences(), more)
 	case best.WrongRealm:
 		return say(Failed, fmt.Sprintf("name a KDC of %s under [realms] in %s, or trust the realm this one serves: kerberos.realms", r.realm, s.source),

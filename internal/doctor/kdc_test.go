@@ -60,6 +60,12 @@ func TestKDCs(t *testing.T) {
 		r.StartKpasswd(t)
 		wants(t, of(t, r).say("kdc"), "ok answers over UDP and TCP", "ok takes connections for new passwords (kpasswd)")
 	})
+	t.Run("a broken DNS", func(t *testing.T) {
+		in := of(t, r)
+		r.UseKDCs(t, "", "dc1.example.com")
+		in.Resolver = resolver(t, zone{"dc1.example.com SERVFAIL": nil})
+		wants(t, in.say("kdc"), "failed dc1.example.com:88 does not answer (UDP: the DNS does not answer; TCP: the DNS does not answer)")
+	})
 	t.Run("found in the DNS", func(t *testing.T) {
 		in := of(t, r)
 		in.Kerberos.Krb5Conf = in.path("none")

@@ -145,6 +145,9 @@ func (e *exam) versions(name string) string {
 			}
 		}
 	}
+	if len(out) == 0 {
+		return "another"
+	}
 	return strings.Join(out, ", ")
 }
 

@@ -92,12 +92,12 @@ func (r *Realm) UseKDCs(t testing.TB, libdefaults string, kdcs ...string) {
 func (r *Realm) TCPOnly(t testing.TB) (addr string) {
 	t.Helper()
 	addr = Listen(t, func(c net.Conn) {
-		defer c.Close() //nolint:errcheck // a test's
+		defer c.Close()
 		kdc, err := net.Dial("tcp", r.Addr)
 		if err != nil {
 			return
 		}
-		defer kdc.Close()                      //nolint:errcheck // a test's
+		defer kdc.Close()
 		go func() { _, _ = io.Copy(kdc, c) }() // ends with the client
 		_, _ = io.Copy(c, kdc)
 	})
