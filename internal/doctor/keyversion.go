@@ -36,8 +36,10 @@ func (e *exam) stale(t *tickets) (lines []Result) {
 	if t.client != "" {
 		return nil // the tickets show it, with the version that the KDC has
 	}
+	said := map[string]bool{}
 	for _, tried := range t.tried {
-		if hasReason(tried.Err, reason.BadPassword) {
+		if hasReason(tried.Err, reason.BadPassword) && !said[tried.Principal] {
+			said[tried.Principal] = true // of its newest key: an older one is tried after it
 			lines = append(lines, failed(exportAgain, "the KDC of %s does not take the keytab's key of %s (kvno %d): it has another one, mostly a newer one, and tickets sealed with that do not open",
 				t.realm, tried.Principal, tried.KVNO)...)
 		}

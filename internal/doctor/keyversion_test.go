@@ -38,6 +38,15 @@ func TestAKeytabOlderThanTheKDC(t *testing.T) {
 	r, in := serving(t, anAddress, service)
 	kadmin(t, r, "cpw -randkey "+service+"\n")
 	wants(t, in.say("key_version"), "failed the KDC of EXAMPLE.TEST does not take the keytab's key of "+service+"@EXAMPLE.TEST (kvno 1)")
+	t.Run("with two old versions", func(t *testing.T) {
+		r, in := serving(t, anAddress, service)
+		kadmin(t, r, "cpw -keepold -randkey "+service+"\n")
+		if err := r.ExportKeytab(r.Keytab, service); err != nil {
+			t.Fatal(err)
+		}
+		kadmin(t, r, "cpw -randkey "+service+"\n")
+		wants(t, in.say("key_version"), "failed does not take the keytab's key of "+service+"@EXAMPLE.TEST (kvno 2)")
+	})
 	t.Run("with another entry that logs in", func(t *testing.T) {
 		r, in := serving(t, anAddress, service, "svc-sso")
 		kadmin(t, r, "cpw -randkey "+service+"\n")
