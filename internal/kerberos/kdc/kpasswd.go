@@ -83,7 +83,7 @@ func (c *Client) kpasswdServers(ctx context.Context, realm string) (out []endpoi
 
 // sendPassword is the one exchange, and closes conn.
 func (c *Client) sendPassword(ctx context.Context, conn net.Conn, creds *Credentials, next secret.String) error {
-	defer conn.Close() //nolint:errcheck // all has been read
+	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, kpasswdTimeout)
 	defer cancel()
 	auth, err := types.NewAuthenticator(creds.Client.Realm, libraryName(creds.Client))
