@@ -21,7 +21,7 @@ func (c *cli) doctor() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look at the whole installation and say what is wrong, and what mends it",
-		Long: "Look at configuration, files, DNS, network, certificate, database and keys, with or without a running server,\n" +
+		Long: "Look at configuration, files, DNS, network, KDCs, certificate, database and keys, with or without a running server,\n" +
 			"and print a line for each that begins with ok, warning or failed; what mends it is below. Nothing is changed.\n" +
 			"Run it as the user that idp runs as. The exit status is 0 when nothing failed, 1 when something did, 2 when the\n" +
 			"configuration cannot be read. docs/doctor.md explains the lines.",

@@ -32,9 +32,10 @@ kerberos:
   channel_binding: require
 `
 
-func healthy(t *testing.T) *place {
+func healthy(t *testing.T, more ...string) (*place, *krbtest.Realm) {
 	p := newPlace(t, "")
-	r := krbtest.Start(t, krbtest.Options{Services: []string{"HTTP/sso.localhost"}})
+	r := krbtest.Start(t, krbtest.Options{Services: append([]string{"HTTP/sso.localhost"}, more...), Enctypes: "aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal"})
+	r.StartKpasswd(t)
 	keytab, err := os.ReadFile(r.Keytab)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +44,7 @@ func healthy(t *testing.T) *place {
 	p.certificate("sso.localhost")
 	_, port, _ := strings.Cut(strings.TrimPrefix(p.url, "http://"), ":")
 	p.write("idp.yaml", fmt.Sprintf(healthyYAML, port, r.Krb5Conf))
-	return p
+	return p, r
 }
 
 // certificate makes one that signs itself, and lets idp's process trust it.
@@ -101,7 +102,7 @@ func (p *place) doctor(args ...string) (out, errs string, status int) {
 }
 
 func TestDoctorOfAHealthyInstallation(t *testing.T) {
-	p := healthy(t)
+	p, _ := healthy(t)
 	before, errs, status := p.doctor()
 	if status != 0 || errs != "" || !strings.Contains(before, "warning  server          idp does not run") {
 		t.Errorf("before the first start: status %d\n%s%s", status, before, errs)
@@ -116,7 +117,7 @@ func TestDoctorOfAHealthyInstallation(t *testing.T) {
 	if status != 0 || errs != "" {
 		t.Errorf("status %d, %s", status, errs)
 	}
-	checks := []string{"config", "issuer", "server", "server", "certificate", "proxies", "keytab", "spn", "realms", "channel_binding", "offer_to", "password",
+	checks := []string{"config", "issuer", "server", "server", "certificate", "proxies", "inside", "keytab", "spn", "realms", "kdc", "kdc", "clock", "key_version", "channel_binding", "offer_to", "password",
 		"database", "secret_key", "signing_keys", "signing_keys", "clients"}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	for i, line := range lines {
@@ -130,7 +131,7 @@ func TestDoctorOfAHealthyInstallation(t *testing.T) {
 // TestDoctorOfABrokenInstallation: a mistake in the file does not hide those in
 // other places.
 func TestDoctorOfABrokenInstallation(t *testing.T) {
-	p := healthy(t)
+	p, _ := healthy(t)
 	p.certificate("www.localhost")
 	p.more = nil
 	if err := os.Chmod(filepath.Join(p.dir, "http.keytab"), 0o644); err != nil {

@@ -45,6 +45,8 @@ type place struct {
 	dir  string
 	url  string
 	more []string // environment
+
+	nicer []string // pairs: what outputs have of this run, and what readers see in its place
 }
 
 func newPlace(t *testing.T, yaml string) *place {

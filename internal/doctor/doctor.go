@@ -8,11 +8,12 @@
 // cannot log in), the last two with what mends it.
 //
 // Looking changes nothing: no file is made, no schema is migrated, nothing is
-// sent but questions. A server may run meanwhile. A configuration with problems
-// is looked at as far as it can be read; every check therefore takes its values
-// as they are and asks for nothing to be sound. Checks wait for the network and
-// for each other's answers, so they run at once, each with a deadline, and are
-// told in the order of the list.
+// sent but questions; KDCs are asked as the service itself, with the keytab's
+// keys. A server may run meanwhile. A configuration with problems is looked at as
+// far as it can be read; every check therefore takes its values as they are and
+// asks for nothing to be sound. Checks wait for the network and for each other's
+// answers, so they run at once, each with a deadline, and are told in the order of
+// the list.
 package doctor
 
 import (
@@ -91,17 +92,20 @@ type check struct {
 }
 
 // checks in the order in which an admin should read them: a line further down
-// often has its cause further up. The checks that ask a KDC belong behind
-// "realms".
+// often has its cause further up.
 var checks = []check{
 	{"config", (*exam).config},
 	{"issuer", (*exam).checkIssuer},
 	{"server", (*exam).server},
 	{"certificate", (*exam).certificate},
 	{"proxies", (*exam).proxies},
+	{"inside", (*exam).inside},
 	{"keytab", (*exam).keytab},
 	{"spn", (*exam).spn},
 	{"realms", (*exam).realms},
+	{"kdc", (*exam).checkKDCs},
+	{"clock", (*exam).clock},
+	{"key_version", (*exam).keyVersion},
 	{"channel_binding", (*exam).channelBinding},
 	{"offer_to", (*exam).offerTo},
 	{"password", (*exam).password},
@@ -116,7 +120,13 @@ type exam struct {
 	Config
 	issuer *url.URL
 
-	db      func() (*store.Store, store.Schema, error)
-	shown   func() ([]*x509.Certificate, error) // by the issuer's address, the server's own first
-	keytabs func() (kerberos.Status, error)
+	db    func() (*store.Store, store.Schema, error)
+	shown func() ([]*x509.Certificate, error) // by the issuer's address, the server's own first
+
+	discovery func() []Result // is the issuer's address idp's?
+
+	acceptor func() (*kerberos.Acceptor, error)
+	keytabs  func() (kerberos.Status, error)
+	kdcs     func() []*realmKDCs // each trusted realm's, asked
+	tickets  func() []*tickets   // for our own services
 }

@@ -13,12 +13,17 @@ import (
 	"idp/internal/kerberos"
 )
 
-// readKeytabs is all that is asked of the acceptor: what it would open tickets
-// with. Mistakes elsewhere in the section must not hide that, so it gets nothing
-// else of it.
-func readKeytabs(c *kerberos.Config) (kerberos.Status, error) {
+// openKeytabs makes an acceptor with what it needs to open tickets and to ask
+// KDCs for its own. Mistakes elsewhere in the section must not hide that, so it
+// gets nothing else of it.
+func (e *exam) openKeytabs() (*kerberos.Acceptor, error) {
 	never := func(context.Context, []byte, time.Time) (bool, error) { return false, nil }
-	a, err := kerberos.New(kerberos.Options{Config: kerberos.Config{Keytabs: c.Keytabs, AllowRC4: c.AllowRC4}, Seen: never, Log: slog.New(slog.DiscardHandler)})
+	c := kerberos.Config{Keytabs: e.Kerberos.Keytabs, AllowRC4: e.Kerberos.AllowRC4, Krb5Conf: e.Kerberos.Krb5Conf}
+	return kerberos.New(kerberos.Options{Config: c, Seen: never, Log: slog.New(slog.DiscardHandler), Now: e.Now, Resolver: e.Resolver})
+}
+
+func (e *exam) readKeytabs() (kerberos.Status, error) {
+	a, err := e.acceptor()
 	if err != nil {
 		return kerberos.Status{}, err
 	}
@@ -73,6 +78,7 @@ func (e *exam) keytabFile(f kerberos.KeytabStatus) []Result {
 type principal struct {
 	Name     string                  `json:"principal"`
 	Versions []uint32                `json:"kvno"`
+	Made     time.Time               `json:"made"` // the newest entry
 	Keys     map[uint32][]etypeState `json:"keys"`
 }
 
@@ -89,6 +95,9 @@ func principals(keys []kerberos.KeyStatus) (list []*principal) {
 			list = append(list, &principal{Name: k.Principal, Keys: map[uint32][]etypeState{}})
 		}
 		p := list[i]
+		if k.Made.After(p.Made) {
+			p.Made = k.Made
+		}
 		if _, known := p.Keys[k.KVNO]; !known {
 			p.Versions = append(p.Versions, k.KVNO)
 		}
@@ -105,8 +114,12 @@ func (e *exam) keytabLine(path string, info os.FileInfo, p *principal) Result {
 	for _, v := range p.Versions {
 		versions = append(versions, fmt.Sprintf("kvno %d, %s", v, etypes(p.Keys[v])))
 	}
-	r := Result{Level: OK, Details: map[string]any{"file": path, "principal": p.Name, "keys": p.Keys, "modified": info.ModTime().UTC(), "mode": mode(info), "owner": owner(info)},
-		Text: fmt.Sprintf("%s: %s %s; %s", path, p.Name, strings.Join(versions, "; "), age(e.Now().Sub(info.ModTime())))}
+	made := p.Made
+	if made.IsZero() { // some programs do not write it
+		made = info.ModTime()
+	}
+	r := Result{Level: OK, Details: map[string]any{"file": path, "principal": p.Name, "keys": p.Keys, "made": made.UTC(), "modified": info.ModTime().UTC(), "mode": mode(info), "owner": owner(info)},
+		Text: fmt.Sprintf("%s: %s %s; %s", path, p.Name, strings.Join(versions, "; "), age(e.Now().Sub(made)))}
 	newest := p.Keys[p.Versions[0]]
 	_, realm, _ := strings.Cut(p.Name, "@")
 	switch {
@@ -130,7 +143,7 @@ func (e *exam) keytabLine(path string, info os.FileInfo, p *principal) Result {
 func etypes(list []etypeState) string {
 	var out []string
 	for _, t := range list {
-		name := strings.NewReplacer("-cts-hmac-sha1-96", "", "-cts-hmac-sha256-128", "-sha2", "-cts-hmac-sha384-192", "-sha2", "-hmac", "").Replace(t.Name)
+		name := shortEtype(t.Name)
 		if !t.Allowed {
 			name += " (not accepted)"
 		}
@@ -139,15 +152,22 @@ func etypes(list []etypeState) string {
 	return strings.Join(out, " ")
 }
 
+func shortEtype(name string) string {
+	return strings.NewReplacer("-cts-hmac-sha1-96", "", "-cts-hmac-sha256-128", "-sha2", "-cts-hmac-sha384-192", "-sha2", "-hmac", "").Replace(name)
+}
+
 // hosts are the host names of the accepted keys, without regard to case as in
 // Active Directory.
-func hosts(s kerberos.Status) (list []string) {
+func hosts(s kerberos.Status) []string { return hostsOf(s, true) }
+
+// hostsOf are those of the keys that are accepted, or that are not.
+func hostsOf(s kerberos.Status, accepted bool) (list []string) {
 	for _, f := range s.Keytabs {
 		for _, k := range f.Keys {
 			service, _, _ := strings.Cut(k.Principal, "@")
 			_, host, _ := strings.Cut(service, "/")
 			host, _, _ = strings.Cut(strings.ToLower(host), "/")
-			if k.Allowed && !slices.Contains(list, host) {
+			if k.Allowed == accepted && !slices.Contains(list, host) {
 				list = append(list, host)
 			}
 		}

@@ -9,12 +9,11 @@ import (
 	"sync"
 	"time"
 
-	"idp/internal/kerberos"
 	"idp/internal/store"
 )
 
 const (
-	perCheck = 10 * time.Second // PostgreSQL alone may take 5 s to be given up
+	perCheck = 12 * time.Second // PostgreSQL alone may take 5 s to be given up
 	inTotal  = 15 * time.Second
 	perAsk   = 3 * time.Second // one question to the network
 )
@@ -88,7 +87,11 @@ func newExam(ctx context.Context, c Config) *exam {
 	}
 	e.db = onceDB(func() (*store.Store, store.Schema, error) { return e.openDB(ctx) })
 	e.shown = sync.OnceValues(func() ([]*x509.Certificate, error) { return e.handshake(ctx) })
-	e.keytabs = sync.OnceValues(func() (kerberos.Status, error) { return readKeytabs(e.Kerberos) })
+	e.discovery = sync.OnceValue(func() []Result { return e.judgeDiscovery(ctx) })
+	e.acceptor = sync.OnceValues(e.openKeytabs)
+	e.keytabs = sync.OnceValues(e.readKeytabs)
+	e.kdcs = sync.OnceValue(func() []*realmKDCs { return e.askKDCs(ctx) })
+	e.tickets = sync.OnceValue(func() []*tickets { return e.askTickets(ctx) })
 	return e
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ func (e *exam) server(ctx context.Context) []Result {
 	if err != nil {
 		return e.silent(ctx, err)
 	}
-	about := e.judgeDiscovery(ctx)
+	about := slices.Clone(e.discovery())
 	about[0].Details = map[string]any{"status": ready.status, "server": ready.header.Get("Server"), "via": ready.header.Get("Via")}
 	if between := seen(ready.header); between != "" {
 		about[0].Text += "; in between: " + between

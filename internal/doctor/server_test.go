@@ -34,6 +34,18 @@ func TestRunningServer(t *testing.T) {
 	wants(t, in.say("server"), "warning idp does not run")
 }
 
+// renamed answers for a server behind it that still calls itself by the name it
+// was started with.
+func renamed(in *installation, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/.well-known/") {
+			fmt.Fprintf(w, `{"issuer":%q}`, in.Issuer)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 // TestProxiesInFront: a real reverse proxy with the faults that proxies have.
 func TestProxiesInFront(t *testing.T) {
 	in, _ := running(t)
@@ -51,16 +63,7 @@ func TestProxiesInFront(t *testing.T) {
 			return nil
 		},
 	}
-	// The server behind still calls itself by the name it was started with.
-	rename := func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasPrefix(r.URL.Path, "/.well-known/") {
-				fmt.Fprintf(w, `{"issuer":%q}`, in.Issuer)
-				return
-			}
-			h.ServeHTTP(w, r)
-		})
-	}
+	rename := func(h http.Handler) http.Handler { return renamed(in, h) }
 	status := func(code int) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
 	}

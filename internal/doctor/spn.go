@@ -34,7 +34,7 @@ func (e *exam) spn(ctx context.Context) []Result {
 	if err != nil {
 		return e.noAddress(host, err)
 	}
-	lines := forward(host, n.canonical, have)
+	lines := e.forward(host, n.canonical, have)
 	if !local(host) {
 		lines = append(lines, e.reverse(ctx, host, n, have)...)
 	}
@@ -48,8 +48,10 @@ func (e *exam) noAddress(host string, err error) []Result {
 	return failed("resolvectl query "+host+"; the servers are in /etc/resolv.conf", "the DNS does not answer for %s: %v", host, err)
 }
 
-// forward compares what the URL leads to with the keys.
-func forward(host, canonical string, have []string) []Result {
+// forward compares what the URL leads to with the keys. A name that the keytab
+// lacks does no harm where the KDC knows it as an alias of the same account: its
+// tickets then open with the keys we have, and only the KDC can tell.
+func (e *exam) forward(host, canonical string, have []string) []Result {
 	hasHost, hasCanonical := slices.Contains(have, host), slices.Contains(have, canonical)
 	details := map[string]any{"asked": slices.Compact([]string{host, canonical}), "keytab": have}
 	one := func(r []Result) []Result {
@@ -60,20 +62,43 @@ func forward(host, canonical string, have []string) []Result {
 	switch {
 	case host == canonical && hasHost:
 		return one(ok("browsers ask for HTTP/%s: in the keytab", host))
+	case host == canonical && e.settles(host) == opens:
+		return one(ok("browsers ask for HTTP/%s: not in the keytab by that name, but the KDC knows it as an alias, and its ticket opens", host))
+	case host == canonical && e.hasRefused(host):
+		return one(failed("see keytab", "browsers ask for HTTP/%s: the keytab has it only with encryption types that are not accepted", host))
 	case host == canonical:
 		return one(failed(add, "browsers ask for HTTP/%s, which no keytab has (there: %s)", host, orNone(have)))
 	case hasHost && hasCanonical:
 		return one(ok("%s is a CNAME of %s: browsers ask for HTTP/%s or HTTP/%s, both in the keytab", host, canonical, canonical, host))
 	case hasHost:
-		// No failure: where the KDC has the name as an alias of the same account,
-		// its tickets open with the keys we have.
-		return one(warning("make "+host+" an A or AAAA record in place of a CNAME; or "+add,
-			"%s is a CNAME of %s: Chromium and Edge ask for HTTP/%s, which no keytab has; that works only where the KDC knows it as an alias of HTTP/%s", host, canonical, canonical, host))
+		return one(e.canonicalOnly(host, canonical, "make "+host+" an A or AAAA record in place of a CNAME; or "+add))
+	case hasCanonical && e.settles(host) == opens:
+		return one(ok("%s is a CNAME of %s: browsers ask for HTTP/%s or HTTP/%s; the KDC knows both, and tickets for both open", host, canonical, canonical, host))
 	case hasCanonical:
 		return one(warning("add HTTP/"+host+" to the same account and keytab", "%s is a CNAME of %s, and only HTTP/%s is in the keytab: clients that do not follow CNAMEs ask for HTTP/%s", host, canonical, canonical, host))
 	default:
 		return one(failed("make "+host+" an A or AAAA record, then add HTTP/"+host+" to the account and keytab",
 			"%s is a CNAME of %s: browsers ask for HTTP/%s or HTTP/%s, and no keytab has either (there: %s)", host, canonical, canonical, host, orNone(have)))
+	}
+}
+
+// hasRefused reports whether the keytab has keys of a host, and none is accepted.
+func (e *exam) hasRefused(host string) bool {
+	status, err := e.keytabs()
+	return err == nil && slices.Contains(hostsOf(status, false), host)
+}
+
+// canonicalOnly judges a CNAME whose target the keytab lacks.
+func (e *exam) canonicalOnly(host, canonical, hint string) []Result {
+	switch e.settles(canonical) {
+	case opens:
+		return ok("%s is a CNAME of %s: browsers ask for HTTP/%s, not in the keytab by that name, but the KDC knows it as an alias, and its ticket opens", host, canonical, canonical)
+	case notKnown:
+		return failed(hint, "%s is a CNAME of %s: Chromium and Edge ask for HTTP/%s, which neither the keytab has nor the KDC knows", host, canonical, canonical)
+	case sealed:
+		return failed(hint, "%s is a CNAME of %s: Chromium and Edge ask for HTTP/%s, which no keytab has, and the KDC's ticket for it does not open", host, canonical, canonical)
+	default:
+		return warning(hint, "%s is a CNAME of %s: Chromium and Edge ask for HTTP/%s, which no keytab has; that works only where the KDC knows it as an alias of HTTP/%s", host, canonical, canonical, host)
 	}
 }
 

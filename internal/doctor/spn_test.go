@@ -35,7 +35,7 @@ func TestNamesThatBrowsersAskFor(t *testing.T) {
 		{"no key for it", "https://sso.example.com:1", zone{"sso.example.com A": {"127.0.0.7"}, "web.example.com A": {"127.0.0.7"}}, web,
 			[]string{"failed HTTP/sso.example.com, which no keytab has (there: HTTP/web.example.com)"}},
 		{"a key that is not accepted", "https://old.example.com:1", zone{"old.example.com A": {"127.0.0.7"}}, old,
-			[]string{"failed HTTP/old.example.com, which no keytab has (there: none)"}},
+			[]string{"failed HTTP/old.example.com: the keytab has it only with encryption types that are not accepted"}},
 		{"a CNAME, both keys", "https://sso.example.com:1", cname, r.Keytab,
 			[]string{"ok sso.example.com is a CNAME of web.example.com"}},
 		{"a CNAME, the key of the alias only", "https://sso.example.com:1", cname, sso,

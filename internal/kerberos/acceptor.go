@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,8 +34,9 @@ type Options struct {
 	// function because certificates are reloaded; nil means none.
 	ChannelBindings func() [][]byte
 
-	Now func() time.Time // nil: time.Now
-	Log *slog.Logger     // nil: slog.Default()
+	Now      func() time.Time // nil: time.Now
+	Log      *slog.Logger     // nil: slog.Default()
+	Resolver *net.Resolver    // that finds KDCs; nil: the system's
 }
 
 // Acceptor accepts tickets and checks passwords. Safe for concurrent use.
@@ -69,7 +71,7 @@ func New(o Options) (*Acceptor, error) {
 		o.Log = slog.Default()
 	}
 	a := &Acceptor{opts: o, bindings: bindings}
-	a.kdcs = kdc.New(kdc.Config{Krb5Conf: o.Krb5Conf, EtypeAllowed: a.etypeAllowed, Now: o.Now})
+	a.kdcs = kdc.New(kdc.Config{Krb5Conf: o.Krb5Conf, EtypeAllowed: a.etypeAllowed, Now: o.Now, Resolver: o.Resolver})
 	a.ring.Store(&keyring{})
 	for _, path := range o.Keytabs {
 		a.files = append(a.files, &keytabFile{path: path})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/keytab"
@@ -18,10 +19,11 @@ import (
 // arbitrary token causes.
 const maxTries = 64
 
-// serviceKey is one HTTP/ entry of a keytab.
+// serviceKey is one entry of a keytab.
 type serviceKey struct {
 	spn    wire.Principal
 	kvno   uint32
+	made   time.Time // when it was written to the keytab; zero if that does not say
 	block  wire.Key
 	ticket *wire.SealKey // the derived keys that open tickets; nil for an etype we never accept
 }
@@ -29,9 +31,19 @@ type serviceKey struct {
 // keyring is the HTTP/ keys of all keytabs. It is never changed, only replaced.
 type keyring struct{ keys []*serviceKey }
 
-// parseKeytab reads the HTTP/ entries of a keytab. The library's error texts
-// quote the bytes of the file, keys included, so none is passed on.
-func parseKeytab(b []byte) (keys []*serviceKey, err error) {
+// parseKeytab reads the HTTP/ entries of a keytab.
+func parseKeytab(b []byte) ([]*serviceKey, error) {
+	keys, err := parseEntries(b)
+	keys = slices.DeleteFunc(keys, func(k *serviceKey) bool { return !isHTTP(k.spn) })
+	if err == nil && len(keys) == 0 {
+		err = errNoHTTP
+	}
+	return keys, err
+}
+
+// parseEntries reads all entries of a keytab. The library's error texts quote the
+// bytes of the file, keys included, so none is passed on.
+func parseEntries(b []byte) (keys []*serviceKey, err error) {
 	defer func() {
 		if recover() != nil {
 			keys, err = nil, errKeytab
@@ -43,16 +55,16 @@ func parseKeytab(b []byte) (keys []*serviceKey, err error) {
 	}
 	for _, e := range kt.Entries {
 		p := wire.Principal{Components: e.Principal.Components, Realm: e.Principal.Realm, NameType: e.Principal.NameType}
-		if !isHTTP(p) || p.Realm == "" {
+		if len(p.Components) == 0 || p.Realm == "" {
 			continue
 		}
 		k := &serviceKey{spn: p, kvno: e.KVNO, block: wire.Key{Etype: e.Key.KeyType, Value: e.Key.KeyValue}}
+		if e.Timestamp.Unix() > 0 { // some programs write 0
+			k.made = e.Timestamp
+		}
 		// An etype we do not know stays in the list, to be reported by name.
 		k.ticket, _ = wire.NewSealKey(k.block, wire.UsageTicket)
 		keys = append(keys, k)
-	}
-	if len(keys) == 0 {
-		return nil, errNoHTTP
 	}
 	return keys, nil
 }

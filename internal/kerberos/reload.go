@@ -131,8 +131,9 @@ type KeytabStatus struct {
 type KeyStatus struct {
 	Principal string
 	KVNO      uint32
-	Etype     string // aes256-cts-hmac-sha1-96, …
-	Allowed   bool   // by the policy on encryption types
+	Made      time.Time // when it was written to the keytab; zero if that does not say
+	Etype     string    // aes256-cts-hmac-sha1-96, …
+	Allowed   bool      // by the policy on encryption types
 }
 
 // Status tells what Ready judges.
@@ -146,7 +147,7 @@ func (a *Acceptor) Status() Status {
 	for _, f := range a.files {
 		k := KeytabStatus{Path: f.path, Err: f.err}
 		for _, key := range f.keys {
-			k.Keys = append(k.Keys, KeyStatus{key.spn.String(), key.kvno, wire.EtypeName(key.block.Etype), a.etypeAllowed(key.block.Etype)})
+			k.Keys = append(k.Keys, KeyStatus{key.spn.String(), key.kvno, key.made, wire.EtypeName(key.block.Etype), a.etypeAllowed(key.block.Etype)})
 		}
 		s.Keytabs = append(s.Keytabs, k)
 	}

@@ -12,6 +12,7 @@
 package kdc
 
 import (
+	"net"
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/config"
@@ -30,6 +31,7 @@ type Config struct {
 	Krb5Conf     string                 // path; read anew for every request
 	EtypeAllowed func(etype int32) bool // the policy on encryption types
 	Now          func() time.Time       // nil: time.Now
+	Resolver     *net.Resolver          // nil: the system's
 }
 
 // Client is a client of KDCs. Safe for concurrent use.
@@ -42,6 +44,9 @@ type Client struct {
 func New(c Config) *Client {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Resolver == nil {
+		c.Resolver = net.DefaultResolver
 	}
 	return &Client{config: c}
 }

@@ -179,7 +179,7 @@ func TestKDCReplyTooBigForUDPGoesByTCP(t *testing.T) {
 			_, _ = u.WriteToUDP(tooBig, from)
 		}
 	}()
-	reply, err := send(t.Context(), endpoint{"udp", tcp}, []byte("request"))
+	reply, err := New(Config{}).send(t.Context(), endpoint{"udp", tcp}, []byte("request"))
 	if d := cmp.Diff(want, reply); d != "" || err != nil {
 		t.Error(d, err)
 	}

@@ -1,18 +1,17 @@
 package kdc
 
 import (
-	"fmt"
-
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
 
-// refusal turns what the KDC said about a client into a reason.
+// refusal turns what the KDC said about a client into a reason; the wire.KRBError
+// is its cause.
 func refusal(e wire.KRBError, who string) *reason.Error {
-	detail := fmt.Sprintf("%s: KDC says %d %s", who, e.Code, reason.Short(e.Text))
-	return reason.Refuse(codeOf(e), detail)
+	e.Text = reason.Short(e.Text)
+	return &reason.Error{Reason: codeOf(e), Detail: who, Err: e}
 }
 
 // codeOf is the reason for what a KDC said.

@@ -76,7 +76,7 @@ func (c *Client) endpoints(ctx context.Context, realm string, size int) ([]endpo
 			out = append(out, endpoint{network, address(kdc, kdcPort)})
 		}
 		if len(conf.kdcs[realm]) == 0 && conf.dns {
-			out = append(out, lookup(ctx, "kerberos", network, realm)...)
+			out = append(out, c.lookup(ctx, "kerberos", network, realm)...)
 		}
 	}
 	for i, e := range out {
@@ -86,19 +86,30 @@ func (c *Client) endpoints(ctx context.Context, realm string, size int) ([]endpo
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no KDC of %s in %s or the DNS", realm, c.config.Krb5Conf)
+		return nil, fmt.Errorf("no KDC of %s in %s%s", realm, c.config.Krb5Conf, orDNS(conf))
 	}
 	return out[:min(len(out), maxKDCs)], nil
 }
 
+// orDNS says for an error that the DNS was asked as well.
+func orDNS(conf *krb5Conf) string {
+	if conf.dns {
+		return " or the DNS"
+	}
+	return ", which says not to ask the DNS"
+}
+
 // lookup asks the DNS, RFC 4120 §7.2.3.2. No answer is an empty one.
-func lookup(ctx context.Context, service, network, realm string) (out []endpoint) {
-	_, records, err := net.DefaultResolver.LookupSRV(ctx, service, network, realm)
+func (c *Client) lookup(ctx context.Context, service, network, realm string) (out []endpoint) {
+	_, records, err := c.config.Resolver.LookupSRV(ctx, service, network, realm)
 	if err != nil {
 		return nil
 	}
 	for _, r := range records {
 		host := strings.TrimSuffix(r.Target, ".")
+		if host == "" {
+			continue // RFC 2782: the service is decidedly not available
+		}
 		out = append(out, endpoint{network, net.JoinHostPort(host, strconv.Itoa(int(r.Port)))})
 	}
 	return out
@@ -126,7 +137,7 @@ func (c *Client) Exchange(ctx context.Context, realm string, req []byte, hedge t
 		e := ways[next]
 		next, running = next+1, running+1
 		go func() {
-			reply, err := send(ctx, e, req)
+			reply, err := c.send(ctx, e, req)
 			answers <- answer{e, reply, err}
 		}()
 	}
@@ -158,18 +169,15 @@ func (c *Client) Exchange(ctx context.Context, realm string, req []byte, hedge t
 
 // send asks one KDC. An answer that is none, or that says "not now", is an error,
 // so that the next one is asked.
-func send(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
-	reply, err := transfer(ctx, e, req)
+func (c *Client) send(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
+	reply, err := c.transfer(ctx, e, req)
 	if err != nil {
 		return nil, err
-	}
-	if len(reply) == 0 || reply[0] != wire.AppASRep && reply[0] != wire.AppTGSRep && reply[0] != wire.AppError {
-		return nil, errors.New("the reply is not Kerberos")
 	}
 	refused, _ := wire.ParseError(reply)
 	switch {
 	case refused.Code == errorcode.KRB_ERR_RESPONSE_TOO_BIG && e.network == "udp":
-		return send(ctx, endpoint{"tcp", e.addr}, req)
+		return c.send(ctx, endpoint{"tcp", e.addr}, req)
 	case refused.Code == errorcode.KDC_ERR_SVC_UNAVAILABLE:
 		return nil, errors.New("the KDC is not available")
 	}
@@ -177,14 +185,25 @@ func send(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
 }
 
 // transfer asks one server over a connection of its own.
-func transfer(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, e.network, e.addr)
+func (c *Client) transfer(ctx context.Context, e endpoint, req []byte) ([]byte, error) {
+	conn, err := c.dial(ctx, e)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	return converse(ctx, conn, req)
+	reply, err := converse(ctx, conn, req)
+	if err != nil {
+		return nil, err
+	}
+	if len(reply) == 0 || reply[0] != wire.AppASRep && reply[0] != wire.AppTGSRep && reply[0] != wire.AppError {
+		return nil, errors.New("the reply is not Kerberos")
+	}
+	return reply, nil
+}
+
+func (c *Client) dial(ctx context.Context, e endpoint) (net.Conn, error) {
+	d := net.Dialer{Resolver: c.config.Resolver}
+	return d.DialContext(ctx, e.network, e.addr)
 }
 
 // converse is RFC 4120 §7.2.1 (UDP) and §7.2.2 (TCP, a length of 4 bytes first).

@@ -37,7 +37,7 @@ func (c *Client) ChangePassword(ctx context.Context, client wire.Principal, old,
 	}
 	var errs []error
 	for _, e := range servers {
-		conn, err := (&net.Dialer{Timeout: HedgeGuessAfter}).DialContext(ctx, e.network, e.addr)
+		conn, err := (&net.Dialer{Timeout: HedgeGuessAfter, Resolver: c.config.Resolver}).DialContext(ctx, e.network, e.addr)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -65,7 +65,7 @@ func (c *Client) kpasswdServers(ctx context.Context, realm string) (out []endpoi
 			found = append(found, endpoint{network, address(s, kpasswdPort)})
 		}
 		if len(found) == 0 && conf.dns {
-			found = lookup(ctx, "kpasswd", network, realm)
+			found = c.lookup(ctx, "kpasswd", network, realm)
 		}
 		if len(found) == 0 {
 			for _, host := range hosts(conf.kdcs[realm]) {
@@ -75,7 +75,7 @@ func (c *Client) kpasswdServers(ctx context.Context, realm string) (out []endpoi
 		out = append(out, found...)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no kpasswd server of %s in %s or the DNS", realm, c.config.Krb5Conf)
+		return nil, fmt.Errorf("no kpasswd server of %s in %s%s", realm, c.config.Krb5Conf, orDNS(conf))
 	}
 	return out[:min(len(out), maxKDCs)], nil
 }

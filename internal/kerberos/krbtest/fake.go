@@ -86,3 +86,25 @@ func (r *Realm) UseKDCs(t testing.TB, libdefaults string, kdcs ...string) {
 		t.Fatal(err)
 	}
 }
+
+// TCPOnly stands before the realm's KDC as a firewall does that passes TCP and
+// drops UDP without a word.
+func (r *Realm) TCPOnly(t testing.TB) (addr string) {
+	t.Helper()
+	addr = Listen(t, func(c net.Conn) {
+		defer c.Close()
+		kdc, err := net.Dial("tcp", r.Addr)
+		if err != nil {
+			return
+		}
+		defer kdc.Close()
+		go func() { _, _ = io.Copy(kdc, c) }() // ends with the client
+		_, _ = io.Copy(c, kdc)
+	})
+	u, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = u.Close() })
+	return addr
+}

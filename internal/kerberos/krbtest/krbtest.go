@@ -21,6 +21,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Options says what a new realm holds. The zero value is a realm EXAMPLE.TEST
@@ -47,9 +48,10 @@ type Realm struct {
 	Keytab   string // the keys of Options.Services
 	Addr     string // host:port of the KDC, TCP and UDP
 
-	kdcs    []string // for clients: Options.KDCBefore, then Addr
-	trusted []*Realm // realms made known to this one by Trust
-	path    string   // [capaths] of this realm's programs, by Path
+	kdcs    []string      // for clients: Options.KDCBefore, then Addr
+	trusted []*Realm      // realms made known to this one by Trust
+	path    string        // [capaths] of this realm's programs, by Path
+	clock   time.Duration // of the KDC, against ours
 	kdc     *exec.Cmd
 }
 
@@ -240,6 +242,9 @@ func (r *Realm) ExportKeytab(path string, principals ...string) error {
 // already; tests use it after Stop.
 func (r *Realm) StartKDC() error {
 	cmd := exec.Command(find("krb5kdc"), "-n", "-r", r.Name)
+	if r.clock != 0 {
+		cmd = exec.Command("faketime", append([]string{"-f", fmt.Sprintf("%+ds", int(r.clock.Seconds()))}, cmd.Args...)...)
+	}
 	cmd.Env = r.Env()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	pipe, err := cmd.StderrPipe()
@@ -264,6 +269,14 @@ func (r *Realm) StartKDC() error {
 	}
 	_ = cmd.Wait()
 	return fmt.Errorf("krb5kdc ended: %s", log.String())
+}
+
+// SetClock starts the KDC again with a clock that is ahead of ours, by the
+// program faketime.
+func (r *Realm) SetClock(ahead time.Duration) error {
+	r.Stop()
+	r.clock = ahead
+	return r.StartKDC()
 }
 
 // Stop ends the KDC. It may be called twice.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"time"
 
@@ -78,9 +79,15 @@ func ParseKDCRepPart(b []byte) (p KDCRepPart, err error) {
 
 // KRBError is a KRB-ERROR, RFC 4120 §5.9.1.
 type KRBError struct {
-	Code int32  // RFC 4120 §7.5.9
-	Text string // e-text, may be empty
-	Data []byte // e-data, nil if absent
+	Time time.Time // of the sender's clock, zero if it does not say
+	Code int32     // RFC 4120 §7.5.9
+	Text string    // e-text, may be empty
+	Data []byte    // e-data, nil if absent
+}
+
+// Error implements error; the text is for administrators.
+func (e KRBError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("KDC says %d %s", e.Code, e.Text))
 }
 
 // ParseError reads a KRB-ERROR; ok is false if b is none.
@@ -100,7 +107,20 @@ func ParseError(b []byte) (e KRBError, ok bool) {
 	if d.Err != nil {
 		return KRBError{Code: errorcode.KRB_ERR_GENERIC, Text: "an unreadable KRB-ERROR"}, true
 	}
+	e.Time = senderTime(f)
 	return e, true
+}
+
+// senderTime is stime and susec. What cannot be read is no time: it must not hide
+// the error.
+func senderTime(f Fields) time.Time {
+	var d Decoder
+	t := d.Time(f[4])
+	us := d.Int32(f[5])
+	if d.Err != nil || us < 0 || us > 999_999 {
+		return time.Time{}
+	}
+	return t.Add(time.Duration(us) * time.Microsecond)
 }
 
 // NTStatus finds the NTSTATUS in a KERB-ERROR-DATA or PA-PW-SALT of Active

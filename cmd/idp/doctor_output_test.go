@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"idp/internal/config"
+	"idp/internal/doctor"
+	"idp/internal/doctor/dnstest"
+	"idp/internal/kerberos/krbtest"
+	"idp/internal/server"
+)
+
+// setUp is an installation that is broken in one place, made for real, and what
+// doctor must say about it.
+type setUp struct {
+	name string // of its output in the document
+	more string // another principal of the realm and in the keytab
+	mend func(p *place, r *krbtest.Realm)
+	want []string // beginnings of lines, each followed by "…" and a text in it
+	run  func(p *place) string
+}
+
+var setUps = []setUp{
+	{name: "keytab-missing", want: []string{"failed   keytab …http.keytab is not there"},
+		mend: func(p *place, _ *krbtest.Realm) { p.remove("http.keytab") }},
+	{name: "rc4-only", want: []string{"failed   keytab …rc4 (not accepted)", "failed   key_version …is sealed with rc4"},
+		mend: func(p *place, r *krbtest.Realm) {
+			p.kadmin(r, "delprinc -force HTTP/sso.localhost\naddprinc -e arcfour-hmac:normal -randkey HTTP/sso.localhost\n")
+			p.export(r, "HTTP/sso.localhost")
+		}},
+	{name: "key-version", more: "svc-sso", want: []string{"failed   key_version …the KDC has kvno 2, the keytab 1"},
+		mend: func(p *place, r *krbtest.Realm) { p.kadmin(r, "cpw -randkey HTTP/sso.localhost\n") }},
+	{name: "key-version-alone", want: []string{"failed   key_version …does not take the keytab's key of HTTP/sso.localhost@EXAMPLE.TEST (kvno 1)"},
+		mend: func(p *place, r *krbtest.Realm) { p.kadmin(r, "cpw -randkey HTTP/sso.localhost\n") }},
+	{name: "cname", more: "HTTP/sso.example.test", want: []string{"failed   spn …Chromium and Edge ask for HTTP/web.example.test", "failed   key_version …the KDC does not know HTTP/web.example.test"},
+		mend: func(p *place, _ *krbtest.Realm) {
+			p.certificate("sso.example.test")
+			p.edit("issuer: https://sso.localhost", "issuer: https://sso.example.test")
+			p.edit("listen: 127.0.0.1", "listen: 127.0.0.7") // no hosts file gives that a name
+		},
+		run: func(p *place) string {
+			return p.inProcess(dnstest.Zone{"sso.example.test CNAME": {"web.example.test"}, "web.example.test A": {"127.0.0.7"},
+				"7.0.0.127.in-addr.arpa PTR": {"sso.example.test"}})
+		}},
+	{name: "spn-unknown", more: "svc-sso", want: []string{"failed   key_version …the KDC does not know HTTP/sso.localhost@EXAMPLE.TEST"},
+		mend: func(p *place, r *krbtest.Realm) { p.kadmin(r, "delprinc -force HTTP/sso.localhost\n") }},
+	{name: "kdc-down", want: []string{"failed   kdc …does not answer (UDP: refused; TCP: refused)"},
+		mend: func(_ *place, r *krbtest.Realm) { r.Stop() }},
+	{name: "udp-blocked", want: []string{"warning  kdc …answers over TCP, not over UDP"},
+		mend: func(p *place, r *krbtest.Realm) {
+			tcp := r.TCPOnly(p.t)
+			p.editFile(r.Krb5Conf, r.Addr, tcp)
+			p.editFile(r.Krb5Conf, "udp_preference_limit = 1\n", "")
+			p.nicer = append(p.nicer, tcp, "127.0.0.1:88", strings.Replace(tcp, ":", " ", 1), "127.0.0.1 88", "UDP "+tcp[len("127.0.0.1:"):], "UDP 88")
+		}},
+	{name: "clock", want: []string{"failed   clock …10 minutes behind the KDC"},
+		mend: func(p *place, r *krbtest.Realm) { p.no(r.SetClock(10 * time.Minute)) }},
+	{name: "certificate", want: []string{"failed   certificate …not for sso.localhost"},
+		mend: func(p *place, _ *krbtest.Realm) { p.certificate("www.localhost") }},
+	{name: "channel-binding", want: []string{"failed   channel_binding …its certificate is not known"},
+		mend: func(p *place, _ *krbtest.Realm) {
+			p.edit("tls: {certificate: sso.crt, key: sso.key}\n", "trusted_proxies: [127.0.0.1/32]\n")
+			p.proxy()
+		}},
+	{name: "untrusted-proxy", want: []string{"failed   inside …a proxy in between is not in trusted_proxies"},
+		mend: func(p *place, _ *krbtest.Realm) {
+			p.edit("tls: {certificate: sso.crt, key: sso.key}\n", "trusted_proxies: [192.0.2.7/32]\n")
+			p.edit("channel_binding: require", "channel_binding_certificates: [sso.crt]")
+			p.proxy()
+		}},
+	{name: "somebody-else", want: []string{"failed   server …says that it is"},
+		mend: func(p *place, _ *krbtest.Realm) {
+			p.edit("tls: {certificate: sso.crt, key: sso.key}\n", "trusted_proxies: [127.0.0.1/32]\n")
+			p.edit("channel_binding: require", "channel_binding_certificates: [sso.crt]")
+			other := newPlace(p.t, "")
+			other.serve()
+			p.proxyTo(other.url)
+			p.nicer = append(p.nicer, other.url, "http://127.0.0.1:8080")
+		}},
+}
+
+// TestDoctorNamesTheBreak: each set-up is made, doctor names what is broken in it,
+// and the document shows what it says. With -update the document is written.
+func TestDoctorNamesTheBreak(t *testing.T) {
+	for _, s := range append(setUps, setUp{name: "healthy"}) {
+		t.Run(s.name, func(t *testing.T) {
+			var more []string
+			if s.more != "" {
+				more = append(more, s.more)
+			}
+			p, r := healthy(t, more...)
+			if s.mend != nil {
+				s.mend(p, r)
+			}
+			p.start()
+			var out string
+			if s.run != nil {
+				out = s.run(p)
+			} else {
+				out, _, _ = p.doctor()
+			}
+			out = p.forReaders(out, r)
+			for _, want := range s.want {
+				begins, has, _ := strings.Cut(want, "…")
+				if !hasLine(out, begins, has) {
+					t.Errorf("no line %q with %q in\n%s", begins, has, out)
+				}
+			}
+			if s.name != "healthy" {
+				out = notOK(out)
+			}
+			compareDoc(t, s.name, out)
+		})
+	}
+}
+
+func hasLine(out, begins, has string) bool {
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, begins) && strings.Contains(line, has) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *place) no(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *place) remove(name string) { p.t.Helper(); p.no(os.Remove(filepath.Join(p.dir, name))) }
+
+func (p *place) kadmin(r *krbtest.Realm, commands string) { p.t.Helper(); p.no(r.Kadmin(commands)) }
+
+// export makes a new keytab.
+func (p *place) export(r *krbtest.Realm, names ...string) {
+	p.t.Helper()
+	p.no(r.ExportKeytab(filepath.Join(p.dir, "http.keytab"), names...))
+}
+
+// edit replaces a text of the configuration.
+func (p *place) edit(old, text string) {
+	p.t.Helper()
+	p.editFile(filepath.Join(p.dir, "idp.yaml"), old, text)
+}
+
+func (p *place) editFile(path, old, text string) {
+	p.t.Helper()
+	b, err := os.ReadFile(path)
+	p.no(err)
+	if !strings.Contains(string(b), old) {
+		p.t.Fatalf("no %q in\n%s", old, b)
+	}
+	p.no(os.WriteFile(path, []byte(strings.ReplaceAll(string(b), old, text)), 0o600))
+}
+
+// proxy ends TLS in front of idp, forwards as proxies do, and makes its address
+// the issuer's.
+func (p *place) proxy() { p.t.Helper(); p.proxyTo(p.url) }
+
+func (p *place) proxyTo(backend string) {
+	p.t.Helper()
+	to, err := url.Parse(backend)
+	p.no(err)
+	pair, err := tls.LoadX509KeyPair(filepath.Join(p.dir, "sso.crt"), filepath.Join(p.dir, "sso.key"))
+	p.no(err)
+	srv := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.SetXForwarded() }})
+	srv.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	srv.Config.MaxHeaderBytes = 1 << 20
+	srv.StartTLS()
+	p.t.Cleanup(srv.Close)
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.url, "http://"), ":")
+	p.edit("issuer: https://sso.localhost:"+port, "issuer: https://sso.localhost:"+srv.URL[strings.LastIndexByte(srv.URL, ':')+1:])
+	edge := srv.URL[strings.LastIndexByte(srv.URL, ':'):]
+	p.nicer = append(p.nicer, "-connect sso.localhost"+edge, "-connect sso.localhost:443", edge, "")
+}
+
+// inProcess runs doctor with a DNS of its own, which a program cannot be given.
+func (p *place) inProcess(z dnstest.Zone) string {
+	p.t.Helper()
+	p.t.Chdir(p.dir)
+	cfg, err := config.Load("idp.yaml", nil)
+	p.no(err)
+	c := server.Doctor(cfg, nil, versionText())
+	c.Resolver, c.Roots = dnstest.Resolver(p.t, z), x509.NewCertPool()
+	root, err := os.ReadFile("sso.crt")
+	p.no(err)
+	c.Roots.AppendCertsFromPEM(root)
+	var b bytes.Buffer
+	p.no(doctor.Print(&b, doctor.Run(p.t.Context(), c)))
+	return b.String()
+}

@@ -1,0 +1,157 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"idp/internal/kerberos"
+	"idp/internal/reason"
+)
+
+// keyVersion: does what the KDC seals open with the keytab? Nothing but a ticket
+// tells: the two have no other way to agree, and a keytab falls behind whenever
+// somebody sets the account's password.
+func (e *exam) keyVersion(ctx context.Context) (lines []Result) {
+	if e.Kerberos == nil {
+		return nil
+	}
+	for _, t := range e.tickets() {
+		lines = append(lines, e.stale(t)...)
+		if t.client == "" {
+			lines = append(lines, e.nobody(t)...)
+			continue
+		}
+		for _, host := range e.asked(ctx) {
+			lines = append(lines, e.judgeTicket(t, host, t.byHost[host])...)
+		}
+	}
+	return lines
+}
+
+const exportAgain = "idp keytab plan --rollover prints the commands that export it again and refuse no ticket that is out"
+
+// stale are keys of the keytab that the KDC does not take for its own.
+func (e *exam) stale(t *tickets) (lines []Result) {
+	if t.client != "" {
+		return nil // the tickets show it, with the version that the KDC has
+	}
+	said := map[string]bool{}
+	for _, tried := range t.tried {
+		if hasReason(tried.Err, reason.BadPassword) && !said[tried.Principal] {
+			said[tried.Principal] = true // of its newest key: an older one is tried after it
+			lines = append(lines, failed(exportAgain, "the KDC of %s does not take the keytab's key of %s (kvno %d): it has another one, mostly a newer one, and tickets sealed with that do not open",
+				t.realm, tried.Principal, tried.KVNO)...)
+		}
+	}
+	return lines
+}
+
+// nobody could log in to ask.
+func (e *exam) nobody(t *tickets) []Result {
+	name := "HTTP/" + plain(e.issuer.Hostname())
+	file := "http.keytab"
+	if len(e.Kerberos.Keytabs) > 0 {
+		file = e.Kerberos.Keytabs[0]
+	}
+	byHand := fmt.Sprintf("kinit YOU@%s && kvno %s@%s, and compare with klist -kte %s", t.realm, name, t.realm, file)
+	for _, tried := range t.tried {
+		switch {
+		case hasReason(tried.Err, reason.BadPassword):
+			return nil // stale says it
+		case hasReason(tried.Err, reason.ClockSkew):
+			return warning("see clock", "%s: the KDC finds our clock wrong: keys cannot be compared", t.realm)
+		case hasReason(tried.Err, reason.Etype):
+			return failed("let the account use AES (Active Directory: Set-ADUser NAME -KerberosEncryptionType AES128,AES256), set its password again, export the keytab again",
+				"%s: the KDC does not take the encryption types of %s in the keytab: %s", t.realm, tried.Principal, explain(tried.Err))
+		}
+	}
+	var said []string
+	for _, tried := range t.tried {
+		said = append(said, explain(tried.Err))
+	}
+	return warning(byHand, "%s: the KDC logs in no name of the keytab, so key versions cannot be compared (Active Directory logs in accounts only); it says: %s", t.realm, strings.Join(said, "; "))
+}
+
+func (e *exam) judgeTicket(t *tickets, host string, o *ownTicket) []Result {
+	name := "HTTP/" + host + "@" + t.realm
+	if o.refused != nil {
+		return e.refusedTicket(t, host, name, o.refused)
+	}
+	what := fmt.Sprintf("%s: the KDC's ticket (kvno %d, %s)", name, o.KVNO, shortEtype(o.Etype))
+	line := func(r []Result) []Result {
+		r[0].Details = map[string]any{"principal": name, "kvno": o.KVNO, "etype": o.Etype, "asked_as": t.client, "opened_by": o.OpenedBy}
+		return r
+	}
+	switch {
+	case o.Err == nil && o.OpenedBy != name:
+		return line(ok("%s opens with the key of %s", what, o.OpenedBy))
+	case o.Err == nil:
+		return line(ok("%s opens with the keytab", what))
+	case hasReason(o.Err, reason.Etype):
+		return line(failed("let the account use AES (Active Directory: Set-ADUser NAME -KerberosEncryptionType AES128,AES256; MIT: cpw -randkey -e aes256-cts:normal "+"HTTP/"+host+"), set its password again, export the keytab again",
+			"%s is sealed with %s, which is not accepted", name, shortEtype(o.Etype)))
+	case hasReason(o.Err, reason.KVNO):
+		return line(failed(exportAgain, "%s: the KDC has kvno %d, the keytab %s: its tickets do not open", name, o.KVNO, e.versions(name)))
+	case hasReason(o.Err, reason.NoKey):
+		return line(failed("export all encryption types; "+exportAgain, "%s: the keytab has no %s key, and the KDC seals with that", name, shortEtype(o.Etype)))
+	case hasReason(o.Err, reason.WrongSPN):
+		return line(failed("setspn -Q HTTP/"+host+" names the account that has it; move the name to ours (setspn -D, then setspn -S HTTP/"+host+" ACCOUNT), or export its key as well: idp keytab plan",
+			"%s opens with no key of the keytab: the name belongs to another account", what))
+	default:
+		return line(failed(exportAgain, "%s does not open with the keytab's key of that version: the account's password was set again, or the keytab is another realm's", what))
+	}
+}
+
+func (e *exam) refusedTicket(t *tickets, host, name string, err error) []Result {
+	own := host == plain(e.issuer.Hostname())
+	switch code := kerberos.KDCCode(err); {
+	case code == kdcNotUnique:
+		return failed("setspn -X lists the accounts that share a name; take it from all but one: setspn -D HTTP/"+host+" OTHER", "%s: two accounts have this name, so the KDC gives nobody a ticket for it", name)
+	case code == kdcUnknown && own && e.otherOpens(t, host):
+		return warning("setspn -S HTTP/"+host+" ACCOUNT (MIT: addprinc -randkey HTTP/"+host+"), then export the keytab again: idp keytab plan",
+			"the KDC does not know %s: clients that do not follow CNAMEs get no ticket", name)
+	case code == kdcUnknown:
+		also := ""
+		if !own {
+			also = " --also " + host
+		}
+		return failed("setspn -S HTTP/"+host+" ACCOUNT (MIT: addprinc -randkey HTTP/"+host+"), then export the keytab again: idp keytab plan"+also+"; where setspn -Q finds it twice: setspn -X",
+			"the KDC does not know %s: browsers get no ticket and send NTLM or nothing", name)
+	default:
+		return warning("docs/kerberos-errors.md; the KDC's own log says more", "%s: no ticket: %s", name, explain(err))
+	}
+}
+
+// otherOpens reports whether a ticket for another name does.
+func (e *exam) otherOpens(t *tickets, host string) bool {
+	for other, o := range t.byHost {
+		if other != host && o.refused == nil && o.Err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// versions are those the keytabs have of a principal.
+func (e *exam) versions(name string) string {
+	status, _ := e.keytabs()
+	var out []string
+	for _, f := range status.Keytabs {
+		for _, p := range principals(f.Keys) {
+			if p.Name != name {
+				continue
+			}
+			for _, v := range p.Versions {
+				out = append(out, fmt.Sprint(v))
+			}
+		}
+	}
+	if len(out) == 0 {
+		return "another"
+	}
+	return strings.Join(out, ", ")
+}
+
+// explain says what a refusal was for an administrator.
+func explain(err error) string { return short(err.Error()) }
