@@ -64,7 +64,7 @@ func TestPACOfActiveDirectoryVerifies(t *testing.T) {
 	must(t, err)
 	client, authTime := wire.Principal{Components: []string{"testuser1"}}, time.Date(2017, 5, 6, 15, 53, 11, 0, time.UTC)
 	got, err := Read(pac, wire.Key{Etype: 18, Value: k.KeyValue}, client, authTime)
-	if err != nil || got.Account != "testuser1" {
+	if err != nil || got.Account != "testuser1" || got.UPN != "testuser1@test.gokrb5" {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	pac[len(pac)/2] ^= 1
