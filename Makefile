@@ -21,7 +21,7 @@ test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser
 	go vet -tags $(TAGS) ./...
 	CGO_ENABLED=1 go test -race -count=1 -tags $(TAGS) ./...
 
-interop: ## curl, requests-kerberos and the example sites against idp
+interop: ## Samba, realms that trust each other, curl, Python, Firefox, Chromium against idp
 	@scripts/install-packages interop
 	go test -count=1 -tags interop ./interop/
 

@@ -18,6 +18,7 @@ import (
 
 	"idp/examples/demo/stage"
 	"idp/examples/demo/story"
+	"idp/internal/kerberos/krbtest"
 )
 
 var set *stage.Stage
@@ -49,6 +50,7 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer set.Stop()
+	defer stopDomain()
 	return m.Run(), nil
 }
 
@@ -85,8 +87,13 @@ func TestTheStoryNoticesALoginThatFails(t *testing.T) {
 // prints.
 func python(t *testing.T, script, ccache string, into any, args ...string) {
 	t.Helper()
+	pythonOf(t, set.Realm.Client(), script, ccache, into, args...)
+}
+
+func pythonOf(t *testing.T, realm *krbtest.Client, script, ccache string, into any, args ...string) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", append([]string{script}, args...)...)
-	cmd.Env = append(os.Environ(), "KRB5_CONFIG="+set.Realm.Krb5Conf, "KRB5CCNAME="+ccache)
+	cmd.Env = append(realm.Env(), "KRB5CCNAME="+ccache)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

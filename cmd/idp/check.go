@@ -46,16 +46,12 @@ func (c *cli) check() *cobra.Command {
 	return cmd
 }
 
-// checkWarnings are what does not stop the server: a keytab that cannot be used,
-// a key that does nothing yet.
+// checkWarnings are what does not stop the server: a keytab that cannot be used.
 func checkWarnings(cfg *config.Config) (warnings []string) {
 	if cfg.HasKerberos {
 		if err := kerberos.Check(cfg.Kerberos); err != nil {
 			warnings = append(warnings, "no login by ticket: "+err.Error())
 		}
-	}
-	if cfg.MetricsListen != "" {
-		warnings = append(warnings, "metrics_listen: there are no metrics yet; nothing listens there")
 	}
 	return warnings
 }

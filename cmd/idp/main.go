@@ -21,22 +21,30 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := root().ExecuteContext(ctx); err != nil {
-		report(err)
-		os.Exit(1) //nolint:gocritic // stop has nothing left to undo
+		os.Exit(report(err)) //nolint:gocritic // stop has nothing left to undo
 	}
 }
 
-// report prints what went wrong: every problem of a configuration on its line.
-func report(err error) {
+// report prints what went wrong, every problem of a configuration on its line,
+// and returns the exit status.
+func report(err error) int {
+	var own *exit
+	if errors.As(err, &own) {
+		if own.err != nil {
+			report(own.err)
+		}
+		return own.status
+	}
 	var problems config.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
 			fmt.Fprintln(os.Stderr, p.Error())
 		}
 		fmt.Fprintf(os.Stderr, "idp: %d problem(s) in the configuration; nothing was started or changed\n", len(problems))
-		return
+		return 1
 	}
 	fmt.Fprintln(os.Stderr, "idp:", err)
+	return 1
 }
 
 // cli is what all commands share: the flag --config.
@@ -55,7 +63,7 @@ func root() *cobra.Command {
 	}
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.PersistentFlags().StringVar(&c.configFile, "config", "", "configuration `FILE` (default idp.yaml, then /etc/idp/idp.yaml, then none)")
-	cmd.AddCommand(c.serve(), c.check(), c.user(), c.client(), c.key(), c.browserPolicy(), c.healthcheck(), version())
+	cmd.AddCommand(c.serve(), c.check(), c.doctor(), c.user(), c.client(), c.key(), c.keytab(), c.browserPolicy(), c.healthcheck(), version())
 	return cmd
 }
 

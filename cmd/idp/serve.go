@@ -36,7 +36,7 @@ func (c *cli) runServe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := server.Open(ctx, server.Options{Config: cfg, Log: log})
+	s, err := server.Open(ctx, server.Options{Config: cfg, Log: log, Version: fullVersion()})
 	if err != nil {
 		return err
 	}

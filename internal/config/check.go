@@ -74,8 +74,11 @@ func (k *checks) listen() {
 		k.add("$.listen", fmt.Sprintf("%q is not host:port", k.c.Listen), "127.0.0.1:8080 for one address, :8080 for all")
 	}
 	if k.c.MetricsListen != "" {
-		if _, _, err := net.SplitHostPort(k.c.MetricsListen); err != nil {
+		_, port, err := net.SplitHostPort(k.c.MetricsListen)
+		if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
 			k.add("$.metrics_listen", fmt.Sprintf("%q is not host:port", k.c.MetricsListen), "127.0.0.1:9090")
+		} else if k.c.MetricsListen == k.c.Listen {
+			k.add("$.metrics_listen", "is the same as listen", "a port of its own, which the public does not reach: 127.0.0.1:9090")
 		}
 	}
 	if (k.c.TLS.Certificate == "") != (k.c.TLS.Key == "") {

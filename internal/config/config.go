@@ -29,7 +29,7 @@ type Config struct {
 	Database       string          `yaml:"database"`        // sqlite:FILE or postgres://…
 	SecretKeyFile  string          `yaml:"secret_key_file"` // made with an empty database
 	TrustedProxies []netip.Prefix  `yaml:"trusted_proxies"` // whose Forwarded and X-Forwarded-* are believed
-	MetricsListen  string          `yaml:"metrics_listen"`  // host:port; accepted, there are no metrics yet
+	MetricsListen  string          `yaml:"metrics_listen"`  // host:port of /metrics; empty: nothing is counted
 	Brand          Brand           `yaml:"brand"`
 	Lifetimes      Lifetimes       `yaml:"lifetimes"`
 	Kerberos       kerberos.Config `yaml:"kerberos"`

@@ -32,6 +32,7 @@ import (
 const MaxAge = 5 * time.Minute
 
 const (
+	rotateEvery      = 90 * 24 * time.Hour
 	publishScheduled = 24 * time.Hour   // from publishing to signing, on schedule
 	publishOnCommand = 10 * time.Minute // the same for `key rotate`: more than MaxAge and a refresh
 	refreshEvery     = 30 * time.Second
@@ -71,7 +72,7 @@ func New(ctx context.Context, c Config) (*Keys, error) {
 		c.TokenLifetime = 5 * time.Minute
 	}
 	if c.RotateEvery == 0 {
-		c.RotateEvery = 90 * 24 * time.Hour
+		c.RotateEvery = rotateEvery
 	}
 	if c.RotateEvery < 2*publishScheduled {
 		return nil, fmt.Errorf("keys: RotateEvery is %s, want at least %s", c.RotateEvery, 2*publishScheduled)

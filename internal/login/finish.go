@@ -38,5 +38,6 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 	if err != nil {
 		return err
 	}
+	info.LoggedIn = true
 	return web.Redirect(w, r, http.StatusSeeOther, target)
 }

@@ -18,6 +18,8 @@ import (
 const (
 	methodTicket = "ticket"
 	methodBasic  = "basic"
+
+	methodUnknown = "unknown" // no credential that we know
 )
 
 // maxAuthorization bounds the Authorization header: a ticket with a great many
@@ -226,6 +228,9 @@ func basicCredential(value string) (name string, password secret.String, ok bool
 
 // malformed refuses what is no credential at all.
 func (l *Login) malformed(w http.ResponseWriter, r *http.Request, a *attempt, code reason.Code, detail string) error {
+	if info := web.InfoFrom(r.Context()); info.Method == "" {
+		info.Method = methodUnknown
+	}
 	return l.refused(w, r, a, l.Authn.Refuse(r.Context(), a.from, "", code, detail))
 }
 

@@ -15,13 +15,13 @@ var layers = []layer{
 	{[]string{"idp/cmd/idp"}, "it is the top"},
 	{[]string{"idp/internal/server"}, "the assembly is known to nobody but the command"},
 	{[]string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account"}, "the HTTP packages meet in the login request row and a redirect"},
-	{[]string{"idp/internal/authn", "idp/internal/session"}, "who somebody is, and their browser's cookies, know neither pages nor the protocol nor each other"},
+	{[]string{"idp/internal/authn", "idp/internal/session", "idp/internal/doctor"}, "who somebody is, and their browser's cookies, and what is wrong with an installation, know neither pages nor the protocol nor each other"},
 	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/config"}, "the domain knows nothing of logging in; config only collects what the lower packages declare"},
 	{[]string{"idp/internal/store"}, "the database knows no rules but its own"},
 	{[]string{"idp/internal/kerberos", "idp/internal/web", "idp/internal/audit"}, "it is a leaf: what it needs it gets as a parameter"},
 	{[]string{"idp/internal/kerberos/pac", "idp/internal/kerberos/kdc"}, "PACs are read and KDCs asked for whoever judges, not by them"},
 	{[]string{"idp/internal/kerberos/wire"}, "what Kerberos sends is read and written here, not judged"},
-	{[]string{"idp/internal/secret", "idp/internal/reason", "idp/internal/browserpolicy", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
+	{[]string{"idp/internal/secret", "idp/internal/reason", "idp/internal/metrics", "idp/internal/browserpolicy", "idp/internal/keytabplan", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
 }
 
 type layer struct {
@@ -34,7 +34,7 @@ func layerOf(path string) int {
 }
 
 // testCode runs in tests only, or beside idp.
-var testCode = []string{"idp/internal/kerberos/krbtest", "idp/internal/store/storetest", "idp/internal/idptest", "idp/examples"}
+var testCode = []string{"idp/internal/keytabplan/plantest", "idp/internal/kerberos/krbtest", "idp/internal/store/storetest", "idp/internal/idptest", "idp/examples"}
 
 // forbidden imports, each with the reason that the failure prints. A package
 // matches by prefix; only its own imports count, not those of its tests.
@@ -59,9 +59,10 @@ var only = []struct {
 	{"github.com/zitadel/oidc/v3", []string{"idp/internal/oidc"}, "protocol types stay inside the provider"},
 	{"github.com/coreos/go-oidc/v3", []string{"idp/internal/upstream", "idp/examples"}, "it is the relying party, never the provider"},
 	{"github.com/gorilla/sessions", []string{"idp/internal/session"}, "cookies are made in one place"},
+	{"github.com/prometheus", []string{"idp/internal/metrics"}, "what is counted, and with which labels, is seen in one place"},
 	{"idp/internal/config", []string{"idp/internal/server", "idp/internal/idptest", "idp/cmd/idp", "idp/examples"}, "packages get their own Config, not the file"},
 	{"idp/internal/web", []string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account", "idp/internal/session", "idp/internal/server"}, "only these answer HTTP"},
-	{"idp/internal/kerberos", []string{"idp/internal/authn", "idp/internal/login", "idp/internal/config", "idp/internal/server", "idp/cmd/idp", "idp/internal/idptest", "idp/examples"}, "tickets are judged by those who log people in"},
+	{"idp/internal/kerberos", []string{"idp/internal/authn", "idp/internal/login", "idp/internal/config", "idp/internal/doctor", "idp/internal/server", "idp/cmd/idp", "idp/internal/idptest", "idp/examples"}, "tickets are judged by those who log people in; doctor looks at the keys"},
 	{"idp/internal/kerberos/krbtest", []string{"idp/internal/idptest", "idp/internal/kerberos", "idp/examples"}, "a throw-away realm is for tests and the demo"},
 	{"idp/internal/idptest", []string{}, "it is for tests"},
 }

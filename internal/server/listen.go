@@ -33,6 +33,12 @@ func (s *Server) Serve(ctx context.Context, c *config.Config, ready func(net.Add
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	stopMetrics, err := s.serveMetrics(ctx, c.MetricsListen)
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	defer stopMetrics()
 	hs := &http.Server{
 		Handler: s, MaxHeaderBytes: MaxHeaderBytes,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,

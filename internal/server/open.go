@@ -42,17 +42,57 @@ func openRing(ctx context.Context, st *store.Store, path string) (*secret.Ring, 
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
-		return nil, fmt.Errorf("secret_key_file %s can be read by everybody on this host: chmod 600 it", path)
+	if err := private(path); err != nil {
+		return nil, err
 	}
 	kept, err := st.PutSettingOnce(ctx, keyCheck, ring.Seal(keyCheck, "", []byte(keyCheckText)))
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ring.Open(keyCheck, "", kept); err != nil {
-		return nil, fmt.Errorf("secret_key_file %s does not fit this database: use the file it was made with (add its lines below the new one)", path)
+	return ring, fits(ring, kept, path)
+}
+
+// ReadRing is what opening does with the key file, without making or writing
+// anything. Both are there, and the file fits the database, or it is an error;
+// fs.ErrNotExist where there is no file and the first start will make it.
+func ReadRing(ctx context.Context, st *store.Store, path string) (*secret.Ring, error) {
+	kept, keptErr := st.Setting(ctx, keyCheck)
+	ring, err := secret.ReadRing(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && keptErr == nil:
+		return nil, errKeyFileLost(path)
+	case err != nil:
+		return nil, err
 	}
-	return ring, nil
+	if err := private(path); err != nil {
+		return nil, err
+	}
+	if errors.Is(keptErr, store.ErrNotFound) {
+		return ring, nil // the first start takes it
+	}
+	if keptErr != nil {
+		return nil, keptErr
+	}
+	return ring, fits(ring, kept, path)
+}
+
+func private(path string) error {
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
+		return fmt.Errorf("secret_key_file %s can be read by everybody on this host: chmod 600 it", path)
+	}
+	return nil
+}
+
+// fits reports whether the ring opens what a ring that fitted has sealed.
+func fits(ring *secret.Ring, kept []byte, path string) error {
+	if _, err := ring.Open(keyCheck, "", kept); err != nil {
+		return fmt.Errorf("secret_key_file %s does not fit this database: use the file it was made with (add its lines below the new one)", path)
+	}
+	return nil
+}
+
+func errKeyFileLost(path string) error {
+	return fmt.Errorf("secret_key_file %s is missing, and the database is not empty: restore the file that belongs to it", path)
 }
 
 // resealCheck seals the check with the ring's first key when a later one had
@@ -72,7 +112,7 @@ func makeRing(ctx context.Context, st *store.Store, path string) (*secret.Ring, 
 		return nil, err
 	}
 	if _, err := st.Setting(ctx, keyCheck); err == nil || !empty {
-		return nil, fmt.Errorf("secret_key_file %s is missing, and the database is not empty: restore the file that belongs to it", path)
+		return nil, errKeyFileLost(path)
 	}
 	ring := secret.NewRing()
 	if err := ring.WriteNew(path); err != nil {

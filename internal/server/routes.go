@@ -62,6 +62,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 
 	return web.Chain(mux, web.ChainConfig{
 		Log: log, Pages: p.pages, TrustedProxies: p.config.TrustedProxies, Issuer: p.config.Issuer,
+		Count: count(p.server.metrics),
 	}), nil
 }
 

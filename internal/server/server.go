@@ -19,15 +19,17 @@ import (
 
 	"idp/internal/config"
 	"idp/internal/keys"
+	"idp/internal/metrics"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
 
 // Options is everything Open needs.
 type Options struct {
-	Config *config.Config
-	Log    *slog.Logger
-	Now    func() time.Time // nil: time.Now
+	Config  *config.Config
+	Log     *slog.Logger
+	Now     func() time.Time // nil: time.Now
+	Version string           // of idp, for the metrics
 }
 
 // Server is one node.
@@ -37,8 +39,9 @@ type Server struct {
 	store       *store.Store
 	ring        *secret.Ring
 	keys        *keys.Keys
-	started     *config.Config // what needs a restart is compared with this
-	certificate *certificate   // nil: plain HTTP
+	started     *config.Config   // what needs a restart is compared with this
+	certificate *certificate     // nil: plain HTTP
+	metrics     *metrics.Metrics // nil: no metrics_listen, nothing is counted
 	current     atomic.Pointer[generation]
 	draining    atomic.Bool
 }
@@ -50,6 +53,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		o.Now = time.Now
 	}
 	s := &Server{log: o.Log, now: o.Now, started: o.Config}
+	s.metrics = s.newMetrics(o.Config, o.Version)
 	var err error
 	if s.store, s.ring, err = OpenStore(ctx, o.Config, o.Log); err != nil {
 		return nil, err
@@ -106,8 +110,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // error the old one goes on.
 func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	old := s.started
-	if c.Issuer != old.Issuer || c.Listen != old.Listen || c.Database != old.Database || c.SecretKeyFile != old.SecretKeyFile || c.TLS != old.TLS {
-		return errors.New("issuer, listen, tls, database and secret_key_file need a restart; nothing was changed")
+	if c.Issuer != old.Issuer || c.Listen != old.Listen || c.Database != old.Database || c.SecretKeyFile != old.SecretKeyFile || c.TLS != old.TLS || c.MetricsListen != old.MetricsListen {
+		return errors.New("issuer, listen, tls, database, secret_key_file and metrics_listen need a restart; nothing was changed")
 	}
 	g, err := s.build(ctx, c)
 	if err != nil {

@@ -12,6 +12,9 @@ type Tx = tx
 // Write runs an operation of a test.
 func (s *Store) Write(ctx context.Context, op func(Tx) error) error { return s.db.write(ctx, op) }
 
+// Read runs an operation of a test where only reading is expected.
+func (s *Store) Read(ctx context.Context, op func(Tx) error) error { return s.db.read(ctx, op) }
+
 // Waiting counts the operations that wait for SQLite's writer.
 func (s *Store) Waiting() int {
 	w := s.db.(*sqlite).writer

@@ -30,15 +30,9 @@ const (
 )
 
 func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgres, error) {
-	cfg, err := pgx.ParseConfig(url)
+	cfg, err := postgresConfig(url)
 	if err != nil {
-		return nil, err // pgx redacts the password
-	}
-	if cfg.RuntimeParams["application_name"] == "" {
-		cfg.RuntimeParams["application_name"] = "idp"
-	}
-	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = dialTimeout
+		return nil, err
 	}
 	if err := migrateWith(ctx, *cfg, log); err != nil {
 		return nil, err
@@ -51,6 +45,20 @@ func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgres,
 	p.db.SetConnMaxIdleTime(5 * time.Minute)
 	p.db.SetConnMaxLifetime(time.Hour)
 	return p, nil
+}
+
+func postgresConfig(url string) (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, err // pgx redacts the password
+	}
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "idp"
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = dialTimeout
+	}
+	return cfg, nil
 }
 
 // migrateWith has connections of its own, which wait as long as it takes: for

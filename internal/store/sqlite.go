@@ -45,7 +45,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqlite, er
 	if _, err := modernc.Fdatasync(true); err != nil {
 		log.DebugContext(ctx, "sqlite syncs with fsync", "err", err)
 	}
-	dsn := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + "?" + pragmas
+	dsn := "file:" + uriPath(path) + "?" + pragmas
 	if err := migrateSQLite(ctx, path, dsn, log); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -60,6 +60,11 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqlite, er
 	s.readers.SetMaxIdleConns(max(4, 2*runtime.GOMAXPROCS(0)))
 	s.stmts = &stmts{prepare: s.readers.PrepareContext}
 	return s, nil
+}
+
+// uriPath escapes what ends the path of a file: URI.
+func uriPath(path string) string {
+	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 }
 
 // createPrivate makes a new database file with mode 0600, which the files

@@ -25,6 +25,18 @@ type ChainConfig struct {
 	Pages          *Pages
 	TrustedProxies []netip.Prefix // whose Forwarded and X-Forwarded-* are believed
 	Issuer         string         // begins every redirect to ourselves; https: HSTS
+	Count          func(Answered) // is told of every answer; nil: nobody counts
+}
+
+// Answered is what became of a request: of the facts in its log line those that
+// can be counted.
+type Answered struct {
+	Route  string // pattern of the route table
+	Method string // of HTTP, as it was sent
+	Status int    // 499: the client left before
+	Took   time.Duration
+	Login  string // how somebody tried to log in; empty: nobody did, or the attempt goes on
+	Reason string // why it was refused; empty: it was not
 }
 
 // Chain puts the middleware in front of the routes, outermost first: request id
@@ -83,14 +95,18 @@ func (c *chain) finish(x *exchange, r *http.Request, start time.Time) {
 		c.Pages.renderError(&x.recorder, r, fmt.Errorf("panic: %v", v))
 		x.info.Reason = "PANIC"
 	}
-	c.log(x, r, start, stack)
+	took := time.Since(start)
+	c.log(x, r, took, stack)
+	if c.Count != nil {
+		c.Count(x.answered(r, took))
+	}
 	if v != nil && begun || v == http.ErrAbortHandler { //nolint:errorlint // as above
 		panic(http.ErrAbortHandler)
 	}
 }
 
 // log writes the line.
-func (c *chain) log(x *exchange, r *http.Request, start time.Time, stack []byte) {
+func (c *chain) log(x *exchange, r *http.Request, took time.Duration, stack []byte) {
 	level := slog.LevelInfo
 	if x.recorder.status < 400 && quiet(r.Pattern) {
 		level = slog.LevelDebug
@@ -103,7 +119,7 @@ func (c *chain) log(x *exchange, r *http.Request, start time.Time, stack []byte)
 	}
 	// A record of our own: slog.LogAttrs would look up the line of code, always this one.
 	line := slog.NewRecord(time.Now(), level, "request", 0)
-	line.AddAttrs(attributes(x, r, start)...)
+	line.AddAttrs(attributes(x, r, took)...)
 	if stack != nil {
 		line.AddAttrs(slog.String("stack", string(stack[:min(len(stack), maxStack)])))
 	}
@@ -122,17 +138,39 @@ func quiet(pattern string) bool {
 	}
 }
 
-func attributes(x *exchange, r *http.Request, start time.Time) []slog.Attr {
-	status, i := x.recorder.status, &x.info
-	if i.gone {
-		status = statusGone
-	} else if status == 0 {
-		status = http.StatusOK
+// status is what the client got, or would have.
+func (x *exchange) status() int {
+	switch {
+	case x.info.gone:
+		return statusGone
+	case x.recorder.status == 0:
+		return http.StatusOK
+	default:
+		return x.recorder.status
 	}
+}
+
+// answered: a credential that led to a session is a login, whatever happened
+// later; one with a reason was refused; without either it goes on in another
+// request, or its client has left.
+func (x *exchange) answered(r *http.Request, took time.Duration) Answered {
+	i := &x.info
+	a := Answered{Route: r.Pattern, Method: r.Method, Status: x.status(), Took: took}
+	switch {
+	case i.LoggedIn:
+		a.Login = i.Method
+	case i.Reason != "" && !i.gone:
+		a.Login, a.Reason = i.Method, i.Reason
+	}
+	return a
+}
+
+func attributes(x *exchange, r *http.Request, took time.Duration) []slog.Attr {
+	status, i := x.status(), &x.info
 	attrs := make([]slog.Attr, 0, 14)
 	attrs = append(attrs,
 		slog.String("method", Loggable(r.Method[:min(len(r.Method), 16)])), slog.String("route", r.Pattern), slog.Int("status", status),
-		slog.Int64("us", time.Since(start).Microseconds()),
+		slog.Int64("us", took.Microseconds()),
 		slog.String("client", i.Client.String()), slog.String("request_id", i.RequestID))
 	if i.Outside {
 		attrs = append(attrs, slog.Bool("outside", true))

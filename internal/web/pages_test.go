@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/html"
+
+	"idp/internal/metrics"
 )
 
 func newPages(t testing.TB) *Pages {
@@ -339,9 +341,10 @@ func BenchmarkChain(b *testing.B) {
 	mux.Handle("GET /jwks", p.Handle(func(w http.ResponseWriter, _ *http.Request) error { _, err := w.Write(body); return err }))
 	r := httptest.NewRequest(http.MethodGet, "/jwks", nil)
 	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"bench"}, "Accept-Encoding": {"gzip"}, "Authorization": {"Bearer x"}}
-	for name, h := range map[string]http.Handler{
-		"bare": mux, "chain": Chain(mux, ChainConfig{Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Pages: p, Issuer: "https://sso.example.com"}),
-	} {
+	config := ChainConfig{Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Pages: p, Issuer: "https://sso.example.com"}
+	counted, m := config, metrics.New(metrics.Config{})
+	counted.Count = func(a Answered) { m.Request(a.Route, a.Method, a.Status, a.Took) }
+	for name, h := range map[string]http.Handler{"bare": mux, "chain": Chain(mux, config), "counted": Chain(mux, counted)} {
 		b.Run(name, func(b *testing.B) {
 			w := &blackhole{h: http.Header{}}
 			b.ReportAllocs()

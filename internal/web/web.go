@@ -67,13 +67,14 @@ type Info struct {
 	// What handlers add for the log line.
 	User     string
 	ClientID string
-	Method   string // how somebody logs in: ticket, basic, form
+	Method   string // how somebody logs in: ticket, basic, form; unknown for what is neither
 	Reason   string // reason code of a refusal
 	Detail   string
 	Err      error
+	LoggedIn bool // by Method, in this request
 
-	issuer string // begins redirects to ourselves
 	gone   bool   // the client left before it was answered
+	issuer string // begins redirects to ourselves
 }
 
 type infoKey struct{}

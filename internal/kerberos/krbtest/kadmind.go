@@ -20,7 +20,7 @@ func (r *Realm) StartKpasswd(t testing.TB) {
 	var ports [2]int
 	for i := range ports {
 		var err error
-		if ports[i], err = freePort(); err != nil {
+		if ports[i], err = FreePort(); err != nil {
 			t.Fatal(err)
 		}
 	}

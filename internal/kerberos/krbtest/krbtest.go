@@ -32,6 +32,7 @@ type Options struct {
 	Services  []string          // principals with random keys, all in the keytab
 	Enctypes  string            // of new keys, as supported_enctypes; default MIT's, plus RFC 8009
 	KDCBefore []string          // addresses listed before the realm's KDC in krb5.conf
+	KDCConf   string            // more of the realm's section of kdc.conf, one setting a line
 	Port      int               // of the KDC; default a free one
 }
 
@@ -46,7 +47,10 @@ type Realm struct {
 	Keytab   string // the keys of Options.Services
 	Addr     string // host:port of the KDC, TCP and UDP
 
-	kdc *exec.Cmd
+	kdcs    []string // for clients: Options.KDCBefore, then Addr
+	trusted []*Realm // realms made known to this one by Trust
+	path    string   // [capaths] of this realm's programs, by Path
+	kdc     *exec.Cmd
 }
 
 // Start makes a realm in a temporary directory of the test and stops it when the
@@ -74,15 +78,16 @@ func New(dir string, o Options) (*Realm, error) {
 	port := o.Port
 	if port == 0 {
 		var err error
-		if port, err = freePort(); err != nil {
+		if port, err = FreePort(); err != nil {
 			return nil, err
 		}
 	}
 	r.Addr = fmt.Sprintf("127.0.0.1:%d", port)
+	r.kdcs = append(o.KDCBefore, r.Addr)
 	if err := r.writeConfig(o, port); err != nil {
 		return nil, err
 	}
-	if err := r.run("", "kdb5_util", "create", "-s", "-r", r.Name, "-P", "master"); err != nil {
+	if err := r.run("kdb5_util", "create", "-s", "-r", r.Name, "-P", "master"); err != nil {
 		return nil, err
 	}
 	if err := r.addAll(o); err != nil {
@@ -107,8 +112,8 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// freePort finds a port that is free for TCP and UDP.
-func freePort() (int, error) {
+// FreePort finds a port of 127.0.0.1 that is free for TCP and UDP.
+func FreePort() (int, error) {
 	for range 20 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -125,24 +130,9 @@ func freePort() (int, error) {
 }
 
 func (r *Realm) writeConfig(o Options, port int) error {
-	var kdcs strings.Builder
-	for _, k := range append(o.KDCBefore, r.Addr) {
-		fmt.Fprintf(&kdcs, "        kdc = %s\n", k)
+	if err := r.writeKrb5Conf(); err != nil {
+		return err
 	}
-	client := fmt.Sprintf(`[libdefaults]
-    default_realm = %s
-    dns_lookup_kdc = false
-    dns_lookup_realm = false
-    dns_canonicalize_hostname = false
-    rdns = false
-    udp_preference_limit = 1
-[realms]
-    %s = {
-%s    }
-[domain_realm]
-    localhost = %s
-    .localhost = %s
-`, r.Name, r.Name, kdcs.String(), r.Name, r.Name)
 	// One profile for the KDC and the admin tools. The KDC writes its log to
 	// its standard error, which StartKDC reads.
 	kdc := fmt.Sprintf(`[kdcdefaults]
@@ -157,14 +147,12 @@ func (r *Realm) writeConfig(o Options, port int) error {
         default_principal_flags = +preauth
         max_life = 10h
         max_renewable_life = 7d
+        %s
     }
 [logging]
     kdc = STDERR
     default = STDERR
-`, port, port, r.Name, r.Dir, r.Dir, r.Dir, o.Enctypes)
-	if err := os.WriteFile(r.Krb5Conf, []byte(client), 0o600); err != nil {
-		return err
-	}
+`, port, port, r.Name, r.Dir, r.Dir, r.Dir, o.Enctypes, o.KDCConf)
 	return os.WriteFile(filepath.Join(r.Dir, "kdc.conf"), []byte(kdc), 0o600)
 }
 
@@ -188,25 +176,13 @@ func (r *Realm) addAll(o Options) error {
 // quote writes an argument of kadmin.local.
 func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-// Env is the environment of Kerberos programs of this realm, added to our own.
+// Env is the environment of this realm's Kerberos programs, added to our own.
 func (r *Realm) Env() []string {
-	return append(os.Environ(),
-		"KRB5_CONFIG="+r.Krb5Conf,
-		"KRB5_KDC_PROFILE="+filepath.Join(r.Dir, "kdc.conf"),
-		"KRB5CCNAME="+filepath.Join(r.Dir, "no-ccache"))
+	return append(r.Client().Env(), "KRB5_KDC_PROFILE="+filepath.Join(r.Dir, "kdc.conf"))
 }
 
-// run runs a program with the realm's environment.
-func (r *Realm) run(stdin string, name string, args ...string) error {
-	cmd := exec.Command(find(name), args...)
-	cmd.Env = r.Env()
-	cmd.Stdin = strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", name, err, out)
-	}
-	return nil
-}
+// run runs a program of the KDC with the realm's environment.
+func (r *Realm) run(name string, args ...string) error { return runWith(r.Env(), "", name, args...) }
 
 // find looks into sbin too, which is not in everybody's PATH.
 func find(name string) string {
@@ -258,13 +234,6 @@ func (r *Realm) ExportKeytab(path string, principals ...string) error {
 		return err
 	}
 	return os.Rename(tmp, path)
-}
-
-// Kinit gets a ticket for a user by the kinit program and returns the path of
-// the credential cache, for KRB5CCNAME.
-func (r *Realm) Kinit(name, password string) (ccache string, err error) {
-	ccache = filepath.Join(r.Dir, "ccache-"+strings.ReplaceAll(name, "/", "_"))
-	return ccache, r.run(password+"\n", "kinit", "-c", ccache, name+"@"+r.Name)
 }
 
 // StartKDC starts the realm's KDC and waits until it listens. New has done so

@@ -2,11 +2,8 @@ package krbtest
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/jcmturner/gokrb5/v8/asn1tools"
-	"github.com/jcmturner/gokrb5/v8/client"
-	"github.com/jcmturner/gokrb5/v8/config"
 	"github.com/jcmturner/gokrb5/v8/gssapi"
 	"github.com/jcmturner/gokrb5/v8/iana/chksumtype"
 	"github.com/jcmturner/gokrb5/v8/iana/flags"
@@ -21,22 +18,6 @@ type Ticket struct {
 	Key    types.EncryptionKey // session key
 	Client types.PrincipalName // what authenticators will say
 	Realm  string
-}
-
-// Ticket gets a service ticket by password. spn is "HTTP/idp.localhost".
-func (r *Realm) Ticket(name, password, spn string) (*Ticket, error) {
-	conf, err := config.Load(r.Krb5Conf)
-	if err != nil {
-		return nil, err
-	}
-	c := client.NewWithPassword(name, r.Name, password, conf, client.DisablePAFXFAST(true))
-	defer c.Destroy()
-	if err := c.Login(); err != nil {
-		return nil, fmt.Errorf("log in as %s: %w", name, err)
-	}
-	t := &Ticket{Client: types.NewPrincipalName(1, name), Realm: r.Name}
-	t.Ticket, t.Key, err = c.GetServiceTicket(spn)
-	return t, err
 }
 
 // APReq makes an AP-REQ with a new authenticator, which edit may change before it

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"idp/internal/kerberos/krbtest"
+	"idp/internal/keytabplan"
+	"idp/internal/keytabplan/plantest"
+)
+
+// planned is a server whose issuer is http://localhost, and the folder of a KDC.
+type planned struct {
+	*place
+	realm *krbtest.Realm
+	kdc   string // where the admin of the KDC works
+	owner string
+}
+
+func newPlanned(t *testing.T) *planned {
+	t.Helper()
+	realm := krbtest.Start(t, krbtest.Options{Services: []string{}}) // the plan makes them
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &planned{place: newPlace(t, ""), realm: realm, kdc: t.TempDir(), owner: me.Username}
+	addr := strings.TrimPrefix(p.url, "http://")
+	_, port, _ := strings.Cut(addr, ":")
+	p.write("idp.yaml", fmt.Sprintf("issuer: http://localhost:%s\nlisten: %s\nkerberos: {keytabs: [\"it's the http.keytab\"], krb5_conf: %q, realms: [{name: %s}]}\n", port, addr, realm.Krb5Conf, realm.Name))
+	return p
+}
+
+// plan prints it, and returns its steps: what is printed must be what is run.
+func (p *planned) plan(rollover bool) []keytabplan.Step {
+	p.t.Helper()
+	out := p.mustRun("", "keytab", "plan", "--for", "mit", "--owner", p.owner, fmt.Sprintf("--rollover=%v", rollover))
+	plans, err := keytabplan.New(keytabplan.Request{Host: "localhost", Realm: p.realm.Name, Owner: p.owner,
+		Keytab: filepath.Join(p.dir, "it's the http.keytab"), Config: filepath.Join(p.dir, "idp.yaml")}, "mit", rollover)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var printed, want []string
+	for line := range strings.Lines(out) {
+		if line = strings.TrimSuffix(line, "\n"); line != "" && !strings.HasPrefix(line, "#") {
+			printed = append(printed, line)
+		}
+	}
+	for _, s := range plans[0].Steps {
+		want = append(want, s.Commands...)
+	}
+	if !slices.Equal(printed, want) {
+		p.t.Fatalf("printed commands:\n%s\nwant\n%s", strings.Join(printed, "\n"), strings.Join(want, "\n"))
+	}
+	return plans[0].Steps
+}
+
+// do types one step where the admin works.
+func (p *planned) do(s keytabplan.Step) string {
+	p.t.Helper()
+	out, err := plantest.Do(s, p.kdc, append(p.realm.Env(), "PATH="+filepath.Dir(binary)+":/usr/sbin:"+os.Getenv("PATH")))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return out
+}
+
+func (p *planned) ticket() *krbtest.Ticket {
+	p.t.Helper()
+	ticket, err := p.realm.Ticket("alice", krbtest.AlicePassword, "HTTP/localhost")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return ticket
+}
+
+// login sends a ticket and reports whether it logs in.
+func (p *planned) login(ticket *krbtest.Ticket) bool {
+	p.t.Helper()
+	token, err := ticket.Token()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req, err := http.NewRequest(http.MethodGet, p.url+"/login/negotiate", nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Negotiate "+base64.StdEncoding.EncodeToString(token))
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusSeeOther && strings.HasSuffix(resp.Header.Get("Location"), "/account")
+}
+
+// await waits until the server has seen the new keytab.
+func (p *planned) await(what string, ticket *krbtest.Ticket, want bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); p.login(ticket) != want; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("%s: logging in is %v after 15 s, want %v", what, !want, want)
+		}
+	}
+}
+
+// The commands as they are printed, on a real KDC, while the server runs: no
+// restart, and whoever has a ticket notices nothing.
+func TestTheMITPlanWorksAsPrinted(t *testing.T) {
+	p := newPlanned(t)
+	p.serve()
+	listed := ""
+	for _, s := range p.plan(false) {
+		listed += p.do(s)
+	}
+	for _, want := range []string{"1 ", "HTTP/localhost@EXAMPLE.TEST", "aes256-cts-hmac-sha1-96", "aes128-cts-hmac-sha1-96", "is sound"} {
+		if !strings.Contains(listed, want) {
+			t.Errorf("klist and idp check do not show %q:\n%s", want, listed)
+		}
+	}
+	if strings.Contains(listed, "warning") {
+		t.Errorf("idp check warns:\n%s", listed)
+	}
+	if info, err := os.Stat(filepath.Join(p.dir, "it's the http.keytab")); err != nil || info.Mode().Perm() != 0o400 {
+		t.Errorf("the keytab's mode: %v %v, want 0400", info, err)
+	}
+	before := p.ticket()
+	p.await("after the set-up", before, true)
+
+	first, rest := plantest.Split(p.plan(true))
+	if len(rest) == 0 {
+		t.Fatal("no step of the roll-over waits for the old tickets to end")
+	}
+	for _, s := range first {
+		p.do(s)
+	}
+	after := p.ticket()
+	if have, had := after.Ticket.EncPart.KVNO, before.Ticket.EncPart.KVNO; have != had+1 {
+		t.Fatalf("key version %d, want one more than %d", have, had)
+	}
+	p.await("a new ticket after the roll-over", after, true)
+	p.await("an old ticket after the roll-over", before, true)
+
+	for _, s := range rest {
+		p.do(s)
+	}
+	p.await("an old ticket after its key has gone", before, false)
+	p.await("a new ticket after the old key has gone", after, true)
+}
+
+func TestKeytabPlanRefusesWhatHasNoSPN(t *testing.T) {
+	address := newPlace(t, "kerberos: {realms: [{name: EXAMPLE.COM}]}\n") // its issuer is http://127.0.0.1
+	if _, errs, err := address.run("", "keytab", "plan"); err == nil || !strings.Contains(errs, "names only") {
+		t.Errorf("an address: %v %s", err, errs)
+	}
+	p := newPlanned(t)
+	for _, c := range []struct{ want, args string }{
+		{"unknown directory", "--for windows"},
+		{"no realm name", "--realm EXAMPLE.COM;reboot"},
+		{"no host name", "--also https://sso.example.com"},
+		{"no host name", "--also sso.example.com:8443"},
+		{"no user name", "--owner $(id)"},
+		{"no account name", "--account a-name-of-more-than-twenty"},
+	} {
+		if _, errs, err := p.run("", append([]string{"keytab", "plan"}, strings.Fields(c.args)...)...); err == nil || !strings.Contains(errs, c.want) {
+			t.Errorf("%s: %v %s", c.args, err, errs)
+		}
+	}
+	p.write("idp.yaml", "issuer: http://localhost:8080\n")
+	if _, errs, err := p.run("", "keytab", "plan"); err == nil || !strings.Contains(errs, "--realm") {
+		t.Errorf("no realm: %v %s", err, errs)
+	}
+	out := p.mustRun("", "keytab", "plan", "--realm", "EXAMPLE.COM", "--also", "SSO.example.com")
+	for _, want := range []string{"HTTP/localhost", "HTTP/sso.example.com@EXAMPLE.COM", "own localhost", "Not tried by us", "Tried: our tests"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the plan does not say %q", want)
+		}
+	}
+}
+
+// What a roll-over on Windows leaves to idp's host: the two versions are put into
+// one file, and later the new one stays alone.
+func TestTheLinuxPartOfARollOverOnWindows(t *testing.T) {
+	p := newPlanned(t)
+	keytab := filepath.Join(p.dir, "it's the http.keytab")
+	const spn = "HTTP/localhost"
+	for _, err := range []error{p.realm.Kadmin("addprinc -randkey " + spn + "\n"), p.realm.ExportKeytab(keytab, spn)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.serve()
+	before := p.ticket()
+	for _, err := range []error{p.realm.Kadmin("cpw -randkey " + spn + "\n"), p.realm.ExportKeytab(keytab+".add", spn)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := p.ticket()
+	plans, err := keytabplan.New(keytabplan.Request{Host: "localhost", Realm: p.realm.Name, Owner: p.owner, Keytab: keytab}, "ad", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, rest := plantest.Split(plans[0].Steps)
+	for _, s := range first {
+		if strings.HasPrefix(string(s.Where), "On the host of idp, as root") {
+			p.do(s)
+		}
+	}
+	p.await("the new version is there", after, true)
+	p.await("the old version is there", before, true)
+	for _, s := range rest {
+		p.do(s)
+	}
+	p.await("the old version has gone", before, false)
+	p.await("the new version stays", after, true)
+}

@@ -1,0 +1,161 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"idp/internal/store"
+)
+
+// Bounds of what is worth a line.
+const (
+	diskFew   = 1 << 30 // free bytes
+	diskNone  = 64 << 20
+	clockOff  = 2 * time.Second // between the database's clock and ours
+	clockFar  = time.Minute
+	sqliteURL = "sqlite:"
+)
+
+// onceDB is sync.OnceValues for three.
+func onceDB(open func() (*store.Store, store.Schema, error)) func() (*store.Store, store.Schema, error) {
+	var st *store.Store
+	var schema store.Schema
+	var err error
+	var once sync.Once
+	return func() (*store.Store, store.Schema, error) {
+		once.Do(func() { st, schema, err = open() })
+		return st, schema, err
+	}
+}
+
+func (e *exam) openDB(ctx context.Context) (*store.Store, store.Schema, error) {
+	st, err := e.Store, error(nil)
+	if st == nil {
+		st, err = store.OpenReadOnly(store.Config{URL: e.Database, Now: e.Now})
+	}
+	if err != nil {
+		return nil, store.Schema{}, err
+	}
+	schema, err := st.Schema(ctx)
+	return st, schema, err
+}
+
+// database: does it answer, are its tables ours, is there room, whose clock.
+func (e *exam) database(ctx context.Context) []Result {
+	path, embedded := strings.CutPrefix(e.Database, sqliteURL)
+	name := redacted(e.Database)
+	st, schema, err := e.db()
+	if err != nil {
+		return e.noDatabase(path, embedded, err)
+	}
+	engine, err := st.Engine(ctx)
+	if err != nil {
+		return failed("it answered a moment ago: its own log says why", "%s: %v", name, err)
+	}
+	lines := judgeSchema(name, engine, schema)
+	if embedded {
+		return append(lines, e.sqliteFiles(path)...)
+	}
+	return append(lines, judgeClock(engine.Ahead)...)
+}
+
+func (e *exam) noDatabase(path string, embedded bool, err error) []Result {
+	switch {
+	case !embedded:
+		return failed("is it running, does pg_hba.conf let this user in, is PGPASSFILE set? psql '"+redacted(e.Database)+"' says the same", "%v", err)
+	case errors.Is(err, os.ErrPermission):
+		return failed("run this as the user that idp runs as", "%s cannot be read by this user", path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return failed("is it a database of idp? restore a backup, or name another file", "%s: %v", path, err)
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return failed("mkdir "+filepath.Dir(path)+", owned by the user that idp runs as", "%s: there is no folder %s", path, filepath.Dir(path))
+	}
+	return ok("%s is not there yet; the first start makes it", path)
+}
+
+// redacted: a password in the URL is a problem that config tells of.
+func redacted(database string) string {
+	if u, err := url.Parse(database); err == nil && u.Host != "" {
+		return u.Redacted()
+	}
+	return database
+}
+
+func judgeSchema(what string, engine store.Engine, s store.Schema) []Result {
+	what += ": " + engine.Name + " " + engine.Version
+	details := map[string]any{"engine": engine.Name, "version": engine.Version, "schema": s.Version, "newest_known": s.Known, "clock_ahead_ms": engine.Ahead.Milliseconds()}
+	var r []Result
+	switch {
+	case !s.Supported:
+		r = failed("start the newer version again", "%s, schema %d: made for a newer version of idp; this one knows %d and refuses to start", what, s.Version, s.Known)
+	case s.Version == 0:
+		r = ok("%s, empty; the first start makes the tables", what)
+	case s.Version < s.Known:
+		r = warning("the next start of idp serve brings it up to date", "%s, schema %d, older than this program's %d", what, s.Version, s.Known)
+	case s.Version > s.Known:
+		r = warning("upgrade this node soon", "%s, schema %d, newer than this program's %d, and still good for it", what, s.Version, s.Known)
+	default:
+		r = ok("%s, schema %d", what, s.Version)
+	}
+	r[0].Details = details
+	return r
+}
+
+func judgeClock(ahead time.Duration) []Result {
+	hint := "NTP on both machines: timedatectl, chronyc tracking"
+	switch {
+	case ahead.Abs() >= clockFar:
+		return failed(hint, "its clock is %s off ours", ahead)
+	case ahead.Abs() >= clockOff:
+		return warning(hint, "its clock is %s off ours", ahead)
+	}
+	return nil
+}
+
+// sqliteFiles: who may read them, whether one user owns them all (a command run
+// as root leaves files that idp cannot open), and how much room there is.
+func (e *exam) sqliteFiles(path string) (lines []Result) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return failed("run this again: the file was there a moment ago", "%v", err)
+	}
+	if forOthers(info) {
+		lines = append(lines, warning("chmod 0600 "+path, "%s (mode %s, of %s) can be read by everybody on this host", path, mode(info), owner(info))...)
+	}
+	for _, other := range []string{path + "-wal", path + "-shm", e.SecretKeyFile} {
+		if o, err := os.Stat(other); err == nil && owner(o) != owner(info) {
+			lines = append(lines, warning("chown both to the user that idp runs as, and run idp's commands as that user", "%s belongs to %s, %s to %s", path, owner(info), other, owner(o))...)
+		}
+	}
+	return append(lines, judgeRoom(filepath.Dir(path), free(path))...)
+}
+
+// free bytes of the file system for users other than root; -1: not known.
+func free(path string) int64 {
+	var fsys syscall.Statfs_t
+	if err := syscall.Statfs(path, &fsys); err != nil {
+		return -1
+	}
+	return int64(fsys.Bavail) * int64(fsys.Bsize) //nolint:gosec // no disk has 2^63 bytes; the types differ by platform
+}
+
+func judgeRoom(dir string, bytes int64) []Result {
+	switch hint := "make room in " + dir; {
+	case bytes < 0:
+		return nil
+	case bytes < diskNone:
+		return failed(hint, "%d MB are free in %s: logins fail when it is full", bytes>>20, dir)
+	case bytes < diskFew:
+		return warning(hint, "%d MB are free in %s", bytes>>20, dir)
+	}
+	return nil
+}

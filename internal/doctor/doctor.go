@@ -1,0 +1,122 @@
+// Package doctor looks at an installation and says what is wrong with it, line
+// by line: the checks behind `idp doctor` and the admin's diagnosis page.
+//
+// An installation of Kerberos fails in places that no single program sees: the
+// name a browser derives from a URL, the DNS, a certificate at a proxy, the mode
+// of a file. Each check looks at one such place as it is now and ends in lines
+// that are ok, a warning (it works, or may work, but ...) or failed (somebody
+// cannot log in), the last two with what mends it.
+//
+// Looking changes nothing: no file is made, no schema is migrated, nothing is
+// sent but questions. A server may run meanwhile. A configuration with problems
+// is looked at as far as it can be read; every check therefore takes its values
+// as they are and asks for nothing to be sound. Checks wait for the network and
+// for each other's answers, so they run at once, each with a deadline, and are
+// told in the order of the list.
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"idp/internal/kerberos"
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// Config is what the checks look at, and with what.
+type Config struct {
+	File     string    // the configuration file; empty: none
+	Version  string    // of this program
+	Problems []Problem // what is wrong with the file
+
+	Issuer         string
+	Listen         string // host:port
+	TLSCertificate string // file; empty: plain HTTP
+	TLSKey         string
+	TrustedProxies []netip.Prefix
+	Database       string
+	SecretKeyFile  string
+	Clients        []string         // the ids of the relying parties that the file owns
+	Kerberos       *kerberos.Config // nil: no kerberos section
+
+	// Store is the open database of a server that looks at itself; nil: it is
+	// opened by Database's name, to be read only.
+	Store *store.Store
+
+	// ReadRing reads the key file and compares it with the database, without
+	// changing either; fs.ErrNotExist where the first start will make it.
+	ReadRing func(context.Context, *store.Store) (*secret.Ring, error)
+
+	Resolver *net.Resolver    // nil: the system's
+	Roots    *x509.CertPool   // nil: the system's
+	Now      func() time.Time // nil: time.Now
+}
+
+// Problem is something wrong with the configuration file.
+type Problem struct {
+	Where string // idp.yaml:3
+	Key   string // kerberos.realms[0].name, or the environment variable
+	Text  string
+	Hint  string
+}
+
+// Level says how bad a line is.
+type Level string
+
+// The levels, from good to bad.
+const (
+	OK      Level = "ok"
+	Warning Level = "warning"
+	Failed  Level = "failed"
+)
+
+// Result is one line. Check and Level are stable, Text and Hint are for people.
+type Result struct {
+	Check   string         `json:"check"`
+	Level   Level          `json:"level"`
+	Text    string         `json:"text"`
+	Hint    string         `json:"hint,omitempty"` // the command or change that mends it
+	Details map[string]any `json:"details,omitempty"`
+}
+
+// check is one place to look at. Its lines get its name.
+type check struct {
+	name string
+	run  func(*exam, context.Context) []Result
+}
+
+// checks in the order in which an admin should read them: a line further down
+// often has its cause further up. The checks that ask a KDC belong behind
+// "realms".
+var checks = []check{
+	{"config", (*exam).config},
+	{"issuer", (*exam).checkIssuer},
+	{"server", (*exam).server},
+	{"certificate", (*exam).certificate},
+	{"proxies", (*exam).proxies},
+	{"keytab", (*exam).keytab},
+	{"spn", (*exam).spn},
+	{"realms", (*exam).realms},
+	{"channel_binding", (*exam).channelBinding},
+	{"offer_to", (*exam).offerTo},
+	{"password", (*exam).password},
+	{"database", (*exam).database},
+	{"secret_key", (*exam).secretKey},
+	{"signing_keys", (*exam).signingKeys},
+	{"clients", (*exam).clients},
+}
+
+// exam is one run of the checks, with what several of them look at.
+type exam struct {
+	Config
+	issuer *url.URL
+
+	db      func() (*store.Store, store.Schema, error)
+	shown   func() ([]*x509.Certificate, error) // by the issuer's address, the server's own first
+	keytabs func() (kerberos.Status, error)
+}

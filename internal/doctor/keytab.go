@@ -1,0 +1,156 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"idp/internal/kerberos"
+)
+
+// readKeytabs is all that is asked of the acceptor: what it would open tickets
+// with. Mistakes elsewhere in the section must not hide that, so it gets nothing
+// else of it.
+func readKeytabs(c *kerberos.Config) (kerberos.Status, error) {
+	never := func(context.Context, []byte, time.Time) (bool, error) { return false, nil }
+	a, err := kerberos.New(kerberos.Options{Config: kerberos.Config{Keytabs: c.Keytabs, AllowRC4: c.AllowRC4}, Seen: never, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return kerberos.Status{}, err
+	}
+	return a.Status(), nil
+}
+
+// keytab: what is in each file, whether any of it is of use, and who may read it.
+func (e *exam) keytab(context.Context) []Result {
+	if e.Kerberos == nil {
+		return ok("no kerberos section: nobody is asked for a ticket")
+	}
+	status, err := e.keytabs()
+	if err != nil {
+		return failed("mend what the lines about config say", "%v", err)
+	}
+	if len(status.Keytabs) == 0 {
+		return failed("name a file under kerberos.keytabs; docs/operations.md says how to make it", "no keytab is named: no ticket can be opened")
+	}
+	var lines []Result
+	for _, file := range status.Keytabs {
+		lines = append(lines, e.keytabFile(file)...)
+	}
+	return lines
+}
+
+func (e *exam) keytabFile(f kerberos.KeytabStatus) []Result {
+	info, err := os.Stat(f.Path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return failed("export one for HTTP/"+e.issuer.Hostname()+" and put it there, or name another under kerberos.keytabs", "%s is not there", f.Path)
+	case errors.Is(err, os.ErrPermission) || errors.Is(f.Err, os.ErrPermission):
+		return failed("run this as the user that idp runs as; if it is that one: chown it to it", "%s cannot be read by this user", f.Path)
+	case err != nil:
+		return failed("name a file under kerberos.keytabs", "%s cannot be read: %v", f.Path, err)
+	case f.Err != nil:
+		return failed("export it again, for HTTP/"+e.issuer.Hostname(), "%s %v", f.Path, strings.TrimPrefix(f.Err.Error(), f.Path+": "))
+	}
+	var lines []Result
+	for _, p := range principals(f.Keys) {
+		lines = append(lines, e.keytabLine(f.Path, info, p))
+	}
+	if user := e.runsAs(); closedTo(user, owner(info), info.Mode()) {
+		lines = append(lines, warning("chown "+user+" "+f.Path, "%s belongs to %s alone, the database to %s: idp, if it runs as %s, cannot read it", f.Path, owner(info), user, user)...)
+	}
+	if forOthers(info) {
+		lines = append(lines, warning("chmod 0400 "+f.Path, "%s (mode %s, of %s) can be read by everybody on this host: whoever has it can be anybody here", f.Path, mode(info), owner(info))...)
+	}
+	return lines
+}
+
+// principal is the keys of one name, the newest version first.
+type principal struct {
+	Name     string                  `json:"principal"`
+	Versions []uint32                `json:"kvno"`
+	Keys     map[uint32][]etypeState `json:"keys"`
+}
+
+type etypeState struct {
+	Name    string `json:"etype"`
+	Allowed bool   `json:"allowed"`
+}
+
+func principals(keys []kerberos.KeyStatus) (list []*principal) {
+	for _, k := range keys {
+		i := slices.IndexFunc(list, func(p *principal) bool { return p.Name == k.Principal })
+		if i < 0 {
+			i = len(list)
+			list = append(list, &principal{Name: k.Principal, Keys: map[uint32][]etypeState{}})
+		}
+		p := list[i]
+		if _, known := p.Keys[k.KVNO]; !known {
+			p.Versions = append(p.Versions, k.KVNO)
+		}
+		p.Keys[k.KVNO] = append(p.Keys[k.KVNO], etypeState{k.Etype, k.Allowed})
+	}
+	for _, p := range list {
+		slices.SortFunc(p.Versions, func(a, b uint32) int { return int(int64(b) - int64(a)) })
+	}
+	return list
+}
+
+func (e *exam) keytabLine(path string, info os.FileInfo, p *principal) Result {
+	var versions []string
+	for _, v := range p.Versions {
+		versions = append(versions, fmt.Sprintf("kvno %d, %s", v, etypes(p.Keys[v])))
+	}
+	r := Result{Level: OK, Details: map[string]any{"file": path, "principal": p.Name, "keys": p.Keys, "modified": info.ModTime().UTC(), "mode": mode(info), "owner": owner(info)},
+		Text: fmt.Sprintf("%s: %s %s; %s", path, p.Name, strings.Join(versions, "; "), age(e.Now().Sub(info.ModTime())))}
+	newest := p.Keys[p.Versions[0]]
+	_, realm, _ := strings.Cut(p.Name, "@")
+	switch {
+	case !slices.ContainsFunc(newest, func(t etypeState) bool { return t.Allowed }):
+		r.Level = Failed
+		r.Text += ": no AES key, and none of these is accepted"
+		r.Hint = "let the account use AES (Active Directory: Set-ADUser NAME -KerberosEncryptionType AES128,AES256), set its password again, export the keytab again"
+	case !slices.ContainsFunc(newest, func(t etypeState) bool { return strings.HasPrefix(t.Name, "aes") }):
+		r.Level = Warning
+		r.Text += ": accepted because allow_rc4 is set; KDCs are giving RC4 up"
+		r.Hint = "let the account use AES, set its password again, export the keytab again; then take kerberos.allow_rc4 out"
+	case !slices.ContainsFunc(e.Kerberos.Realms, func(t kerberos.Realm) bool { return t.Name == realm }):
+		r.Level = Warning
+		r.Text += ": its realm is not trusted, so its own people are refused"
+		r.Hint = "kerberos: realms: [{name: " + realm + "}]"
+	}
+	return r
+}
+
+// etypes of one version by the names people use; what is not accepted is marked.
+func etypes(list []etypeState) string {
+	var out []string
+	for _, t := range list {
+		name := strings.NewReplacer("-cts-hmac-sha1-96", "", "-cts-hmac-sha256-128", "-sha2", "-cts-hmac-sha384-192", "-sha2", "-hmac", "").Replace(t.Name)
+		if !t.Allowed {
+			name += " (not accepted)"
+		}
+		out = append(out, name)
+	}
+	return strings.Join(out, " ")
+}
+
+// hosts are the host names of the accepted keys, without regard to case as in
+// Active Directory.
+func hosts(s kerberos.Status) (list []string) {
+	for _, f := range s.Keytabs {
+		for _, k := range f.Keys {
+			service, _, _ := strings.Cut(k.Principal, "@")
+			_, host, _ := strings.Cut(service, "/")
+			host, _, _ = strings.Cut(strings.ToLower(host), "/")
+			if k.Allowed && !slices.Contains(list, host) {
+				list = append(list, host)
+			}
+		}
+	}
+	return list
+}

@@ -1,0 +1,121 @@
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"idp/internal/kerberos"
+	"idp/internal/store"
+)
+
+const (
+	perCheck = 10 * time.Second // PostgreSQL alone may take 5 s to be given up
+	inTotal  = 15 * time.Second
+	perAsk   = 3 * time.Second // one question to the network
+)
+
+// Run makes every check and returns their lines in the order of the list.
+func Run(ctx context.Context, c Config) []Result {
+	ctx, cancel := context.WithTimeout(ctx, inTotal)
+	defer cancel()
+	e := newExam(ctx, c)
+	lines := make([][]Result, len(checks))
+	var all sync.WaitGroup
+	for i, c := range checks {
+		all.Go(func() { lines[i] = e.bounded(ctx, c, perCheck) })
+	}
+	all.Wait()
+	e.close(ctx)
+	var out []Result
+	for i, c := range checks {
+		for _, r := range lines[i] {
+			r.Check = c.name
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Worst is the level of a whole run.
+func Worst(lines []Result) Level {
+	worst := OK
+	for _, r := range lines {
+		if r.Level == Failed || worst == OK {
+			worst = r.Level
+		}
+	}
+	return worst
+}
+
+// bounded waits for a check no longer than limit. One that hangs in spite of its
+// context is left behind, and so is one that panics: the others have their say.
+func (e *exam) bounded(ctx context.Context, c check, limit time.Duration) []Result {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	done := make(chan []Result, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- failed("report this: it is a bug of idp", "the check itself broke: %v", p)
+			}
+		}()
+		done <- c.run(e, ctx)
+	}()
+	select {
+	case lines := <-done:
+		return lines
+	case <-ctx.Done():
+		return failed("what it asks does not answer: a firewall? the lines around this one may say more", "no answer in time")
+	}
+}
+
+func newExam(ctx context.Context, c Config) *exam {
+	e := &exam{Config: c}
+	if e.Now == nil {
+		e.Now = time.Now
+	}
+	if e.Resolver == nil {
+		e.Resolver = net.DefaultResolver
+	}
+	var err error
+	if e.issuer, err = url.Parse(c.Issuer); err != nil {
+		e.issuer = &url.URL{}
+	}
+	e.db = onceDB(func() (*store.Store, store.Schema, error) { return e.openDB(ctx) })
+	e.shown = sync.OnceValues(func() ([]*x509.Certificate, error) { return e.handshake(ctx) })
+	e.keytabs = sync.OnceValues(func() (kerberos.Status, error) { return readKeytabs(e.Kerberos) })
+	return e
+}
+
+// close does not wait for a database that hangs.
+func (e *exam) close(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if st, _, _ := e.db(); st != nil && st != e.Store {
+			_ = st.Close() // it was only read
+		}
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// ok, warning and failed make the one line most checks end with.
+func ok(format string, args ...any) []Result {
+	return []Result{{Level: OK, Text: fmt.Sprintf(format, args...)}}
+}
+
+func warning(hint, format string, args ...any) []Result {
+	return []Result{{Level: Warning, Hint: hint, Text: fmt.Sprintf(format, args...)}}
+}
+
+func failed(hint, format string, args ...any) []Result {
+	return []Result{{Level: Failed, Hint: hint, Text: fmt.Sprintf(format, args...)}}
+}

@@ -1,0 +1,105 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// server asks the issuer's URL the way a relying party does, and when nobody
+// answers there, the address idp listens on.
+func (e *exam) server(ctx context.Context) []Result {
+	if e.issuer.Hostname() == "" {
+		return nil
+	}
+	ready, err := e.get(ctx, e.Issuer+"/readyz")
+	if err != nil {
+		return e.silent(ctx, err)
+	}
+	about := e.judgeDiscovery(ctx)
+	about[0].Details = map[string]any{"status": ready.status, "server": ready.header.Get("Server"), "via": ready.header.Get("Via")}
+	if between := seen(ready.header); between != "" {
+		about[0].Text += "; in between: " + between
+	}
+	if about[0].Level != OK {
+		return about
+	}
+	if ready.status != http.StatusOK {
+		return warning("idp's log says why", "%s is idp, and is not ready: %s", e.Issuer, strings.TrimSpace(short(string(ready.body))))
+	}
+	return append(about, e.largeTicket(ctx)...)
+}
+
+// ticketSize is what the header of somebody in very many groups takes.
+const ticketSize = 64 << 10
+
+// largeTicket: most proxies refuse headers of more than 8 KB unless told
+// otherwise, which locks out just the people with many groups.
+func (e *exam) largeTicket(ctx context.Context) []Result {
+	if e.Kerberos == nil {
+		return nil
+	}
+	got, err := e.get(ctx, e.Issuer+"/healthz", "X-Padding", strings.Repeat("A", ticketSize))
+	const hint = "let the proxy pass large headers: nginx large_client_header_buffers 4 80k; Apache LimitRequestFieldSize 81920; HAProxy tune.bufsize 98304"
+	switch {
+	case err != nil:
+		return failed(hint, "a request with a header of 64 KB, as a ticket of somebody in many groups has, is cut off: %v", err)
+	case got.status != http.StatusOK:
+		return failed(hint, "a request with a header of 64 KB, as a ticket of somebody in many groups has, is answered %d", got.status)
+	}
+	return ok("headers of 64 KB, for tickets of people in many groups, get through")
+}
+
+// seen are the headers by which proxies name themselves; idp sends neither.
+func seen(h http.Header) string {
+	var names []string
+	for _, name := range []string{"Server", "Via"} {
+		if v := h.Get(name); v != "" {
+			names = append(names, name+" "+short(v))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// judgeDiscovery: is it us, and by the same name (OIDC Discovery §4.3)?
+func (e *exam) judgeDiscovery(ctx context.Context) []Result {
+	const path = "/.well-known/openid-configuration"
+	got, err := e.get(ctx, e.Issuer+path)
+	if err != nil {
+		return failed("a proxy that forwards some paths only? it must forward all", "%s%s does not answer: %v", e.Issuer, path, err)
+	}
+	var says struct {
+		Issuer string `json:"issuer"`
+	}
+	switch {
+	case got.status >= 300 && got.status < 400:
+		return failed("take the redirect out of the proxy: relying parties do not follow it", "%s%s is redirected to %s", e.Issuer, path, short(got.header.Get("Location")))
+	case got.status >= 502 && got.status <= 504:
+		return failed("start idp; then the proxy's upstream address, which should be "+e.Listen, "at %s a proxy answers %d: it does not reach idp", e.Issuer, got.status)
+	case got.status != http.StatusOK || json.Unmarshal(got.body, &says) != nil:
+		return failed("something else answers there: look at the proxy's host names and at the DNS", "%s%s answers %d, and not as idp does", e.Issuer, path, got.status)
+	case says.Issuer != e.Issuer:
+		return failed("restart idp when issuer was changed; or another server answers there: look at the proxy and the DNS", "%s says that it is %q", e.Issuer, short(says.Issuer))
+	}
+	return ok("%s answers, and is idp", e.Issuer)
+}
+
+// silent says whether idp runs at all.
+func (e *exam) silent(ctx context.Context, cause error) []Result {
+	scheme := "http"
+	if e.TLSCertificate != "" {
+		scheme = "https"
+	}
+	if host, port, err := net.SplitHostPort(e.Listen); err == nil {
+		if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+			host = "127.0.0.1"
+		}
+		if got, err := e.get(ctx, scheme+"://"+net.JoinHostPort(host, port)+"/healthz"); err == nil && got.status == http.StatusOK {
+			return failed("the proxy, the firewall, or the DNS; from here: curl -v "+e.Issuer+"/healthz", "idp runs and answers on %s, but not at %s: %v", e.Listen, e.Issuer, cause)
+		}
+	}
+	return warning("idp serve (systemctl start idp)", "idp does not run: nobody answers on %s; %s: %v", e.Listen, e.Issuer, cause)
+}

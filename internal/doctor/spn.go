@@ -1,0 +1,117 @@
+package doctor
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// spn: which names browsers and programs make out of the issuer's URL when they
+// ask a KDC for a ticket (RFC 4559 §4.1 says no more than HTTP@host), and whether
+// the keytab has keys for them.
+//
+//   - The host of the URL as it is: Firefox with its own names, Java, and all
+//     where the other two are switched off.
+//   - The canonical name, at the end of the CNAMEs: Chromium and Edge (policy
+//     DisableAuthNegotiateCnameLookup), and MIT Kerberos (dns_canonicalize_hostname).
+//   - The name the address has in the reverse zone: MIT Kerberos with rdns, which
+//     is its default; curl and Firefox on Linux use it.
+func (e *exam) spn(ctx context.Context) []Result {
+	if e.Kerberos == nil {
+		return nil
+	}
+	host := plain(e.issuer.Hostname())
+	if _, err := netip.ParseAddr(host); err == nil || host == "" {
+		return warning("give the issuer a host name", "the issuer is the address %q: browsers ask for no ticket for an address", host)
+	}
+	status, err := e.keytabs()
+	if err != nil {
+		return failed("mend what the lines about config say", "%v", err)
+	}
+	have := hosts(status)
+	n, err := e.look(ctx, host)
+	if err != nil {
+		return e.noAddress(host, err)
+	}
+	lines := forward(host, n.canonical, have)
+	if !local(host) {
+		lines = append(lines, e.reverse(ctx, host, n, have)...)
+	}
+	return append(lines, e.aliases(ctx, []string{host, n.canonical}, have)...)
+}
+
+func (e *exam) noAddress(host string, err error) []Result {
+	if unknown(err) {
+		return failed("make an A or AAAA record for "+host+", or mend issuer", "%s is not in the DNS: nobody reaches it, nobody asks for HTTP/%s", host, host)
+	}
+	return failed("resolvectl query "+host+"; the servers are in /etc/resolv.conf", "the DNS does not answer for %s: %v", host, err)
+}
+
+// forward compares what the URL leads to with the keys.
+func forward(host, canonical string, have []string) []Result {
+	hasHost, hasCanonical := slices.Contains(have, host), slices.Contains(have, canonical)
+	details := map[string]any{"asked": slices.Compact([]string{host, canonical}), "keytab": have}
+	one := func(r []Result) []Result {
+		r[0].Details = details
+		return r
+	}
+	add := "add HTTP/" + canonical + " to the service's account (setspn -S HTTP/" + canonical + " ACCOUNT; MIT: addprinc -randkey HTTP/" + canonical + ") and export the keytab again"
+	switch {
+	case host == canonical && hasHost:
+		return one(ok("browsers ask for HTTP/%s: in the keytab", host))
+	case host == canonical:
+		return one(failed(add, "browsers ask for HTTP/%s, which no keytab has (there: %s)", host, orNone(have)))
+	case hasHost && hasCanonical:
+		return one(ok("%s is a CNAME of %s: browsers ask for HTTP/%s or HTTP/%s, both in the keytab", host, canonical, canonical, host))
+	case hasHost:
+		// No failure: where the KDC has the name as an alias of the same account,
+		// its tickets open with the keys we have.
+		return one(warning("make "+host+" an A or AAAA record in place of a CNAME; or "+add,
+			"%s is a CNAME of %s: Chromium and Edge ask for HTTP/%s, which no keytab has; that works only where the KDC knows it as an alias of HTTP/%s", host, canonical, canonical, host))
+	case hasCanonical:
+		return one(warning("add HTTP/"+host+" to the same account and keytab", "%s is a CNAME of %s, and only HTTP/%s is in the keytab: clients that do not follow CNAMEs ask for HTTP/%s", host, canonical, canonical, host))
+	default:
+		return one(failed("make "+host+" an A or AAAA record, then add HTTP/"+host+" to the account and keytab",
+			"%s is a CNAME of %s: browsers ask for HTTP/%s or HTTP/%s, and no keytab has either (there: %s)", host, canonical, canonical, host, orNone(have)))
+	}
+}
+
+// reverse looks at the PTR records: where they give another name, MIT clients
+// with rdns ask for that one.
+func (e *exam) reverse(ctx context.Context, host string, n names, have []string) []Result {
+	if err := e.lookBack(ctx, &n); err != nil {
+		return warning("resolvectl query "+list(n.addrs)+"; the servers are in /etc/resolv.conf", "the DNS does not say which names %s has: %v", list(n.addrs), err)
+	}
+	var lines []Result
+	for _, a := range n.addrs {
+		for _, name := range n.reverse[a.String()] {
+			if name == host || slices.Contains(have, name) {
+				continue
+			}
+			lines = append(lines, warning("on Linux clients set rdns = false in [libdefaults] of krb5.conf; or let the PTR of "+a.String()+" say "+host+"; or add HTTP/"+name+" to the account and keytab",
+				"%s is called %s in the reverse zone: MIT clients with rdns, their default, ask for HTTP/%s, which no keytab has", a, name, name)...)
+		}
+	}
+	return lines
+}
+
+// aliases in the keytab that nobody can ask for.
+func (e *exam) aliases(ctx context.Context, asked, have []string) (lines []Result) {
+	for _, name := range have {
+		if slices.Contains(asked, name) || local(name) || !strings.Contains(name, ".") {
+			continue
+		}
+		if _, err := e.look(ctx, name); err != nil && unknown(err) {
+			lines = append(lines, warning("harmless; or a spelling mistake, or a DNS record is missing", "HTTP/%s is in the keytab, and the DNS does not know %s", name, name)...)
+		}
+	}
+	return lines
+}
+
+func orNone(have []string) string {
+	if len(have) == 0 {
+		return "none"
+	}
+	return "HTTP/" + strings.Join(have, ", HTTP/")
+}

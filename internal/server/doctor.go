@@ -1,0 +1,44 @@
+package server
+
+import (
+	"context"
+	"strconv"
+
+	"idp/internal/config"
+	"idp/internal/doctor"
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// Doctor is what package doctor looks at in a configuration, which may have
+// problems: those config.Load found and those of Check.
+func Doctor(c *config.Config, problems config.Problems, version string) doctor.Config {
+	d := doctor.Config{
+		File: c.Path, Version: version,
+		Issuer: c.Issuer, Listen: c.Listen, TLSCertificate: c.TLS.Certificate, TLSKey: c.TLS.Key, TrustedProxies: c.TrustedProxies,
+		Database: c.Database, SecretKeyFile: c.SecretKeyFile,
+		ReadRing: func(ctx context.Context, st *store.Store) (*secret.Ring, error) {
+			return ReadRing(ctx, st, c.SecretKeyFile)
+		},
+	}
+	for _, cl := range c.Clients {
+		d.Clients = append(d.Clients, cl.ClientID)
+	}
+	if c.HasKerberos {
+		d.Kerberos = &c.Kerberos
+	}
+	d.Problems = DoctorProblems(problems)
+	return d
+}
+
+// DoctorProblems writes problems of the file as package doctor takes them.
+func DoctorProblems(problems config.Problems) (list []doctor.Problem) {
+	for _, p := range problems {
+		where := p.File
+		if p.Line > 0 {
+			where += ":" + strconv.Itoa(p.Line)
+		}
+		list = append(list, doctor.Problem{Where: where, Key: p.Key, Text: p.Text, Hint: p.Hint})
+	}
+	return list
+}
