@@ -685,3 +685,43 @@ func TestKeytabErrorsDoNotQuoteKeys(t *testing.T) {
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// TestHoleARealmNamesAnothersPeople: the keytab holds keys of two realms, and the
+// KDC of one seals tickets that name people of the other.
+func TestHoleARealmNamesAnothersPeople(t *testing.T) {
+	const b = "B.TEST"
+	trusts := func(o *Options) { o.Realms = append(o.Realms, Realm{Name: b}) }
+	dir := t.TempDir()
+	both := forgeAcceptor(t, func(o *Options) {
+		trusts(o)
+		o.Keytabs = append(o.Keytabs, writeKeytabOf(t, dir+"/b", b, "b-password"), writeKeytabOf(t, dir+"/alias", "ALIAS.TEST", "service-password"))
+		o.Realms = append(o.Realms, Realm{Name: "ALIAS.TEST"})
+	})
+	oneKey := forgeAcceptor(t, trusts)
+	for _, c := range []struct {
+		what           string
+		a              *Acceptor
+		sealer, client string
+		want           reason.Code
+	}{
+		{"A names alice@A", both, ourRealm, ourRealm, ""},
+		{"B names bob@B", both, b, b, ""},
+		{"B names alice@A", both, b, ourRealm, reason.Realm},
+		{"A names bob@B", both, ourRealm, b, reason.Realm},
+		{"A names somebody of its alias, whose key is the same", both, ourRealm, "ALIAS.TEST", ""},
+		{"A names bob@B, whose keys we do not have", oneKey, ourRealm, b, ""},
+	} {
+		f := forge(c.a, 18)
+		for _, k := range c.a.ring.Load().keys {
+			if k.spn.Realm == c.sealer && k.block.Etype == 18 {
+				f.key = k.block
+			}
+		}
+		// The ticket's own words are no proof of who sealed it.
+		f.client.Realm, f.authClient.Realm, f.srealm = c.client, c.client, c.client
+		_, err := c.a.Accept(t.Context(), f.token(t))
+		if got := reasonOf(t, err); got != c.want || c.want != "" && !strings.Contains(err.Error(), "sealed with a key of "+c.sealer) {
+			t.Errorf("%s: %q, want %q (%v)", c.what, got, c.want, err)
+		}
+	}
+}
