@@ -48,8 +48,11 @@ func FuzzAccept(f *testing.F) {
 	a := fuzzAcceptor(f)
 	for _, etype := range allEtypes {
 		fg := forge(a, etype)
-		f.Add(fg.token(f))
-		f.Add(krbtest.Frame(fg.apReq(f)))
+		for _, token := range [][]byte{fg.token(f), krbtest.Frame(fg.apReq(f))} {
+			_, err := a.Accept(f.Context(), token)
+			must(f, err)
+			f.Add(token)
+		}
 	}
 	f.Add([]byte("NTLMSSP\x00"))
 	f.Add(krbtest.SPNEGO(nil, derOID(oidNEGOEX), derOID(oidNTLM)))
@@ -177,11 +180,17 @@ func FuzzAPReq(f *testing.F) {
 func FuzzSealed(f *testing.F) {
 	a := fuzzAcceptor(f)
 	fg := forge(a, 18)
-	f.Add(fg.ticketPart(), fg.authenticator())
-	fg.authData = withPAC(fg.signedPAC(f, clientInfo("alice", fg.authTime)))
-	f.Add(fg.ticketPart(), fg.authenticator())
-	fg.subkey = fg.session
-	f.Add(fg.ticketPart(), fg.authenticator())
+	for _, change := range []func(){
+		func() {},
+		func() { fg.authData = withPAC(fg.signedPAC(f, clientInfo("alice", fg.authTime))) },
+		func() { fg.subkey = fg.session },
+	} {
+		change()
+		fg.ticketCipher = nil
+		_, err := a.Accept(f.Context(), fg.token(f))
+		must(f, err)
+		f.Add(fg.ticketPart(), fg.authenticator())
+	}
 	f.Fuzz(func(t *testing.T, ticketPart, authenticator []byte) {
 		fg := forge(a, 18)
 		fg.ticketCipher = sealWith(t, fg.key, wire.UsageTicket, ticketPart)

@@ -270,21 +270,6 @@ includedir /nowhere
 	}
 }
 
-// FuzzKDCReply is what anybody on the path to the KDC can send.
-func FuzzKDCReply(f *testing.F) {
-	f.Add([]byte{wire.AppError, 2, 0x30, 0})
-	f.Add(wire.TLV(wire.AppError, wire.TLV(wire.TagSequence, wire.TLV(wire.Context(6), wire.Int(25)), wire.TLV(wire.Context(12), wire.TLV(wire.TagOctetString, wire.TLV(wire.TagSequence))))))
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		if e, ok := wire.ParseError(b); ok {
-			_ = refusal(e, "x")
-			_ = wire.EtypeInfos(e.Data)
-		}
-		_ = wire.EtypeInfos(b)
-		_, _ = wire.ParseKDCRep(b, wire.AppASRep)
-		_, _ = wire.ParseKDCRepPart(b)
-	})
-}
-
 // reasonOf is the reason of a refusal; a test fails on any other error.
 func reasonOf(t testing.TB, err error) reason.Code {
 	t.Helper()
