@@ -117,6 +117,37 @@ func signed(b []byte, key wire.Key) bool {
 	return err == nil && copy(p.data[bufServerSum][4:], sum) == len(sum)
 }
 
+// TestHolePACBufferOffsets: each buffer in turn lies somewhere else, or is cut
+// short and signed anew.
+func TestHolePACBufferOffsets(t *testing.T) {
+	good := sambaPAC(t, "alice")
+	n := int(binary.LittleEndian.Uint32(good))
+	for i := range n {
+		for _, offset := range []uint64{0, 8, uint64(8 + 16*n - 1), uint64(len(good) + 1), 1 << 31, 1 << 32, 1<<63 - 1, 1 << 63, 1<<64 - 1} {
+			b := append([]byte(nil), good...)
+			binary.LittleEndian.PutUint64(b[8+16*i+8:], offset)
+			if _, err := Read(b, sambaKey, fuzzedClient, sambaTime); !refusedFor(err, reason.PAC) {
+				t.Errorf("buffer %d at %#x: %v", i, offset, err)
+			}
+		}
+		for _, size := range []uint32{uint32(len(good)), 1 << 31, 1<<32 - 1} {
+			b := append([]byte(nil), good...)
+			binary.LittleEndian.PutUint32(b[8+16*i+4:], size)
+			if _, err := Read(b, sambaKey, fuzzedClient, sambaTime); !refusedFor(err, reason.PAC) {
+				t.Errorf("buffer %d of %d bytes: %v", i, size, err)
+			}
+		}
+		for size := range uint32(20) {
+			b := append([]byte(nil), good...)
+			binary.LittleEndian.PutUint32(b[8+16*i+4:], size)
+			signed(b, sambaKey)
+			if _, err := Read(b, sambaKey, fuzzedClient, sambaTime); err != nil && !refusedFor(err, reason.PAC) && !refusedFor(err, reason.PACSignature) {
+				t.Errorf("buffer %d of %d bytes: %v", i, size, err)
+			}
+		}
+	}
+}
+
 // TestHoleUPNDNSInfo: what UPN_DNS_INFO points to is in it, and about the account
 // of the logon information, signed or not.
 func TestHoleUPNDNSInfo(t *testing.T) {
