@@ -110,3 +110,15 @@ func TestTransitedPath(t *testing.T) {
 		t.Errorf("path checked by the KDC: %+v, want alice@A.TEST", who)
 	}
 }
+
+// A person of a realm two trusts away, as in the domains of a forest: the ticket
+// works (TestTransitedPath), the password must too.
+func TestPasswordThroughAThirdRealm(t *testing.T) {
+	a, b := realm(t, "A.TEST", []string{}, ""), realm(t, "B.TEST", []string{}, "")
+	c := realm(t, "C.TEST", ours, "")
+	must(t, a.Trust(b), b.Trust(c), a.Path(a, b, c), b.Path(a, b, c), c.Path(a, b, c))
+	s := trusting(t, c, c.Name, a.Name)
+	if who := by(t, s, idptest.Basic("alice@A.TEST", krbtest.AlicePassword)); who.Name != "alice@A.TEST" {
+		t.Errorf("%+v, want alice@A.TEST", who)
+	}
+}

@@ -45,10 +45,10 @@ func (k *kdc) ChangePassword(_ context.Context, n kerberos.Name, old, next secre
 	return err
 }
 
-// AccountOf knows that alice's userPrincipalName has another name before the @.
+// AccountOf knows that alice has a userPrincipalName with another name before the @.
 func (k *kdc) AccountOf(_ context.Context, n kerberos.Name) (string, error) {
 	switch strings.ToLower(n.Name) {
-	case "alice.liddell@example.com":
+	case "alice", "alice.liddell@example.com":
 		return "Alice", nil
 	default:
 		return "", reason.Refuse(reason.ClientUnknown, "")

@@ -33,9 +33,7 @@ func (a *Authn) accountOf(ctx context.Context, name string, from From) (account,
 		acc.outside, acc.counted, acc.why = true, "outside:"+acc.counted, whyOutside(from)
 		return acc, nil
 	}
-	if acc.name.Enterprise {
-		acc.counted, err = a.countedUnder(ctx, acc.name)
-	}
+	acc.counted, err = a.countedUnder(ctx, acc.name)
 	return acc, err
 }
 
@@ -127,16 +125,17 @@ func atKDC(base, realm string) account {
 // countedAtKDC folds the name, so that no spelling gets guesses of its own.
 func countedAtKDC(name, realm string) string { return "kdc:" + realm + ":" + strings.ToLower(name) }
 
-// countedUnder finds the name that guesses at a userPrincipalName's password are
-// counted under: the account's own, which the KDC tells before it hears a
-// password, so that two names of one account do not give twice the guesses.
+// countedUnder finds the name that guesses at an account's password are counted
+// under. Active Directory takes several names for one account, so it is the name
+// that the KDC tells before it hears a password: two names must not give twice the
+// guesses. An account that it tells nothing of is counted as it was typed.
 func (a *Authn) countedUnder(ctx context.Context, n kerberos.Name) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	name, err := a.passwords.AccountOf(ctx, n)
 	var refused *reason.Error
-	if errors.As(typed(err), &refused) && refused.Reason == reason.ClientUnknown {
-		return countedAtKDC(n.Name, n.Realm), nil // and wrong, as any unknown name
+	if errors.As(err, &refused) && refused.Reason != reason.Unreachable {
+		return countedAtKDC(n.Name, n.Realm), nil
 	}
 	return countedAtKDC(name, n.Realm), err
 }

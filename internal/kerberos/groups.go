@@ -37,10 +37,10 @@ func isWellKnown(name string) bool {
 // their well-known name. All others say nothing to a site and are left out, so
 // that tokens stay small. The result is sorted, each name once.
 func (r *Realm) GroupNames(account string, sids []string) (names []string) {
-	domain, _, _ := cutLast(account)
+	domain, _ := cutLast(account)
 	for _, sid := range sids {
 		name, ok := r.Groups[sid]
-		if of, rid, _ := cutLast(sid); !ok && of == domain {
+		if of, rid := cutLast(sid); !ok && of == domain {
 			name, ok = r.wellKnownGroup(wellKnown[rid])
 		}
 		if ok && !slices.Contains(names, name) {
@@ -65,10 +65,10 @@ func (r *Realm) wellKnownGroup(name string) (group string, ok bool) {
 }
 
 // cutLast splits a SID into its domain and its last number.
-func cutLast(sid string) (domain, rid string, ok bool) {
+func cutLast(sid string) (domain, rid string) {
 	i := strings.LastIndexByte(sid, '-')
 	if i < 0 {
-		return "", "", false
+		return "", ""
 	}
-	return sid[:i], sid[i+1:], true
+	return sid[:i], sid[i+1:]
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
@@ -140,9 +141,13 @@ func (r *keyring) exact(t *wire.Ticket) *serviceKey {
 // explain says why no key opened a ticket.
 func (r *keyring) explain(t *wire.Ticket) error {
 	var name, kvno, etype bool
+	var have []string
 	for _, k := range r.keys {
 		sameName := k.spn.Equal(t.Service)
 		name = name || sameName
+		if v := strconv.Itoa(int(k.kvno)); sameName && !slices.Contains(have, v) {
+			have = append(have, v)
+		}
 		kvno = kvno || sameName && k.kvno == t.Part.KVNO
 		etype = etype || sameName && k.block.Etype == t.Part.Etype
 	}
@@ -151,7 +156,8 @@ func (r *keyring) explain(t *wire.Ticket) error {
 	case !name:
 		return reason.Refuse(reason.WrongSPN, what+": not in the keytab")
 	case !kvno:
-		return reason.Refuse(reason.KVNO, what+": the keytab has another version; export it again")
+		return reason.Refuse(reason.KVNO, fmt.Sprintf("ticket for %s, %s: have kvno %s, want %d; export the keytab again",
+			reason.Short(t.Service.String()), wire.EtypeName(t.Part.Etype), strings.Join(have, " and "), t.Part.KVNO))
 	case !etype:
 		return reason.Refuse(reason.NoKey, what+": the keytab has no key of this encryption type")
 	}

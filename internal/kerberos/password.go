@@ -28,8 +28,9 @@ const (
 // log in as anybody. Without a deadline in ctx it takes at most 10 s.
 //
 // A refusal is a *reason.Error. PASSWORD_EXPIRED means that the password is right
-// and must be changed; ACCOUNT_LOCKED and ACCOUNT_DISABLED say nothing about it:
-// KDCs check them first. Every call that reaches the KDC with a wrong password
+// and must be changed; ACCOUNT_LOCKED, ACCOUNT_DISABLED and the like may come before
+// the password was looked at (MIT) or only when it was right (Active Directory,
+// Samba), so nobody may be told which it was. Every call that reaches the KDC with a wrong password
 // counts there against the account; limiting calls is the caller's part.
 func (a *Acceptor) CheckPassword(ctx context.Context, n Name, password secret.String) (login *Login, err error) {
 	defer recovered(&err)
@@ -62,9 +63,8 @@ func (a *Acceptor) ChangePassword(ctx context.Context, n Name, old, next secret.
 	return a.kdcs.ChangePassword(ctx, n.principal(), old, next)
 }
 
-// AccountOf tells under which name the realm's KDC keeps the account of a
-// userPrincipalName, without a guess at its password. A refusal is a
-// *reason.Error, CLIENT_UNKNOWN where there is no such account.
+// AccountOf tells under which name the realm's KDC keeps an account, whichever of
+// its names n is, without a guess at its password. A refusal is a *reason.Error.
 func (a *Acceptor) AccountOf(ctx context.Context, n Name) (name string, err error) {
 	defer recovered(&err)
 	if err := a.checkName(n); err != nil {

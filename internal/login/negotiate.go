@@ -165,15 +165,20 @@ func (l *Login) leg(r *http.Request, a *attempt, token []byte) (*authn.Result, *
 // but the token is offered, and the page is there for who has none.
 func (l *Login) proceed(w http.ResponseWriter, r *http.Request, a *attempt, next *authn.Continuation) error {
 	web.InfoFrom(r.Context()).Method = "continuation"
-	err := l.Store.ContinueLoginRequest(r.Context(), a.row.ID, a.row.State, next.State)
-	if errors.Is(err, store.ErrNotFound) {
-		return web.LoginExpired(err)
-	}
-	if err != nil {
+	if err := l.keepLeg(r, a, next.State); err != nil {
 		return err
 	}
 	sendToken(w, next.Reply)
 	return l.page(w, r, http.StatusUnauthorized, a, "")
+}
+
+// keepLeg puts the state of an exchange in place of that of the leg before.
+func (l *Login) keepLeg(r *http.Request, a *attempt, state []byte) error {
+	err := l.Store.ContinueLoginRequest(r.Context(), a.row.ID, a.row.State, state)
+	if errors.Is(err, store.ErrNotFound) {
+		return web.LoginExpired(err)
+	}
+	return err
 }
 
 func sendToken(w http.ResponseWriter, token []byte) {

@@ -10,6 +10,7 @@ import (
 	"idp/internal/browserpolicy"
 	"idp/internal/kerberos"
 	"idp/internal/reason"
+	"idp/internal/store"
 	"idp/internal/web"
 )
 
@@ -59,17 +60,22 @@ func (l *Login) ServeSetupTest(w http.ResponseWriter, r *http.Request) error {
 	if !web.Navigation(r) {
 		return web.NotANavigation()
 	}
+	a, err := l.setupAttempt(w, r)
+	if err != nil {
+		return err
+	}
 	info := web.InfoFrom(r.Context())
 	info.Method = methodSetup
-	from := authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}
-	if !l.Policy.OffersTicket(from) {
-		info.Detail = l.whyNot(&attempt{from: from})
+	if !l.Policy.OffersTicket(a.from) {
+		info.Detail = l.whyNot(&attempt{from: a.from})
 	}
-	if !authn.Inside(l.Kerberos.OfferTo, from) { // before anything is told of the server
+	switch {
+	case !authn.Inside(l.Kerberos.OfferTo, a.from): // before anything is told of the server
 		return l.setup(w, r, http.StatusOK, l.setupFromOutside(info))
-	}
-	if !l.Policy.OffersTicket(from) {
+	case !l.Policy.OffersTicket(a.from):
 		return l.setup(w, r, http.StatusOK, web.SetupPage{Outcome: setupUnready, Text: l.unready()})
+	case a.row == nil && web.FromBrowser(r) && !r.URL.Query().Has("login"):
+		return l.setupRequest(w, r, a)
 	}
 	headers := r.Header["Authorization"]
 	if len(headers) == 0 {
@@ -77,33 +83,65 @@ func (l *Login) ServeSetupTest(w http.ResponseWriter, r *http.Request) error {
 		return l.setup(w, r, http.StatusUnauthorized, web.SetupPage{Outcome: setupNo, Causes: l.causes(r, false)})
 	}
 	if len(headers) > 1 || len(headers[0]) > maxAuthorization {
-		return l.setupRefused(w, r, l.Authn.Refuse(r.Context(), from, "", reason.TokenTooBig, "the Authorization header is too long, or there twice"))
+		return l.setupRefused(w, r, l.Authn.Refuse(r.Context(), a.from, "", reason.TokenTooBig, "the Authorization header is too long, or there twice"))
 	}
 	scheme, value, _ := strings.Cut(headers[0], " ")
 	token, err := base64.StdEncoding.DecodeString(strings.TrimSpace(value))
 	if err != nil || !strings.EqualFold(scheme, "negotiate") { // a password is not looked at here
-		return l.setupRefused(w, r, l.Authn.Refuse(r.Context(), from, "", reason.Malformed, "not a token of Negotiate"))
+		return l.setupRefused(w, r, l.Authn.Refuse(r.Context(), a.from, "", reason.Malformed, "not a token of Negotiate"))
 	}
-	return l.setupTicket(w, r, token, from)
+	return l.setupTicket(w, r, a, token)
 }
 
-// setupTicket checks the ticket.
-func (l *Login) setupTicket(w http.ResponseWriter, r *http.Request, token []byte, from authn.From) error {
-	res, err := l.Authn.Ticket(r.Context(), token, from)
-	if err != nil {
-		return l.setupRefused(w, r, err)
+// setupAttempt is begin, but a login request that is over is none: the test goes
+// on without, and whoever keeps no cookies is not sent around in circles.
+func (l *Login) setupAttempt(w http.ResponseWriter, r *http.Request) (*attempt, error) {
+	a, err := l.begin(w, r, r.URL.Query().Get("login"))
+	if errors.Is(err, store.ErrNotFound) {
+		return l.begin(w, r, "")
 	}
-	b, err := l.Sessions.Browser(w, r)
+	return a, err
+}
+
+// setupRequest gives a browser a login request for its test, which keeps what a
+// client that offers another mechanism first, as Windows does, needs between its
+// tokens. Who logs in with it gets to the set-up page.
+func (l *Login) setupRequest(w http.ResponseWriter, r *http.Request, a *attempt) error {
+	row := store.LoginRequest{BrowserHash: a.browser.Hash, ReturnTo: pathSetup}
+	target, err := l.Policy.Begin(r.Context(), row, a.from, authn.Markers{})
+	if errors.Is(err, store.ErrTooMany) {
+		return web.TooManyRequests(err)
+	}
 	if err != nil {
 		return err
 	}
-	if len(res.Reply) > 0 { // mutual authentication: RFC 4559 §5
-		w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(res.Reply))
+	_, query, _ := strings.Cut(target, "?")
+	return web.Redirect(w, r, http.StatusSeeOther, pathSetupTest+"?"+query)
+}
+
+// setupTicket checks one token of the browser.
+func (l *Login) setupTicket(w http.ResponseWriter, r *http.Request, a *attempt, token []byte) error {
+	res, next, err := l.leg(r, a, token)
+	if err != nil {
+		return l.setupRefused(w, r, err)
 	}
+	if next != nil {
+		if err := l.keepLeg(r, a, next.State); err != nil {
+			return err
+		}
+		sendToken(w, next.Reply)
+		return l.setup(w, r, http.StatusUnauthorized, web.SetupPage{Outcome: setupNo, Causes: l.causes(r, false)})
+	}
+	if a.row != nil && len(a.row.State) > 0 { // what was begun is over
+		if err := l.keepLeg(r, a, []byte{}); err != nil {
+			return err
+		}
+	}
+	sendToken(w, res.Reply) // mutual authentication: RFC 4559 §5
 	web.InfoFrom(r.Context()).User = res.User.Name
 	return l.setup(w, r, http.StatusOK, web.SetupPage{
 		Outcome: setupYes, Principal: res.Principal, Name: res.User.Name, Mechanism: mechanisms[res.Mechanism],
-		Since: res.AuthTime, Until: res.Until, SignedOut: b.SignedOut, NoTicket: b.NoTicket,
+		Since: res.AuthTime, Until: res.Until, SignedOut: a.browser.SignedOut, NoTicket: a.browser.NoTicket,
 	})
 }
 
@@ -120,6 +158,9 @@ func (l *Login) setupRefused(w http.ResponseWriter, r *http.Request, err error) 
 		return err
 	}
 	logRefusal(web.InfoFrom(r.Context()), e)
+	if !web.FromBrowser(r) { // as at /login/negotiate
+		sendToken(w, e.Reply)
+	}
 	p := web.SetupPage{Outcome: setupRefused, Text: l.refusalText(e.Reason), Code: string(e.Reason)}
 	if e.Reason == reason.NTLM || e.Reason == reason.NegoexOnly {
 		p.Causes = l.causes(r, true)

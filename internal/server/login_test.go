@@ -75,15 +75,9 @@ func TestSchemeIsCaseInsensitive(t *testing.T) {
 }
 
 func TestBadTicketsGetABare401WithThePage(t *testing.T) {
-	realm, s := inside(t, "")
-	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
-	used := idptest.Negotiate(t, ticket)
-	if p := s.Program(t).GetWith("/login/negotiate", used); p.StatusCode != 200 {
-		t.Fatalf("first use: %d", p.StatusCode)
-	}
+	_, s := inside(t, "")
 	b64 := base64.StdEncoding.EncodeToString
 	for name, c := range map[string]struct{ header, reason string }{
-		"replay":       {used, "REPLAY"},
 		"ntlm":         {"Negotiate " + b64([]byte("NTLMSSP\x00\x01\x00\x00\x00\x07\x82\x08\xa2")), "NTLM_TOKEN"},
 		"empty":        {"Negotiate", "MALFORMED_TOKEN"},
 		"random":       {"Negotiate " + b64([]byte("certainly no ticket")), "MALFORMED_TOKEN"},

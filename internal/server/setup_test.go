@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"mime"
@@ -9,6 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/jcmturner/gokrb5/v8/asn1tools"
+	"github.com/jcmturner/gokrb5/v8/gssapi"
+	"github.com/jcmturner/gokrb5/v8/types"
 
 	"idp/internal/browserpolicy"
 	"idp/internal/idptest"
@@ -26,6 +31,18 @@ func heading(t *testing.T, p *idptest.Page) string {
 		t.Fatalf("%d, and no page:\n%s", p.StatusCode, p.Body)
 	}
 	return text
+}
+
+// begun opens the test in a browser and returns the address that it is sent to,
+// which is then challenged.
+func begun(t *testing.T, s *idptest.Server, b *idptest.Browser) string {
+	t.Helper()
+	p := b.Once("GET", setupTest, nil, nil)
+	loc := p.Header.Get("Location")
+	if p.StatusCode != http.StatusSeeOther || !strings.HasPrefix(loc, s.Issuer+setupTest+"?login=") {
+		t.Fatalf("%d to %q, want the test with a login request", p.StatusCode, loc)
+	}
+	return loc
 }
 
 // nobody fails the test when the browser has a session.
@@ -47,7 +64,7 @@ func TestSetupTestChallengesWithNegotiateAlone(t *testing.T) {
 	if p := b.Get("/setup"); p.StatusCode != 200 || !strings.Contains(p.Body, `href="`+s.Issuer+setupTest+`"`) {
 		t.Fatalf("/setup: %d\n%s", p.StatusCode, p.Body)
 	}
-	p := b.Once("GET", setupTest, nil, nil)
+	p := b.Get(begun(t, s, b))
 	if got := p.Header.Values("WWW-Authenticate"); p.StatusCode != 401 || !slices.Equal(got, []string{"Negotiate"}) {
 		t.Errorf("%d %q, want 401 and Negotiate alone: nobody is prompted", p.StatusCode, got)
 	}
@@ -62,7 +79,8 @@ func TestSetupTestSaysYesAndLogsNobodyIn(t *testing.T) {
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 	b := s.Browser(t)
 	used := idptest.Negotiate(t, ticket)
-	p := b.GetWith(setupTest, used)
+	target := begun(t, s, b)
+	p := b.GetWith(target, used)
 	if p.StatusCode != 200 || !strings.HasPrefix(p.Header.Get("WWW-Authenticate"), "Negotiate ") {
 		t.Errorf("%d %q, want 200 with the server's own token", p.StatusCode, p.Header.Get("WWW-Authenticate"))
 	}
@@ -78,7 +96,7 @@ func TestSetupTestSaysYesAndLogsNobodyIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p = b.GetWith(setupTest, "negotiate "+base64.StdEncoding.EncodeToString(raw))
+	p = b.GetWith(target, "negotiate "+base64.StdEncoding.EncodeToString(raw))
 	if !strings.Contains(p.Body, "without SPNEGO") {
 		t.Errorf("a ticket without SPNEGO:\n%s", p.Body)
 	}
@@ -88,6 +106,56 @@ func TestSetupTestSaysYesAndLogsNobodyIn(t *testing.T) {
 			t.Errorf("%s: %d for a token that was tested before, want the replay refused", target, p.StatusCode)
 		}
 	}
+}
+
+// Windows offers NEGOEX first: its ticket comes with the second token.
+func TestSetupTestGoesOnAfterAnotherMechanism(t *testing.T) {
+	realm, s := inside(t, "")
+	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
+	var key types.EncryptionKey
+	apReq, err := ticket.APReq(func(a *types.Authenticator) { key = a.SubKey })
+	if err != nil {
+		t.Fatal(err)
+	}
+	mic, err := gssapi.NewInitiatorMICToken(der(0x30, negoex, krb5), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof, err := mic.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.Browser(t)
+	target := begun(t, s, b)
+	send := func(token []byte) *idptest.Page {
+		return b.GetWith(target, "Negotiate "+base64.StdEncoding.EncodeToString(token))
+	}
+	first := krbtest.SPNEGO([]byte("NEGOEXTS"), string(negoex), string(krb5))
+	if p := send(first); p.StatusCode != 401 || !strings.HasPrefix(p.Header.Get("WWW-Authenticate"), "Negotiate ") {
+		t.Fatalf("%d %q, want the token that asks for Kerberos", p.StatusCode, p.Header.Get("WWW-Authenticate"))
+	}
+	second := der(0xa1, der(0x30, der(0xa2, der(0x04, krbtest.Frame(apReq))), der(0xa3, der(0x04, proof))))
+	if p := send(second); p.StatusCode != 200 || !strings.HasPrefix(heading(t, p), "Yes.") {
+		t.Errorf("%d %q", p.StatusCode, heading(t, p))
+	}
+	if p := send(second); p.StatusCode != 401 { // begun and over
+		t.Errorf("the second token once more: %d", p.StatusCode)
+	}
+	nobody(t, b)
+	if p := s.Program(t).GetWith(setupTest, "Negotiate "+base64.StdEncoding.EncodeToString(first)); p.StatusCode != 401 || !strings.Contains(p.Body, "KERBEROS_NOT_FIRST") {
+		t.Errorf("a program without a login request: %d\n%s", p.StatusCode, p.Body)
+	}
+}
+
+// Mechanisms, as DER: NEGOEX and Kerberos.
+var (
+	negoex = []byte("\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x1e")
+	krb5   = []byte("\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02")
+)
+
+func der(tag byte, parts ...[]byte) []byte {
+	body := bytes.Join(parts, nil)
+	return append(append([]byte{tag}, asn1tools.MarshalLengthBytes(len(body))...), body...)
 }
 
 func TestSetupTestSaysWhyATicketIsRefused(t *testing.T) {
@@ -101,7 +169,7 @@ func TestSetupTestSaysWhyATicketIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := s.Browser(t)
-			p := b.GetWith(setupTest, c.header)
+			p := b.GetWith(begun(t, s, b), c.header)
 			if p.StatusCode != 401 || p.Header.Get("WWW-Authenticate") != "" {
 				t.Errorf("%d %q, want a bare 401", p.StatusCode, p.Header.Get("WWW-Authenticate"))
 			}
@@ -187,7 +255,7 @@ func TestSetupTestRemembersThatTicketsAreNotWanted(t *testing.T) {
 	action, form := b.Get("/login").Form(t, "no_ticket")
 	form.Set("no_ticket", "1")
 	b.Post(action, form)
-	p := b.GetWith(setupTest, idptest.Negotiate(t, ticket))
+	p := b.GetWith(begun(t, s, b), idptest.Negotiate(t, ticket))
 	if !strings.HasPrefix(heading(t, p), "Almost.") || !strings.Contains(p.Body, "Do not use my company ticket") {
 		t.Errorf("a browser that was told to use no ticket:\n%s", p.Body)
 	}
@@ -222,6 +290,7 @@ func TestSetupCausesFitTheBrowser(t *testing.T) {
 			if h := c.header.Get("Host"); h != "" { // reached by another name
 				target = "http://" + h + setupTest
 			}
+			target += "?login=over" // of another browser, or too old: the test goes on without
 			p := b.Once("GET", target, nil, c.header)
 			if p.StatusCode != 401 {
 				t.Fatal(p.StatusCode)

@@ -8,7 +8,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 
 	"idp/internal/kerberos/wire"
@@ -83,7 +82,7 @@ func (c *Client) kpasswdServers(ctx context.Context, realm string) (out []endpoi
 
 // sendPassword is the one exchange, and closes conn.
 func (c *Client) sendPassword(ctx context.Context, conn net.Conn, creds *Credentials, next secret.String) error {
-	defer conn.Close() //nolint:errcheck // all has been read
+	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, kpasswdTimeout)
 	defer cancel()
 	auth, err := types.NewAuthenticator(creds.Client.Realm, libraryName(creds.Client))
@@ -107,18 +106,6 @@ func (c *Client) sendPassword(ctx context.Context, conn net.Conn, creds *Credent
 		return &reason.Error{Reason: reason.KDCError, Detail: "the kpasswd server did not say whether the password was changed", Err: err}
 	}
 	return readKpasswdReply(reply, subkey)
-}
-
-func apReq(creds *Credentials, auth types.Authenticator) ([]byte, error) {
-	req, err := messages.NewAPReq(creds.tgt, types.EncryptionKey{KeyType: creds.session.Etype, KeyValue: creds.session.Value}, auth)
-	if err != nil {
-		return nil, fmt.Errorf("make AP-REQ: %w", err)
-	}
-	b, err := req.Marshal()
-	if err != nil {
-		return nil, fmt.Errorf("make AP-REQ: %w", err)
-	}
-	return b, nil
 }
 
 // kpasswdMessage is the request of RFC 3244 §2.

@@ -24,6 +24,7 @@ type asExchange struct {
 	client  wire.Principal
 	service []string // of the client's realm; nil: the ticket-granting service
 	secret  secretKey
+	exact   bool // the client is who was asked for, under no other name
 }
 
 // secretKey makes or finds the client's long-term key that info describes; ok is
@@ -37,8 +38,9 @@ var changePassword = []string{"kadmin", "changepw"}
 // the password, not that this KDC is the realm's: whoever is on the path can play
 // one. Proof is a Ticket for a service whose key the caller has.
 //
-// A client of name type NT-ENTERPRISE (RFC 6806 §5), a userPrincipalName, becomes
-// the principal that the KDC knows it by.
+// The client becomes the principal that the KDC knows it by (RFC 6806 §6): Active
+// Directory takes the account's name, what stands before the @ of its
+// userPrincipalName, and as name type NT-ENTERPRISE the whole of it.
 func (c *Client) Login(ctx context.Context, client wire.Principal, password secret.String) (*Credentials, error) {
 	x := &asExchange{c: c, client: client, secret: byPassword(client, password)}
 	return x.run(ctx)
@@ -47,7 +49,7 @@ func (c *Client) Login(ctx context.Context, client wire.Principal, password secr
 // LoginByKey is Login with one of the client's own long-term keys, as a keytab
 // has them.
 func (c *Client) LoginByKey(ctx context.Context, client wire.Principal, keys []wire.Key) (*Credentials, error) {
-	x := &asExchange{c: c, client: client, secret: byKey(keys)}
+	x := &asExchange{c: c, client: client, secret: byKey(keys), exact: true}
 	return x.run(ctx)
 }
 
@@ -93,7 +95,7 @@ func (x *asExchange) request() (messages.ASReq, error) {
 	if err != nil {
 		return req, fmt.Errorf("make AS-REQ: %w", err)
 	}
-	if x.client.NameType == nametype.KRB_NT_ENTERPRISE {
+	if !x.exact {
 		types.SetFlag(&req.ReqBody.KDCOptions, flags.Canonicalize)
 	}
 	return req, nil
@@ -200,13 +202,11 @@ func (x *asExchange) readASRep(reply []byte, nonce int, key *wire.Key) (*Credent
 	return creds, nil
 }
 
-// isClient reports whether a reply is about who was asked for. Of a name of type
-// NT-ENTERPRISE the KDC answers with the account's own (RFC 6806 §6).
+// isClient reports whether a reply may be about who was asked for: a person of the
+// realm, under whatever name the account has. The name is the KDC's word, and is
+// believed once the KDC has proved itself.
 func (x *asExchange) isClient(p wire.Principal) bool {
-	if x.client.NameType == nametype.KRB_NT_ENTERPRISE {
-		return p.Realm == x.client.Realm && len(p.Components) == 1
-	}
-	return p.Equal(x.client)
+	return p.Equal(x.client) || !x.exact && p.Realm == x.client.Realm && len(p.Components) == 1
 }
 
 // keyOf is the client's key for a reply that came without a question.
@@ -227,9 +227,10 @@ func (x *asExchange) keyOf(rep *wire.KDCRep) (wire.Key, error) {
 	return k, err
 }
 
-// AccountOf asks under which name a KDC keeps the account of a userPrincipalName,
-// without a guess at its password: Active Directory and Samba tell it in the salt,
-// realm and name. Where they do not, it is the name that was asked for.
+// AccountOf asks under which name a KDC keeps an account, without a guess at its
+// password: it stands in the salt, behind the realm. Where it does not, it is the
+// name that was asked for. Active Directory takes several names for one account,
+// and the salt is the same whichever was used.
 func (c *Client) AccountOf(ctx context.Context, client wire.Principal) (string, error) {
 	x := &asExchange{c: c, client: client}
 	req, err := x.request()

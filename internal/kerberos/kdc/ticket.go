@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jcmturner/gokrb5/v8/iana/keyusage"
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
+	"github.com/jcmturner/gokrb5/v8/iana/patype"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 
@@ -18,6 +20,8 @@ import (
 type ServiceTicket struct {
 	Ticket  []byte // DER
 	Session wire.Key
+
+	server wire.Principal // whose it is, as the KDC says under the session key
 }
 
 // Ticket gets a ticket for a service with a ticket-granting ticket. Where the
@@ -32,14 +36,38 @@ func (c *Client) Ticket(ctx context.Context, creds *Credentials, service wire.Pr
 	return c.tgs(ctx, creds, service)
 }
 
+// maxHops bounds the realms on the way to another.
+const maxHops = 8
+
 // crossTo exchanges the ticket-granting ticket for one of a realm that trusts
-// its realm.
+// its realm, directly or through others: a KDC that has no key in common with the
+// realm answers with the ticket-granting ticket of one that is nearer (RFC 4120
+// §3.3.3), and the question is asked again there.
 func (c *Client) crossTo(ctx context.Context, creds *Credentials, realm string) error {
-	got, err := c.tgs(ctx, creds, wire.Principal{Components: []string{"krbtgt", realm}, Realm: creds.realm, NameType: nametype.KRB_NT_SRV_INST})
-	if err != nil {
-		return err
+	for range maxHops {
+		got, err := c.tgs(ctx, creds, wire.Principal{Components: []string{"krbtgt", realm}, Realm: creds.realm, NameType: nametype.KRB_NT_SRV_INST})
+		if err != nil {
+			return noTrust(err, creds.realm, realm)
+		}
+		next := got.server.Components
+		if len(next) != 2 || next[0] != "krbtgt" || next[1] == creds.realm {
+			return reason.Refuse(reason.KDCError, fmt.Sprintf("the KDC of %s knows no way to %s", creds.realm, realm))
+		}
+		if err := c.setTGT(creds, next[1], got.Ticket, got.Session); err != nil || next[1] == realm {
+			return err
+		}
 	}
-	return c.setTGT(creds, realm, got.Ticket, got.Session)
+	return reason.Refuse(reason.KDCError, fmt.Sprintf("more than %d realms on the way to %s", maxHops, realm))
+}
+
+// noTrust names what is missing when a KDC does not know another realm, which it
+// says as of any service.
+func noTrust(err error, from, to string) error {
+	var refused *reason.Error
+	if errors.As(err, &refused) && refused.Reason == reason.WrongSPN {
+		return &reason.Error{Reason: reason.KDCError, Detail: fmt.Sprintf("the KDC of %s has no trust with %s", from, to), Err: err}
+	}
+	return err
 }
 
 // setTGT makes der the ticket-granting ticket, for the KDCs of realm.
@@ -61,6 +89,9 @@ func (c *Client) tgs(ctx context.Context, creds *Credentials, service wire.Princ
 	if err != nil {
 		return nil, fmt.Errorf("make TGS-REQ: %w", err)
 	}
+	if req.PAData, err = proofOf(creds, &req.ReqBody); err != nil {
+		return nil, err
+	}
 	b, err := req.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("make TGS-REQ: %w", err)
@@ -80,7 +111,41 @@ func (c *Client) tgs(ctx context.Context, creds *Credentials, service wire.Princ
 	if err != nil {
 		return nil, &reason.Error{Reason: reason.NotGenuine, Detail: "TGS-REP", Err: err}
 	}
-	return &ServiceTicket{Ticket: rep.Ticket, Session: part.Key}, nil
+	return &ServiceTicket{Ticket: rep.Ticket, Session: part.Key, server: part.Server}, nil
+}
+
+// proofOf is PA-TGS-REQ, RFC 4120 §5.2.7.1. The library's own names as the
+// client's realm the one that issued the ticket-granting ticket, which is another
+// one two trusts away.
+func proofOf(creds *Credentials, body *messages.KDCReqBody) (types.PADataSequence, error) {
+	b, err := body.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("make TGS-REQ: %w", err)
+	}
+	kind, sum, err := wire.Checksum(creds.session, keyusage.TGS_REQ_PA_TGS_REQ_AP_REQ_AUTHENTICATOR_CHKSUM, b)
+	if err != nil {
+		return nil, fmt.Errorf("make TGS-REQ: %w", err)
+	}
+	auth, err := types.NewAuthenticator(creds.Client.Realm, libraryName(creds.Client))
+	if err != nil {
+		return nil, fmt.Errorf("make authenticator: %w", err)
+	}
+	auth.Cksum = types.Checksum{CksumType: kind, Checksum: sum}
+	value, err := apReq(creds, auth)
+	return types.PADataSequence{{PADataType: patype.PA_TGS_REQ, PADataValue: value}}, err
+}
+
+// apReq presents a ticket.
+func apReq(creds *Credentials, auth types.Authenticator) ([]byte, error) {
+	req, err := messages.NewAPReq(creds.tgt, types.EncryptionKey{KeyType: creds.session.Etype, KeyValue: creds.session.Value}, auth)
+	if err != nil {
+		return nil, fmt.Errorf("make AP-REQ: %w", err)
+	}
+	b, err := req.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("make AP-REQ: %w", err)
+	}
+	return b, nil
 }
 
 // openRep opens a reply's sealed part and checks that it answers our request.

@@ -59,7 +59,7 @@ func (r *Realm) StartKpasswd(t testing.TB) {
 // insert puts lines into a file, behind the first line that is after.
 func (r *Realm) insert(t testing.TB, file, after, lines string) {
 	t.Helper()
-	text, err := os.ReadFile(file) //nolint:gosec // a file of our own
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

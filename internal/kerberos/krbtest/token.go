@@ -91,6 +91,15 @@ func (t *Ticket) Raw() ([]byte, error) {
 	return Frame(b), nil
 }
 
+// RawWithSubkey is Raw, with the key that the client chose for its messages.
+func (t *Ticket) RawWithSubkey() (token []byte, subkey types.EncryptionKey, err error) {
+	b, err := t.APReq(func(a *types.Authenticator) { subkey = a.SubKey })
+	if err != nil {
+		return nil, subkey, err
+	}
+	return Frame(b), subkey, nil
+}
+
 // Token makes a new SPNEGO token, as a browser sends it after base64.
 func (t *Ticket) Token() ([]byte, error) {
 	b, err := t.Raw()
