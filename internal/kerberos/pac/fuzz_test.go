@@ -28,6 +28,9 @@ func checkPAC(t *testing.T, p *PAC, came int) {
 	if p == nil {
 		return
 	}
+	if shown(p.FullName) != p.FullName || shown(p.Domain) != p.Domain {
+		t.Errorf("full name %q, domain %q", p.FullName, p.Domain)
+	}
 	if wire.CheckName(p.Account) != nil || p.UPN != "" && wire.CheckName(p.UPN) != nil || !strings.HasPrefix(p.SID, "S-1-") {
 		t.Errorf("account %q, UPN %q, SID %q", p.Account, p.UPN, p.SID)
 	}

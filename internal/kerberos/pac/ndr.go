@@ -187,7 +187,7 @@ func parseLogonInfo(b []byte) (*PAC, error) {
 	resourceSID, resourceCount, resources := n.u32(), n.u32(), n.u32()
 
 	// What the pointers point to follows in the order of the pointers.
-	p := &PAC{Account: n.text(names[0]), FullName: n.text(names[1])}
+	p := &PAC{Account: n.text(names[0]), FullName: shown(n.text(names[1]))}
 	for _, u := range names[2:] {
 		n.text(u)
 	}
@@ -196,7 +196,7 @@ func parseLogonInfo(b []byte) (*PAC, error) {
 		rids = append(rids, n.rids(groupCount)...)
 	}
 	n.text(server)
-	p.Domain = n.text(domain)
+	p.Domain = shown(n.text(domain))
 	if domainSID == 0 {
 		n.fail()
 	}
@@ -219,6 +219,15 @@ func parseLogonInfo(b []byte) (*PAC, error) {
 		return nil, n.err
 	}
 	return p, nil
+}
+
+// shown is a text that is only ever shown; one that could not be stored or would
+// break a line is none, and no reason to refuse anybody.
+func shown(s string) string {
+	if wire.CheckName(s) != nil {
+		return ""
+	}
+	return s
 }
 
 // resourceGroups reads the domain-local groups, whose SIDs are compressed.

@@ -1,6 +1,7 @@
 package pac
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -97,6 +98,23 @@ func TestPACOfSambaVerifies(t *testing.T) {
 		must(t, err)
 		if d := cmp.Diff(&want, got); d != "" {
 			t.Error(d)
+		}
+	}
+}
+
+// Display names are typed by people: one with a line break is no name, but no
+// reason to keep somebody out either.
+func TestFullNameThatCannotBeShown(t *testing.T) {
+	for _, char := range []byte{0, '\n', 0x7f} {
+		b := sambaPAC(t, "alice")
+		at := bytes.Index(b, []byte(" \x00E\x00x\x00a\x00m\x00p\x00l\x00e\x00"))
+		b[at] = char
+		if !signed(b, sambaKey) {
+			t.Fatal("no place for the signature")
+		}
+		got, err := Read(b, sambaKey, wire.Principal{Components: []string{"alice"}}, sambaTime)
+		if err != nil || got.FullName != "" || got.Account != "alice" {
+			t.Errorf("%q: %+v, %v", char, got, err)
 		}
 	}
 }
