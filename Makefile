@@ -3,7 +3,7 @@
 TAGS = browser
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test interop check lint fmt bench compose-test clean
+.PHONY: help build demo test interop fuzz check lint fmt bench compose-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -16,14 +16,18 @@ demo: ## KDC, idp and two sites on this machine, and the story; ONCE=1 ends afte
 	@scripts/build ./cmd/idp ./examples/site ./examples/demo
 	@exec bin/demo --bin bin $(if $(ONCE),--once)
 
-test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser
+test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser; a second of each fuzz target
 	@scripts/install-packages test
 	go vet -tags $(TAGS) ./...
 	CGO_ENABLED=1 go test -race -count=1 -tags $(TAGS) ./...
+	FUZZTIME=1s scripts/fuzz
 
 interop: ## Samba, realms that trust each other, curl, Python, Firefox, Chromium against idp
 	@scripts/install-packages interop
 	go test -count=1 -tags interop ./interop/
+
+fuzz: ## every fuzz target for FUZZTIME (10m); FUZZ=REGEXP chooses among them
+	@FUZZTIME=$(FUZZTIME) FUZZ='$(FUZZ)' scripts/fuzz
 
 check: ## formatting, vet, linters, known vulnerabilities, scripts
 	@scripts/check

@@ -33,6 +33,22 @@ func writeKeytab(t testing.TB, path, spn, password string, kvno uint8, etypes ..
 	for _, e := range etypes {
 		must(t, kt.AddEntry(spn, ourRealm, password, time.Unix(1_700_000_000, 0), kvno, e))
 	}
+	saveKeytab(t, path, kt)
+}
+
+// writeKeytabOf writes a keytab with one key of our service in another realm, the
+// one that our own realm makes of this password.
+func writeKeytabOf(t testing.TB, path, realm, password string) string {
+	t.Helper()
+	kt := keytab.New()
+	must(t, kt.AddEntry(ourSPN, ourRealm, password, time.Unix(1_700_000_000, 0), ourKVNO, 18))
+	kt.Entries[0].Principal.Realm = realm
+	saveKeytab(t, path, kt)
+	return path
+}
+
+func saveKeytab(t testing.TB, path string, kt *keytab.Keytab) {
+	t.Helper()
 	b, err := kt.Marshal()
 	must(t, err)
 	must(t, os.WriteFile(path+".new", b, 0o600))

@@ -2,67 +2,235 @@ package kerberos
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"slices"
 	"testing"
+	"time"
 
 	"idp/internal/kerberos/krbtest"
 	"idp/internal/kerberos/wire"
+	"idp/internal/reason"
 )
 
-// FuzzAccept: a token from anybody. Only the one forged for the purpose may be
+// fuzzAcceptor lives at one moment and knows no replays, so that a token that was
+// good stays good.
+func fuzzAcceptor(f *testing.F) *Acceptor {
+	now := time.Now()
+	return forgeAcceptor(f, func(o *Options) {
+		o.AllowRC4 = true
+		o.Now = func() time.Time { return now }
+		o.Seen = func(context.Context, []byte, time.Time) (bool, error) { return true, nil }
+	})
+}
+
+// checkRefusal: what is not accepted is refused, and not by a panic.
+func checkRefusal(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if !errors.As(err, new(*reason.Error)) || bytes.Contains([]byte(err.Error()), []byte("panic")) || len(err.Error()) > 4096 {
+		t.Errorf("refused by %.5000v", err)
+	}
+}
+
+func checkAlice(t *testing.T, login *Login) {
+	t.Helper()
+	if login.Principal.String() != "alice@"+ourRealm || login.Reply == nil {
+		t.Errorf("accepted as %s", login.Principal)
+	}
+}
+
+// FuzzAccept: a token from anybody. Only those forged for the purpose can be
 // accepted, and whatever is accepted is alice.
 func FuzzAccept(f *testing.F) {
-	a := forgeAcceptor(f, func(o *Options) { o.AllowRC4 = true })
+	a := fuzzAcceptor(f)
 	for _, etype := range allEtypes {
 		fg := forge(a, etype)
-		f.Add(fg.token(f))
-		f.Add(krbtest.Frame(fg.apReq(f)))
+		for _, token := range [][]byte{fg.token(f), krbtest.Frame(fg.apReq(f))} {
+			_, err := a.Accept(f.Context(), token)
+			must(f, err)
+			f.Add(token)
+		}
 	}
 	f.Add([]byte("NTLMSSP\x00"))
 	f.Add(krbtest.SPNEGO(nil, derOID(oidNEGOEX), derOID(oidNTLM)))
 	f.Fuzz(func(t *testing.T, token []byte) {
 		login, err := a.Accept(t.Context(), token)
-		if err == nil && login.Principal.String() != "alice@"+ourRealm {
-			t.Errorf("accepted as %s", login.Principal)
+		checkRefusal(t, err)
+		if err == nil {
+			checkAlice(t, login)
 		}
-		if err != nil && bytes.Contains([]byte(err.Error()), []byte("panic")) {
-			t.Error(err)
+	})
+}
+
+// FuzzStep: a later token of anybody's, on top of what was kept of the leg before.
+func FuzzStep(f *testing.F) {
+	a := fuzzAcceptor(f)
+	fg := forge(a, 18)
+	one, err := a.Step(f.Context(), krbtest.SPNEGO(nil, windows...), nil)
+	must(f, err)
+	ticket := reply(krbtest.Frame(fg.apReq(f)), nil)
+	two, err := a.Step(f.Context(), ticket, one.State)
+	must(f, err)
+	mic := initiatorMIC(f, fg.session, mechListOf(windows...))
+	f.Add(krbtest.SPNEGO(nil, windows...), []byte(nil))
+	f.Add(ticket, one.State)
+	f.Add(reply(krbtest.Frame(fg.apReq(f)), mic), one.State)
+	f.Add(reply(nil, mic), two.State)
+	f.Fuzz(func(t *testing.T, token, state []byte) {
+		leg, err := a.Step(t.Context(), token, state)
+		checkRefusal(t, err)
+		switch {
+		case err != nil:
+		case leg.Login != nil:
+			checkAlice(t, leg.Login)
+		case leg.Reply == nil || len(leg.State) > len(token)+len(state)+32:
+			t.Errorf("another leg with the reply %x and %d bytes of state", leg.Reply, len(leg.State))
+		}
+	})
+}
+
+// FuzzState: what was kept is read as it was written.
+func FuzzState(f *testing.F) {
+	o := &offer{mechList: mechListOf(windows...), apReq: []byte{}}
+	f.Add(o.state(wantsAPReq))
+	o.apReq = []byte("AP-REQ")
+	f.Add(o.state(wantsMIC))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		o, wants, err := readState(b)
+		checkRefusal(t, err)
+		if err != nil {
+			return
+		}
+		again, wantsToo, err := readState(o.state(wants))
+		if err != nil || wants != wantsToo || !isKerberos(o.mech) || o.mech != again.mech || !bytes.Equal(o.apReq, again.apReq) || !bytes.Equal(o.mechList, again.mechList) {
+			t.Errorf("%+v, written and read again %+v (%v)", o, again, err)
+		}
+	})
+}
+
+// FuzzOffer is SPNEGO's first token, down to the AP-REQ.
+func FuzzOffer(f *testing.F) {
+	f.Add(krbtest.SPNEGO(krbtest.Frame([]byte("AP-REQ"))))
+	f.Add(krbtest.SPNEGO([]byte("NEGOEXTS"), windows...))
+	f.Add(krbtest.Frame([]byte("AP-REQ")))
+	f.Fuzz(func(t *testing.T, token []byte) {
+		o, err := parseOffer(token)
+		checkRefusal(t, err)
+		if err != nil {
+			return
+		}
+		if len(o.mechs) > maxMechs || len(o.apReq)+len(o.mechList)+len(o.mic) > len(token) || o.second && o.apReq != nil {
+			t.Errorf("%+v", o)
+		}
+		written := krbtest.Frame(o.apReq)
+		if o.spnego {
+			var mechs []string
+			for _, m := range o.mechs {
+				mechs = append(mechs, derOID(m))
+			}
+			written = krbtest.SPNEGO(written, mechs...)
+		}
+		again, err := parseOffer(written)
+		if err != nil || o.mech != again.mech || o.second != again.second || !slices.Equal(o.mechs, again.mechs) || !bytes.Equal(o.apReq, again.apReq) {
+			t.Errorf("%+v, written and read again %+v (%v)", o, again, err)
+		}
+	})
+}
+
+// FuzzNegTokenResp is SPNEGO's later token. Nobody makes a MIC without the key.
+func FuzzNegTokenResp(f *testing.F) {
+	f.Add(negTokenResp(negCompleted, oidKRB5, []byte("token"), []byte("mic")))
+	f.Add(reply(nil, nil))
+	key := wire.Key{Etype: 18, Value: bytes.Repeat([]byte{7}, 32)}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if checkMIC(key, b, nil) == nil {
+			t.Error("a forged MIC")
+		}
+		r, err := parseAnswer(b)
+		checkRefusal(t, err)
+		if err != nil {
+			return
+		}
+		if again, err := parseAnswer(reply(r.token, r.mic)); err != nil || !bytes.Equal(r.token, again.token) || !bytes.Equal(r.mic, again.mic) {
+			t.Errorf("%+v, written and read again %+v (%v)", r, again, err)
 		}
 	})
 }
 
 // FuzzAPReq goes past the SPNEGO framing.
 func FuzzAPReq(f *testing.F) {
-	a := forgeAcceptor(f, nil)
+	a := fuzzAcceptor(f)
 	f.Add(forge(a, 18).apReq(f))
+	f.Add(forge(a, 20).apReq(f))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if r, err := wire.ParseAPReq(b); err == nil {
-			_, _ = a.openTicket(&r.Ticket)
+		x, err := a.examine(b)
+		checkRefusal(t, err)
+		if err == nil {
+			checkAlice(t, x.login(&offer{}, []byte{}))
 		}
 	})
 }
 
-// FuzzSealed is what somebody with a ticket, or a KDC, can send.
+// FuzzSealed is under both seals: what a KDC of ours can write into a ticket, and
+// whoever has that ticket into an authenticator. Who is accepted is whom the
+// ticket names, of a realm that we trust.
 func FuzzSealed(f *testing.F) {
-	a := forgeAcceptor(f, nil)
+	a := fuzzAcceptor(f)
 	fg := forge(a, 18)
-	f.Add(fg.ticketPart())
-	f.Add(fg.authenticator())
-	f.Add(withPAC(nil))
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		if p, err := wire.ParseTicketPart(b); err == nil && p.AuthData != nil {
-			_, _ = wire.FindPAC(p.AuthData)
+	for _, change := range []func(){
+		func() {},
+		func() { fg.authData = withPAC(fg.signedPAC(f, clientInfo("alice", fg.authTime))) },
+		func() { fg.subkey = fg.session },
+	} {
+		change()
+		fg.ticketCipher = nil
+		_, err := a.Accept(f.Context(), fg.token(f))
+		must(f, err)
+		f.Add(fg.ticketPart(), fg.authenticator())
+	}
+	f.Fuzz(func(t *testing.T, ticketPart, authenticator []byte) {
+		fg := forge(a, 18)
+		fg.ticketCipher = sealWith(t, fg.key, wire.UsageTicket, ticketPart)
+		part, err := wire.ParseTicketPart(ticketPart)
+		if _, usable := wire.NewSealKey(part.Key, wire.UsageAuthenticator); err == nil && usable == nil {
+			fg.session = part.Key
 		}
-		_, _ = wire.ParseAuthenticator(b)
-		_, _ = wire.FindPAC(b)
+		fg.authCipher = sealWith(t, fg.session, wire.UsageAuthenticator, authenticator)
+		login, err := a.Accept(t.Context(), krbtest.Frame(fg.apReq(t)))
+		checkRefusal(t, err)
+		if err == nil && (!login.Principal.Equal(part.Client) || login.Principal.Realm != ourRealm) {
+			t.Errorf("%s became %s", part.Client, login.Principal)
+		}
 	})
 }
 
-// FuzzKeytab: the administrator's file, and never a panic.
+// FuzzKeytab: the administrator's file. What is read of it can be tried on a
+// ticket, and no error quotes it.
 func FuzzKeytab(f *testing.F) {
 	dir := f.TempDir()
 	writeKeytab(f, dir+"/k", ourSPN, "p", 1, 18, 23)
 	b, err := readBounded(dir + "/k")
 	must(f, err)
 	f.Add(b)
-	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = parseKeytab(b) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		keys, err := parseKeytab(b)
+		if err != nil {
+			if err != errKeytab && err != errNoHTTP { //nolint:errorlint // nothing may be wrapped around them
+				t.Error(err)
+			}
+			return
+		}
+		ring := &keyring{keys: keys}
+		for _, k := range keys {
+			if !isHTTP(k.spn) || k.spn.Realm == "" || len(k.block.Value) > len(b) {
+				t.Errorf("%+v", k)
+			}
+			if _, _, err := ring.open(&wire.Ticket{Service: k.spn, Part: wire.Sealed{Etype: k.block.Etype, KVNO: k.kvno, Cipher: make([]byte, 64)}}); err == nil {
+				t.Error("a key of it opens nothing at all")
+			}
+		}
+	})
 }

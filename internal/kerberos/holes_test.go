@@ -172,24 +172,68 @@ func TestHoleNoAPRepMutualAuthenticationOfMITClient(t *testing.T) {
 }
 
 func TestHoleReplay(t *testing.T) {
-	var m replays
-	a := forgeAcceptor(t, func(o *Options) { o.Seen = m.Seen })
+	a := forgeAcceptor(t, nil)
 	f := forge(a, 18)
 	f.authCipher = sealWith(t, f.session, wire.UsageAuthenticator, f.authenticator())
-	token := f.token(t)
-	expect(t, a, "first use", token, "")
-	expect(t, a, "second use", token, reason.Replay)
-	f.sname.Components = []string{"HTTP", "localhost"}
-	expect(t, a, "the same authenticator behind another, unprotected, service name", f.token(t), reason.Replay)
-	f.sname.Components[1], f.kvno, f.srealm = "idp.localhost", 9, "X.TEST"
-	expect(t, a, "the same authenticator behind another kvno and realm", f.token(t), reason.Replay)
+	expect(t, a, "first use", f.token(t), "")
+	expect(t, a, "second use", f.token(t), reason.Replay)
 	expect(t, a, "without SPNEGO", krbtest.Frame(f.apReq(t)), reason.Replay)
 	expect(t, a, "a new authenticator for the same ticket", forge(a, 18).token(t), "")
+}
+
+// What is not protected can be changed by a thief, who makes no new token by it.
+func TestHoleReplayBehindAnotherServiceName(t *testing.T) {
+	a := forgeAcceptor(t, nil)
+	f := forge(a, 18)
+	f.authCipher = sealWith(t, f.session, wire.UsageAuthenticator, f.authenticator())
+	expect(t, a, "first use", f.token(t), "")
+	for range 5 {
+		f.sname.Components = []string{"HTTP", "localhost"}
+		expect(t, a, "another service name", f.token(t), reason.Replay)
+		f.sname.Components[1], f.kvno, f.srealm = "idp.localhost", 9, "X.TEST"
+		expect(t, a, "another kvno and realm", f.token(t), reason.Replay)
+	}
+}
+
+func TestHoleReplayOnAnotherNode(t *testing.T) {
+	var m replays // the database of both
+	one, other := forgeAcceptor(t, func(o *Options) { o.Seen = m.Seen }), forgeAcceptor(t, func(o *Options) { o.Seen = m.Seen })
+	token := forge(one, 18).token(t)
+	expect(t, one, "first use", token, "")
+	expect(t, other, "on the other node", token, reason.Replay)
+}
+
+// A token is kept for as long as it could look fresh, by the clock of a client
+// that is ahead of ours.
+func TestHoleReplayKeptForTwiceTheSkew(t *testing.T) {
+	var m replays
+	now := time.Now()
+	a := forgeAcceptor(t, func(o *Options) {
+		o.Seen = m.Seen
+		o.Now = func() time.Time { return now }
+	})
+	f := forge(a, 18)
+	f.ctime = f.ctime.Add(maxSkew - time.Second)
+	token := f.token(t)
+	expect(t, a, "of a clock that is ahead", token, "")
 	for _, until := range m.seen {
-		if d := time.Until(until); d < 2*maxSkew-time.Minute || d > 2*maxSkew {
-			t.Errorf("kept for %s, want twice the skew: the client's clock may be ahead", d)
+		if d := until.Sub(now); d != 2*maxSkew {
+			t.Errorf("kept for %s, want twice the skew", d)
 		}
 	}
+	now = now.Add(2*maxSkew - 2*time.Second)
+	expect(t, a, "while it is kept", token, reason.Replay)
+	now = now.Add(2 * time.Second)
+	expect(t, a, "when it may be forgotten", token, reason.ClockSkew)
+}
+
+// Equal names of two realms are two people, at the same microsecond, too.
+func TestHoleReplayNamesWithoutRealm(t *testing.T) {
+	a := forgeAcceptor(t, func(o *Options) { o.Realms = append(o.Realms, Realm{Name: "OTHER.TEST"}) })
+	f := forge(a, 18)
+	expect(t, a, "alice", f.token(t), "")
+	f.client.Realm, f.authClient.Realm, f.ticketCipher = "OTHER.TEST", "OTHER.TEST", nil
+	expect(t, a, "alice of the other realm", f.token(t), "")
 }
 
 func TestHoleReplayRace64(t *testing.T) {
@@ -227,10 +271,14 @@ func TestHoleRefusedTokensLeaveNoReplayRow(t *testing.T) {
 	}
 }
 
-func TestHolePanicsForAnyone(t *testing.T) {
-	a := forgeAcceptor(t, func(o *Options) { o.AllowRC4 = true })
+func TestHolePanicsForAnyoneEmptyMechTypes(t *testing.T) {
+	a := forgeAcceptor(t, nil)
 	expect(t, a, "empty mechTypes", krbtest.SPNEGO(krbtest.Frame(forge(a, 18).apReq(t)), ""), reason.Malformed)
 	expect(t, a, "no mechToken", krbtest.SPNEGO(nil), reason.Malformed)
+}
+
+func TestHolePanicsForAnyoneShortCiphers(t *testing.T) {
+	a := forgeAcceptor(t, func(o *Options) { o.AllowRC4 = true })
 	for _, etype := range allEtypes {
 		for n := range 60 {
 			f := forge(a, etype)
@@ -685,3 +733,43 @@ func TestKeytabErrorsDoNotQuoteKeys(t *testing.T) {
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// TestHoleARealmNamesAnothersPeople: the keytab holds keys of two realms, and the
+// KDC of one seals tickets that name people of the other.
+func TestHoleARealmNamesAnothersPeople(t *testing.T) {
+	const b = "B.TEST"
+	trusts := func(o *Options) { o.Realms = append(o.Realms, Realm{Name: b}) }
+	dir := t.TempDir()
+	both := forgeAcceptor(t, func(o *Options) {
+		trusts(o)
+		o.Keytabs = append(o.Keytabs, writeKeytabOf(t, dir+"/b", b, "b-password"), writeKeytabOf(t, dir+"/alias", "ALIAS.TEST", "service-password"))
+		o.Realms = append(o.Realms, Realm{Name: "ALIAS.TEST"})
+	})
+	oneKey := forgeAcceptor(t, trusts)
+	for _, c := range []struct {
+		what           string
+		a              *Acceptor
+		sealer, client string
+		want           reason.Code
+	}{
+		{"A names alice@A", both, ourRealm, ourRealm, ""},
+		{"B names bob@B", both, b, b, ""},
+		{"B names alice@A", both, b, ourRealm, reason.Realm},
+		{"A names bob@B", both, ourRealm, b, reason.Realm},
+		{"A names somebody of its alias, whose key is the same", both, ourRealm, "ALIAS.TEST", ""},
+		{"A names bob@B, whose keys we do not have", oneKey, ourRealm, b, ""},
+	} {
+		f := forge(c.a, 18)
+		for _, k := range c.a.ring.Load().keys {
+			if k.spn.Realm == c.sealer && k.block.Etype == 18 {
+				f.key = k.block
+			}
+		}
+		// The ticket's own words are no proof of who sealed it.
+		f.client.Realm, f.authClient.Realm, f.srealm = c.client, c.client, c.client
+		_, err := c.a.Accept(t.Context(), f.token(t))
+		if got := reasonOf(t, err); got != c.want || c.want != "" && !strings.Contains(err.Error(), "sealed with a key of "+c.sealer) {
+			t.Errorf("%s: %q, want %q (%v)", c.what, got, c.want, err)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 	"idp/internal/reason"
 )
 
-// judge decides about an opened ticket: validity, realm, path, PAC.
+// judge decides about an opened ticket: validity, realm, sealer, path, PAC.
 func (a *Acceptor) judge(o *opened) (*pac.PAC, error) {
 	t := &o.part
 	if err := checkTimes(t, a.opts.Now()); err != nil {
@@ -22,6 +22,9 @@ func (a *Acceptor) judge(o *opened) (*pac.PAC, error) {
 	realm := a.realm(t.Client.Realm)
 	if realm == nil {
 		return nil, reason.Refuse(reason.Realm, who(t)+": add the realm to kerberos.realms if its KDC may name your users")
+	}
+	if err := a.checkSealer(o); err != nil {
+		return nil, err
 	}
 	if err := checkTransited(t, realm); err != nil {
 		return nil, err
@@ -64,6 +67,18 @@ func (a *Acceptor) realm(name string) *Realm {
 		}
 	}
 	return nil
+}
+
+// checkSealer is about keys of several realms in one keytab: a ticket comes from
+// the KDC that has the key it is sealed with, and only that key tells which. For
+// the people of a realm that we have keys of, its own KDC alone vouches; else the
+// KDC of every other one could name them, too.
+func (a *Acceptor) checkSealer(o *opened) error {
+	if a.ring.Load().vouches(o.part.Client.Realm, o.key) {
+		return nil
+	}
+	return reason.Refuse(reason.Realm, fmt.Sprintf("%s: the ticket is sealed with a key of %s, but the keytab has keys of the client's own realm, and its KDC alone names its people",
+		who(&o.part), reason.Short(o.key.spn.Realm)))
 }
 
 // checkTransited is RFC 4120 §2.7: a client that came through other realms is

@@ -1,6 +1,7 @@
 package kerberos
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -81,6 +82,21 @@ func (a *Acceptor) etypeAllowed(etype int32) bool {
 		return a.opts.AllowRC4
 	}
 	return wire.IsAES(etype)
+}
+
+// vouches reports whether who has this key may name the people of a realm: it is
+// one of the realm's own, or there is none.
+func (r *keyring) vouches(realm string, key *serviceKey) bool {
+	has := false
+	for _, k := range r.keys {
+		if k.spn.Realm == realm {
+			has = true
+			if k.block.Etype == key.block.Etype && bytes.Equal(k.block.Value, key.block.Value) {
+				return true
+			}
+		}
+	}
+	return !has
 }
 
 // candidates are the keys to try on a ticket: the one it names first, then those

@@ -29,22 +29,23 @@ func (a *Acceptor) proveKDC(ctx context.Context, tgt *kdc.Credentials) (*Login, 
 	return nil, err
 }
 
-// ownServices lists our services, those of a realm first.
-func (a *Acceptor) ownServices(realm string) (out []wire.Principal) {
+// ownServices lists our services of a realm, or where we have none, the others:
+// for a realm that we have keys of, no other's KDC vouches (checkSealer).
+func (a *Acceptor) ownServices(realm string) []wire.Principal {
+	var own, foreign []wire.Principal
 	for _, k := range a.ring.Load().keys {
-		if k.ticket == nil || !a.etypeAllowed(k.block.Etype) || slices.ContainsFunc(out, k.spn.Equal) {
-			continue
+		switch {
+		case k.ticket == nil || !a.etypeAllowed(k.block.Etype):
+		case k.spn.Realm == realm && !slices.ContainsFunc(own, k.spn.Equal):
+			own = append(own, k.spn)
+		case k.spn.Realm != realm && !slices.ContainsFunc(foreign, k.spn.Equal):
+			foreign = append(foreign, k.spn)
 		}
-		out = append(out, k.spn)
 	}
-	foreign := func(p wire.Principal) int {
-		if p.Realm == realm {
-			return 0
-		}
-		return 1
+	if len(own) == 0 {
+		own = foreign
 	}
-	slices.SortStableFunc(out, func(p, q wire.Principal) int { return foreign(p) - foreign(q) })
-	return out[:min(len(out), maxSPNs)]
+	return own[:min(len(own), maxSPNs)]
 }
 
 func (a *Acceptor) proveBy(ctx context.Context, tgt *kdc.Credentials, spn wire.Principal) (*Login, error) {

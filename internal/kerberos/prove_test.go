@@ -157,6 +157,32 @@ func TestPasswordOfATrustedForeignRealm(t *testing.T) {
 	}
 }
 
+// Where the keytab has keys of two realms that trust each other, each KDC is
+// proved by its own, though the other realm's would open a ticket, too.
+func TestPasswordIsProvedByTheRealmsOwnKey(t *testing.T) {
+	ours := krbtest.Start(t, krbtest.Options{Realm: "OURS.TEST"})
+	partner := krbtest.Start(t, krbtest.Options{Realm: "PARTNER.TEST", Users: map[string]string{"carol": "c"}})
+	must(t, ours.Trust(partner))
+	a := newAcceptor(t, ours, func(o *Options) {
+		o.Keytabs = append(o.Keytabs, partner.Keytab)
+		o.Realms = append(o.Realms, Realm{Name: partner.Name})
+	})
+	for _, c := range []struct {
+		name     Name
+		password secret.String
+	}{{Name{Name: "alice", Realm: ours.Name}, krbtest.AlicePassword}, {Name{Name: "carol", Realm: partner.Name}, "c"}} {
+		login, err := a.CheckPassword(t.Context(), c.name, c.password)
+		if err != nil || login.Principal.String() != c.name.Name+"@"+c.name.Realm {
+			t.Fatalf("%s: %+v, %v", c.name.Name, login, err)
+		}
+	}
+	must(t, partner.Kadmin("delprinc -force HTTP/idp.localhost\ndelprinc -force HTTP/localhost\n"))
+	_, err := a.CheckPassword(t.Context(), Name{Name: "carol", Realm: partner.Name}, "c")
+	if got := reasonOf(t, err); got != reason.WrongSPN || !strings.Contains(err.Error(), partner.Name) {
+		t.Errorf("the partner's KDC knows our services no more: %q (%v)", got, err)
+	}
+}
+
 func TestRC4OnlyAccountIsReportedByName(t *testing.T) {
 	r := krbtest.Start(t, krbtest.Options{})
 	must(t, r.Kadmin("addprinc -e arcfour-hmac:normal -pw paßwort old\n"))

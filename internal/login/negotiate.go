@@ -43,13 +43,11 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 		web.InfoFrom(r.Context()).Detail = l.whyNot(a)
 		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 	}
-	headers := r.Header["Authorization"]
-	if len(headers) > 1 || (len(headers) == 1 && len(headers[0]) > maxAuthorization) {
+	scheme, value, ok := authorization(r.Header["Authorization"])
+	if !ok {
 		return l.malformed(w, r, a, reason.TokenTooBig, "the Authorization header is too long, or there twice")
 	}
-	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	value = strings.TrimSpace(value)
-	switch strings.ToLower(scheme) { // RFC 9110 §11.1: scheme names are case-insensitive
+	switch scheme {
 	case "":
 		return l.challenge(w, r, a, l.basicRealm())
 	case "negotiate":
@@ -59,6 +57,19 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return l.malformed(w, r, a, reason.MalformedInput, "unknown authorization scheme")
 	}
+}
+
+// authorization takes the header apart: the scheme, whose name is
+// case-insensitive (RFC 9110 §11.1), and what follows it.
+func authorization(headers []string) (scheme, value string, ok bool) {
+	switch {
+	case len(headers) == 0:
+		return "", "", true
+	case len(headers) > 1 || len(headers[0]) > maxAuthorization:
+		return "", "", false
+	}
+	scheme, value, _ = strings.Cut(headers[0], " ")
+	return strings.ToLower(scheme), strings.TrimSpace(value), true
 }
 
 // startAgain gives a browser that came without a login request one, and sends it

@@ -29,10 +29,15 @@ const (
 	maxConfFile  = 1 << 20 // bytes of one
 )
 
+// newKrb5Conf is what an empty file says.
+func newKrb5Conf() *krb5Conf {
+	return &krb5Conf{kdcs: map[string][]string{}, kpasswd: map[string][]string{}, admin: map[string][]string{}, dns: true, udpLimit: 1465, seen: map[string]bool{}}
+}
+
 // loadKrb5Conf reads the file and what it includes. A file that does not exist
 // is an empty one: KDCs are then looked up in the DNS.
 func loadKrb5Conf(path string) (*krb5Conf, error) {
-	c := &krb5Conf{kdcs: map[string][]string{}, kpasswd: map[string][]string{}, admin: map[string][]string{}, dns: true, udpLimit: 1465, seen: map[string]bool{}}
+	c := newKrb5Conf()
 	err := c.read(path)
 	if errors.Is(err, os.ErrNotExist) && c.files == 1 {
 		err = nil
@@ -60,9 +65,13 @@ func (c *krb5Conf) read(path string) error {
 	if err != nil {
 		return err
 	}
+	return c.parse(string(b))
+}
+
+func (c *krb5Conf) parse(text string) error {
 	var section string
 	var blocks []string
-	for line := range strings.Lines(string(b)) {
+	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		switch {
 		case line == "" || line[0] == '#' || line[0] == ';':
@@ -121,8 +130,10 @@ func (c *krb5Conf) include(words []string) error {
 func (c *krb5Conf) set(section string, blocks []string, key, value string) {
 	switch {
 	case section == "realms" && len(blocks) == 1:
-		if servers, ok := map[string]map[string][]string{"kdc": c.kdcs, "kpasswd_server": c.kpasswd, "admin_server": c.admin}[key]; ok {
-			servers[blocks[0]] = append(servers[blocks[0]], strings.TrimSuffix(value, "*"))
+		servers, ok := map[string]map[string][]string{"kdc": c.kdcs, "kpasswd_server": c.kpasswd, "admin_server": c.admin}[key]
+		value = strings.TrimSuffix(value, "*")
+		if host, _, err := net.SplitHostPort(address(value, kdcPort)); ok && (host != "" || err != nil) { // no host would be this machine
+			servers[blocks[0]] = append(servers[blocks[0]], value)
 		}
 	case section == "libdefaults" && len(blocks) == 0 && !c.seen[key]:
 		c.seen[key] = true
@@ -156,10 +167,11 @@ func address(server, port string) string {
 }
 
 // hosts takes the ports off servers.
-func hosts(servers []string) []string {
-	out := make([]string, len(servers))
-	for i, s := range servers {
-		out[i], _, _ = net.SplitHostPort(address(s, kpasswdPort))
+func hosts(servers []string) (out []string) {
+	for _, s := range servers {
+		if host, _, err := net.SplitHostPort(address(s, kpasswdPort)); err == nil {
+			out = append(out, host)
+		}
 	}
 	return out
 }

@@ -3,7 +3,6 @@ package pac
 import (
 	"encoding/binary"
 	"strconv"
-	"strings"
 
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
@@ -89,23 +88,31 @@ func (n *ndr) text(u unicode16) string {
 	return utf16String(b[:u.length&^1])
 }
 
-// sid reads an RPC_SID, MS-DTYP §2.4.2.3.
+// sid reads an RPC_SID, MS-DTYP §2.4.2.3: a SID with its count in front, too.
 func (n *ndr) sid() string {
 	c := n.count(4)
-	head := n.take(8)
-	if n.err != nil || head[0] != 1 || int(head[1]) != c || c > 15 {
-		n.fail()
+	b := n.take(8 + 4*c)
+	if n.err != nil {
 		return ""
 	}
-	var s strings.Builder
-	s.WriteString("S-1-")
-	authority := uint64(binary.BigEndian.Uint16(head[2:]))<<32 | uint64(binary.BigEndian.Uint32(head[4:]))
-	s.WriteString(strconv.FormatUint(authority, 10))
-	for range c {
-		s.WriteByte('-')
-		s.WriteString(strconv.FormatUint(uint64(n.u32()), 10))
+	sid, ok := parseSID(b)
+	if !ok {
+		n.fail()
 	}
-	return s.String()
+	return sid
+}
+
+// parseSID reads a SID, MS-DTYP §2.4.2.2, as which b must be whole.
+func parseSID(b []byte) (sid string, ok bool) {
+	if len(b) < 8 || b[0] != 1 || b[1] > 15 || len(b) != 8+4*int(b[1]) {
+		return "", false
+	}
+	authority := uint64(binary.BigEndian.Uint16(b[2:]))<<32 | uint64(binary.BigEndian.Uint32(b[4:]))
+	sid = "S-1-" + strconv.FormatUint(authority, 10)
+	for b = b[8:]; len(b) > 0; b = b[4:] {
+		sid = join(sid, binary.LittleEndian.Uint32(b))
+	}
+	return sid, true
 }
 
 // Attributes of a group, MS-PAC §2.2.1.
@@ -180,7 +187,7 @@ func parseLogonInfo(b []byte) (*PAC, error) {
 	resourceSID, resourceCount, resources := n.u32(), n.u32(), n.u32()
 
 	// What the pointers point to follows in the order of the pointers.
-	p := &PAC{Account: n.text(names[0]), FullName: n.text(names[1])}
+	p := &PAC{Account: n.text(names[0]), FullName: shown(n.text(names[1]))}
 	for _, u := range names[2:] {
 		n.text(u)
 	}
@@ -189,7 +196,7 @@ func parseLogonInfo(b []byte) (*PAC, error) {
 		rids = append(rids, n.rids(groupCount)...)
 	}
 	n.text(server)
-	p.Domain = n.text(domain)
+	p.Domain = shown(n.text(domain))
 	if domainSID == 0 {
 		n.fail()
 	}
@@ -212,6 +219,15 @@ func parseLogonInfo(b []byte) (*PAC, error) {
 		return nil, n.err
 	}
 	return p, nil
+}
+
+// shown is a text that is only ever shown; one that could not be stored or would
+// break a line is none, and no reason to refuse anybody.
+func shown(s string) string {
+	if wire.CheckName(s) != nil {
+		return ""
+	}
+	return s
 }
 
 // resourceGroups reads the domain-local groups, whose SIDs are compressed.

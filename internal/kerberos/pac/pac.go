@@ -26,6 +26,7 @@ import (
 // SIDs that the domain may not claim.
 type PAC struct {
 	Account  string   // sAMAccountName
+	UPN      string   // userPrincipalName, or account@domain where it has none; may be empty
 	FullName string   // display name, may be empty
 	Domain   string   // NetBIOS name of the account's domain
 	SID      string   // S-1-5-21-…, the immutable key of the account
@@ -38,6 +39,7 @@ const (
 	bufServerSum  = 6
 	bufKDCSum     = 7
 	bufClientInfo = 10
+	bufUPN        = 12
 
 	maxBuffers = 32
 )
@@ -151,6 +153,11 @@ func Read(b []byte, key wire.Key, client wire.Principal, authTime time.Time) (*P
 	found, err := parseLogonInfo(info)
 	if err != nil {
 		return nil, err
+	}
+	if upn, ok := p.data[bufUPN]; ok {
+		if err := found.addUPN(upn); err != nil {
+			return nil, err
+		}
 	}
 	return found, checkAccount(found, client)
 }
