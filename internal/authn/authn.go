@@ -116,7 +116,7 @@ func New(c Config) (*Authn, error) {
 	a := &Authn{Config: c, hasher: user.NewHasher(), limiter: newLimiter(c)}
 	a.mapping = &user.Mapping{Store: c.Store, Services: c.Section.Services}
 	for _, r := range c.Section.Realms {
-		a.mapping.Realms = append(a.mapping.Realms, user.Realm{Name: r.Name, Case: r.Case})
+		a.mapping.Realms = append(a.mapping.Realms, user.Realm{Name: r.Name, Case: r.Case, SIDRequired: r.RequiresPAC(), SIDOptional: r.AllowsNoPAC()})
 	}
 	return a, nil
 }

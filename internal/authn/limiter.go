@@ -52,16 +52,17 @@ type guess struct {
 	token   string
 }
 
-// hash is what is kept of a guess: keyed, so that a stolen database does not
-// tell what people mistype.
-func (l *limiter) hash(name string, password secret.String) []byte {
-	return secret.MAC(l.keys[:1], []byte(name+"\x00"+password.Reveal()))[0]
+// hash is what is kept of a guess: who was asked for, which several names that
+// count together are not, and the password. It is keyed, so that a stolen database
+// does not tell what people mistype.
+func (l *limiter) hash(asked string, password secret.String) []byte {
+	return secret.MAC(l.keys[:1], []byte(asked+"\x00"+password.Reveal()))[0]
 }
 
-// take reserves a guess at name's password. The error is a *reason.Error when there is
-// none left, or when this password is known to be wrong.
-func (l *limiter) take(ctx context.Context, name string, password secret.String) (*guess, error) {
-	hash := l.hash(name, password)
+// take reserves a guess at an account's password. The error is a *reason.Error when
+// there is none left, or when this password is known to be wrong.
+func (l *limiter) take(ctx context.Context, acc account, password secret.String) (*guess, error) {
+	name, hash := acc.counted, l.hash(acc.asked(), password)
 	for deadline := time.Now().Add(guessWait); ; {
 		state, token, err := l.store.TakeGuess(ctx, name, hash, l.max, guessLease, l.now().UnixMilli())
 		switch {
@@ -80,12 +81,13 @@ func (l *limiter) take(ctx context.Context, name string, password secret.String)
 	}
 }
 
-// settle books what came of the guess: right clears the name's count, wrong
-// keeps the slot taken, and where nobody could tell it is given back.
-func (g *guess) settle(ctx context.Context, err error) error {
+// settle books what came of the guess: wrong keeps the slot taken, else it is
+// given back. A right one clears the name's whole count where clears says so: when
+// it is the account's own name, and not one that two accounts may share.
+func (g *guess) settle(ctx context.Context, err error, clears bool) error {
 	ctx = context.WithoutCancel(ctx)
 	switch {
-	case err == nil:
+	case err == nil && clears:
 		return g.limiter.store.ClearGuesses(ctx, g.name)
 	case wrong(err):
 		return g.limiter.store.FailGuess(ctx, g.token, g.limiter.now().Add(failureWindow).UnixMilli())
@@ -94,10 +96,14 @@ func (g *guess) settle(ctx context.Context, err error) error {
 	}
 }
 
+// countedReasons are those that the visitor cannot tell from a wrong password. All
+// of them count, or "too many" would tell which accounts are locked or disabled.
+var countedReasons = []reason.Code{
+	reason.BadPassword, reason.ClientUnknown, reason.FromOutside, reason.NotAPerson,
+	reason.Locked, reason.Disabled, reason.AccountExpired, reason.Policy, reason.Etype,
+}
+
 func wrong(err error) bool {
 	var refused *reason.Error
-	if errors.As(typed(err), &refused) {
-		return slices.Contains([]reason.Code{reason.BadPassword, reason.ClientUnknown, reason.FromOutside}, refused.Reason)
-	}
-	return false
+	return errors.As(typed(err), &refused) && slices.Contains(countedReasons, refused.Reason)
 }

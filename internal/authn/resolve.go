@@ -3,6 +3,7 @@ package authn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,6 +20,23 @@ type account struct {
 	unknown bool          // nobody can check it
 	why     string        // nobody can
 	outside bool          // the KDC is not asked for who comes from outside
+}
+
+// asked is who the password is said to be of, to the letter.
+func (acc *account) asked() string {
+	if acc.local != nil || acc.unknown || acc.outside {
+		return acc.counted
+	}
+	return fmt.Sprintf("%s\x00%s\x00%t", acc.name.Realm, acc.name.Name, acc.name.Enterprise)
+}
+
+// isCountedFor reports whether the count is of nobody but who has logged in: of a
+// local user, of an account with a salt of its own, or under the principal's name.
+func (acc *account) isCountedFor(res *Result) bool {
+	if res == nil || res.Principal == "" || strings.HasPrefix(acc.counted, countedAtKDC(kerberos.SaltName, acc.name.Realm)) {
+		return true
+	}
+	return acc.counted == countedAtKDC(strings.TrimSuffix(res.Principal, "@"+acc.name.Realm), acc.name.Realm)
 }
 
 // accountOf is resolve, and where a credential may be checked for whom.
@@ -134,8 +152,13 @@ func (a *Authn) countedUnder(ctx context.Context, n kerberos.Name) (string, erro
 	defer cancel()
 	name, err := a.passwords.AccountOf(ctx, n)
 	var refused *reason.Error
-	if errors.As(err, &refused) && refused.Reason != reason.Unreachable {
-		return countedAtKDC(n.Name, n.Realm), nil
+	switch {
+	case !errors.As(err, &refused) || refused.Reason == reason.Unreachable:
+		return countedAtKDC(name, n.Realm), err
+	case n.Enterprise: // a userPrincipalName that is nobody's counts as the name it most likely would have had
+		name, _, _ = strings.Cut(n.Name, "@")
+	default:
+		name = n.Name
 	}
-	return countedAtKDC(name, n.Realm), err
+	return countedAtKDC(name, n.Realm), nil
 }

@@ -63,6 +63,9 @@ func (a *Acceptor) ChangePassword(ctx context.Context, n Name, old, next secret.
 	return a.kdcs.ChangePassword(ctx, n.principal(), old, next)
 }
 
+// SaltName begins the name that AccountOf makes up of a salt.
+const SaltName = kdc.SaltName
+
 // AccountOf tells under which name the realm's KDC keeps an account, whichever of
 // its names n is, without a guess at its password. A refusal is a *reason.Error.
 func (a *Acceptor) AccountOf(ctx context.Context, n Name) (name string, err error) {
@@ -72,7 +75,11 @@ func (a *Acceptor) AccountOf(ctx context.Context, n Name) (name string, err erro
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	return a.kdcs.AccountOf(ctx, n.principal())
+	name, err = a.kdcs.AccountOf(ctx, n.principal())
+	if lower, ok := a.inSmallLetters(n, err); ok {
+		return a.kdcs.AccountOf(ctx, lower.principal())
+	}
+	return name, err
 }
 
 // recovered keeps a mistake in the library's messages from ending the process.
@@ -89,13 +96,18 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, checkTimeout)
 }
 
-// logInAt gets the person's ticket-granting ticket. A name typed in capitals that
-// the KDC does not know is tried in small letters, for Active Directory knows
-// both; a KDC that calls the password expired is asked whether it was right.
+// inSmallLetters is the name to try after one with capitals that the KDC does not
+// know, unless the realm's names differ by case: Active Directory knows both.
+func (a *Acceptor) inSmallLetters(n Name, err error) (Name, bool) {
+	lower := Name{strings.ToLower(n.Name), n.Realm, n.Enterprise}
+	return lower, is(err, reason.ClientUnknown) && lower != n && a.realm(n.Realm).Case != caseExact
+}
+
+// logInAt gets the person's ticket-granting ticket. A KDC that calls the password
+// expired is asked whether it was right.
 func (a *Acceptor) logInAt(ctx context.Context, n Name, password secret.String) (*kdc.Credentials, error) {
 	tgt, err := a.kdcs.Login(ctx, n.principal(), password)
-	lower := Name{strings.ToLower(n.Name), n.Realm, n.Enterprise}
-	if is(err, reason.ClientUnknown) && lower != n && a.realm(n.Realm).Case != caseExact {
+	if lower, ok := a.inSmallLetters(n, err); ok {
 		n = lower
 		tgt, err = a.kdcs.Login(ctx, n.principal(), password)
 	}

@@ -144,6 +144,11 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 	case next != nil:
 		return l.proceed(w, r, a, next)
 	}
+	if a.row != nil && len(a.row.State) > 0 { // what the last leg needed is good once
+		if err := l.keepLeg(r, a, []byte{}); err != nil {
+			return err
+		}
+	}
 	if a.row != nil && res.AuthTime.UnixMilli() < a.row.MinAuthTime {
 		return l.tooOld(w, r, a)
 	}

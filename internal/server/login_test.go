@@ -355,6 +355,27 @@ func TestReauthenticationIsNeverSilent(t *testing.T) {
 	}
 }
 
+// However often and under whichever name somebody guesses, the KDC's own lock-out
+// is not reached: alice can go on at her desk.
+func TestTheLockOutOfAKDCIsNeverReachedThroughUs(t *testing.T) {
+	realm, s := inside(t, "")
+	// MIT renames a principal and keeps its salt, so that the two names differ.
+	if err := realm.Kadmin("addpol -maxfailure 4 -failurecountinterval 1h -lockoutduration 1h strict\nrenprinc -force alice alice2\nmodprinc -policy strict alice2\n"); err != nil {
+		t.Fatal(err)
+	}
+	for i, spelling := range []string{"alice2", "ALICE2", "alice2@EXAMPLE.TEST", "Alice2@example.test", "alice2", "aLICE2"} {
+		s.Program(t).GetWith("/login/negotiate", idptest.Basic(spelling, fmt.Sprint("wrong", i)))
+		b := s.Browser(t)
+		b.LogIn(b.Get("/login"), spelling, fmt.Sprint("also wrong", i))
+	}
+	if n := len(s.Log.Lines("reason=BAD_PASSWORD")); n != 3 {
+		t.Errorf("the KDC was asked %d times, want the 3 of max_failures", n)
+	}
+	if _, err := realm.Kinit("alice2", krbtest.AlicePassword); err != nil {
+		t.Errorf("she is locked out: %v", err)
+	}
+}
+
 func TestGuessesAreCountedBeforeTheKDCIsAsked(t *testing.T) {
 	_, s := inside(t, "")
 	for i, spelling := range []string{"alice", "ALICE", "alice@EXAMPLE.TEST"} {

@@ -2,6 +2,8 @@ package kdc
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -227,35 +229,68 @@ func (x *asExchange) keyOf(rep *wire.KDCRep) (wire.Key, error) {
 	return k, err
 }
 
+// SaltName begins what AccountOf returns where only the salt tells accounts apart.
+const SaltName = "salt:"
+
 // AccountOf asks under which name a KDC keeps an account, without a guess at its
-// password: it stands in the salt, behind the realm. Where it does not, it is the
-// name that was asked for. Active Directory takes several names for one account,
-// and the salt is the same whichever was used.
+// password. Active Directory takes several names for one account, and its salt is
+// the same whichever was used: realm and name, or, of other KDCs, anything, of
+// which SaltName and a hash are returned. Where there is no salt it is the name
+// that was asked for. Two accounts may have one name: an account that was renamed
+// keeps its salt, and another may get the name.
 func (c *Client) AccountOf(ctx context.Context, client wire.Principal) (string, error) {
 	x := &asExchange{c: c, client: client}
-	req, err := x.request()
-	if err != nil {
-		return "", err
+	e, rep, err := x.hint(ctx)
+	if err == nil && rep == nil && e.Code == errorcode.KDC_ERR_KEY_EXPIRED {
+		x.service = changePassword // MIT says so before it says the salt
+		e, rep, err = x.hint(ctx)
 	}
-	reply, err := x.ask(ctx, &req, HedgeAfter)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
-	}
-	e, isError := wire.ParseError(reply)
-	if !isError { // no proof is wanted of this account
-		rep, err := wire.ParseKDCRep(reply, wire.AppASRep)
-		if err != nil || !x.isClient(rep.Client) {
-			return "", &reason.Error{Reason: reason.KDCError, Detail: "AS-REP", Err: err}
-		}
+	case rep != nil: // no proof is wanted of this account
 		return rep.Client.Components[0], nil
-	}
-	if e.Code != errorcode.KDC_ERR_PREAUTH_REQUIRED {
+	case e.Code != errorcode.KDC_ERR_PREAUTH_REQUIRED:
 		return "", refusal(e, client.String())
 	}
 	for _, info := range wire.EtypeInfos(e.Data) {
-		if info.Salt != nil && len(*info.Salt) > len(client.Realm) && strings.EqualFold((*info.Salt)[:len(client.Realm)], client.Realm) {
-			return (*info.Salt)[len(client.Realm):], nil
+		if info.Salt != nil {
+			return saltName(*info.Salt, client), nil
 		}
 	}
 	return client.Components[0], nil
+}
+
+// saltName is the name in a salt, RFC 4120 §4.
+func saltName(salt string, client wire.Principal) string {
+	n := len(client.Realm)
+	switch {
+	case len(salt) >= n && strings.EqualFold(salt[:n], client.Realm) && wire.CheckName(salt[n:]) == nil:
+		return salt[n:]
+	case salt == "" || strings.EqualFold(salt, client.Realm):
+		return client.Components[0]
+	}
+	sum := sha256.Sum256([]byte(salt))
+	return SaltName + hex.EncodeToString(sum[:16])
+}
+
+// hint asks without a proof: what the KDC wants to have proved, or a reply where
+// it wants nothing.
+func (x *asExchange) hint(ctx context.Context) (wire.KRBError, *wire.KDCRep, error) {
+	req, err := x.request()
+	if err != nil {
+		return wire.KRBError{}, nil, err
+	}
+	reply, err := x.ask(ctx, &req, HedgeAfter)
+	if err != nil {
+		return wire.KRBError{}, nil, err
+	}
+	if e, isError := wire.ParseError(reply); isError {
+		return e, nil, nil
+	}
+	rep, err := wire.ParseKDCRep(reply, wire.AppASRep)
+	if err != nil || !x.isClient(rep.Client) {
+		return wire.KRBError{}, nil, &reason.Error{Reason: reason.KDCError, Detail: "AS-REP", Err: err}
+	}
+	return wire.KRBError{}, &rep, nil
 }
