@@ -138,31 +138,3 @@ func FuzzSealed(f *testing.F) {
 		}
 	})
 }
-
-// FuzzKeytab: the administrator's file. What is read of it can be tried on a
-// ticket, and no error quotes it.
-func FuzzKeytab(f *testing.F) {
-	dir := f.TempDir()
-	writeKeytab(f, dir+"/k", ourSPN, "p", 1, 18, 23)
-	b, err := readBounded(dir + "/k")
-	must(f, err)
-	f.Add(b)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		keys, err := parseKeytab(b)
-		if err != nil {
-			if err != errKeytab && err != errNoHTTP { //nolint:errorlint // nothing may be wrapped around them
-				t.Error(err)
-			}
-			return
-		}
-		ring := &keyring{keys: keys}
-		for _, k := range keys {
-			if !isHTTP(k.spn) || k.spn.Realm == "" || len(k.block.Value) > len(b) {
-				t.Errorf("%+v", k)
-			}
-			if _, _, err := ring.open(&wire.Ticket{Service: k.spn, Part: wire.Sealed{Etype: k.block.Etype, KVNO: k.kvno, Cipher: make([]byte, 64)}}); err == nil {
-				t.Error("a key of it opens nothing at all")
-			}
-		}
-	})
-}
