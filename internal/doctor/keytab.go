@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"idp/internal/kerberos"
+	"idp/internal/kerberos/keytab"
 )
 
 // openKeytabs makes an acceptor with what it needs to open tickets and to ask
@@ -49,7 +50,7 @@ func (e *exam) keytab(context.Context) []Result {
 	return lines
 }
 
-func (e *exam) keytabFile(f kerberos.KeytabStatus) []Result {
+func (e *exam) keytabFile(f keytab.FileStatus) []Result {
 	info, err := os.Stat(f.Path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -87,7 +88,7 @@ type etypeState struct {
 	Allowed bool   `json:"allowed"`
 }
 
-func principals(keys []kerberos.KeyStatus) (list []*principal) {
+func principals(keys []keytab.KeyStatus) (list []*principal) {
 	for _, k := range keys {
 		i := slices.IndexFunc(list, func(p *principal) bool { return p.Name == k.Principal })
 		if i < 0 {

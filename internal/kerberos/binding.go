@@ -112,7 +112,7 @@ func (a *Acceptor) checkBinding(auth *wire.Authenticator) error {
 	return reason.Refuse(reason.ChannelBinding, "the token was made for another TLS certificate; behind a proxy set channel_binding_certificates")
 }
 
-// maxFile bounds keytabs and certificates, in bytes.
+// maxFile bounds a file of certificates, in bytes.
 const maxFile = 1 << 20
 
 // readBounded reads a file of at most maxFile bytes.
