@@ -2,7 +2,6 @@ package authn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -95,9 +94,5 @@ func (g *guess) settle(ctx context.Context, err error) error {
 }
 
 func wrong(err error) bool {
-	var refused *reason.Error
-	if errors.As(typed(err), &refused) {
-		return slices.Contains([]reason.Code{reason.BadPassword, reason.ClientUnknown, reason.FromOutside}, refused.Reason)
-	}
-	return false
+	return slices.Contains([]reason.Code{reason.BadPassword, reason.ClientUnknown, reason.FromOutside}, reason.Of(typed(err)))
 }

@@ -133,8 +133,7 @@ func (a *Authn) countedUnder(ctx context.Context, n kerberos.Name) (string, erro
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	name, err := a.passwords.AccountOf(ctx, n)
-	var refused *reason.Error
-	if errors.As(err, &refused) && refused.Reason != reason.Unreachable {
+	if code := reason.Of(err); code != "" && code != reason.Unreachable {
 		return countedAtKDC(n.Name, n.Realm), nil
 	}
 	return countedAtKDC(name, n.Realm), err

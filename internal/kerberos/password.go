@@ -2,7 +2,6 @@ package kerberos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -95,21 +94,16 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 func (a *Acceptor) logInAt(ctx context.Context, n Name, password secret.String) (*kdc.Credentials, error) {
 	tgt, err := a.kdcs.Login(ctx, n.principal(), password)
 	lower := Name{strings.ToLower(n.Name), n.Realm, n.Enterprise}
-	if is(err, reason.ClientUnknown) && lower != n && a.realm(n.Realm).Case != caseExact {
+	if reason.Of(err) == reason.ClientUnknown && lower != n && a.realm(n.Realm).Case != caseExact {
 		n = lower
 		tgt, err = a.kdcs.Login(ctx, n.principal(), password)
 	}
-	if is(err, reason.PasswordExpired) {
+	if reason.Of(err) == reason.PasswordExpired {
 		if wrong := a.kdcs.VerifyExpired(ctx, n.principal(), password); wrong != nil {
 			return nil, wrong
 		}
 	}
 	return tgt, err
-}
-
-func is(err error, code reason.Code) bool {
-	var refused *reason.Error
-	return errors.As(err, &refused) && refused.Reason == code
 }
 
 func (n Name) principal() wire.Principal {

@@ -1,6 +1,9 @@
 package reason
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // Error is a refused credential.
 type Error struct {
@@ -13,6 +16,16 @@ type Error struct {
 
 // Refuse makes an *Error; detail is for the log.
 func Refuse(c Code, detail string) *Error { return &Error{Reason: c, Detail: detail} }
+
+// Of is the code of the refusal that err is or wraps; empty for nil, and for an
+// error that refuses nobody.
+func Of(err error) Code {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.Reason
+	}
+	return ""
+}
 
 // Error implements error; the text is for logs.
 func (e *Error) Error() string {
