@@ -154,4 +154,4 @@ func (e *exam) versions(name string) string {
 }
 
 // explain says what a refusal was for an administrator.
-func explain(err error) string { return short(err.Error()) }
+func explain(err error) string { return reason.Short(err.Error()) }

@@ -50,7 +50,7 @@ func (e *Error) Explain() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Short cuts a text that a stranger wrote, for a Detail.
+// Short cuts a text that a stranger wrote, for a Detail: 120 bytes of it.
 func Short(s string) string {
 	if len(s) > 120 {
 		return strings.ToValidUTF8(s[:120], "") + "…"
