@@ -177,8 +177,8 @@ func (l *Login) setup(w http.ResponseWriter, r *http.Request, status int, p web.
 	p.Site, p.TestURL, p.Reference = browserpolicy.Origin(l.Issuer), browserpolicy.Origin(l.Issuer)+pathSetupTest, reference(r)
 	for _, f := range files {
 		file := web.SetupFile{URL: pathSetupFiles + f.Name, Name: f.Name, For: f.For, Check: f.Check, Tried: f.TriedText()}
-		for _, place := range f.Place {
-			file.Places = append(file.Places, place.Browser+": "+place.Path)
+		for _, place := range f.Places {
+			file.Places = append(file.Places, place.For+": "+place.Path)
 		}
 		p.Files = append(p.Files, file)
 	}
