@@ -18,7 +18,7 @@ type account struct {
 	name    kerberos.Name // else the principal to ask the KDC for
 	unknown bool          // nobody can check it
 	why     string        // nobody can
-	outside bool          // the KDC is not asked for who comes from outside
+	outside bool          // the KDC is not asked for clients outside
 }
 
 // accountOf is resolve, and where a credential may be checked for whom.

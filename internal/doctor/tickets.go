@@ -8,7 +8,7 @@ import (
 	"idp/internal/kerberos"
 )
 
-// tickets is what the KDC of one realm gave to who asked for ours.
+// tickets is what the KDC of one realm gave to whoever asked for ours.
 type tickets struct {
 	realm  string
 	client string // who asked; empty: nobody could log in

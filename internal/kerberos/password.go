@@ -29,8 +29,9 @@ const (
 // A refusal is a *reason.Error. PASSWORD_EXPIRED means that the password is right
 // and must be changed; ACCOUNT_LOCKED, ACCOUNT_DISABLED and the like may come before
 // the password was looked at (MIT) or only when it was right (Active Directory,
-// Samba), so nobody may be told which it was. Every call that reaches the KDC with a wrong password
-// counts there against the account; limiting calls is the caller's part.
+// Samba), so nobody may be told which it was. Every call that reaches the KDC with
+// a wrong password counts there against the account; limiting calls is the
+// caller's part.
 func (a *Acceptor) CheckPassword(ctx context.Context, n Name, password secret.String) (login *Login, err error) {
 	defer recovered(&err)
 	if err := a.checkCredential(n, password); err != nil {

@@ -190,7 +190,7 @@ func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error
 	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 }
 
-// check asks for the password of the form and, where the form is the one for who
+// check asks for the password of the form and, where the form is the one for whoever
 // has an expired password, sets the new one.
 func (l *Login) check(r *http.Request, a *attempt) (*authn.Result, error) {
 	field := func(name string) secret.String { return secret.String(r.PostForm.Get(name)) }

@@ -104,7 +104,7 @@ func (l *Login) offered(a *attempt) bool {
 	return l.Policy.OffersTicket(a.from) && (a.row == nil || !a.row.Fresh)
 }
 
-// challenge asks for credentials, with the whole login page as the body for who
+// challenge asks for credentials, with the whole login page as the body for whoever
 // has none or cancels the prompt.
 func (l *Login) challenge(w http.ResponseWriter, r *http.Request, a *attempt, realm string) error {
 	if !web.Navigation(r) {
@@ -162,7 +162,7 @@ func (l *Login) leg(r *http.Request, a *attempt, token []byte) (*authn.Result, *
 }
 
 // proceed asks for the next token of an exchange. It is no new challenge: nothing
-// but the token is offered, and the page is there for who has none.
+// but the token is offered, and the page is there for whoever has none.
 func (l *Login) proceed(w http.ResponseWriter, r *http.Request, a *attempt, next *authn.Continuation) error {
 	web.InfoFrom(r.Context()).Method = "continuation"
 	if err := l.keepLeg(r, a, next.State); err != nil {

@@ -54,7 +54,7 @@ func (c *Client) LoginByKey(ctx context.Context, client wire.Principal, keys []w
 }
 
 // loginToChange gets a ticket for the service that takes new passwords, which the
-// KDC gives also to who has a password that has expired.
+// KDC gives also for a password that has expired.
 func (c *Client) loginToChange(ctx context.Context, client wire.Principal, password secret.String) (*Credentials, error) {
 	x := &asExchange{c: c, client: client, service: changePassword, secret: byPassword(client, password)}
 	return x.run(ctx)

@@ -8,8 +8,8 @@ import (
 	"idp/internal/reason"
 )
 
-// ndr reads the little-endian NDR (C706 chapter 14) of a PAC buffer. Like
-// decoder it sticks to its first mistake; every count is checked against the
+// ndr reads the little-endian NDR (C706 chapter 14) of a PAC buffer. Like a
+// wire.Decoder it sticks to its first mistake; every count is checked against the
 // bytes that are left before anything is allocated for it.
 type ndr struct {
 	b   []byte
@@ -54,7 +54,7 @@ func (n *ndr) count(size int) int {
 	return int(c)
 }
 
-// unicode is an RPC_UNICODE_STRING whose text follows later.
+// unicode16 is an RPC_UNICODE_STRING whose text follows later.
 type unicode16 struct {
 	length  uint16 // bytes
 	pointer bool
