@@ -9,7 +9,7 @@ import (
 	"idp/internal/secret"
 )
 
-// ChangePassword sets a new password at the KDC, for who has just typed one that
+// ChangePassword sets a new password at the KDC, for whoever has just typed one that
 // has expired (RFC 3244), and logs in with it. The old password is a guess like
 // any other. The error is a *reason.Error: of a login, or PASSWORD_REFUSED when
 // the KDC did not take the new one; it comes a multiple of half a second after
@@ -37,7 +37,7 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
-	if acc.local != nil || acc.unknown || acc.outside { // no KDC's: only who knows the old one is told so
+	if acc.local != nil || acc.unknown || acc.outside { // no KDC's: only whoever knows the old one is told so
 		if _, err := a.counted(ctx, acc, old); err != nil {
 			return nil, err
 		}

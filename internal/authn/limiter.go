@@ -2,7 +2,6 @@ package authn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -104,6 +103,5 @@ var countedReasons = []reason.Code{
 }
 
 func wrong(err error) bool {
-	var refused *reason.Error
-	return errors.As(typed(err), &refused) && slices.Contains(countedReasons, refused.Reason)
+	return slices.Contains(countedReasons, reason.Of(typed(err)))
 }

@@ -19,7 +19,7 @@ type account struct {
 	name    kerberos.Name // else the principal to ask the KDC for
 	unknown bool          // nobody can check it
 	why     string        // nobody can
-	outside bool          // the KDC is not asked for who comes from outside
+	outside bool          // the KDC is not asked for clients outside
 }
 
 // asked is who the password is said to be of, to the letter.
@@ -151,9 +151,8 @@ func (a *Authn) countedUnder(ctx context.Context, n kerberos.Name) (string, erro
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	name, err := a.passwords.AccountOf(ctx, n)
-	var refused *reason.Error
-	switch {
-	case !errors.As(err, &refused) || refused.Reason == reason.Unreachable:
+	switch code := reason.Of(err); {
+	case code == "" || code == reason.Unreachable:
 		return countedAtKDC(name, n.Realm), err
 	case n.Enterprise: // a userPrincipalName that is nobody's counts as the name it most likely would have had
 		name, _, _ = strings.Cut(n.Name, "@")

@@ -83,7 +83,7 @@ func (a *Acceptor) etypeAllowed(etype int32) bool {
 }
 
 // Accept checks an initiator's only token, the raw bytes of "Authorization:
-// Negotiate", for who has nowhere to keep what the next leg of a longer exchange
+// Negotiate", for callers with nowhere to keep what the next leg of a longer exchange
 // needs. A refusal is a *reason.Error, KERBEROS_NOT_FIRST for a client that needs
 // another leg; any other error is a failure of Seen.
 func (a *Acceptor) Accept(ctx context.Context, token []byte) (*Login, error) {

@@ -57,10 +57,10 @@ func (a *Acceptor) LogInAsOurselves(ctx context.Context, realm string) (o *Ourse
 			return o, tried
 		}
 		tried = append(tried, Tried{c.name.String(), c.kvno, err})
-		switch {
-		case is(err, reason.Unreachable):
+		switch reason.Of(err) {
+		case reason.Unreachable:
 			return nil, tried
-		case is(err, reason.BadPassword):
+		case reason.BadPassword:
 			refused = append(refused, c.keys...)
 		}
 	}

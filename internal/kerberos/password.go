@@ -2,7 +2,6 @@ package kerberos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -30,8 +29,9 @@ const (
 // A refusal is a *reason.Error. PASSWORD_EXPIRED means that the password is right
 // and must be changed; ACCOUNT_LOCKED, ACCOUNT_DISABLED and the like may come before
 // the password was looked at (MIT) or only when it was right (Active Directory,
-// Samba), so nobody may be told which it was. Every call that reaches the KDC with a wrong password
-// counts there against the account; limiting calls is the caller's part.
+// Samba), so nobody may be told which it was. Every call that reaches the KDC with
+// a wrong password counts there against the account; limiting calls is the
+// caller's part.
 func (a *Acceptor) CheckPassword(ctx context.Context, n Name, password secret.String) (login *Login, err error) {
 	defer recovered(&err)
 	if err := a.checkCredential(n, password); err != nil {
@@ -100,7 +100,7 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 // know, unless the realm's names differ by case: Active Directory knows both.
 func (a *Acceptor) inSmallLetters(n Name, err error) (Name, bool) {
 	lower := Name{strings.ToLower(n.Name), n.Realm, n.Enterprise}
-	return lower, is(err, reason.ClientUnknown) && lower != n && a.realm(n.Realm).Case != caseExact
+	return lower, reason.Of(err) == reason.ClientUnknown && lower != n && a.realm(n.Realm).Case != caseExact
 }
 
 // logInAt gets the person's ticket-granting ticket. A KDC that calls the password
@@ -111,17 +111,12 @@ func (a *Acceptor) logInAt(ctx context.Context, n Name, password secret.String) 
 		n = lower
 		tgt, err = a.kdcs.Login(ctx, n.principal(), password)
 	}
-	if is(err, reason.PasswordExpired) {
+	if reason.Of(err) == reason.PasswordExpired {
 		if wrong := a.kdcs.VerifyExpired(ctx, n.principal(), password); wrong != nil {
 			return nil, wrong
 		}
 	}
 	return tgt, err
-}
-
-func is(err error, code reason.Code) bool {
-	var refused *reason.Error
-	return errors.As(err, &refused) && refused.Reason == code
 }
 
 func (n Name) principal() wire.Principal {

@@ -3,7 +3,6 @@ package kerberos
 import (
 	"context"
 	"crypto/hmac"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -20,8 +19,7 @@ func (a *Acceptor) proveKDC(ctx context.Context, tgt *kdc.Credentials) (*Login, 
 	for _, spn := range a.ownServices(tgt.Client.Realm) {
 		var login *Login
 		login, err = a.proveBy(ctx, tgt, spn)
-		var refused *reason.Error
-		if errors.As(err, &refused) && refused.Reason == reason.WrongSPN {
+		if reason.Of(err) == reason.WrongSPN {
 			continue // a keytab may be older than the KDC's database
 		}
 		return login, err

@@ -9,7 +9,7 @@ import (
 	"idp/internal/kerberos/krbtest"
 )
 
-// newPassword fills in the page for who has an expired password.
+// newPassword fills in the page for whoever has an expired password.
 func newPassword(t *testing.T, b *idptest.Browser, p *idptest.Page, old, next, again string) *idptest.Page {
 	t.Helper()
 	action, form := p.Form(t, "new_password")
@@ -93,7 +93,7 @@ func TestTheNewPasswordPageHasAWayOut(t *testing.T) {
 	}
 }
 
-// A local user has no KDC; only who knows the password is told so.
+// A local user has no KDC; only whoever knows the password is told so.
 func TestTheChangeFormOfALocalUser(t *testing.T) {
 	_, s := inside(t, "")
 	b := s.Browser(t)

@@ -156,7 +156,7 @@ func TestHoleKDCCallsTellReasonsApart(t *testing.T) {
 		12: reason.Policy, 37: reason.ClockSkew, 14: reason.Etype, 7: reason.WrongSPN, 60: reason.KDCError,
 	} {
 		err := refusal(wire.KRBError{Code: code, Text: "text"}, "alice")
-		if other, twice := seen[err.Reason]; twice || err.Reason != want || !strings.Contains(err.Detail, "alice: KDC says") {
+		if other, twice := seen[err.Reason]; twice || err.Reason != want || !strings.Contains(err.Explain(), "alice: KDC says") {
 			t.Errorf("%d: %v, want %s (%d has it, too)", code, err, want, other)
 		}
 		seen[err.Reason] = code

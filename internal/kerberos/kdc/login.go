@@ -2,8 +2,6 @@ package kdc
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -56,7 +54,7 @@ func (c *Client) LoginByKey(ctx context.Context, client wire.Principal, keys []w
 }
 
 // loginToChange gets a ticket for the service that takes new passwords, which the
-// KDC gives also to who has a password that has expired.
+// KDC gives also for a password that has expired.
 func (c *Client) loginToChange(ctx context.Context, client wire.Principal, password secret.String) (*Credentials, error) {
 	x := &asExchange{c: c, client: client, service: changePassword, secret: byPassword(client, password)}
 	return x.run(ctx)
@@ -227,70 +225,4 @@ func (x *asExchange) keyOf(rep *wire.KDCRep) (wire.Key, error) {
 		err = reason.Refuse(reason.Etype, "no key of "+wire.EtypeName(want.Etype))
 	}
 	return k, err
-}
-
-// SaltName begins what AccountOf returns where only the salt tells accounts apart.
-const SaltName = "salt:"
-
-// AccountOf asks under which name a KDC keeps an account, without a guess at its
-// password. Active Directory takes several names for one account, and its salt is
-// the same whichever was used: realm and name, or, of other KDCs, anything, of
-// which SaltName and a hash are returned. Where there is no salt it is the name
-// that was asked for. Two accounts may have one name: an account that was renamed
-// keeps its salt, and another may get the name.
-func (c *Client) AccountOf(ctx context.Context, client wire.Principal) (string, error) {
-	x := &asExchange{c: c, client: client}
-	e, rep, err := x.hint(ctx)
-	if err == nil && rep == nil && e.Code == errorcode.KDC_ERR_KEY_EXPIRED {
-		x.service = changePassword // MIT says so before it says the salt
-		e, rep, err = x.hint(ctx)
-	}
-	switch {
-	case err != nil:
-		return "", err
-	case rep != nil: // no proof is wanted of this account
-		return rep.Client.Components[0], nil
-	case e.Code != errorcode.KDC_ERR_PREAUTH_REQUIRED:
-		return "", refusal(e, client.String())
-	}
-	for _, info := range wire.EtypeInfos(e.Data) {
-		if info.Salt != nil {
-			return saltName(*info.Salt, client), nil
-		}
-	}
-	return client.Components[0], nil
-}
-
-// saltName is the name in a salt, RFC 4120 §4.
-func saltName(salt string, client wire.Principal) string {
-	n := len(client.Realm)
-	switch {
-	case len(salt) >= n && strings.EqualFold(salt[:n], client.Realm) && wire.CheckName(salt[n:]) == nil:
-		return salt[n:]
-	case salt == "" || strings.EqualFold(salt, client.Realm):
-		return client.Components[0]
-	}
-	sum := sha256.Sum256([]byte(salt))
-	return SaltName + hex.EncodeToString(sum[:16])
-}
-
-// hint asks without a proof: what the KDC wants to have proved, or a reply where
-// it wants nothing.
-func (x *asExchange) hint(ctx context.Context) (wire.KRBError, *wire.KDCRep, error) {
-	req, err := x.request()
-	if err != nil {
-		return wire.KRBError{}, nil, err
-	}
-	reply, err := x.ask(ctx, &req, HedgeAfter)
-	if err != nil {
-		return wire.KRBError{}, nil, err
-	}
-	if e, isError := wire.ParseError(reply); isError {
-		return e, nil, nil
-	}
-	rep, err := wire.ParseKDCRep(reply, wire.AppASRep)
-	if err != nil || !x.isClient(rep.Client) {
-		return wire.KRBError{}, nil, &reason.Error{Reason: reason.KDCError, Detail: "AS-REP", Err: err}
-	}
-	return wire.KRBError{}, &rep, nil
 }
