@@ -3,10 +3,13 @@ package authn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"idp/internal/audit"
 	"idp/internal/reason"
 	"idp/internal/secret"
+	"idp/internal/store"
 )
 
 // ChangePassword sets a new password at the KDC, for whoever has just typed one that
@@ -48,8 +51,15 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 		return nil, err
 	}
 	err = a.passwords.ChangePassword(ctx, acc.name, old, next)
-	if settled := guess.settle(ctx, err, false); settled != nil || err != nil {
+	if settled := guess.settle(ctx, err); settled != nil || err != nil {
 		return nil, errors.Join(err, settled)
+	}
+	entry := store.Entry{
+		Event: audit.PasswordChanged, Actor: printable(name), Name: printable(name), ClientID: from.ClientID,
+		Address: from.Address.String(), RequestID: from.RequestID, Detail: "at the KDC of " + acc.name.Realm,
+	}
+	if err := a.Store.Audit(ctx, entry); err != nil {
+		return nil, fmt.Errorf("audit of a new password: %w", err)
 	}
 	login, err := a.passwords.CheckPassword(ctx, acc.name, next)
 	if err != nil {

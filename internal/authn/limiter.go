@@ -47,7 +47,8 @@ func newLimiter(c Config) *limiter {
 // guess is one reserved slot.
 type guess struct {
 	limiter *limiter
-	name    string
+	name    string // counted under this one
+	asked   string // and said to be this one's
 	token   string
 }
 
@@ -61,14 +62,14 @@ func (l *limiter) hash(asked string, password secret.String) []byte {
 // take reserves a guess at an account's password. The error is a *reason.Error when
 // there is none left, or when this password is known to be wrong.
 func (l *limiter) take(ctx context.Context, acc account, password secret.String) (*guess, error) {
-	name, hash := acc.counted, l.hash(acc.asked(), password)
+	name, asked, hash := acc.counted, acc.asked(), l.hash(acc.asked(), password)
 	for deadline := time.Now().Add(guessWait); ; {
-		state, token, err := l.store.TakeGuess(ctx, name, hash, l.max, guessLease, l.now().UnixMilli())
+		state, token, err := l.store.TakeGuess(ctx, name, asked, hash, l.max, guessLease, l.now().UnixMilli())
 		switch {
 		case err != nil:
 			return nil, err
 		case state == store.GuessTaken:
-			return &guess{l, name, token}, nil
+			return &guess{l, name, asked, token}, nil
 		case state == store.GuessKnownWrong:
 			return nil, reason.Refuse(reason.BadPassword, "the same wrong password again; not asked")
 		case state == store.GuessLocked || time.Now().After(deadline):
@@ -80,14 +81,13 @@ func (l *limiter) take(ctx context.Context, acc account, password secret.String)
 	}
 }
 
-// settle books what came of the guess: wrong keeps the slot taken, else it is
-// given back. A right one clears the name's whole count where clears says so: when
-// it is the account's own name, and not one that two accounts may share.
-func (g *guess) settle(ctx context.Context, err error, clears bool) error {
+// settle books what came of the guess: right clears the count of who was asked
+// for, wrong keeps the slot taken, and where nobody could tell it is given back.
+func (g *guess) settle(ctx context.Context, err error) error {
 	ctx = context.WithoutCancel(ctx)
 	switch {
-	case err == nil && clears:
-		return g.limiter.store.ClearGuesses(ctx, g.name)
+	case err == nil:
+		return g.limiter.store.ClearGuesses(ctx, g.name, g.asked)
 	case wrong(err):
 		return g.limiter.store.FailGuess(ctx, g.token, g.limiter.now().Add(failureWindow).UnixMilli())
 	default:

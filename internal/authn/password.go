@@ -66,7 +66,7 @@ func (a *Authn) counted(ctx context.Context, acc account, password secret.String
 		return nil, err
 	}
 	res, err := a.check(ctx, acc, password)
-	if settled := guess.settle(ctx, err, acc.isCountedFor(res)); settled != nil {
+	if settled := guess.settle(ctx, err); settled != nil {
 		return nil, settled
 	}
 	return res, err

@@ -3,7 +3,6 @@ package authn
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -27,16 +26,11 @@ func (acc *account) asked() string {
 	if acc.local != nil || acc.unknown || acc.outside {
 		return acc.counted
 	}
-	return fmt.Sprintf("%s\x00%s\x00%t", acc.name.Realm, acc.name.Name, acc.name.Enterprise)
-}
-
-// isCountedFor reports whether the count is of nobody but who has logged in: of a
-// local user, of an account with a salt of its own, or under the principal's name.
-func (acc *account) isCountedFor(res *Result) bool {
-	if res == nil || res.Principal == "" || strings.HasPrefix(acc.counted, countedAtKDC(kerberos.SaltName, acc.name.Realm)) {
-		return true
+	kind := "kdc:"
+	if acc.name.Enterprise {
+		kind = "upn:"
 	}
-	return acc.counted == countedAtKDC(strings.TrimSuffix(res.Principal, "@"+acc.name.Realm), acc.name.Realm)
+	return kind + acc.name.Realm + ":" + acc.name.Name
 }
 
 // accountOf is resolve, and where a credential may be checked for whom.

@@ -63,9 +63,6 @@ func (a *Acceptor) ChangePassword(ctx context.Context, n Name, old, next secret.
 	return a.kdcs.ChangePassword(ctx, n.principal(), old, next)
 }
 
-// SaltName begins the name that AccountOf makes up of a salt.
-const SaltName = kdc.SaltName
-
 // AccountOf tells under which name the realm's KDC keeps an account, whichever of
 // its names n is, without a guess at its password. A refusal is a *reason.Error.
 func (a *Acceptor) AccountOf(ctx context.Context, n Name) (name string, err error) {

@@ -42,7 +42,11 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 		return l.startAgain(w, r, a)
 	}
 	if !l.offered(a) {
-		web.InfoFrom(r.Context()).Detail = l.whyNot(a)
+		info := web.InfoFrom(r.Context())
+		info.Detail = l.whyNot(a)
+		if l.Policy.Usable != nil {
+			info.Reason = string(reason.Of(l.Policy.Usable())) // NO_KEYTAB, say, is found by it
+		}
 		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 	}
 	scheme, value, ok := authorization(r.Header["Authorization"])

@@ -12,13 +12,10 @@ import (
 	"idp/internal/reason"
 )
 
-// SaltName begins what AccountOf returns where only the salt tells accounts apart.
-const SaltName = "salt:"
-
 // AccountOf asks under which name a KDC keeps an account, without a guess at its
 // password. Active Directory takes several names for one account, and its salt is
 // the same whichever was used: realm and name, or, of other KDCs, anything, of
-// which SaltName and a hash are returned. Where there is no salt it is the name
+// which "salt:" and a hash are returned. Where there is no salt it is the name
 // that was asked for. Two accounts may have one name: an account that was renamed
 // keeps its salt, and another may get the name.
 func (c *Client) AccountOf(ctx context.Context, client wire.Principal) (string, error) {
@@ -54,7 +51,7 @@ func saltName(salt string, client wire.Principal) string {
 		return client.Components[0]
 	}
 	sum := sha256.Sum256([]byte(salt))
-	return SaltName + hex.EncodeToString(sum[:16])
+	return "salt:" + hex.EncodeToString(sum[:16])
 }
 
 // hint asks without a proof: what the KDC wants to have proved, or a reply where

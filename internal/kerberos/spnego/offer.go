@@ -8,8 +8,12 @@ import (
 	"idp/internal/reason"
 )
 
-// maxMechs bounds a list of mechanisms; Windows offers four.
-const maxMechs = 32
+// Bounds of a list of mechanisms: it is kept between the legs. Windows offers four,
+// in 50 bytes.
+const (
+	maxMechs    = 32
+	maxMechList = 1024
+)
 
 // Offer is what an initiator has said so far.
 type Offer struct {
@@ -78,6 +82,9 @@ func parseNegTokenInit(b []byte) (*Offer, error) {
 
 // readMechs reads the list of mechanisms, RFC 4178 §4.1.
 func (o *Offer) readMechs(d *wire.Decoder) {
+	if len(o.mechList) > maxMechList {
+		d.Fail()
+	}
 	for list := d.Only(o.mechList, wire.TagSequence); len(list) > 0 && d.Err == nil; {
 		tag, oid, rest := d.Split(list)
 		if tag != wire.TagOID || len(o.mechs) == maxMechs {
