@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -64,15 +65,15 @@ func (l *limiter) hash(asked string, password secret.String) []byte {
 func (l *limiter) take(ctx context.Context, acc account, password secret.String) (*guess, error) {
 	name, asked, hash := acc.counted, acc.asked(), l.hash(acc.asked(), password)
 	for deadline := time.Now().Add(guessWait); ; {
-		state, token, err := l.store.TakeGuess(ctx, name, asked, hash, l.max, guessLease, l.now().UnixMilli())
+		t, err := l.store.TakeGuess(ctx, name, asked, hash, l.max, guessLease, l.now().UnixMilli())
 		switch {
 		case err != nil:
 			return nil, err
-		case state == store.GuessTaken:
-			return &guess{l, name, asked, token}, nil
-		case state == store.GuessKnownWrong:
-			return nil, reason.Refuse(reason.BadPassword, "the same wrong password again; not asked")
-		case state == store.GuessLocked || time.Now().After(deadline):
+		case t.State == store.GuessTaken:
+			return &guess{l, name, asked, t.Token}, nil
+		case t.State == store.GuessKnownWrong:
+			return nil, reason.Refuse(cmp.Or(reason.Code(t.Reason), reason.BadPassword), "the same password again; not asked")
+		case t.State == store.GuessLocked || time.Now().After(deadline):
 			return nil, reason.Refuse(reason.TooManyGuesses, fmt.Sprintf("%d wrong passwords for %s within %s", l.max, name, failureWindow))
 		}
 		if err := wait(ctx, guessPoll); err != nil {
@@ -85,23 +86,20 @@ func (l *limiter) take(ctx context.Context, acc account, password secret.String)
 // for, wrong keeps the slot taken, and where nobody could tell it is given back.
 func (g *guess) settle(ctx context.Context, err error) error {
 	ctx = context.WithoutCancel(ctx)
-	switch {
-	case err == nil:
+	if err == nil {
 		return g.limiter.store.ClearGuesses(ctx, g.name, g.asked)
-	case wrong(err):
-		return g.limiter.store.FailGuess(ctx, g.token, g.limiter.now().Add(failureWindow).UnixMilli())
-	default:
-		return g.limiter.store.GiveBackGuess(ctx, g.token)
 	}
+	code := reason.Of(typed(err))
+	if again := slices.Contains(ofTheAccount, code); again || slices.Contains(ofThePassword, code) {
+		return g.limiter.store.FailGuess(ctx, g.token, string(code), again, g.limiter.now().Add(failureWindow).UnixMilli())
+	}
+	return g.limiter.store.GiveBackGuess(ctx, g.token)
 }
 
-// countedReasons are those that the visitor cannot tell from a wrong password. All
-// of them count, or "too many" would tell which accounts are locked or disabled.
-var countedReasons = []reason.Code{
-	reason.BadPassword, reason.ClientUnknown, reason.FromOutside, reason.NotAPerson,
-	reason.Locked, reason.Disabled, reason.AccountExpired, reason.Policy, reason.Etype,
-}
-
-func wrong(err error) bool {
-	return slices.Contains(countedReasons, reason.Of(typed(err)))
-}
+// What counts is what the visitor cannot tell from a wrong password: else "too
+// many" would tell which accounts are locked or disabled. What is wrong with the
+// account can be mended any moment, so the same password is asked about again then.
+var (
+	ofThePassword = []reason.Code{reason.BadPassword, reason.ClientUnknown, reason.FromOutside, reason.NotAPerson}
+	ofTheAccount  = []reason.Code{reason.Locked, reason.Disabled, reason.AccountExpired, reason.Policy, reason.Etype}
+)

@@ -415,6 +415,26 @@ func TestRefusedAccountsCountLikeWrongPasswords(t *testing.T) {
 	}
 }
 
+// Whose account is unlocked gets in with the same password that was refused.
+func TestTheSamePasswordIsAskedAgainWhereTheAccountWasRefused(t *testing.T) {
+	realm, s := inside(t, "")
+	if err := realm.Kadmin("modprinc -allow_tix alice\n"); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		s.Program(t).GetWith("/login/negotiate", idptest.Basic("alice", krbtest.AlicePassword))
+	}
+	if n := len(s.Log.Lines("reason=ACCOUNT_DISABLED")); n != 5 {
+		t.Errorf("%d log lines say ACCOUNT_DISABLED, want 5", n)
+	}
+	if err := realm.Kadmin("modprinc +allow_tix alice\n"); err != nil {
+		t.Fatal(err)
+	}
+	if p := s.Program(t).GetWith("/login/negotiate", idptest.Basic("alice", krbtest.AlicePassword)); p.Request.URL.Path != "/account" {
+		t.Errorf("led to %s", p.Request.URL.Path)
+	}
+}
+
 // Without a key of ours no password can be checked, and nobody is to blame for it.
 func TestAPasswordThatNobodyCanCheckIsNotWrong(t *testing.T) {
 	realm := krbtest.Start(t, krbtest.Options{})

@@ -234,9 +234,12 @@ func TestGuessesAreReservedBeforeTheyAreMade(t *testing.T) {
 		ctx := t.Context()
 		take := func(password string) (store.GuessState, string) {
 			t.Helper()
-			state, token, err := w.TakeGuess(ctx, "alice", "alice", []byte(password), 2, time.Minute, w.Now())
+			got, err := w.TakeGuess(ctx, "alice", "alice", []byte(password), 2, time.Minute, w.Now())
 			must(t, err)
-			return state, token
+			if got.State == store.GuessKnownWrong && got.Reason != "WRONG" {
+				t.Errorf("%s is known to be %q", password, got.Reason)
+			}
+			return got.State, got.Token
 		}
 		expect := func(password string, wanted store.GuessState) string {
 			t.Helper()
@@ -251,18 +254,28 @@ func TestGuessesAreReservedBeforeTheyAreMade(t *testing.T) {
 		b := expect("b", store.GuessTaken)
 		expect("c", store.GuessBusy) // one may come back
 		must(t, w.GiveBackGuess(ctx, b))
-		must(t, w.FailGuess(ctx, a, w.in(30*time.Minute)))
+		must(t, w.FailGuess(ctx, a, "WRONG", false, w.in(30*time.Minute)))
 		must(t, w.GiveBackGuess(ctx, a)) // too late: it is booked
 		expect("a", store.GuessKnownWrong)
 		b = expect("b", store.GuessTaken)
-		must(t, w.FailGuess(ctx, b, w.in(30*time.Minute)))
+		must(t, w.FailGuess(ctx, b, "WRONG", false, w.in(30*time.Minute)))
 		expect("c", store.GuessLocked)
 		w.pass(30 * time.Minute)
 		expect("a", store.GuessTaken) // forgotten
 		w.pass(time.Minute)
 		c := expect("c", store.GuessTaken) // the process that took a died
-		must(t, w.FailGuess(ctx, c, w.in(time.Hour)))
+		must(t, w.FailGuess(ctx, c, "WRONG", false, w.in(time.Hour)))
+		must(t, w.ClearGuesses(ctx, "alice", "al"))
+		expect("c", store.GuessKnownWrong) // another's that counts with alice
 		must(t, w.ClearGuesses(ctx, "alice", "alice"))
+		c = expect("c", store.GuessTaken)
+		must(t, w.FailGuess(ctx, c, "LOCKED", true, w.in(time.Hour)))
+		again := expect("c", store.GuessTaken) // in its own slot
+		expect("c", store.GuessBusy)
+		must(t, w.FailGuess(ctx, again, "LOCKED", true, w.in(time.Hour)))
+		d := expect("d", store.GuessTaken)
+		must(t, w.FailGuess(ctx, d, "WRONG", false, w.in(time.Hour)))
+		expect("e", store.GuessLocked)
 		expect("c", store.GuessTaken)
 	})
 }
@@ -280,7 +293,7 @@ func TestSweeperDeletesWhatExpiredAndNothingElse(t *testing.T) {
 		_, err = w.SeenOnce(ctx, []byte("x"), time.UnixMilli(w.in(time.Minute)))
 		must(t, err)
 		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("h"), ExpiresAt: w.in(time.Minute)}))
-		_, _, err = w.TakeGuess(ctx, "alice", "alice", []byte("p"), 3, time.Minute, w.Now())
+		_, err = w.TakeGuess(ctx, "alice", "alice", []byte("p"), 3, time.Minute, w.Now())
 		must(t, err)
 		sweep := func(wanted int64) {
 			t.Helper()
