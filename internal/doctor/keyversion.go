@@ -31,6 +31,8 @@ func (e *exam) keyVersion(ctx context.Context) (lines []Result) {
 
 const exportAgain = "idp keytab plan --rollover prints the commands that export it again and refuse no ticket that is out"
 
+const seeClock = "set the clock that is wrong: the line about clock says by how much it is"
+
 // stale are keys of the keytab that the KDC does not take for its own.
 func (e *exam) stale(t *tickets) (lines []Result) {
 	if t.client != "" {
@@ -60,7 +62,7 @@ func (e *exam) nobody(t *tickets) []Result {
 		case hasReason(tried.Err, reason.BadPassword):
 			return nil // stale says it
 		case hasReason(tried.Err, reason.ClockSkew):
-			return warning("see clock", "%s: the KDC finds our clock wrong: keys cannot be compared", t.realm)
+			return warning(seeClock, "%s: the KDC finds our clock wrong: keys cannot be compared", t.realm)
 		case hasReason(tried.Err, reason.Etype):
 			return failed("let the account use AES (Active Directory: Set-ADUser NAME -KerberosEncryptionType AES128,AES256), set its password again, export the keytab again",
 				"%s: the KDC does not take the encryption types of %s in the keytab: %s", t.realm, tried.Principal, explain(tried.Err))
@@ -118,6 +120,8 @@ func (e *exam) refusedTicket(t *tickets, host, name string, err error) []Result 
 		}
 		return failed("setspn -S HTTP/"+host+" ACCOUNT (MIT: addprinc -randkey HTTP/"+host+"), then export the keytab again: idp keytab plan"+also+"; where setspn -Q finds it twice: setspn -X",
 			"the KDC does not know %s: browsers get no ticket and send NTLM or nothing", name)
+	case hasReason(err, reason.ClockSkew):
+		return warning(seeClock, "%s: the KDC finds our clock wrong: keys cannot be compared", name)
 	default:
 		return warning("docs/kerberos-errors.md; the KDC's own log says more", "%s: no ticket: %s", name, explain(err))
 	}

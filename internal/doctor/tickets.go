@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"idp/internal/kerberos"
 	"idp/internal/reason"
@@ -14,6 +15,7 @@ import (
 type tickets struct {
 	realm  string
 	client string // who asked; empty: nobody could log in
+	asked  time.Time
 	tried  []kerberos.Tried
 	byHost map[string]*ownTicket
 }
@@ -58,6 +60,7 @@ func (e *exam) askFor(ctx context.Context, t *tickets) {
 	if err != nil {
 		return
 	}
+	t.asked = e.Now()
 	ourselves, tried := a.LogInAsOurselves(ctx, t.realm)
 	t.tried = tried
 	if ourselves == nil {
