@@ -29,7 +29,8 @@ func (e *exam) keyVersion(ctx context.Context) (lines []Result) {
 	return lines
 }
 
-const exportAgain = "idp keytab plan --rollover prints the commands that export it again and refuse no ticket that is out"
+// exportAgain makes no new key: that would be one more that people have no ticket of.
+const exportAgain = "idp keytab plan --refresh prints the commands that add the KDC's key to the keytab and keep the old one, so that tickets that are out go on working"
 
 const seeClock = "set the clock that is wrong: the line about clock says by how much it is"
 
