@@ -15,7 +15,7 @@ import (
 )
 
 func (c *cli) client() *cobra.Command {
-	cmd := &cobra.Command{Use: "client", Short: "Register, list and remove relying parties"}
+	cmd := group(&cobra.Command{Use: "client", Short: "Register, list and remove relying parties"})
 	cmd.AddCommand(c.clientAdd(), c.clientList(), c.clientShow(), c.clientRemove())
 	return cmd
 }

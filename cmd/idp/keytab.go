@@ -11,7 +11,7 @@ import (
 )
 
 func (c *cli) keytab() *cobra.Command {
-	cmd := &cobra.Command{Use: "keytab", Short: "Say how to make the keytab"}
+	cmd := group(&cobra.Command{Use: "keytab", Short: "Say how to make the keytab"})
 	cmd.AddCommand(c.keytabPlan())
 	return cmd
 }

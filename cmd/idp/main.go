@@ -54,15 +54,18 @@ type cli struct{ configFile string }
 
 func root() *cobra.Command {
 	c := &cli{}
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "idp",
 		Short: "Single sign-on by Kerberos ticket, password or partner, for OpenID Connect sites",
 		Long: "idp logs people in by Kerberos ticket, by a password that the KDC or idp itself checks,\n" +
 			"and gives sites OpenID Connect tokens.\n\n" +
 			"Without a configuration file (idp.yaml here, or /etc/idp/idp.yaml) it serves\n" +
 			"http://localhost:8080 with its data in ./idp.db, to try it out.",
+		Version:       versionText(),
 		SilenceErrors: true, SilenceUsage: true,
-	}
+	})
+	cmd.SetVersionTemplate("{{.Version}}\n")
+	cmd.SetHelpCommand(help())
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.PersistentFlags().StringVar(&c.configFile, "config", "", "configuration `FILE` (default idp.yaml, then /etc/idp/idp.yaml, then none)")
 	cmd.AddCommand(c.serve(), c.check(), c.doctor(), c.user(), c.client(), c.key(), c.keytab(), c.browserPolicy(), c.healthcheck(), version())
