@@ -47,8 +47,8 @@ func (p *planned) plan(task keytabplan.Task) []keytabplan.Step {
 	must(p.t, err)
 	config := filepath.Join(p.server.Dir, "idp.yaml")
 	args := []string{"keytab", "plan", "--for", "samba", "--owner", me.Username, "--config", config}
-	if task == keytabplan.RollOver {
-		args = append(args, "--rollover")
+	if flag := map[keytabplan.Task]string{keytabplan.RollOver: "--rollover", keytabplan.Refresh: "--refresh"}[task]; flag != "" {
+		args = append(args, flag)
 	}
 	out, err := exec.Command(filepath.Join(set.Bin, "idp"), args...).Output()
 	must(p.t, err)
@@ -110,5 +110,21 @@ func TestTheSambaPlanWorksAsPrinted(t *testing.T) {
 	await(t, "a ticket of the old key works no more", 15*time.Second, func() bool { return !p.works(before) })
 	if !p.works(after) {
 		t.Errorf("a ticket of the new key, after the old one has gone: %s", lastReason(p.server))
+	}
+
+	// Somebody sets the password, and nobody exports the key.
+	cmd := exec.Command("samba-tool", "user", "setpassword", "idp-plan", "--random-password")
+	cmd.Env, cmd.Dir = p.env, p.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	unexported := p.ticket()
+	if p.works(unexported) {
+		t.Fatal("a ticket of a key that nobody exported works")
+	}
+	p.do(p.plan(keytabplan.Refresh))
+	await(t, "a ticket of the key that was refreshed works", 15*time.Second, func() bool { return p.works(unexported) })
+	if !p.works(after) {
+		t.Errorf("a ticket of the key before, after the refresh: %s", lastReason(p.server))
 	}
 }
