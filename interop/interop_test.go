@@ -2,8 +2,10 @@
 
 // Package interop_test runs other people's programs against idp: curl with
 // Negotiate and Basic through the whole code flow, go-oidc in the example sites,
-// and Python's requests-kerberos, which demands mutual authentication. The idp
-// is the real binary, started as the demo starts it. `make interop` runs it.
+// Firefox and Chromium, Python's requests-kerberos, which demands mutual
+// authentication, MIT's GSS-API, the KDC of a Samba domain, and MIT realms that
+// trust each other. Where nothing has to be looked at from inside, the idp is the
+// real binary, started as the demo starts it. `make interop` runs it.
 package interop_test
 
 import (

@@ -10,6 +10,7 @@ import (
 
 	"idp/internal/idptest"
 	"idp/internal/kerberos/krbtest/sambatest"
+	"idp/internal/store"
 )
 
 // namesServer knows how the people of the domain write their names.
@@ -107,5 +108,46 @@ func TestPasswordWithUPNLogsTheAccountIn(t *testing.T) {
 				t.Errorf("%+v, want peter", who)
 			}
 		})
+	}
+}
+
+// Whoever asks the domain to leave the PAC out gets a ticket in whatever name was
+// typed, an alias too: it must not become a user, or the way back in for one that
+// is disabled.
+func TestATicketWithoutAPACOfADomainIsRefused(t *testing.T) {
+	d := domain(t)
+	must(t, d.AddUser(sambatest.User{Name: "malla", Password: password, UPN: "mal.lory@ad.test"}))
+	for what, s := range map[string]*idptest.Server{
+		"by configuration":        namesServer(t, d),
+		"once a SID was told":     domainServer(t, d, d.Keytab, nil),
+		"with pac: required only": idptest.Start(t, idptest.Options{YAML: domainYAML(d, d.Keytab, "pac: required")}),
+	} {
+		t.Run(what, func(t *testing.T) {
+			who := byTicket(t, s, domainTicket(t, d, "malla"))
+			must(t, s.Store().SetDisabled(t.Context(), who.Sub, true, store.Entry{}))
+			for _, typed := range []string{"malla", "MALLA", "mal.lory"} {
+				ticket, err := d.Kvno(typed, password, sambatest.Service+"@"+d.Name, "--no-request-pac")
+				must(t, err)
+				refused(t, s, idptest.Negotiate(t, ticket), "PAC_MISSING")
+			}
+		})
+	}
+}
+
+// Two accounts may have one salt: who logs in at one does not clear the guesses at
+// the other.
+func TestGuessesAtAnAccountOfTheSameSalt(t *testing.T) {
+	d := domain(t)
+	must(t, d.AddUser(sambatest.User{Name: "nils", Password: password, UPN: "twin@example.com"}),
+		d.AddUser(sambatest.User{Name: "mallory", Password: password, UPN: "twin@corp.example.com"}))
+	// Samba salts with the UPN's name, from the next password on.
+	must(t, d.Tool("user", "setpassword", "nils", "--newpassword=Nilss-horse-1"), d.Tool("user", "setpassword", "mallory", "--newpassword=Mallorys-horse-1"))
+	s := namesServer(t, d)
+	for i := range 8 {
+		s.Program(t).GetWith("/login/negotiate", idptest.Basic("nils", fmt.Sprint("Wrong-guess-", i)))
+		s.Program(t).GetWith("/login/negotiate", idptest.Basic("mallory", "Mallorys-horse-1"))
+	}
+	if n, err := d.BadPasswords("nils"); err != nil || n > 3 {
+		t.Errorf("the domain counts %d wrong passwords (%v), want no more than the 3 of max_failures", n, err)
 	}
 }

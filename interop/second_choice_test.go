@@ -31,7 +31,7 @@ func TestKerberosAsTheSecondChoice(t *testing.T) {
 	}
 	for i, a := range got.Answers[1:3] {
 		if a.Status != 401 || !slices.Equal(a.Offers, []string{"Negotiate"}) || !a.Page {
-			t.Errorf("leg %d: %+v, want a token, no new challenge, and the page for who cannot go on", i+1, a)
+			t.Errorf("leg %d: %+v, want a token, no new challenge, and the page for whoever cannot go on", i+1, a)
 		}
 	}
 	last := got.Answers[3]

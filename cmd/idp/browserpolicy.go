@@ -67,8 +67,8 @@ func describePolicies(w io.Writer, issuer *url.URL, files []browserpolicy.File, 
 	fmt.Fprintf(w, "  Firefox                 network.negotiate-auth.trusted-uris = %s\n", browserpolicy.Origin(issuer))
 	for _, f := range files {
 		fmt.Fprintf(w, "\n%s\n  for      %s\n", filepath.Join(dir, f.Name), f.For)
-		for _, p := range f.Place {
-			fmt.Fprintf(w, "  goes to  %s: %s\n", p.Browser, p.Path)
+		for _, p := range f.Places {
+			fmt.Fprintf(w, "  goes to  %s: %s\n", p.For, p.Path)
 		}
 		fmt.Fprintf(w, "  check    %s\n  %s\n", f.Check, f.TriedText())
 	}

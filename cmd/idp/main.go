@@ -56,7 +56,7 @@ func root() *cobra.Command {
 	c := &cli{}
 	cmd := group(&cobra.Command{
 		Use:   "idp",
-		Short: "Single sign-on by Kerberos ticket, password or partner, for OpenID Connect sites",
+		Short: "Single sign-on by Kerberos ticket or password, for OpenID Connect sites",
 		Long: "idp logs people in by Kerberos ticket, by a password that the KDC or idp itself checks,\n" +
 			"and gives sites OpenID Connect tokens.\n\n" +
 			"Without a configuration file (idp.yaml here, or /etc/idp/idp.yaml) it serves\n" +

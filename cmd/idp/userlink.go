@@ -172,7 +172,7 @@ func (c *cli) userUnlink() *cobra.Command {
 	return cmd
 }
 
-// linked lists a user's accounts, for who named another.
+// linked lists a user's accounts, for whoever named another.
 func (o opened) linked(u *store.User) string {
 	ids, err := o.store.IdentitiesOf(o.ctx, u.ID)
 	if err != nil || len(ids) == 0 {

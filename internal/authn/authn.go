@@ -116,7 +116,7 @@ func New(c Config) (*Authn, error) {
 	a := &Authn{Config: c, hasher: user.NewHasher(), limiter: newLimiter(c)}
 	a.mapping = &user.Mapping{Store: c.Store, Services: c.Section.Services}
 	for _, r := range c.Section.Realms {
-		a.mapping.Realms = append(a.mapping.Realms, user.Realm{Name: r.Name, Case: r.Case})
+		a.mapping.Realms = append(a.mapping.Realms, user.Realm{Name: r.Name, Case: r.Case, SIDRequired: r.RequiresPAC(), SIDOptional: r.AllowsNoPAC()})
 	}
 	return a, nil
 }
@@ -124,55 +124,6 @@ func New(c Config) (*Authn, error) {
 // Hash hashes a new local password, under the same cap as logins.
 func (a *Authn) Hash(ctx context.Context, password secret.String) (string, error) {
 	return a.hasher.Hash(ctx, password)
-}
-
-// Ticket checks the only token of `Authorization: Negotiate`, decoded. The error
-// is a *reason.Error when the ticket was refused.
-func (a *Authn) Ticket(ctx context.Context, token []byte, from From) (*Result, error) {
-	if a.Kerberos == nil {
-		return nil, a.noKeytab(ctx, from)
-	}
-	login, err := a.Kerberos.Accept(ctx, token)
-	if err != nil {
-		return nil, a.fail(ctx, from, "", typed(err))
-	}
-	return a.ticketOf(ctx, login, from)
-}
-
-// Continuation is the answer to a client that has to send another token: Reply
-// goes to it, State comes back with that token.
-type Continuation struct{ Reply, State []byte }
-
-// TicketLeg checks one token of an exchange that may have several; state is what
-// the leg before left, empty for the first. Either a Result or a Continuation
-// comes of it, or an error as of Ticket.
-func (a *Authn) TicketLeg(ctx context.Context, token, state []byte, from From) (*Result, *Continuation, error) {
-	if a.Kerberos == nil {
-		return nil, nil, a.noKeytab(ctx, from)
-	}
-	leg, err := a.Kerberos.Step(ctx, token, state)
-	if err != nil {
-		return nil, nil, a.fail(ctx, from, "", typed(err))
-	}
-	if leg.Login == nil {
-		return nil, &Continuation{Reply: leg.Reply, State: leg.State}, nil
-	}
-	res, err := a.ticketOf(ctx, leg.Login, from)
-	return res, nil, err
-}
-
-func (a *Authn) noKeytab(ctx context.Context, from From) error {
-	return a.fail(ctx, from, "", reason.Refuse(reason.NoKeytab, "no keytab is configured"))
-}
-
-func (a *Authn) ticketOf(ctx context.Context, login *kerberos.Login, from From) (*Result, error) {
-	res, err := a.known(ctx, login, AMRTicket)
-	if err != nil {
-		return nil, a.fail(ctx, from, login.Principal.String(), typed(err))
-	}
-	res.AuthTime = login.AuthTime // no person acted now: RFC 4120 §5.3, authtime
-	res.Reply, res.Mechanism = login.Reply, login.Mechanism
-	return res, nil
 }
 
 // known turns a proven principal into a user.

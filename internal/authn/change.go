@@ -3,16 +3,19 @@ package authn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"idp/internal/audit"
 	"idp/internal/reason"
 	"idp/internal/secret"
+	"idp/internal/store"
 )
 
-// ChangePassword sets a new password at the KDC, for who has just typed one that
+// ChangePassword sets a new password at the KDC, for whoever has just typed one that
 // has expired (RFC 3244), and logs in with it. The old password is a guess like
 // any other. The error is a *reason.Error: of a login, or PASSWORD_REFUSED when
-// the KDC did not take the new one; it comes no earlier than half a second after
+// the KDC did not take the new one; it comes a multiple of half a second after
 // the call.
 func (a *Authn) ChangePassword(ctx context.Context, name string, old, next secret.String, from From) (*Result, error) {
 	start := time.Now()
@@ -21,7 +24,7 @@ func (a *Authn) ChangePassword(ctx context.Context, name string, old, next secre
 		return res, nil
 	}
 	err = a.fail(ctx, from, printable(name), typed(err))
-	return nil, errors.Join(err, wait(ctx, failureFloor-time.Since(start)))
+	return nil, errors.Join(err, waitOut(ctx, start))
 }
 
 func (a *Authn) change(ctx context.Context, name string, old, next secret.String, from From) (*Result, error) {
@@ -37,19 +40,26 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
-	if acc.local != nil || acc.unknown || acc.outside { // no KDC's: only who knows the old one is told so
+	if acc.local != nil || acc.unknown || acc.outside { // no KDC's: only whoever knows the old one is told so
 		if _, err := a.counted(ctx, acc, old); err != nil {
 			return nil, err
 		}
 		return nil, reason.Refuse(reason.PasswordRefused, "the password of a local user: idp user passwd")
 	}
-	guess, err := a.limiter.take(ctx, acc.counted, old)
+	guess, err := a.limiter.take(ctx, acc, old)
 	if err != nil {
 		return nil, err
 	}
 	err = a.passwords.ChangePassword(ctx, acc.name, old, next)
 	if settled := guess.settle(ctx, err); settled != nil || err != nil {
 		return nil, errors.Join(err, settled)
+	}
+	entry := store.Entry{
+		Event: audit.PasswordChanged, Actor: printable(name), Name: printable(name), ClientID: from.ClientID,
+		Address: from.Address.String(), RequestID: from.RequestID, Detail: "at the KDC of " + acc.name.Realm,
+	}
+	if err := a.Store.Audit(ctx, entry); err != nil {
+		return nil, fmt.Errorf("audit of a new password: %w", err)
 	}
 	login, err := a.passwords.CheckPassword(ctx, acc.name, next)
 	if err != nil {

@@ -2,7 +2,6 @@ package authn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -48,27 +47,29 @@ func newLimiter(c Config) *limiter {
 // guess is one reserved slot.
 type guess struct {
 	limiter *limiter
-	name    string
+	name    string // counted under this one
+	asked   string // and said to be this one's
 	token   string
 }
 
-// hash is what is kept of a guess: keyed, so that a stolen database does not
-// tell what people mistype.
-func (l *limiter) hash(name string, password secret.String) []byte {
-	return secret.MAC(l.keys[:1], []byte(name+"\x00"+password.Reveal()))[0]
+// hash is what is kept of a guess: who was asked for, which several names that
+// count together are not, and the password. It is keyed, so that a stolen database
+// does not tell what people mistype.
+func (l *limiter) hash(asked string, password secret.String) []byte {
+	return secret.MAC(l.keys[:1], []byte(asked+"\x00"+password.Reveal()))[0]
 }
 
-// take reserves a guess at name's password. The error is a *reason.Error when there is
-// none left, or when this password is known to be wrong.
-func (l *limiter) take(ctx context.Context, name string, password secret.String) (*guess, error) {
-	hash := l.hash(name, password)
+// take reserves a guess at an account's password. The error is a *reason.Error when
+// there is none left, or when this password is known to be wrong.
+func (l *limiter) take(ctx context.Context, acc account, password secret.String) (*guess, error) {
+	name, asked, hash := acc.counted, acc.asked(), l.hash(acc.asked(), password)
 	for deadline := time.Now().Add(guessWait); ; {
-		state, token, err := l.store.TakeGuess(ctx, name, hash, l.max, guessLease, l.now().UnixMilli())
+		state, token, err := l.store.TakeGuess(ctx, name, asked, hash, l.max, guessLease, l.now().UnixMilli())
 		switch {
 		case err != nil:
 			return nil, err
 		case state == store.GuessTaken:
-			return &guess{l, name, token}, nil
+			return &guess{l, name, asked, token}, nil
 		case state == store.GuessKnownWrong:
 			return nil, reason.Refuse(reason.BadPassword, "the same wrong password again; not asked")
 		case state == store.GuessLocked || time.Now().After(deadline):
@@ -80,13 +81,13 @@ func (l *limiter) take(ctx context.Context, name string, password secret.String)
 	}
 }
 
-// settle books what came of the guess: right clears the name's count, wrong
-// keeps the slot taken, and where nobody could tell it is given back.
+// settle books what came of the guess: right clears the count of who was asked
+// for, wrong keeps the slot taken, and where nobody could tell it is given back.
 func (g *guess) settle(ctx context.Context, err error) error {
 	ctx = context.WithoutCancel(ctx)
 	switch {
 	case err == nil:
-		return g.limiter.store.ClearGuesses(ctx, g.name)
+		return g.limiter.store.ClearGuesses(ctx, g.name, g.asked)
 	case wrong(err):
 		return g.limiter.store.FailGuess(ctx, g.token, g.limiter.now().Add(failureWindow).UnixMilli())
 	default:
@@ -94,10 +95,13 @@ func (g *guess) settle(ctx context.Context, err error) error {
 	}
 }
 
+// countedReasons are those that the visitor cannot tell from a wrong password. All
+// of them count, or "too many" would tell which accounts are locked or disabled.
+var countedReasons = []reason.Code{
+	reason.BadPassword, reason.ClientUnknown, reason.FromOutside, reason.NotAPerson,
+	reason.Locked, reason.Disabled, reason.AccountExpired, reason.Policy, reason.Etype,
+}
+
 func wrong(err error) bool {
-	var refused *reason.Error
-	if errors.As(typed(err), &refused) {
-		return slices.Contains([]reason.Code{reason.BadPassword, reason.ClientUnknown, reason.FromOutside}, refused.Reason)
-	}
-	return false
+	return slices.Contains(countedReasons, reason.Of(typed(err)))
 }

@@ -17,8 +17,8 @@ import (
 const checkTimeout = 15 * time.Second
 
 // Password checks a name and a password from the form or the browser's prompt.
-// The error is a *reason.Error when they were refused; it comes no earlier than
-// half a second after the call.
+// The error is a *reason.Error when they were refused; it comes a
+// multiple of half a second after the call.
 func (a *Authn) Password(ctx context.Context, name string, password secret.String, from From) (*Result, error) {
 	start := time.Now()
 	res, err := a.password(ctx, name, password, from)
@@ -26,7 +26,13 @@ func (a *Authn) Password(ctx context.Context, name string, password secret.Strin
 		return res, nil
 	}
 	err = a.fail(ctx, from, printable(name), typed(err))
-	return nil, errors.Join(err, wait(ctx, failureFloor-time.Since(start)))
+	return nil, errors.Join(err, waitOut(ctx, start))
+}
+
+// waitOut answers a failure at the next whole multiple of the floor, so that its
+// duration tells little also where the KDC is far away.
+func waitOut(ctx context.Context, start time.Time) error {
+	return wait(ctx, failureFloor-time.Since(start)%failureFloor)
 }
 
 func (a *Authn) password(ctx context.Context, name string, password secret.String, from From) (*Result, error) {
@@ -43,7 +49,7 @@ func (a *Authn) password(ctx context.Context, name string, password secret.Strin
 // once checks the same password of the same account one time for all who bring
 // it at this moment: a browser that restores ten tabs sends it ten times.
 func (a *Authn) once(ctx context.Context, acc account, password secret.String) (*Result, error) {
-	key := string(a.limiter.hash(acc.counted, password))
+	key := string(a.limiter.hash(acc.asked(), password))
 	v, err, _ := a.running.Do(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 		defer cancel()
@@ -55,7 +61,7 @@ func (a *Authn) once(ctx context.Context, acc account, password secret.String) (
 
 // counted checks a password as one of the name's guesses.
 func (a *Authn) counted(ctx context.Context, acc account, password secret.String) (*Result, error) {
-	guess, err := a.limiter.take(ctx, acc.counted, password)
+	guess, err := a.limiter.take(ctx, acc, password)
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func only(password secret.String) func(kerberos.Name, secret.String) (*kerberos.
 func newAuthn(t *testing.T, st *store.Store, k *kdc) *Authn {
 	t.Helper()
 	section := kerberos.DefaultConfig()
-	section.Realms = []kerberos.Realm{{Name: "EXAMPLE.TEST", NetBIOS: "EXAMPLE", UPNSuffixes: []string{"example.com"}}, {Name: "OTHER.TEST"}}
+	section.Realms = []kerberos.Realm{{Name: "EXAMPLE.TEST", PAC: "optional", NetBIOS: "EXAMPLE", UPNSuffixes: []string{"example.com"}}, {Name: "OTHER.TEST"}}
 	a, err := New(Config{Store: st, Ring: secret.NewRing(), Section: section, passwords: k})
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ func typed(err error) error {
 		{user.ErrNotAPerson, reason.NotAPerson},
 		{user.ErrName, reason.NotAPerson},
 		{user.ErrRealm, reason.Realm},
+		{user.ErrNoSID, reason.NoPAC},
 		{user.ErrDisabled, reason.UserDisabled},
 	} {
 		if errors.Is(err, m.is) {

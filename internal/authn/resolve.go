@@ -18,7 +18,19 @@ type account struct {
 	name    kerberos.Name // else the principal to ask the KDC for
 	unknown bool          // nobody can check it
 	why     string        // nobody can
-	outside bool          // the KDC is not asked for who comes from outside
+	outside bool          // the KDC is not asked for clients outside
+}
+
+// asked is who the password is said to be of, to the letter.
+func (acc *account) asked() string {
+	if acc.local != nil || acc.unknown || acc.outside {
+		return acc.counted
+	}
+	kind := "kdc:"
+	if acc.name.Enterprise {
+		kind = "upn:"
+	}
+	return kind + acc.name.Realm + ":" + acc.name.Name
 }
 
 // accountOf is resolve, and where a credential may be checked for whom.
@@ -133,9 +145,13 @@ func (a *Authn) countedUnder(ctx context.Context, n kerberos.Name) (string, erro
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	name, err := a.passwords.AccountOf(ctx, n)
-	var refused *reason.Error
-	if errors.As(err, &refused) && refused.Reason != reason.Unreachable {
-		return countedAtKDC(n.Name, n.Realm), nil
+	switch code := reason.Of(err); {
+	case code == "" || code == reason.Unreachable:
+		return countedAtKDC(name, n.Realm), err
+	case n.Enterprise: // a userPrincipalName that is nobody's counts as the name it most likely would have had
+		name, _, _ = strings.Cut(n.Name, "@")
+	default:
+		name = n.Name
 	}
-	return countedAtKDC(name, n.Realm), err
+	return countedAtKDC(name, n.Realm), nil
 }

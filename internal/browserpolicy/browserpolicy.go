@@ -24,15 +24,16 @@ import (
 type File struct {
 	Name    string // in the folder of `idp browser-policy --out`, and below /setup/files/
 	For     string // browsers and system, in words
-	Place   []Place
+	Places  []Place
 	Check   string // how one sees in the browser that the file was read
 	Type    string // media type
 	Tried   string // the browser into which idp's tests load it, on Linux; empty: none
 	Content []byte
 }
 
-// Place is where a file goes: a path, or a command that brings it there.
-type Place struct{ Browser, Path string }
+// Place is where a file goes for a browser, a system or a way of administering
+// them: a path, or what brings it there.
+type Place struct{ For, Path string }
 
 // TriedText tells whether the file was tried, in words for people.
 func (f File) TriedText() string {

@@ -160,7 +160,7 @@ func TestTheSameIssuerGivesTheSameFilesAndNoDelegation(t *testing.T) {
 			if !bytes.Equal(f.Content, two[i].Content) {
 				t.Errorf("%s: %s differs from one time to the next", c.issuer, f.Name)
 			}
-			if f.For == "" || f.Check == "" || len(f.Place) == 0 || (f.Tried != "") != strings.HasSuffix(f.Name, ".json") {
+			if f.For == "" || f.Check == "" || len(f.Places) == 0 || (f.Tried != "") != strings.HasSuffix(f.Name, ".json") {
 				t.Errorf("%s says too little of itself: %+v", f.Name, f)
 			}
 			if strings.HasSuffix(f.Name, ".json") == bytes.Contains(f.Content, []byte("Not tried")) {

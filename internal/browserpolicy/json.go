@@ -13,7 +13,7 @@ func linuxPolicy(issuer *url.URL) (File, error) {
 	content, err := indented(map[string]any{"AuthServerAllowlist": Host(issuer)})
 	return File{
 		Name: "chrome-edge-linux.json", For: "Chrome, Chromium and Edge on Linux", Type: "application/json", Tried: "Chromium",
-		Place: []Place{
+		Places: []Place{
 			{"Chrome", "/etc/opt/chrome/policies/managed/idp.json"},
 			{"Chromium", "/etc/chromium/policies/managed/idp.json"},
 			{"Edge", "/etc/opt/edge/policies/managed/idp.json"},
@@ -37,7 +37,7 @@ func firefoxPolicies(issuer *url.URL) (File, error) {
 	content, err := indented(map[string]any{"policies": map[string]any{"Authentication": authentication}})
 	return File{
 		Name: "firefox-policies.json", For: "Firefox on all systems", Type: "application/json", Tried: "Firefox ESR",
-		Place: []Place{
+		Places: []Place{
 			{"Linux", "/etc/firefox/policies/policies.json"},
 			{"Windows", `C:\Program Files\Mozilla Firefox\distribution\policies.json`},
 			{"macOS", "/Applications/Firefox.app/Contents/Resources/distribution/policies.json"},

@@ -19,7 +19,7 @@ var macDomains = []struct{ domain, name string }{
 func macProfile(issuer *url.URL) File {
 	f := File{
 		Name: "chrome-edge-macos.mobileconfig", For: "Chrome, Edge and Chromium on macOS", Type: "application/x-apple-aspen-config",
-		Place: []Place{
+		Places: []Place{
 			{"Managed Macs", "upload it to your device management (MDM) as a custom profile"},
 			{"One Mac", "open the file, then System Settings, General, Device Management"},
 		},

@@ -14,7 +14,7 @@ var windowsKeys = []string{`Google\Chrome`, `Microsoft\Edge`, `Chromium`}
 func windowsRegistry(issuer *url.URL) File {
 	f := File{
 		Name: "chrome-edge-windows.reg", For: "Chrome, Edge and Chromium on Windows", Type: "text/plain; charset=us-ascii",
-		Place: []Place{
+		Places: []Place{
 			{"One computer", "reg import chrome-edge-windows.reg (as administrator)"},
 			{"A domain", `by a group policy: Computer Configuration, Administrative Templates, Google Chrome (Microsoft Edge), HTTP authentication, "Authentication server allowlist": ` + Host(issuer)},
 		},

@@ -83,11 +83,3 @@ func bare(err error) error {
 	}
 	return err
 }
-
-// short cuts what a stranger wrote.
-func short(s string) string {
-	if len(s) > 120 {
-		return strings.ToValidUTF8(s[:120], "") + "…"
-	}
-	return s
-}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
+
+	"idp/internal/kerberos"
 )
 
 // known is a certificate that tokens may be bound to.
@@ -56,7 +56,7 @@ func (e *exam) judgeBinding(how string, ours []known) []Result {
 	if note := oddHash(shown[0]); note != "" {
 		return warning("use a certificate signed with ECDSA or RSA PKCS #1 and SHA-256", "%s: %s", how, note)
 	}
-	return ok("%s: tickets are bound to the certificate that %s shows (tls-server-end-point, %s)", how, e.Issuer, hashName(shown[0]))
+	return ok("%s: tickets are bound to the certificate that %s shows (tls-server-end-point, %s)", how, e.Issuer, kerberos.EndPointAlgorithm(shown[0]))
 }
 
 // nameIt is the command that fetches the certificate clients see.
@@ -72,7 +72,7 @@ func (e *exam) bound() (ours []known, bad []Result) {
 		ours = append(ours, known{e.TLSCertificate, pair.Leaf})
 	}
 	for _, file := range e.Kerberos.ChannelBindingCertificates {
-		leaf, err := firstCertificate(file)
+		leaf, err := kerberos.ReadCertificate(file)
 		if err != nil {
 			bad = append(bad, failed("name PEM files that hold the certificate clients see", "channel_binding_certificates: %v", err)...)
 			continue
@@ -80,19 +80,6 @@ func (e *exam) bound() (ours []known, bad []Result) {
 		ours = append(ours, known{file, leaf})
 	}
 	return ours, bad
-}
-
-func firstCertificate(file string) (*x509.Certificate, error) {
-	text, err := os.ReadFile(file) //nolint:gosec // the admin names the files
-	if err != nil {
-		return nil, err
-	}
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "CERTIFICATE" {
-			return x509.ParseCertificate(block.Bytes)
-		}
-	}
-	return nil, fmt.Errorf("%s: holds no PEM certificate", file)
 }
 
 // oddHash tells of signatures for which clients disagree about the hash: RFC 5929
@@ -105,19 +92,6 @@ func oddHash(c *x509.Certificate) string {
 		return "the certificate is signed with RSA-PSS, for which some clients cannot compute the binding"
 	default:
 		return ""
-	}
-}
-
-// hashName is the hash of tls-server-end-point for a certificate, as package
-// kerberos takes it.
-func hashName(c *x509.Certificate) string {
-	switch c.SignatureAlgorithm {
-	case x509.SHA384WithRSA, x509.SHA384WithRSAPSS, x509.ECDSAWithSHA384:
-		return "SHA-384"
-	case x509.SHA512WithRSA, x509.SHA512WithRSAPSS, x509.ECDSAWithSHA512:
-		return "SHA-512"
-	default:
-		return "SHA-256"
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"idp/internal/kerberos"
 )
 
 // expiresSoon is when a certificate's end becomes a warning: time for a renewal
@@ -58,7 +60,7 @@ func (e *exam) judgeChain(what string, chain []*x509.Certificate) []Result {
 	left := leaf.NotAfter.Sub(now)
 	r := Result{Level: OK, Details: map[string]any{
 		"subject": leaf.Subject.String(), "issuer": leaf.Issuer.String(), "names": leaf.DNSNames, "not_after": leaf.NotAfter.UTC(), "chain": len(chain),
-		"signature": leaf.SignatureAlgorithm.String(), "end_point_hash": hashName(leaf),
+		"signature": leaf.SignatureAlgorithm.String(), "end_point_hash": kerberos.EndPointAlgorithm(leaf).String(),
 	}}
 	r.Text = what + ": for " + strings.Join(leaf.DNSNames, ", ") + ", until " + day(leaf.NotAfter)
 	set := func(level Level, hint, text string) []Result {

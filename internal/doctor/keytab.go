@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"idp/internal/kerberos"
+	"idp/internal/kerberos/keytab"
 )
 
 // openKeytabs makes an acceptor with what it needs to open tickets and to ask
@@ -33,7 +34,7 @@ func (e *exam) readKeytabs() (kerberos.Status, error) {
 // nothingRead reports whether no file held a key: the line about keytab says why.
 func (e *exam) nothingRead() bool {
 	status, err := e.keytabs()
-	return err == nil && !slices.ContainsFunc(status.Keytabs, func(f kerberos.KeytabStatus) bool { return len(f.Keys) > 0 })
+	return err == nil && !slices.ContainsFunc(status.Keytabs, func(f keytab.FileStatus) bool { return len(f.Keys) > 0 })
 }
 
 // keytab: what is in each file, whether any of it is of use, and who may read it.
@@ -55,7 +56,7 @@ func (e *exam) keytab(context.Context) []Result {
 	return lines
 }
 
-func (e *exam) keytabFile(f kerberos.KeytabStatus) []Result {
+func (e *exam) keytabFile(f keytab.FileStatus) []Result {
 	info, err := os.Stat(f.Path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -93,7 +94,7 @@ type etypeState struct {
 	Allowed bool   `json:"allowed"`
 }
 
-func principals(keys []kerberos.KeyStatus) (list []*principal) {
+func principals(keys []keytab.KeyStatus) (list []*principal) {
 	for _, k := range keys {
 		i := slices.IndexFunc(list, func(p *principal) bool { return p.Name == k.Principal })
 		if i < 0 {

@@ -56,7 +56,7 @@ func (e *exam) stale(t *tickets) (lines []Result) {
 	}
 	said := map[string]bool{}
 	for _, tried := range t.tried {
-		if hasReason(tried.Err, reason.BadPassword) && !said[tried.Principal] {
+		if reason.Of(tried.Err) == reason.BadPassword && !said[tried.Principal] {
 			said[tried.Principal] = true // of its newest key: an older one is tried after it
 			lines = append(lines, failed(exportAgain, "the KDC of %s does not take the keytab's key of %s (kvno %d): it has another one, mostly a newer one, and tickets sealed with that do not open"+noPasswords,
 				t.realm, tried.Principal, tried.KVNO)...)
@@ -74,12 +74,12 @@ func (e *exam) nobody(t *tickets) []Result {
 	}
 	byHand := fmt.Sprintf("kinit YOU@%s && kvno %s@%s, and compare with klist -kte %s", t.realm, name, t.realm, file)
 	for _, tried := range t.tried {
-		switch {
-		case hasReason(tried.Err, reason.BadPassword):
+		switch reason.Of(tried.Err) {
+		case reason.BadPassword:
 			return nil // stale says it
-		case hasReason(tried.Err, reason.ClockSkew):
+		case reason.ClockSkew:
 			return warning(seeClock, "%s: the KDC finds our clock wrong: keys cannot be compared", t.realm)
-		case hasReason(tried.Err, reason.Etype):
+		case reason.Etype:
 			return failed(useAES(tried.Principal),
 				"the KDC and the keytab have no encryption type in common for %s: mostly the account has only RC4 keys at the KDC, and the keytab has AES", tried.Principal)
 		}
@@ -106,14 +106,14 @@ func (e *exam) judgeTicket(t *tickets, host string, o *ownTicket) []Result {
 		return line(ok("%s opens with the key of %s", what, o.OpenedBy))
 	case o.Err == nil:
 		return line(ok("%s opens with the keytab", what))
-	case hasReason(o.Err, reason.Etype):
+	case reason.Of(o.Err) == reason.Etype:
 		return line(failed(useAES(name),
 			"%s is sealed with %s, which is not accepted", name, shortEtype(o.Etype)))
-	case hasReason(o.Err, reason.KVNO):
+	case reason.Of(o.Err) == reason.KVNO:
 		return line(failed(exportAgain, "%s: the KDC has kvno %d, the keytab %s: its tickets do not open"+noPasswords, name, o.KVNO, e.versions(name)))
-	case hasReason(o.Err, reason.NoKey):
+	case reason.Of(o.Err) == reason.NoKey:
 		return line(failed("export all encryption types; "+exportAgain, "%s: the keytab has no %s key, and the KDC seals with that", name, shortEtype(o.Etype)))
-	case hasReason(o.Err, reason.WrongSPN):
+	case reason.Of(o.Err) == reason.WrongSPN:
 		return line(failed("setspn -Q HTTP/"+host+" names the account that has it; move the name to ours (setspn -D, then setspn -S HTTP/"+host+" ACCOUNT), or export its key as well: idp keytab plan",
 			"%s opens with no key of the keytab: the name belongs to another account", what))
 	default:
@@ -136,7 +136,7 @@ func (e *exam) refusedTicket(t *tickets, host, name string, err error) []Result 
 		}
 		return failed("setspn -S HTTP/"+host+" ACCOUNT (MIT: addprinc -randkey HTTP/"+host+"), then export the keytab again: idp keytab plan"+also+"; where setspn -Q finds it twice: setspn -X",
 			"the KDC does not know %s: browsers get no ticket and send NTLM or nothing", name)
-	case hasReason(err, reason.ClockSkew):
+	case reason.Of(err) == reason.ClockSkew:
 		return warning(seeClock, "%s: the KDC finds our clock wrong: keys cannot be compared", name)
 	default:
 		return warning("docs/kerberos-errors.md; the KDC's own log says more", "%s: no ticket: %s", name, explain(err))
@@ -174,4 +174,4 @@ func (e *exam) versions(name string) string {
 }
 
 // explain says what a refusal was for an administrator.
-func explain(err error) string { return short(err.Error()) }
+func explain(err error) string { return reason.Short(err.Error()) }

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"idp/internal/reason"
 )
 
 // server asks the issuer's URL the way a relying party does, and when nobody
@@ -29,7 +31,7 @@ func (e *exam) server(ctx context.Context) []Result {
 		return about
 	}
 	if ready.status != http.StatusOK {
-		return warning("idp's log says why", "%s is idp, and is not ready: %s", e.Issuer, strings.TrimSpace(short(string(ready.body))))
+		return warning("idp's log says why", "%s is idp, and is not ready: %s", e.Issuer, strings.TrimSpace(reason.Short(string(ready.body))))
 	}
 	return append(about, e.largeTicket(ctx)...)
 }
@@ -59,7 +61,7 @@ func seen(h http.Header) string {
 	var names []string
 	for _, name := range []string{"Server", "Via"} {
 		if v := h.Get(name); v != "" {
-			names = append(names, name+" "+short(v))
+			names = append(names, name+" "+reason.Short(v))
 		}
 	}
 	return strings.Join(names, ", ")
@@ -77,13 +79,13 @@ func (e *exam) judgeDiscovery(ctx context.Context) []Result {
 	}
 	switch {
 	case got.status >= 300 && got.status < 400:
-		return failed("take the redirect out of the proxy: relying parties do not follow it", "%s%s is redirected to %s", e.Issuer, path, short(got.header.Get("Location")))
+		return failed("take the redirect out of the proxy: relying parties do not follow it", "%s%s is redirected to %s", e.Issuer, path, reason.Short(got.header.Get("Location")))
 	case got.status >= 502 && got.status <= 504:
 		return failed("start idp; then the proxy's upstream address, which should be "+e.Listen, "at %s a proxy answers %d: it does not reach idp", e.Issuer, got.status)
 	case got.status != http.StatusOK || json.Unmarshal(got.body, &says) != nil:
 		return failed("something else answers there: look at the proxy's host names and at the DNS", "%s%s answers %d, and not as idp does", e.Issuer, path, got.status)
 	case says.Issuer != e.Issuer:
-		return failed("restart idp when issuer was changed; or another server answers there: look at the proxy and the DNS", "%s says that it is %q", e.Issuer, short(says.Issuer))
+		return failed("restart idp when issuer was changed; or another server answers there: look at the proxy and the DNS", "%s says that it is %q", e.Issuer, reason.Short(says.Issuer))
 	}
 	return ok("%s answers, and is idp", e.Issuer)
 }

@@ -2,16 +2,14 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"idp/internal/kerberos"
-	"idp/internal/reason"
 )
 
-// tickets is what the KDC of one realm gave to who asked for ours.
+// tickets is what the KDC of one realm gave to whoever asked for ours.
 type tickets struct {
 	realm  string
 	client string // who asked; empty: nobody could log in
@@ -122,9 +120,4 @@ func (e *exam) settles(host string) verdict {
 		}
 	}
 	return best
-}
-
-func hasReason(err error, code reason.Code) bool {
-	var refused *reason.Error
-	return errors.As(err, &refused) && refused.Reason == code
 }

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
+
 	"idp/internal/kerberos/kdc"
+	"idp/internal/kerberos/keytab"
 	"idp/internal/kerberos/pac"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
@@ -44,10 +45,7 @@ type Acceptor struct {
 	opts     Options
 	bindings [][]byte // of ChannelBindingCertificates
 	kdcs     *kdc.Client
-
-	mu    sync.Mutex // guards files
-	files []*keytabFile
-	ring  atomic.Pointer[keyring]
+	keytabs  *keytab.Files
 }
 
 // New makes an Acceptor and reads the keytabs. A keytab that cannot be used is
@@ -72,16 +70,20 @@ func New(o Options) (*Acceptor, error) {
 	}
 	a := &Acceptor{opts: o, bindings: bindings}
 	a.kdcs = kdc.New(kdc.Config{Krb5Conf: o.Krb5Conf, EtypeAllowed: a.etypeAllowed, Now: o.Now, Resolver: o.Resolver})
-	a.ring.Store(&keyring{})
-	for _, path := range o.Keytabs {
-		a.files = append(a.files, &keytabFile{path: path})
-	}
-	a.reload()
+	a.keytabs = keytab.New(o.Keytabs, a.etypeAllowed, o.Log)
 	return a, nil
 }
 
+// etypeAllowed is the policy: AES always, RC4 by configuration, nothing else.
+func (a *Acceptor) etypeAllowed(etype int32) bool {
+	if etype == etypeID.RC4_HMAC {
+		return a.opts.AllowRC4
+	}
+	return wire.IsAES(etype)
+}
+
 // Accept checks an initiator's only token, the raw bytes of "Authorization:
-// Negotiate", for who has nowhere to keep what the next leg of a longer exchange
+// Negotiate", for callers with nowhere to keep what the next leg of a longer exchange
 // needs. A refusal is a *reason.Error, KERBEROS_NOT_FIRST for a client that needs
 // another leg; any other error is a failure of Seen.
 func (a *Acceptor) Accept(ctx context.Context, token []byte) (*Login, error) {
@@ -138,7 +140,7 @@ func (a *Acceptor) examineParsed(req *wire.APReq) (*examined, error) {
 
 // opened is a ticket that one of our keys opened.
 type opened struct {
-	key  *serviceKey
+	key  *keytab.Key
 	part wire.TicketPart
 }
 
@@ -151,14 +153,14 @@ func (a *Acceptor) openTicket(t *wire.Ticket) (*opened, error) {
 	if !a.etypeAllowed(t.Part.Etype) {
 		return nil, reason.Refuse(reason.Etype, fmt.Sprintf("ticket for %s is sealed with %s", reason.Short(t.Service.String()), wire.EtypeName(t.Part.Etype)))
 	}
-	if !isHTTP(t.Service) {
+	if !keytab.IsHTTP(t.Service) {
 		return nil, reason.Refuse(reason.WrongSPN, fmt.Sprintf("ticket for %s, which is no HTTP service", reason.Short(t.Service.String())))
 	}
-	ring := a.ring.Load()
-	if len(ring.keys) == 0 {
+	ring := a.keytabs.Ring()
+	if len(ring) == 0 {
 		return nil, reason.Refuse(reason.NoKeytab, "no usable keytab")
 	}
-	key, plain, err := ring.open(t)
+	key, plain, err := ring.Open(t)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +211,7 @@ func (a *Acceptor) checkReplay(ctx context.Context, x *examined) error {
 		return fmt.Errorf("remember a ticket's use: %w", err)
 	}
 	if !first {
-		return a.withKRBError(reason.Refuse(reason.Replay, "this token was used before"), x.key.spn)
+		return a.withKRBError(reason.Refuse(reason.Replay, "this token was used before"), x.key.Principal)
 	}
 	return nil
 }

@@ -17,19 +17,24 @@ import (
 )
 
 // EndPointHash is the tls-server-end-point channel binding of a certificate,
-// RFC 5929 §4.1: its hash by the signature's own algorithm, SHA-256 where that
-// is MD5, SHA-1 or none (Ed25519).
+// RFC 5929 §4.1.
 func EndPointHash(cert *x509.Certificate) []byte {
-	h := crypto.SHA256
-	switch cert.SignatureAlgorithm {
-	case x509.SHA384WithRSA, x509.SHA384WithRSAPSS, x509.ECDSAWithSHA384:
-		h = crypto.SHA384
-	case x509.SHA512WithRSA, x509.SHA512WithRSAPSS, x509.ECDSAWithSHA512:
-		h = crypto.SHA512
-	}
-	d := h.New()
+	d := EndPointAlgorithm(cert).New()
 	d.Write(cert.Raw)
 	return d.Sum(nil)
+}
+
+// EndPointAlgorithm is the hash that EndPointHash takes: that of the certificate's
+// own signature, SHA-256 where it is MD5, SHA-1 or none (Ed25519).
+func EndPointAlgorithm(cert *x509.Certificate) crypto.Hash {
+	switch cert.SignatureAlgorithm {
+	case x509.SHA384WithRSA, x509.SHA384WithRSAPSS, x509.ECDSAWithSHA384:
+		return crypto.SHA384
+	case x509.SHA512WithRSA, x509.SHA512WithRSAPSS, x509.ECDSAWithSHA512:
+		return crypto.SHA512
+	default:
+		return crypto.SHA256
+	}
 }
 
 // certificateBindings reads the end point hashes of PEM files' certificates.
@@ -37,19 +42,19 @@ func certificateBindings(files []string) ([][]byte, error) {
 	var out [][]byte
 	var errs []error
 	for _, f := range files {
-		h, err := certificateBinding(f)
+		cert, err := ReadCertificate(f)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		out = append(out, h)
+		out = append(out, EndPointHash(cert))
 	}
 	return out, errors.Join(errs...)
 }
 
-// certificateBinding is the end point hash of a file's first certificate: the
+// ReadCertificate reads the first certificate of a PEM file of at most 1 MB: the
 // server's own comes first in a chain.
-func certificateBinding(file string) ([]byte, error) {
+func ReadCertificate(file string) (*x509.Certificate, error) {
 	b, err := readBounded(file)
 	if err != nil {
 		return nil, err
@@ -62,7 +67,7 @@ func certificateBinding(file string) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		return EndPointHash(cert), nil
+		return cert, nil
 	}
 	return nil, fmt.Errorf("%s: holds no PEM certificate", file)
 }
@@ -112,7 +117,7 @@ func (a *Acceptor) checkBinding(auth *wire.Authenticator) error {
 	return reason.Refuse(reason.ChannelBinding, "the token was made for another TLS certificate; behind a proxy set channel_binding_certificates")
 }
 
-// maxFile bounds keytabs and certificates, in bytes.
+// maxFile bounds a file of certificates, in bytes.
 const maxFile = 1 << 20
 
 // readBounded reads a file of at most maxFile bytes.

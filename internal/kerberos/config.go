@@ -34,15 +34,27 @@ type Realm struct {
 	Transited   string            `yaml:"transited"`    // checked (default) | trusted: Active Directory never sets the flag
 	NetBIOS     string            `yaml:"netbios"`      // AD's short name of the domain: AD\alice
 	UPNSuffixes []string          `yaml:"upn_suffixes"` // alice@example.com, where that is no realm
+	PAC         string            `yaml:"pac"`          // required | optional; empty: required once the realm has told a SID, or has groups, netbios or upn_suffixes
 }
 
-// Values of Config.ChannelBinding, Realm.Transited and Realm.Case.
+// Values of Config.ChannelBinding, Realm.Transited, Realm.Case and Realm.PAC.
 const (
 	bindingOff     = "off"
 	bindingRequire = "require"
 	transitedTrust = "trusted"
 	caseExact      = "exact"
+	pacRequired    = "required"
 )
+
+// RequiresPAC reports whether the configuration says that every person's ticket of
+// the realm has a PAC: literally, or by what only Active Directory has.
+func (r *Realm) RequiresPAC() bool {
+	return r.PAC == pacRequired || r.PAC == "" && (len(r.Groups) > 0 || r.NetBIOS != "" || len(r.UPNSuffixes) > 0)
+}
+
+// AllowsNoPAC reports whether the configuration says that tickets without one are
+// good beside those with.
+func (r *Realm) AllowsNoPAC() bool { return r.PAC == "optional" }
 
 // DefaultConfig is the section when the file does not have it. No realm is
 // trusted by default, so nobody is logged in by ticket until one is named.
@@ -117,6 +129,7 @@ func (c *Config) realmProblems(add func(path, problem, hint string), oneOf func(
 		}
 		seen[r.Name] = true
 		oneOf(path+".case", r.Case, "insensitive", caseExact)
+		oneOf(path+".pac", r.PAC, pacRequired, "optional")
 		oneOf(path+".transited", r.Transited, "checked", transitedTrust)
 		for sid := range r.Groups {
 			if !strings.HasPrefix(sid, "S-1-") && !isWellKnown(sid) {

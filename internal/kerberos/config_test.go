@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestConfigOfTheContractParses(t *testing.T) {
+func TestConfigWithEveryKeyParses(t *testing.T) {
 	const text = `
 keytabs: [http.keytab]
 krb5_conf: /etc/krb5.conf
@@ -28,6 +28,8 @@ realms:
     groups: {S-1-5-21-1-2-3-1104: finance}
     case: insensitive
     transited: checked
+    netbios: EXAMPLE
+    upn_suffixes: [example.org]
 offer_to: [127.0.0.0/8, "::1/128", 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, "fc00::/7"]
 fallback: basic
 basic_realm: Example Ltd
@@ -58,6 +60,7 @@ func TestConfigReportsEveryProblemAtOnce(t *testing.T) {
 		Realms: []Realm{
 			{Name: "A.TEST", Case: "upper"}, {Name: "A.TEST", Transited: "no"},
 			{Name: ""}, {Name: "B.TEST", Groups: map[string]string{"finance": "finance"}},
+			{Name: "C.TEST", NetBIOS: "a.test", UPNSuffixes: []string{"c.example", "c/example", "C.example"}},
 		},
 		Services:                   map[string]string{"robot": "robot"},
 		ChannelBindingCertificates: []string{"/nowhere/proxy.crt"},
@@ -65,7 +68,8 @@ func TestConfigReportsEveryProblemAtOnce(t *testing.T) {
 	want := []string{
 		"$.kerberos.fallback", "$.kerberos.channel_binding", "$.kerberos.max_failures", "$.kerberos.basic_realm",
 		"$.kerberos.realms[0].case", "$.kerberos.realms[1].name", "$.kerberos.realms[1].transited",
-		"$.kerberos.realms[2].name", "$.kerberos.realms[3].groups", "$.kerberos.services",
+		"$.kerberos.realms[2].name", "$.kerberos.realms[3].groups",
+		"$.kerberos.realms[4].netbios", "$.kerberos.realms[4].upn_suffixes[1]", "$.kerberos.realms[4].upn_suffixes[2]", "$.kerberos.services",
 		"$.kerberos.channel_binding_certificates",
 	}
 	var got []string

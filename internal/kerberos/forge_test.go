@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"github.com/jcmturner/gokrb5/v8/keytab"
+	gokrb5 "github.com/jcmturner/gokrb5/v8/keytab"
 
 	"idp/internal/kerberos/krbtest"
 	"idp/internal/kerberos/wire"
@@ -29,7 +29,7 @@ var allEtypes = []int32{17, 18, 19, 20, 23}
 // writeKeytab writes a keytab with keys of the given encryption types.
 func writeKeytab(t testing.TB, path, spn, password string, kvno uint8, etypes ...int32) {
 	t.Helper()
-	kt := keytab.New()
+	kt := gokrb5.New()
 	for _, e := range etypes {
 		must(t, kt.AddEntry(spn, ourRealm, password, time.Unix(1_700_000_000, 0), kvno, e))
 	}
@@ -40,14 +40,14 @@ func writeKeytab(t testing.TB, path, spn, password string, kvno uint8, etypes ..
 // one that our own realm makes of this password.
 func writeKeytabOf(t testing.TB, path, realm, password string) string {
 	t.Helper()
-	kt := keytab.New()
+	kt := gokrb5.New()
 	must(t, kt.AddEntry(ourSPN, ourRealm, password, time.Unix(1_700_000_000, 0), ourKVNO, 18))
 	kt.Entries[0].Principal.Realm = realm
 	saveKeytab(t, path, kt)
 	return path
 }
 
-func saveKeytab(t testing.TB, path string, kt *keytab.Keytab) {
+func saveKeytab(t testing.TB, path string, kt *gokrb5.Keytab) {
 	t.Helper()
 	b, err := kt.Marshal()
 	must(t, err)
@@ -97,9 +97,9 @@ func forge(a *Acceptor, etype int32) *forged {
 		sum: krbtest.Checksum(make([]byte, 16)),
 	}
 	f.authClient = f.client
-	for _, k := range a.ring.Load().keys {
-		if k.block.Etype == etype {
-			f.key = k.block
+	for _, k := range a.keytabs.Ring() {
+		if k.Secret.Etype == etype {
+			f.key = k.Secret
 		}
 	}
 	f.session = wire.Key{Etype: etype, Value: bytes.Repeat([]byte{7}, len(f.key.Value))}

@@ -41,7 +41,7 @@ func (a *Acceptor) judge(o *opened) (*pac.PAC, error) {
 	case b == nil:
 		return nil, nil
 	}
-	return pac.Read(b, o.key.block, t.Client, t.AuthTime)
+	return pac.Read(b, o.key.Secret, t.Client, t.AuthTime)
 }
 
 // who names a ticket's client in the log.
@@ -74,11 +74,11 @@ func (a *Acceptor) realm(name string) *Realm {
 // the people of a realm that we have keys of, its own KDC alone vouches; else the
 // KDC of every other one could name them, too.
 func (a *Acceptor) checkSealer(o *opened) error {
-	if a.ring.Load().vouches(o.part.Client.Realm, o.key) {
+	if a.keytabs.Ring().Vouches(o.part.Client.Realm, o.key) {
 		return nil
 	}
 	return reason.Refuse(reason.Realm, fmt.Sprintf("%s: the ticket is sealed with a key of %s, but the keytab has keys of the client's own realm, and its KDC alone names its people",
-		who(&o.part), reason.Short(o.key.spn.Realm)))
+		who(&o.part), reason.Short(o.key.Principal.Realm)))
 }
 
 // checkTransited is RFC 4120 §2.7: a client that came through other realms is

@@ -17,9 +17,10 @@
 // runs on a length that was checked before. From gokrb5 come the crypto of old
 // encryption types, the keytab reader and the messages to the KDC.
 //
-// This package judges. What is sent is read and written by package wire, the PAC
-// by package pac, and KDCs are asked by package kdc. Who is refused gets a
-// *reason.Error; any other error is a failure of our own.
+// This package judges. What is sent is read and written by package wire, SPNEGO's
+// tokens around it by package spnego, the PAC by package pac; package keytab keeps
+// the keys, and package kdc asks KDCs. Who is refused gets a *reason.Error; any
+// other error is a failure of our own.
 package kerberos
 
 import (

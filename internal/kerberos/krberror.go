@@ -5,6 +5,7 @@ import (
 
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 
+	"idp/internal/kerberos/spnego"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
@@ -32,8 +33,17 @@ func (a *Acceptor) withKRBError(err error, service wire.Principal) error {
 	var refused *reason.Error
 	if errors.As(err, &refused) {
 		if code, ok := krbCodes[refused.Reason]; ok {
-			refused.Reply = frame(idError, wire.KRBErrorMessage(code, a.opts.Now(), service))
+			refused.Reply = spnego.ErrorToken(wire.KRBErrorMessage(code, a.opts.Now(), service))
 		}
+	}
+	return err
+}
+
+// reject makes the KRB-ERROR of a refusal, if there is one, the end of an exchange.
+func reject(o *spnego.Offer, err error) error {
+	var refused *reason.Error
+	if errors.As(err, &refused) && refused.Reply != nil {
+		refused.Reply = o.Reject(refused.Reply)
 	}
 	return err
 }

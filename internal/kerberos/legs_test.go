@@ -7,34 +7,43 @@ import (
 
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
 
 	"idp/internal/kerberos/krbtest"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
 
+// Tags of tokens, RFC 2743 §3.1 and RFC 4178 §4.2.
+const (
+	tagGSS     = 0x60
+	tagNegInit = 0xa0
+	tagNegResp = 0xa1
+)
+
 // windows is what a client offers that has NEGOEX.
-var windows = []string{derOID(oidNEGOEX), derOID(oidMSKRB5), derOID(oidKRB5), derOID(oidNTLM)}
+var windows = []string{krbtest.MechNEGOEX, krbtest.MechMSKRB5, krbtest.MechKRB5, krbtest.MechNTLM}
 
-func mechListOf(mechs ...string) []byte {
-	var list []byte
-	for _, m := range mechs {
-		list = append(list, m...)
-	}
-	return wire.TLV(wire.TagSequence, list)
-}
-
-// initiatorMIC is a client's mechListMIC, RFC 4121 §4.2.6.1.
+// initiatorMIC is a client's mechListMIC.
 func initiatorMIC(t testing.TB, key wire.Key, list []byte) []byte {
 	t.Helper()
-	head := []byte{4, 4, 0, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0x12, 0x67}
-	_, sum, err := wire.Checksum(key, usageInitiatorSign, list, head)
+	mic, err := krbtest.MIC(types.EncryptionKey{KeyType: key.Etype, KeyValue: key.Value}, list)
 	must(t, err)
-	return append(head, sum...)
+	return mic
+}
+
+// checkOurMIC verifies the mechListMIC of a reply.
+func checkOurMIC(t testing.TB, key wire.Key, mic, list []byte) {
+	t.Helper()
+	if err := krbtest.CheckMIC(types.EncryptionKey{KeyType: key.Etype, KeyValue: key.Value}, mic, list); err != nil {
+		t.Errorf("our MIC: %v", err)
+	}
 }
 
 // reply is a client's later token; nil parts are left out.
-func reply(token, mic []byte) []byte { return negTokenResp(negIncomplete, "", token, mic) }
+func reply(token, mic []byte) []byte {
+	return krbtest.NegTokenResp(krbtest.NegIncomplete, "", token, mic)
+}
 
 // TestHoleNEGOEXBeforeKerberos is the whole exchange of a client whose first
 // choice is another mechanism: request-mic, the ticket, the proof of its list.
@@ -44,7 +53,7 @@ func TestHoleNEGOEXBeforeKerberos(t *testing.T) {
 	f := forge(a, 18)
 	one, err := a.Step(t.Context(), krbtest.SPNEGO([]byte("NEGOEXTS"), windows...), nil)
 	must(t, err)
-	if want := negTokenResp(negRequestMIC, oidMSKRB5, nil, nil); one.Login != nil || !bytes.Equal(one.Reply, want) {
+	if want := krbtest.NegTokenResp(krbtest.NegRequestMIC, krbtest.MechMSKRB5, nil, nil); one.Login != nil || !bytes.Equal(one.Reply, want) {
 		t.Fatalf("first leg: %+v, want request-mic for the first Kerberos of the list", one)
 	}
 	ticket := reply(krbtest.Frame(f.apReq(t)), nil)
@@ -52,30 +61,25 @@ func TestHoleNEGOEXBeforeKerberos(t *testing.T) {
 	must(t, err)
 	var d wire.Decoder
 	fields := d.Sequence(d.Only(two.Reply, tagNegResp))
-	if d.Err != nil || two.Login != nil || !bytes.Equal(fields[0], []byte{wire.TagEnumerated, 1, negIncomplete}) || fields[2] == nil || fields[3] == nil {
+	if d.Err != nil || two.Login != nil || !bytes.Equal(fields[0], []byte{wire.TagEnumerated, 1, krbtest.NegIncomplete}) || fields[2] == nil || fields[3] == nil {
 		t.Fatalf("second leg: %x, want accept-incomplete, an AP-REP and our MIC", two.Reply)
 	}
-	ours := d.Octets(fields[3])
-	_, want, err := wire.Checksum(f.session, usageAcceptorSign, mechListOf(windows...), ours[:16])
-	must(t, err)
-	if !bytes.Equal(want, ours[16:]) {
-		t.Error("our MIC is not over the client's list")
-	}
+	checkOurMIC(t, f.session, d.Octets(fields[3]), krbtest.MechList(windows...))
 	expectStep(t, b, "the ticket again", ticket, one.State, reason.Replay)
-	good := initiatorMIC(t, f.session, mechListOf(windows...))
+	good := initiatorMIC(t, f.session, krbtest.MechList(windows...))
 	three, err := a.Step(t.Context(), reply(nil, good), two.State)
 	must(t, err)
 	if three.Login == nil || three.Login.Principal.String() != "alice@"+ourRealm || three.State != nil ||
-		!bytes.Equal(three.Reply, negTokenResp(negCompleted, "", nil, nil)) {
+		!bytes.Equal(three.Reply, krbtest.NegTokenResp(krbtest.NegCompleted, "", nil, nil)) {
 		t.Errorf("third leg: %+v", three)
 	}
-	shorter := initiatorMIC(t, f.session, mechListOf(windows[1:]...)) // somebody took NEGOEX off the list
+	shorter := initiatorMIC(t, f.session, krbtest.MechList(windows[1:]...)) // somebody took NEGOEX off the list
 	expectStep(t, a, "a MIC over another list", reply(nil, shorter), two.State, reason.Malformed)
 	expectStep(t, a, "no MIC", reply(nil, nil), two.State, reason.Malformed)
 	expectStep(t, a, "a MIC before a ticket", reply(nil, good), one.State, reason.Malformed)
 	expectStep(t, a, "NTLM after all", reply([]byte("NTLMSSP\x00"), nil), one.State, reason.NTLM)
 	expectStep(t, a, "not readable", []byte{tagNegResp, 1, 0}, one.State, reason.Malformed)
-	for _, state := range [][]byte{{0}, {wantsMIC}, {wantsAPReq, 0x04, 0x7f}, []byte("leg"), two.State[:len(two.State)-1]} {
+	for _, state := range [][]byte{{0}, two.State[:1], append(one.State[:1:1], 0x04, 0x7f), []byte("leg"), two.State[:len(two.State)-1]} {
 		expectStep(t, a, "another's state", reply(nil, good), state, reason.Malformed)
 	}
 }
@@ -86,12 +90,12 @@ func TestTheMICWithTheTicketEndsTheExchange(t *testing.T) {
 	f := forge(a, 20)
 	one, err := a.Step(t.Context(), krbtest.SPNEGO(nil, windows...), nil)
 	must(t, err)
-	two, err := a.Step(t.Context(), reply(krbtest.Frame(f.apReq(t)), initiatorMIC(t, f.session, mechListOf(windows...))), one.State)
+	two, err := a.Step(t.Context(), reply(krbtest.Frame(f.apReq(t)), initiatorMIC(t, f.session, krbtest.MechList(windows...))), one.State)
 	must(t, err)
 	if two.Login == nil || two.State != nil || two.Login.Mechanism != MechanismSPNEGO {
 		t.Errorf("%+v, want the login", two)
 	}
-	expectStep(t, a, "a wrong MIC", reply(krbtest.Frame(forge(a, 20).apReq(t)), initiatorMIC(t, f.session, mechListOf(windows[:2]...))), one.State, reason.Malformed)
+	expectStep(t, a, "a wrong MIC", reply(krbtest.Frame(forge(a, 20).apReq(t)), initiatorMIC(t, f.session, krbtest.MechList(windows[:2]...))), one.State, reason.Malformed)
 }
 
 // A first token begins anew, whatever was begun before it.
@@ -148,11 +152,11 @@ func TestKRBErrors(t *testing.T) {
 		var d wire.Decoder
 		fields := d.Sequence(d.Only(refused(t, err).Reply, tagNegResp))
 		token := d.Octets(fields[2])
-		if d.Err != nil || !bytes.Equal(fields[0], []byte{wire.TagEnumerated, 1, negReject}) {
+		if d.Err != nil || !bytes.Equal(fields[0], []byte{wire.TagEnumerated, 1, krbtest.NegReject}) {
 			t.Errorf("%s: no SPNEGO reject with a token: %x", what, refused(t, err).Reply)
 			continue
 		}
-		prefix := []byte("\x06\x09" + oidKRB5 + "\x03\x00") // RFC 4121 §4.1
+		prefix := []byte(krbtest.MechKRB5 + "\x03\x00") // RFC 4121 §4.1
 		var e messages.KRBError
 		if err := e.Unmarshal(bytes.TrimPrefix(d.Only(token, tagGSS), prefix)); err != nil {
 			t.Errorf("%s: %x is no KRB-ERROR: %v", what, token, err)

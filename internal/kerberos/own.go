@@ -10,6 +10,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
 
 	"idp/internal/kerberos/kdc"
+	"idp/internal/kerberos/keytab"
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
@@ -56,10 +57,10 @@ func (a *Acceptor) LogInAsOurselves(ctx context.Context, realm string) (o *Ourse
 			return o, tried
 		}
 		tried = append(tried, Tried{c.name.String(), c.kvno, err})
-		switch {
-		case is(err, reason.Unreachable):
+		switch reason.Of(err) {
+		case reason.Unreachable:
 			return nil, tried
-		case is(err, reason.BadPassword):
+		case reason.BadPassword:
 			refused = append(refused, c.keys...)
 		}
 	}
@@ -86,19 +87,19 @@ type client struct {
 
 // clients are the principals of a realm in the keytabs, HTTP/ ones first.
 func (a *Acceptor) clients(realm string) (list []client) {
-	for _, k := range a.entries() {
-		if k.spn.Realm != realm || k.ticket == nil {
+	for _, k := range a.keytabs.Entries() {
+		if k.Principal.Realm != realm || !k.Usable() {
 			continue
 		}
-		i := slices.IndexFunc(list, func(c client) bool { return c.name.Equal(k.spn) && c.kvno == k.kvno })
+		i := slices.IndexFunc(list, func(c client) bool { return c.name.Equal(k.Principal) && c.kvno == k.KVNO })
 		if i < 0 {
 			i = len(list)
-			list = append(list, client{name: k.spn, kvno: k.kvno})
+			list = append(list, client{name: k.Principal, kvno: k.KVNO})
 		}
-		list[i].keys = append(list[i].keys, k.block)
+		list[i].keys = append(list[i].keys, k.Secret)
 	}
 	http := func(c client) int {
-		if isHTTP(c.name) {
+		if keytab.IsHTTP(c.name) {
 			return 0
 		}
 		return 1
@@ -112,18 +113,6 @@ func (a *Acceptor) clients(realm string) (list []client) {
 		return seen[c.name.String()] > maxVersions
 	})
 	return list[:min(len(list), maxClients)]
-}
-
-// entries are all entries of all keytabs, read now: the acceptor itself keeps
-// only keys of HTTP/ services.
-func (a *Acceptor) entries() (all []*serviceKey) {
-	for _, path := range a.opts.Keytabs {
-		if b, err := readBounded(path); err == nil {
-			keys, _ := parseEntries(b)
-			all = append(all, keys...)
-		}
-	}
-	return all
 }
 
 // OwnTicket is a ticket for one of our services, as the KDC gives it to anybody.
@@ -154,7 +143,7 @@ func (o *Ourselves) Ticket(ctx context.Context, host, realm string) (seen OwnTic
 		seen.Err = err
 		return seen, nil
 	}
-	seen.OpenedBy = opened.key.spn.String()
+	seen.OpenedBy = opened.key.Principal.String()
 	return seen, nil
 }
 

@@ -19,17 +19,17 @@ func TestOurOwnTickets(t *testing.T) {
 	if err != nil || got.Err != nil || got.KVNO != 1 || got.OpenedBy != "HTTP/localhost@"+r.Name || !strings.HasPrefix(got.Etype, "aes256") {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err = o.Ticket(t.Context(), "elsewhere.localhost", r.Name); KDCCode(err) != 7 || !is(err, reason.WrongSPN) {
+	if _, err = o.Ticket(t.Context(), "elsewhere.localhost", r.Name); KDCCode(err) != 7 || reason.Of(err) != reason.WrongSPN {
 		t.Errorf("a name the KDC does not know: %d, %v", KDCCode(err), err)
 	}
 	// The KDC gets a new key: the keytab's old one logs nobody in, the other's does.
 	must(t, r.Kadmin("cpw -randkey HTTP/idp.localhost\n"))
 	o, tried = a.LogInAsOurselves(t.Context(), r.Name)
-	if o == nil || o.Client != "HTTP/localhost@"+r.Name || len(tried) != 1 || tried[0].KVNO != 1 || !is(tried[0].Err, reason.BadPassword) {
+	if o == nil || o.Client != "HTTP/localhost@"+r.Name || len(tried) != 1 || tried[0].KVNO != 1 || reason.Of(tried[0].Err) != reason.BadPassword {
 		t.Fatalf("%+v, tried %+v", o, tried)
 	}
 	got, err = o.Ticket(t.Context(), "idp.localhost", r.Name)
-	if err != nil || !is(got.Err, reason.KVNO) || got.KVNO != 2 {
+	if err != nil || reason.Of(got.Err) != reason.KVNO || got.KVNO != 2 {
 		t.Errorf("a newer key: %+v, %v", got, err)
 	}
 }
@@ -64,11 +64,11 @@ func TestNobodyMayLogIn(t *testing.T) {
 	r := krbtest.Start(t, krbtest.Options{Services: []string{"HTTP/idp.localhost"}})
 	a := newAcceptor(t, r, nil)
 	must(t, r.Kadmin("delprinc -force HTTP/idp.localhost\n"))
-	if o, tried := a.LogInAsOurselves(t.Context(), r.Name); o != nil || len(tried) != 1 || !is(tried[0].Err, reason.ClientUnknown) {
+	if o, tried := a.LogInAsOurselves(t.Context(), r.Name); o != nil || len(tried) != 1 || reason.Of(tried[0].Err) != reason.ClientUnknown {
 		t.Errorf("%+v, tried %+v", o, tried)
 	}
 	r.Stop()
-	if o, tried := a.LogInAsOurselves(t.Context(), r.Name); o != nil || len(tried) != 1 || !is(tried[0].Err, reason.Unreachable) {
+	if o, tried := a.LogInAsOurselves(t.Context(), r.Name); o != nil || len(tried) != 1 || reason.Of(tried[0].Err) != reason.Unreachable {
 		t.Errorf("without a KDC: %+v, tried %+v", o, tried)
 	}
 }

@@ -2,7 +2,6 @@ package kerberos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -30,8 +29,9 @@ const (
 // A refusal is a *reason.Error. PASSWORD_EXPIRED means that the password is right
 // and must be changed; ACCOUNT_LOCKED, ACCOUNT_DISABLED and the like may come before
 // the password was looked at (MIT) or only when it was right (Active Directory,
-// Samba), so nobody may be told which it was. Every call that reaches the KDC with a wrong password
-// counts there against the account; limiting calls is the caller's part.
+// Samba), so nobody may be told which it was. Every call that reaches the KDC with
+// a wrong password counts there against the account; limiting calls is the
+// caller's part.
 func (a *Acceptor) CheckPassword(ctx context.Context, n Name, password secret.String) (login *Login, err error) {
 	defer recovered(&err)
 	if err := a.checkCredential(n, password); err != nil {
@@ -72,7 +72,11 @@ func (a *Acceptor) AccountOf(ctx context.Context, n Name) (name string, err erro
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	return a.kdcs.AccountOf(ctx, n.principal())
+	name, err = a.kdcs.AccountOf(ctx, n.principal())
+	if lower, ok := a.inSmallLetters(n, err); ok {
+		return a.kdcs.AccountOf(ctx, lower.principal())
+	}
+	return name, err
 }
 
 // recovered keeps a mistake in the library's messages from ending the process.
@@ -89,27 +93,27 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, checkTimeout)
 }
 
-// logInAt gets the person's ticket-granting ticket. A name typed in capitals that
-// the KDC does not know is tried in small letters, for Active Directory knows
-// both; a KDC that calls the password expired is asked whether it was right.
+// inSmallLetters is the name to try after one with capitals that the KDC does not
+// know, unless the realm's names differ by case: Active Directory knows both.
+func (a *Acceptor) inSmallLetters(n Name, err error) (Name, bool) {
+	lower := Name{strings.ToLower(n.Name), n.Realm, n.Enterprise}
+	return lower, reason.Of(err) == reason.ClientUnknown && lower != n && a.realm(n.Realm).Case != caseExact
+}
+
+// logInAt gets the person's ticket-granting ticket. A KDC that calls the password
+// expired is asked whether it was right.
 func (a *Acceptor) logInAt(ctx context.Context, n Name, password secret.String) (*kdc.Credentials, error) {
 	tgt, err := a.kdcs.Login(ctx, n.principal(), password)
-	lower := Name{strings.ToLower(n.Name), n.Realm, n.Enterprise}
-	if is(err, reason.ClientUnknown) && lower != n && a.realm(n.Realm).Case != caseExact {
+	if lower, ok := a.inSmallLetters(n, err); ok {
 		n = lower
 		tgt, err = a.kdcs.Login(ctx, n.principal(), password)
 	}
-	if is(err, reason.PasswordExpired) {
+	if reason.Of(err) == reason.PasswordExpired {
 		if wrong := a.kdcs.VerifyExpired(ctx, n.principal(), password); wrong != nil {
 			return nil, wrong
 		}
 	}
 	return tgt, err
-}
-
-func is(err error, code reason.Code) bool {
-	var refused *reason.Error
-	return errors.As(err, &refused) && refused.Reason == code
 }
 
 func (n Name) principal() wire.Principal {

@@ -3,7 +3,6 @@ package kerberos
 import (
 	"context"
 	"crypto/hmac"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -20,8 +19,7 @@ func (a *Acceptor) proveKDC(ctx context.Context, tgt *kdc.Credentials) (*Login, 
 	for _, spn := range a.ownServices(tgt.Client.Realm) {
 		var login *Login
 		login, err = a.proveBy(ctx, tgt, spn)
-		var refused *reason.Error
-		if errors.As(err, &refused) && refused.Reason == reason.WrongSPN {
+		if reason.Of(err) == reason.WrongSPN {
 			continue // a keytab may be older than the KDC's database
 		}
 		return login, err
@@ -33,13 +31,13 @@ func (a *Acceptor) proveKDC(ctx context.Context, tgt *kdc.Credentials) (*Login, 
 // for a realm that we have keys of, no other's KDC vouches (checkSealer).
 func (a *Acceptor) ownServices(realm string) []wire.Principal {
 	var own, foreign []wire.Principal
-	for _, k := range a.ring.Load().keys {
+	for _, k := range a.keytabs.Ring() {
 		switch {
-		case k.ticket == nil || !a.etypeAllowed(k.block.Etype):
-		case k.spn.Realm == realm && !slices.ContainsFunc(own, k.spn.Equal):
-			own = append(own, k.spn)
-		case k.spn.Realm != realm && !slices.ContainsFunc(foreign, k.spn.Equal):
-			foreign = append(foreign, k.spn)
+		case !k.Usable() || !a.etypeAllowed(k.Secret.Etype):
+		case k.Principal.Realm == realm && !slices.ContainsFunc(own, k.Principal.Equal):
+			own = append(own, k.Principal)
+		case k.Principal.Realm != realm && !slices.ContainsFunc(foreign, k.Principal.Equal):
+			foreign = append(foreign, k.Principal)
 		}
 	}
 	if len(own) == 0 {

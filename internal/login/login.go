@@ -25,14 +25,10 @@ import (
 	"idp/internal/authn"
 	"idp/internal/kerberos"
 	"idp/internal/reason"
-	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
 )
-
-// formPurpose is what the login form's token is good for.
-const formPurpose = "login"
 
 // Config is everything New needs.
 type Config struct {
@@ -90,39 +86,6 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, id string) (*attem
 	return a, nil
 }
 
-// ServeForm answers GET /login with the form.
-func (l *Login) ServeForm(w http.ResponseWriter, r *http.Request) error {
-	a, err := l.begin(w, r, r.URL.Query().Get("login"))
-	if err != nil {
-		return err
-	}
-	if a.row == nil {
-		return l.startHere(w, r, a)
-	}
-	code := reason.Code(a.row.Reason)
-	if wantsNewPassword(code) && r.URL.Query().Has("other") {
-		code, a.row.Username = "", "" // somebody else than the one whose password has expired
-	}
-	return l.page(w, r, http.StatusOK, a, code)
-}
-
-// startHere is for people who open /login by itself: logged in they see their
-// account, else the form with a login request that leads there.
-func (l *Login) startHere(w http.ResponseWriter, r *http.Request, a *attempt) error {
-	current, err := l.current(r)
-	if err != nil {
-		return err
-	}
-	if current != nil {
-		return web.Redirect(w, r, http.StatusSeeOther, "/account")
-	}
-	target, err := l.accountRequest(r, a, authn.Markers{SignedOut: true}, "", "") // the form was asked for
-	if err != nil {
-		return err
-	}
-	return web.Redirect(w, r, http.StatusSeeOther, target)
-}
-
 // accountRequest writes a login request that leads to /account and returns the
 // address of its first step.
 func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, code reason.Code, username string) (string, error) {
@@ -138,70 +101,6 @@ func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, cod
 		return "", web.TooManyRequests(err)
 	}
 	return target, err
-}
-
-// ServeSubmit answers POST /login: the form, or the wish for no company ticket.
-func (l *Login) ServeSubmit(w http.ResponseWriter, r *http.Request) error {
-	if err := web.ParseForm(w, r); err != nil {
-		return err
-	}
-	a, err := l.begin(w, r, r.PostForm.Get("login"))
-	if err != nil {
-		return err
-	}
-	if !l.Sessions.CheckFormToken(a.browser, formPurpose, r.PostForm.Get("form_token")) {
-		return &web.Error{
-			Status: http.StatusForbidden, Code: "FORM_TOKEN", Title: "This form has expired",
-			Message: "The form was not made for this browser, or its cookies were deleted since.",
-			Hint:    "Go back, reload the page, and try again. Cookies must be allowed.",
-		}
-	}
-	if r.PostForm.Has("no_ticket") {
-		if err := l.Sessions.SetMarkers(w, r, a.browser.SignedOut, true); err != nil {
-			return err
-		}
-		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
-	}
-	return l.submit(w, r, a)
-}
-
-func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error {
-	info := web.InfoFrom(r.Context())
-	info.Method = "form"
-	res, err := l.check(r, a)
-	var refused *reason.Error
-	if !errors.As(err, &refused) {
-		if err != nil {
-			return err
-		}
-		return l.finish(w, r, a, res)
-	}
-	logRefusal(info, refused)
-	if a.row == nil {
-		target, err := l.accountRequest(r, a, authn.Markers{SignedOut: true}, refused.Reason, refused.Name)
-		if err != nil {
-			return err
-		}
-		return web.Redirect(w, r, http.StatusSeeOther, target)
-	}
-	if err := l.Store.FailLoginRequest(r.Context(), a.row.ID, string(refused.Reason), reference(r), refused.Name); err != nil {
-		return err
-	}
-	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
-}
-
-// check asks for the password of the form and, where the form is the one for who
-// has an expired password, sets the new one.
-func (l *Login) check(r *http.Request, a *attempt) (*authn.Result, error) {
-	field := func(name string) secret.String { return secret.String(r.PostForm.Get(name)) }
-	name := r.PostForm.Get("username")
-	switch {
-	case !r.PostForm.Has("new_password"):
-		return l.Authn.Password(r.Context(), name, field("password"), a.from)
-	case field("new_password") != field("new_password_again"):
-		return nil, l.Authn.Refuse(r.Context(), a.from, name, reason.PasswordsDiffer, "")
-	}
-	return l.Authn.ChangePassword(r.Context(), name, field("password"), field("new_password"), a.from)
 }
 
 // reference is what support finds this request by.

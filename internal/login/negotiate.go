@@ -5,26 +5,28 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"idp/internal/authn"
 	"idp/internal/reason"
-	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
 )
 
-// How the log line names a login by ticket and one by the browser's prompt.
+// How the log line names a credential by the way it came; the metrics know these
+// names, too (server/metrics.go).
 const (
-	methodTicket = "ticket"
-	methodBasic  = "basic"
-
+	methodTicket  = "ticket"
+	methodBasic   = "basic" // the browser's prompt
+	methodForm    = "form"
 	methodUnknown = "unknown" // no credential that we know
 )
 
 // maxAuthorization bounds the Authorization header: a ticket with a great many
 // groups is 48 KB, 64 KB in base64.
 const maxAuthorization = 64<<10 + 16
+
+// headerTooLong is for the log, where authorization could make nothing of the header.
+const headerTooLong = "the Authorization header is too long, or there twice"
 
 // ServeNegotiate answers GET /login/negotiate: RFC 4559 (Negotiate) and RFC 7617
 // (Basic), one switch on the scheme. A request without credentials is challenged,
@@ -40,12 +42,16 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 		return l.startAgain(w, r, a)
 	}
 	if !l.offered(a) {
-		web.InfoFrom(r.Context()).Detail = l.whyNot(a)
+		info := web.InfoFrom(r.Context())
+		info.Detail = l.whyNot(a)
+		if l.Policy.Usable != nil {
+			info.Reason = string(reason.Of(l.Policy.Usable())) // NO_KEYTAB, say, is found by it
+		}
 		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 	}
 	scheme, value, ok := authorization(r.Header["Authorization"])
 	if !ok {
-		return l.malformed(w, r, a, reason.TokenTooBig, "the Authorization header is too long, or there twice")
+		return l.malformed(w, r, a, reason.TokenTooBig, headerTooLong)
 	}
 	switch scheme {
 	case "":
@@ -104,7 +110,7 @@ func (l *Login) offered(a *attempt) bool {
 	return l.Policy.OffersTicket(a.from) && (a.row == nil || !a.row.Fresh)
 }
 
-// challenge asks for credentials, with the whole login page as the body for who
+// challenge asks for credentials, with the whole login page as the body for whoever
 // has none or cancels the prompt.
 func (l *Login) challenge(w http.ResponseWriter, r *http.Request, a *attempt, realm string) error {
 	if !web.Navigation(r) {
@@ -120,16 +126,6 @@ func (l *Login) challenge(w http.ResponseWriter, r *http.Request, a *attempt, re
 	return l.page(w, r, http.StatusUnauthorized, a, "")
 }
 
-func (l *Login) basicRealm() string {
-	if l.Kerberos.BasicRealm != "" {
-		return l.Kerberos.BasicRealm
-	}
-	if len(l.Kerberos.Realms) > 0 {
-		return l.Kerberos.Realms[0].Name
-	}
-	return "idp"
-}
-
 // ticket answers Negotiate.
 func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
 	web.InfoFrom(r.Context()).Method = methodTicket
@@ -143,6 +139,11 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 		return l.refused(w, r, a, err)
 	case next != nil:
 		return l.proceed(w, r, a, next)
+	}
+	if a.row != nil && len(a.row.State) > 0 { // what the last leg needed is good once
+		if err := l.keepLeg(r, a, []byte{}); err != nil {
+			return err
+		}
 	}
 	if a.row != nil && res.AuthTime.UnixMilli() < a.row.MinAuthTime {
 		return l.tooOld(w, r, a)
@@ -162,7 +163,7 @@ func (l *Login) leg(r *http.Request, a *attempt, token []byte) (*authn.Result, *
 }
 
 // proceed asks for the next token of an exchange. It is no new challenge: nothing
-// but the token is offered, and the page is there for who has none.
+// but the token is offered, and the page is there for whoever has none.
 func (l *Login) proceed(w http.ResponseWriter, r *http.Request, a *attempt, next *authn.Continuation) error {
 	web.InfoFrom(r.Context()).Method = "continuation"
 	if err := l.keepLeg(r, a, next.State); err != nil {
@@ -194,52 +195,6 @@ func (l *Login) tooOld(w http.ResponseWriter, r *http.Request, a *attempt) error
 		return err
 	}
 	return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
-}
-
-// basic answers Basic. After a sign-out the first credential is answered by one
-// more challenge, under another realm string, for it is the browser that sent
-// it, from memory: so another user can be typed.
-func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
-	web.InfoFrom(r.Context()).Method = methodBasic
-	if l.Kerberos.Fallback != "basic" {
-		return l.malformed(w, r, a, reason.MalformedInput, "Basic is not offered: kerberos.fallback")
-	}
-	if a.browser.SignedOut {
-		switch {
-		case a.row == nil:
-			return web.Redirect(w, r, http.StatusSeeOther, authn.PathForm)
-		case !a.row.Rechallenged:
-			return l.rechallenge(w, r, a)
-		}
-	}
-	name, password, ok := basicCredential(value)
-	if !ok {
-		return l.malformed(w, r, a, reason.MalformedInput, "the Basic credential is not base64 of name:password")
-	}
-	res, err := l.Authn.Password(r.Context(), name, password, a.from)
-	if err != nil {
-		return l.refused(w, r, a, err)
-	}
-	return l.finish(w, r, a, res)
-}
-
-func (l *Login) rechallenge(w http.ResponseWriter, r *http.Request, a *attempt) error {
-	first, err := l.Store.MarkRechallenged(r.Context(), a.row.ID)
-	if err != nil {
-		return err
-	}
-	if !first {
-		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
-	}
-	return l.challenge(w, r, a, l.basicRealm()+", after signing out at "+time.Now().UTC().Format("15:04:05"))
-}
-
-// basicCredential decodes RFC 7617 §2: base64 of name ":" password, in UTF-8
-// (we say so in the challenge). authn checks lengths and encoding.
-func basicCredential(value string) (name string, password secret.String, ok bool) {
-	raw, err := base64.StdEncoding.DecodeString(value)
-	name, pw, colon := strings.Cut(string(raw), ":")
-	return name, secret.String(pw), err == nil && colon
 }
 
 // malformed refuses what is no credential at all.

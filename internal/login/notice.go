@@ -1,6 +1,8 @@
 package login
 
 import (
+	"slices"
+
 	"idp/internal/reason"
 	"idp/internal/web"
 )
@@ -40,6 +42,14 @@ var passwordWrong = web.Notice{Title: "Name or password is wrong", Text: "Check 
 // disabled is told only to whom a ticket has named.
 var disabled = web.Notice{Title: "Your account here is closed", Text: "Your ticket is good, but an administrator has disabled your account.", Hint: "Ask your support, with the reference below."}
 
+// notChecked is for typed passwords that nobody could check, through no fault of the
+// visitor: our key, a clock, the realm's answer about us.
+var notChecked = web.Notice{Title: "Passwords cannot be checked just now", Text: "Something between us and your company's login service is not in order. Your password was not looked at.",
+	Hint: "Tell your support, with the reference below."}
+
+// ours are those reasons. Of a ticket they say something else.
+var ours = []reason.Code{reason.NoKeytab, reason.WrongSPN, reason.KVNO, reason.WrongKey, reason.NoKey, reason.ClockSkew, reason.Transited, reason.NoPAC, reason.PAC, reason.PACSignature}
+
 // ticketRefused is for the reasons that tell the visitor nothing.
 var ticketRefused = web.Notice{Title: "Your company ticket was not accepted", Hint: tellAdmin}
 
@@ -51,6 +61,8 @@ func notice(code reason.Code, ticket bool) *web.Notice {
 	switch {
 	case ticket && code == reason.UserDisabled:
 		n = disabled
+	case !ticket && slices.Contains(ours, code):
+		n = notChecked
 	case ok:
 	case ticket:
 		n = ticketRefused

@@ -77,17 +77,16 @@ func (l *Login) ServeSetupTest(w http.ResponseWriter, r *http.Request) error {
 	case a.row == nil && web.FromBrowser(r) && !r.URL.Query().Has("login"):
 		return l.setupRequest(w, r, a)
 	}
-	headers := r.Header["Authorization"]
-	if len(headers) == 0 {
+	scheme, value, ok := authorization(r.Header["Authorization"])
+	switch {
+	case !ok:
+		return l.setupRefused(w, r, l.Authn.Refuse(r.Context(), a.from, "", reason.TokenTooBig, headerTooLong))
+	case scheme == "":
 		w.Header().Set("WWW-Authenticate", "Negotiate")
 		return l.setup(w, r, http.StatusUnauthorized, web.SetupPage{Outcome: setupNo, Causes: l.causes(r, false)})
 	}
-	if len(headers) > 1 || len(headers[0]) > maxAuthorization {
-		return l.setupRefused(w, r, l.Authn.Refuse(r.Context(), a.from, "", reason.TokenTooBig, "the Authorization header is too long, or there twice"))
-	}
-	scheme, value, _ := strings.Cut(headers[0], " ")
-	token, err := base64.StdEncoding.DecodeString(strings.TrimSpace(value))
-	if err != nil || !strings.EqualFold(scheme, "negotiate") { // a password is not looked at here
+	token, err := base64.StdEncoding.DecodeString(value)
+	if err != nil || scheme != "negotiate" { // a password is not looked at here
 		return l.setupRefused(w, r, l.Authn.Refuse(r.Context(), a.from, "", reason.Malformed, "not a token of Negotiate"))
 	}
 	return l.setupTicket(w, r, a, token)
@@ -177,8 +176,8 @@ func (l *Login) setup(w http.ResponseWriter, r *http.Request, status int, p web.
 	p.Site, p.TestURL, p.Reference = browserpolicy.Origin(l.Issuer), browserpolicy.Origin(l.Issuer)+pathSetupTest, reference(r)
 	for _, f := range files {
 		file := web.SetupFile{URL: pathSetupFiles + f.Name, Name: f.Name, For: f.For, Check: f.Check, Tried: f.TriedText()}
-		for _, place := range f.Place {
-			file.Places = append(file.Places, place.Browser+": "+place.Path)
+		for _, place := range f.Places {
+			file.Places = append(file.Places, place.For+": "+place.Path)
 		}
 		p.Files = append(p.Files, file)
 	}

@@ -1,8 +1,6 @@
 package login
 
 import (
-	"errors"
-
 	"idp/internal/browserpolicy"
 	"idp/internal/reason"
 	"idp/internal/web"
@@ -25,11 +23,7 @@ func (l *Login) unready() string {
 	if l.Policy.Usable == nil {
 		return "The server is not told to use Kerberos (kerberos)."
 	}
-	var e *reason.Error
-	if !errors.As(l.Policy.Usable(), &e) {
-		return "The server cannot check tickets at the moment."
-	}
-	switch e.Reason {
+	switch reason.Of(l.Policy.Usable()) {
 	case reason.NoKeytab:
 		return "The server has no key to open tickets with (kerberos.keytabs)."
 	case reason.Realm:

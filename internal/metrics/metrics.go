@@ -44,7 +44,7 @@ func New(c Config) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		logins: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "idp_logins_total",
-			Help: "Credentials presented, by method, result and reason code (docs/operations.md says what each means)."}, []string{"method", "result", "reason"}),
+			Help: "Credentials presented, by method, result and reason code (docs/kerberos-errors.md says what each means)."}, []string{"method", "result", "reason"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "idp_http_requests_total",
 			Help: "Requests answered, by route, method and class of status."}, []string{"route", "method", "code"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "idp_http_request_duration_seconds",

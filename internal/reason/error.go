@@ -1,6 +1,9 @@
 package reason
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // Error is a refused credential.
 type Error struct {
@@ -13,6 +16,16 @@ type Error struct {
 
 // Refuse makes an *Error; detail is for the log.
 func Refuse(c Code, detail string) *Error { return &Error{Reason: c, Detail: detail} }
+
+// Of is the code of the refusal that err is or wraps; empty for nil, and for an
+// error that refuses nobody.
+func Of(err error) Code {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.Reason
+	}
+	return ""
+}
 
 // Error implements error; the text is for logs.
 func (e *Error) Error() string {
@@ -37,7 +50,7 @@ func (e *Error) Explain() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Short cuts a text that a stranger wrote, for a Detail.
+// Short cuts a text that a stranger wrote, for a Detail: 120 bytes of it.
 func Short(s string) string {
 	if len(s) > 120 {
 		return strings.ToValidUTF8(s[:120], "") + "…"

@@ -49,6 +49,7 @@ const (
 	ChannelBinding Code = "CHANNEL_BINDING"      // token made for another TLS endpoint
 	PACSignature   Code = "PAC_SIGNATURE"        // unsigned, or signed with another key
 	PAC            Code = "PAC_MALFORMED"        // signed but unreadable, or about somebody else
+	NoPAC          Code = "PAC_MISSING"          // the realm's tickets have a PAC, this one does not
 	Authorization  Code = "AUTHORIZATION_DATA"   // a restriction we do not understand
 	NotAPerson     Code = "NOT_A_PERSON"         // anonymous, or a name no person can have
 	TicketOld      Code = "TICKET_TOO_OLD"       // the site wants a login more recent than the ticket's
@@ -88,7 +89,7 @@ func All() []Code {
 		TokenTooBig, Malformed, NTLM, NegoexOnly, NotFirst,
 		NoKeytab, WrongSPN, KVNO, WrongKey, NoKey, Etype,
 		ClockSkew, Expired, NotYetValid, Replay, Realm, NameMismatch, Authenticator, Transited, ChannelBinding,
-		PACSignature, PAC, Authorization, NotAPerson, TicketOld,
+		PACSignature, PAC, NoPAC, Authorization, NotAPerson, TicketOld,
 		ClientUnknown, BadPassword, PasswordExpired, PasswordRefused, PasswordsDiffer, Locked, Disabled, AccountExpired, Policy,
 		Unreachable, KDCError, NotGenuine,
 		NameTaken, UserDisabled, TooManyGuesses, FromOutside, MalformedInput,

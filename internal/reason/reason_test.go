@@ -2,6 +2,7 @@ package reason
 
 import (
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -46,6 +47,20 @@ func TestExplainJoinsDetailAndCause(t *testing.T) {
 	} {
 		if e.Error() != want || errors.Is(e, fs.ErrNotExist) != (e.Err != nil) {
 			t.Errorf("%v, want %s", e, want)
+		}
+	}
+}
+
+func TestOfFindsTheRefusal(t *testing.T) {
+	refused := Refuse(Realm, "OTHER.TEST")
+	for want, errs := range map[Code][]error{
+		Realm: {refused, fmt.Errorf("log in: %w", refused), errors.Join(fs.ErrClosed, refused)},
+		"":    {nil, fs.ErrClosed},
+	} {
+		for _, err := range errs {
+			if got := Of(err); got != want {
+				t.Errorf("%v: %q, want %q", err, got, want)
+			}
 		}
 	}
 }

@@ -63,7 +63,8 @@ func TestALaterLegMayComeToAnotherNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := leg(0, negTokenResp(3, append(head, sum...)))
+	mic := negTokenResp(3, append(head, sum...))
+	p := leg(0, mic)
 	if p.StatusCode != http.StatusSeeOther || !strings.HasPrefix(p.Header.Get("WWW-Authenticate"), "Negotiate ") {
 		t.Fatalf("%d, want a login\n%s", p.StatusCode, strings.Join(nodes[0].Log.Lines("reason="), "\n"))
 	}
@@ -71,7 +72,22 @@ func TestALaterLegMayComeToAnotherNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if again := leg(0, mic); again.StatusCode == http.StatusSeeOther {
+		t.Error("the last leg is good a second time")
+	}
 	auth.Code(t, nodes[0], b.Get(resume.RequestURI()))
+}
+
+// What is kept of a stranger's offer is small.
+func TestALongListOfMechanismsIsRefused(t *testing.T) {
+	_, s := inside(t, "")
+	b := s.Browser(t)
+	step := b.Get(idptest.Wiki().URL()).Request.URL.String()
+	long := "\x06\x82\x40\x00" + strings.Repeat("\x2a", 16<<10) // an OID of 16 KB
+	p := b.GetWith(step, "Negotiate "+base64.StdEncoding.EncodeToString(krbtest.SPNEGO(nil, long, mechKRB5)))
+	if p.StatusCode != 401 || len(s.Log.Lines("reason=MALFORMED_TOKEN")) != 1 {
+		t.Errorf("%d\n%s", p.StatusCode, strings.Join(s.Log.Lines("login="), "\n"))
+	}
 }
 
 // negTokenResp is a client's later token with one field.

@@ -27,7 +27,8 @@ const (
 )
 
 // Serve answers requests on the configured address until ctx ends, then tells
-// load balancers, and lets the requests under way finish. ready is called once, with the address it listens on.
+// load balancers, and lets the requests under way finish. ready is called once,
+// with the address it listens on.
 func (s *Server) Serve(ctx context.Context, c *config.Config, ready func(net.Addr)) error {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {

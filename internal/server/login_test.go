@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -352,6 +353,81 @@ func TestReauthenticationIsNeverSilent(t *testing.T) {
 			t.Errorf("prompt=%s was satisfied by a silent ticket: %v", prompt, q.Location)
 		}
 		auth.Code(t, s, b.LogIn(p, "alice", krbtest.AlicePassword))
+	}
+}
+
+// However often and under whichever name somebody guesses, the KDC's own lock-out
+// is not reached: alice can go on at her desk.
+func TestTheLockOutOfAKDCIsNeverReachedThroughUs(t *testing.T) {
+	realm, s := inside(t, "")
+	// MIT renames a principal and keeps its salt, so that the two names differ.
+	if err := realm.Kadmin("addpol -maxfailure 4 -failurecountinterval 1h -lockoutduration 1h strict\nrenprinc -force alice alice2\nmodprinc -policy strict alice2\n"); err != nil {
+		t.Fatal(err)
+	}
+	for i, spelling := range []string{"alice2", "ALICE2", "alice2@EXAMPLE.TEST", "Alice2@example.test", "alice2", "aLICE2"} {
+		s.Program(t).GetWith("/login/negotiate", idptest.Basic(spelling, fmt.Sprint("wrong", i)))
+		b := s.Browser(t)
+		b.LogIn(b.Get("/login"), spelling, fmt.Sprint("also wrong", i))
+	}
+	if n := len(s.Log.Lines("reason=BAD_PASSWORD")); n != 3 {
+		t.Errorf("the KDC was asked %d times, want the 3 of max_failures", n)
+	}
+	if _, err := realm.Kinit("alice2", krbtest.AlicePassword); err != nil {
+		t.Errorf("she is locked out: %v", err)
+	}
+}
+
+// A renamed principal keeps its salt, and its name may be given to another: what
+// the one gets right says nothing of guesses at the other.
+func TestGuessesAtAPrincipalOfTheSameSalt(t *testing.T) {
+	realm, s := inside(t, "")
+	if err := realm.Kadmin("renprinc -force alice victim\naddprinc -pw mallorys alice\n"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		s.Program(t).GetWith("/login/negotiate", idptest.Basic("victim", fmt.Sprint("wrong", i)))
+		if p := s.Program(t).GetWith("/login/negotiate", idptest.Basic("alice", "mallorys")); i < 2 && p.Request.URL.Path != "/account" {
+			t.Errorf("alice is led to %s", p.Request.URL.Path)
+		}
+	}
+	if n := len(s.Log.Lines("reason=BAD_PASSWORD")); n > 3 {
+		t.Errorf("the KDC was asked %d times, want no more than the 3 of max_failures", n)
+	}
+}
+
+// To a stranger an account that is locked or disabled is like any other.
+func TestRefusedAccountsCountLikeWrongPasswords(t *testing.T) {
+	realm, s := inside(t, "")
+	if err := realm.Kadmin("addprinc -pw x gone\nmodprinc -allow_tix gone\naddprinc -pw x old\nmodprinc -expire 2020-01-01 old\n"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"alice", "nobody", "gone", "old"} {
+		for i := range 4 {
+			p := s.Program(t).GetWith("/login/negotiate", idptest.Basic(name, fmt.Sprint("wrong", i)))
+			want := "Name or password is wrong"
+			if i == 3 {
+				want = "Too many wrong passwords"
+			}
+			if !strings.Contains(p.Body, want) {
+				t.Errorf("%s, guess %d: not %q", name, i+1, want)
+			}
+		}
+	}
+}
+
+// Without a key of ours no password can be checked, and nobody is to blame for it.
+func TestAPasswordThatNobodyCanCheckIsNotWrong(t *testing.T) {
+	realm := krbtest.Start(t, krbtest.Options{})
+	if err := os.Remove(realm.Keytab); err != nil {
+		t.Fatal(err)
+	}
+	broken := idptest.Start(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
+	b := broken.Browser(t)
+	if p := b.LogIn(b.Get("/login"), "alice", krbtest.AlicePassword); !strings.Contains(p.Body, "Passwords cannot be checked just now") {
+		t.Error(p.Body)
+	}
+	if p := broken.Program(t).Once("GET", "/login/negotiate", nil, nil); p.StatusCode != http.StatusSeeOther || len(broken.Log.Lines("route=\"GET /login/negotiate\"", "reason=NO_KEYTAB")) != 1 {
+		t.Errorf("%d\n%s", p.StatusCode, broken.Log)
 	}
 }
 

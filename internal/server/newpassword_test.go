@@ -7,9 +7,10 @@ import (
 
 	"idp/internal/idptest"
 	"idp/internal/kerberos/krbtest"
+	"idp/internal/store"
 )
 
-// newPassword fills in the page for who has an expired password.
+// newPassword fills in the page for whoever has an expired password.
 func newPassword(t *testing.T, b *idptest.Browser, p *idptest.Page, old, next, again string) *idptest.Page {
 	t.Helper()
 	action, form := p.Form(t, "new_password")
@@ -22,12 +23,33 @@ func newPassword(t *testing.T, b *idptest.Browser, p *idptest.Page, old, next, a
 
 func expiredRealm(t *testing.T) (*krbtest.Realm, *idptest.Server) {
 	t.Helper()
+	realm := noKpasswd(t)
+	realm.StartKpasswd(t)
+	return realm, idptest.Start(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
+}
+
+func noKpasswd(t *testing.T) *krbtest.Realm {
+	t.Helper()
 	realm := krbtest.Start(t, krbtest.Options{})
 	if err := realm.Kadmin("addpol -minlength 8 strict\nmodprinc -policy strict alice\nmodprinc -pwexpire 2020-01-01 alice\n"); err != nil {
 		t.Fatal(err)
 	}
-	realm.StartKpasswd(t)
-	return realm, idptest.Start(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
+	return realm
+}
+
+// Where nobody takes new passwords, that is said, and that nothing was changed.
+func TestAnExpiredPasswordWithoutAKpasswdServer(t *testing.T) {
+	realm := noKpasswd(t)
+	s := idptest.Start(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
+	b := s.Browser(t)
+	p := b.LogIn(b.Get("/login"), "alice", krbtest.AlicePassword)
+	p = newPassword(t, b, p, krbtest.AlicePassword, "a new password", "a new password")
+	if lines := s.Log.Lines("reason=KDC_UNREACHABLE"); len(lines) != 1 || !strings.Contains(lines[0], "kpasswd server of EXAMPLE.TEST, so the password was not changed") {
+		t.Errorf("%q", s.Log.Lines("reason="))
+	}
+	if !strings.Contains(p.Body, "does not answer") {
+		t.Error(p.Body)
+	}
 }
 
 func TestAnExpiredPasswordIsChangedOnTheSpot(t *testing.T) {
@@ -56,6 +78,9 @@ func TestAnExpiredPasswordIsChangedOnTheSpot(t *testing.T) {
 		t.Errorf("the log does not say what the KDC said: %s", lines[0])
 	}
 	auth.Code(t, s, newPassword(t, b, p, krbtest.AlicePassword, "a new password", "a new password"))
+	if entries, err := s.Store().Entries(t.Context(), store.Filter{Event: "password_changed"}); err != nil || len(entries) != 1 || entries[0].Name != "alice" {
+		t.Errorf("audit entries of the change: %+v, %v", entries, err)
+	}
 	if log := s.Log.String(); strings.Contains(log, "a new password") || strings.Contains(log, krbtest.AlicePassword) {
 		t.Error("a password is in the log")
 	}
@@ -93,7 +118,7 @@ func TestTheNewPasswordPageHasAWayOut(t *testing.T) {
 	}
 }
 
-// A local user has no KDC; only who knows the password is told so.
+// A local user has no KDC; only whoever knows the password is told so.
 func TestTheChangeFormOfALocalUser(t *testing.T) {
 	_, s := inside(t, "")
 	b := s.Browser(t)

@@ -33,8 +33,8 @@ func installed(t *testing.T, issuer, name, browser string) (etc string) {
 		t.Fatalf("%s: there is no such file, or it says it was not tried", name)
 	}
 	etc = t.TempDir()
-	for _, p := range f.Place {
-		if below, ok := strings.CutPrefix(p.Path, "/etc/"); ok && p.Browser == browser {
+	for _, p := range f.Places {
+		if below, ok := strings.CutPrefix(p.Path, "/etc/"); ok && p.For == browser {
 			path := filepath.Join(etc, below)
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)

@@ -31,10 +31,11 @@ type slot struct {
 }
 
 // TakeGuess reserves one of max guesses at the password of a name before it is
-// checked, for the time of lease: that no more than max can be under way or
-// wrong at a time rests on the primary key (name, slot), not on counting. A
+// checked, for the time of lease; asked is whose password it is said to be, where
+// several are counted under one name. That no more than max can be under way or wrong at a
+// time rests on the primary key (name, slot), not on counting. A
 // guess that nobody settles is free again when the lease is over.
-func (s *Store) TakeGuess(ctx context.Context, name string, passwordHash []byte, limit int, lease time.Duration, now Millis) (GuessState, string, error) {
+func (s *Store) TakeGuess(ctx context.Context, name, asked string, passwordHash []byte, limit int, lease time.Duration, now Millis) (GuessState, string, error) {
 	token := secret.ID()
 	var state GuessState
 	err := s.db.write(ctx, func(t tx) error {
@@ -47,7 +48,7 @@ func (s *Store) TakeGuess(ctx context.Context, name string, passwordHash []byte,
 			if state, free = judge(held, passwordHash, int64(limit)); state != GuessTaken {
 				return nil
 			}
-			taken, err := takeSlot(t, name, free, passwordHash, token, now, lease)
+			taken, err := takeSlot(t, name, asked, free, passwordHash, token, now, lease)
 			if err != nil || taken {
 				return err
 			}
@@ -97,12 +98,12 @@ func judge(held []slot, hash []byte, limit int64) (state GuessState, free int64)
 }
 
 // takeSlot is the one statement that decides who gets a slot.
-func takeSlot(t tx, name string, number int64, hash []byte, token string, now Millis, lease time.Duration) (bool, error) {
+func takeSlot(t tx, name, asked string, number int64, hash []byte, token string, now Millis, lease time.Duration) (bool, error) {
 	n, err := t.Exec(`
-		INSERT INTO guesses (name, slot, password_hash, token, failed, expires_at) VALUES ($1, $2, $3, $4, FALSE, $5)
+		INSERT INTO guesses (name, slot, password_hash, token, failed, expires_at, asked) VALUES ($1, $2, $3, $4, FALSE, $5, $7)
 		ON CONFLICT (name, slot) DO UPDATE SET password_hash = excluded.password_hash, token = excluded.token,
-			failed = excluded.failed, expires_at = excluded.expires_at
-		WHERE guesses.expires_at <= $6`, name, number, hash, token, now+lease.Milliseconds(), now)
+			failed = excluded.failed, expires_at = excluded.expires_at, asked = excluded.asked
+		WHERE guesses.expires_at <= $6`, name, number, hash, token, now+lease.Milliseconds(), now, asked)
 	return n == 1, err
 }
 
@@ -119,9 +120,9 @@ func (s *Store) GiveBackGuess(ctx context.Context, token string) error {
 	return err
 }
 
-// ClearGuesses frees every slot of a name: the password was right, or an admin
-// unlocked the name.
-func (s *Store) ClearGuesses(ctx context.Context, name string) error {
-	_, err := s.exec(ctx, `DELETE FROM guesses WHERE name = $1`, name)
+// ClearGuesses frees the slots of a name in which the password was said to be of
+// asked: it was right now.
+func (s *Store) ClearGuesses(ctx context.Context, name, asked string) error {
+	_, err := s.exec(ctx, `DELETE FROM guesses WHERE name = $1 AND asked = $2`, name, asked)
 	return err
 }

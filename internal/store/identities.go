@@ -28,6 +28,14 @@ func (s *Store) UserByIdentity(ctx context.Context, source, key string) (*User, 
 	return u, nil
 }
 
+// HasIdentity reports whether a source knows anybody by a key in [from, to).
+func (s *Store) HasIdentity(ctx context.Context, source, from, to string) (bool, error) {
+	var n int64
+	err := s.queryRow(ctx, []any{&n}, `
+		SELECT COUNT(*) FROM (SELECT 1 FROM identities WHERE source = $1 AND key >= $2 AND key < $3 LIMIT 1) one`, source, from, to)
+	return n > 0, err
+}
+
 // RekeyIdentity changes the key an outside source knows a user by: the first
 // ticket that tells a SID makes it the key. ErrNotFound: the source knows nobody
 // by the old key; ErrConflict: it knows somebody by the new one.

@@ -134,7 +134,7 @@ func Test64GuessesAtOnceGetThreeTries(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, round := range []string{"free", "expired"} {
 			counts := together(w, racers, byError, func(s *store.Store, i int) error {
-				state, _, err := s.TakeGuess(t.Context(), "alice", []byte{byte(i)}, 3, time.Minute, w.Now())
+				state, _, err := s.TakeGuess(t.Context(), "alice", "alice", []byte{byte(i)}, 3, time.Minute, w.Now())
 				if err == nil && state != store.GuessTaken {
 					return store.ErrConflict
 				}

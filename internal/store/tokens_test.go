@@ -234,7 +234,7 @@ func TestGuessesAreReservedBeforeTheyAreMade(t *testing.T) {
 		ctx := t.Context()
 		take := func(password string) (store.GuessState, string) {
 			t.Helper()
-			state, token, err := w.TakeGuess(ctx, "alice", []byte(password), 2, time.Minute, w.Now())
+			state, token, err := w.TakeGuess(ctx, "alice", "alice", []byte(password), 2, time.Minute, w.Now())
 			must(t, err)
 			return state, token
 		}
@@ -262,7 +262,7 @@ func TestGuessesAreReservedBeforeTheyAreMade(t *testing.T) {
 		w.pass(time.Minute)
 		c := expect("c", store.GuessTaken) // the process that took a died
 		must(t, w.FailGuess(ctx, c, w.in(time.Hour)))
-		must(t, w.ClearGuesses(ctx, "alice"))
+		must(t, w.ClearGuesses(ctx, "alice", "alice"))
 		expect("c", store.GuessTaken)
 	})
 }
@@ -280,7 +280,7 @@ func TestSweeperDeletesWhatExpiredAndNothingElse(t *testing.T) {
 		_, err = w.SeenOnce(ctx, []byte("x"), time.UnixMilli(w.in(time.Minute)))
 		must(t, err)
 		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("h"), ExpiresAt: w.in(time.Minute)}))
-		_, _, err = w.TakeGuess(ctx, "alice", []byte("p"), 3, time.Minute, w.Now())
+		_, _, err = w.TakeGuess(ctx, "alice", "alice", []byte("p"), 3, time.Minute, w.Now())
 		must(t, err)
 		sweep := func(wanted int64) {
 			t.Helper()

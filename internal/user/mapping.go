@@ -15,8 +15,9 @@
 //
 // A realm may begin to tell SIDs after its people have logged in without: the
 // first ticket with a SID upgrades the identity that is keyed by the principal.
-// From then on a ticket without one proves nothing about that user, for a client
-// can ask its KDC to leave the PAC out.
+// From then on the realm's tickets without one are refused: a client can ask its
+// KDC to leave the PAC out, and the name in such a ticket is whatever was typed to
+// get it, in any spelling, or an alias.
 package user
 
 import (
@@ -42,6 +43,8 @@ var (
 	ErrRealm = errors.New("the realm is not trusted")
 	// ErrDisabled: the user is there, and disabled.
 	ErrDisabled = errors.New("the user is disabled")
+	// ErrNoSID: the realm tells SIDs, and this ticket does not.
+	ErrNoSID = errors.New("the ticket has no PAC, by which the accounts of its realm are told apart")
 	// ErrName: not a name a user can have.
 	ErrName = errors.New("not a usable name")
 )
@@ -69,6 +72,10 @@ func CheckName(name string) error {
 type Realm struct {
 	Name string
 	Case string // insensitive, exact, or empty: insensitive where the ticket carries a SID
+
+	// A ticket without a SID is refused when SIDRequired, and unless SIDOptional
+	// once the realm has told one.
+	SIDRequired, SIDOptional bool
 }
 
 // Principal is what a ticket says of a person.
@@ -107,6 +114,8 @@ func (m *Mapping) User(ctx context.Context, p Principal) (*store.User, error) {
 		if err := m.upgrade(ctx, id, name, p.Components[0]); err != nil {
 			return nil, err
 		}
+	} else if err := m.mayHaveNoSID(ctx, m.Realms[i], id.Source); err != nil {
+		return nil, err
 	}
 	if i > 0 {
 		name += "@" + p.Realm
@@ -121,6 +130,20 @@ func Identity(realm, sid, name string) store.Identity {
 		return store.Identity{Source: "kerberos:" + realm, Key: "sid:" + sid}
 	}
 	return store.Identity{Source: "kerberos:" + realm, Key: "name:" + name}
+}
+
+func (m *Mapping) mayHaveNoSID(ctx context.Context, r Realm, source string) error {
+	if r.SIDRequired {
+		return ErrNoSID
+	}
+	if r.SIDOptional {
+		return nil
+	}
+	told, err := m.Store.HasIdentity(ctx, source, "sid:", "sid;") // all that begin with "sid:"
+	if err == nil && told {
+		err = ErrNoSID
+	}
+	return err
 }
 
 // upgrade gives the user of a principal, in each spelling it may have been

@@ -18,7 +18,7 @@ func TestWhoAPrincipalBecomes(t *testing.T) {
 	st := storetest.Open(t, store.Config{URL: storetest.SQLite(t)})
 	m := &user.Mapping{
 		Store:    st,
-		Realms:   []user.Realm{{Name: "HERE.TEST"}, {Name: "OTHER.TEST", Case: "insensitive"}, {Name: "EXACT.TEST", Case: "exact"}},
+		Realms:   []user.Realm{{Name: "HERE.TEST", SIDOptional: true}, {Name: "OTHER.TEST", Case: "insensitive"}, {Name: "EXACT.TEST", Case: "exact"}},
 		Services: map[string]string{"HTTP/robot@HERE.TEST": "robot", "HTTP/ghost@HERE.TEST": "ghost"},
 	}
 	for _, name := range []string{"robot", "taken"} {
@@ -95,8 +95,10 @@ func TestTheFirstPACUpgradesAnIdentityKeyedByPrincipal(t *testing.T) {
 		t.Errorf("the account renamed: %v, %v, want the same user under the same name", u, err)
 	}
 	// The client chooses whether a ticket carries a PAC, so one without says less.
-	if _, err := m.User(t.Context(), plain); !errors.Is(err, user.ErrNameTaken) {
-		t.Errorf("a ticket without a PAC after one with: %v, want it refused", err)
+	for _, name := range []string{"Alice", "aLICE", "somebody.else"} {
+		if _, err := m.User(t.Context(), principal(name+"@HERE.TEST", "HERE.TEST", name)); !errors.Is(err, user.ErrNoSID) {
+			t.Errorf("a ticket of %s without a PAC after one with: %v, want it refused", name, err)
+		}
 	}
 	recreated := plain
 	recreated.SID = "S-1-5-21-1-2-3-2222"
@@ -106,6 +108,18 @@ func TestTheFirstPACUpgradesAnIdentityKeyedByPrincipal(t *testing.T) {
 	entries, err := st.Entries(t.Context(), store.Filter{UserID: before.ID, Event: "identity_linked"})
 	if err != nil || len(entries) != 1 {
 		t.Errorf("audit entries of the upgrade: %v, %v", entries, err)
+	}
+}
+
+// Where the configuration knows that there are SIDs, nobody comes without one.
+func TestARealmThatRequiresSIDs(t *testing.T) {
+	st := storetest.Open(t, store.Config{URL: storetest.SQLite(t)})
+	m := &user.Mapping{Store: st, Realms: []user.Realm{{Name: "HERE.TEST", SIDRequired: true}, {Name: "MIT.TEST"}}}
+	if _, err := m.User(t.Context(), principal("alice@HERE.TEST", "HERE.TEST", "alice")); !errors.Is(err, user.ErrNoSID) {
+		t.Errorf("%v", err)
+	}
+	if _, err := m.User(t.Context(), principal("alice@MIT.TEST", "MIT.TEST", "alice")); err != nil {
+		t.Errorf("another realm: %v", err)
 	}
 }
 

@@ -12,7 +12,7 @@ type Site struct{ Name, Host string }
 type Notice struct{ Kind, Title, Text, Hint string }
 
 // LoginPage is the login page: the form, the body of a 401, re-authentication;
-// and the page "newpassword", for who has typed a password that has expired.
+// and the page "newpassword", for whoever has typed a password that has expired.
 type LoginPage struct {
 	Action        string // where the form goes
 	FormToken     string

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"idp/internal/kerberos/krbtest"
 )
 
 // Process is one program that runs; what it prints goes to Log.
@@ -25,7 +26,7 @@ type Process struct {
 // Pid is the process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// patience is how long a program may take to answer, and to end.
+// patience is how long a program may take to end.
 const patience = 30 * time.Second
 
 // start starts a program that listens on addr and waits until it does.
@@ -55,23 +56,10 @@ func (s *Stage) start(ctx context.Context, name, addr, program string, args ...s
 
 // listens waits until somebody listens on addr, or the process has ended.
 func (p *Process) listens(ctx context.Context, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	retry := time.NewTicker(20 * time.Millisecond)
-	defer retry.Stop()
-	for {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-		if err == nil {
-			return c.Close()
-		}
-		select {
-		case <-p.Done:
-			return fmt.Errorf("%s has ended:\n%s", p.Name, p.Tail())
-		case <-ctx.Done():
-			return fmt.Errorf("%s does not listen on %s: %w\n%s", p.Name, addr, ctx.Err(), p.Tail())
-		case <-retry.C:
-		}
+	if err := krbtest.AwaitListener(ctx, addr, p.Done); err != nil {
+		return fmt.Errorf("%s: %w\n%s", p.Name, err, p.Tail())
 	}
+	return nil
 }
 
 // Tail is the end of what the program has printed.

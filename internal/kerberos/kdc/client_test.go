@@ -32,18 +32,23 @@ var someone = wire.Principal{Components: []string{"alice"}, Realm: "EXAMPLE.TEST
 func silent([]byte) []byte { return nil }
 
 func TestHoleKDCCallsHedgeAHangingKDC(t *testing.T) {
-	hanging := krbtest.FakeKDC(t, silent)
+	var asked atomic.Int32
+	hanging := krbtest.FakeKDC(t, func([]byte) []byte {
+		asked.Add(1)
+		return nil
+	})
 	r := krbtest.Start(t, krbtest.Options{KDCBefore: []string{hanging}})
 	c := newClient(r)
 	began := time.Now()
 	_, err := c.Login(t.Context(), someone, krbtest.AlicePassword)
-	if took := time.Since(began); err != nil || took < HedgeAfter || took > 3*time.Second {
-		t.Errorf("first login: %s, %v", took, err)
+	t.Logf("a login whose first KDC hangs took %s", time.Since(began))
+	if err != nil || asked.Load() != 1 {
+		t.Errorf("the KDC that hangs was asked %d times, %v", asked.Load(), err)
 	}
-	began = time.Now()
+	// The next one knows who answers.
 	_, err = c.Login(t.Context(), someone, krbtest.AlicePassword)
-	if took := time.Since(began); err != nil || took > HedgeAfter {
-		t.Errorf("second login, which knows the KDC that answers: %s, %v", took, err)
+	if err != nil || asked.Load() != 1 {
+		t.Errorf("the second time: asked %d times in all, %v", asked.Load(), err)
 	}
 }
 
@@ -156,7 +161,7 @@ func TestHoleKDCCallsTellReasonsApart(t *testing.T) {
 		12: reason.Policy, 37: reason.ClockSkew, 14: reason.Etype, 7: reason.WrongSPN, 60: reason.KDCError,
 	} {
 		err := refusal(wire.KRBError{Code: code, Text: "text"}, "alice")
-		if other, twice := seen[err.Reason]; twice || err.Reason != want || !strings.Contains(err.Detail, "alice: KDC says") {
+		if other, twice := seen[err.Reason]; twice || err.Reason != want || !strings.Contains(err.Explain(), "alice: KDC says") {
 			t.Errorf("%d: %v, want %s (%d has it, too)", code, err, want, other)
 		}
 		seen[err.Reason] = code

@@ -1,6 +1,9 @@
 package kdc
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 
 	"idp/internal/kerberos/wire"
@@ -11,7 +14,11 @@ import (
 // is its cause.
 func refusal(e wire.KRBError, who string) *reason.Error {
 	e.Text = reason.Short(e.Text)
-	return &reason.Error{Reason: codeOf(e), Detail: who, Err: e}
+	code := codeOf(e)
+	if code == reason.ClockSkew && !e.Time.IsZero() {
+		who += fmt.Sprintf(": the KDC's clock is %s off ours", time.Until(e.Time).Round(time.Second))
+	}
+	return &reason.Error{Reason: code, Detail: who, Err: e}
 }
 
 // codeOf is the reason for what a KDC said.

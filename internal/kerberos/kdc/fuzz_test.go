@@ -32,7 +32,7 @@ func vector(f *testing.F, name string) []byte {
 	return b
 }
 
-// FuzzKDCReply is what anybody on the path to the KDC can send to who asked with
+// FuzzKDCReply is what anybody on the path to the KDC can send to whoever asked with
 // a password. Without the person's key nobody becomes anybody.
 func FuzzKDCReply(f *testing.F) {
 	question, genuine := vector(f, "mit-preauth-required"), vector(f, "mit-as-rep")

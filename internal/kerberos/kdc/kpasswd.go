@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/types"
@@ -37,14 +38,23 @@ func (c *Client) ChangePassword(ctx context.Context, client wire.Principal, old,
 	}
 	var errs []error
 	for _, e := range servers {
-		conn, err := (&net.Dialer{Timeout: HedgeGuessAfter, Resolver: c.config.Resolver}).DialContext(ctx, e.network, e.addr)
-		if err != nil {
-			errs = append(errs, err)
+		conn, err := (&net.Dialer{Timeout: HedgeGuessAfter}).DialContext(ctx, e.network, e.addr)
+		if err == nil {
+			err = c.sendPassword(ctx, conn, creds, next)
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) || isDial(err) { // nobody heard it: UDP tells so late
+			errs = append(errs, fmt.Errorf("%s %s: %w", e.network, e.addr, err))
 			continue
 		}
-		return c.sendPassword(ctx, conn, creds, next)
+		return err
 	}
-	return &reason.Error{Reason: reason.Unreachable, Detail: "kpasswd server of " + client.Realm, Err: errors.Join(errs...)}
+	return &reason.Error{Reason: reason.Unreachable, Detail: "kpasswd server of " + client.Realm + ", so the password was not changed", Err: errors.Join(errs...)}
+}
+
+// isDial reports whether a connection was never made.
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // kpasswdServers lists where to go: krb5.conf's kpasswd_server, the hosts of its

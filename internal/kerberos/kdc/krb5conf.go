@@ -20,7 +20,7 @@ type krb5Conf struct {
 	admin    map[string][]string // administration servers, whose hosts do so too, on another port
 	dns      bool                // dns_lookup_kdc; true unless said otherwise, as in MIT Kerberos
 	udpLimit int                 // udp_preference_limit: larger requests go by TCP first
-	seen     map[string]bool     // first value wins, RFC-less custom of krb5.conf
+	seen     map[string]bool     // keys of [libdefaults] that had a value: the first one wins
 	files    int
 }
 

@@ -54,7 +54,7 @@ func (c *Client) LoginByKey(ctx context.Context, client wire.Principal, keys []w
 }
 
 // loginToChange gets a ticket for the service that takes new passwords, which the
-// KDC gives also to who has a password that has expired.
+// KDC gives also for a password that has expired.
 func (c *Client) loginToChange(ctx context.Context, client wire.Principal, password secret.String) (*Credentials, error) {
 	x := &asExchange{c: c, client: client, service: changePassword, secret: byPassword(client, password)}
 	return x.run(ctx)
@@ -225,37 +225,4 @@ func (x *asExchange) keyOf(rep *wire.KDCRep) (wire.Key, error) {
 		err = reason.Refuse(reason.Etype, "no key of "+wire.EtypeName(want.Etype))
 	}
 	return k, err
-}
-
-// AccountOf asks under which name a KDC keeps an account, without a guess at its
-// password: it stands in the salt, behind the realm. Where it does not, it is the
-// name that was asked for. Active Directory takes several names for one account,
-// and the salt is the same whichever was used.
-func (c *Client) AccountOf(ctx context.Context, client wire.Principal) (string, error) {
-	x := &asExchange{c: c, client: client}
-	req, err := x.request()
-	if err != nil {
-		return "", err
-	}
-	reply, err := x.ask(ctx, &req, HedgeAfter)
-	if err != nil {
-		return "", err
-	}
-	e, isError := wire.ParseError(reply)
-	if !isError { // no proof is wanted of this account
-		rep, err := wire.ParseKDCRep(reply, wire.AppASRep)
-		if err != nil || !x.isClient(rep.Client) {
-			return "", &reason.Error{Reason: reason.KDCError, Detail: "AS-REP", Err: err}
-		}
-		return rep.Client.Components[0], nil
-	}
-	if e.Code != errorcode.KDC_ERR_PREAUTH_REQUIRED {
-		return "", refusal(e, client.String())
-	}
-	for _, info := range wire.EtypeInfos(e.Data) {
-		if info.Salt != nil && len(*info.Salt) > len(client.Realm) && strings.EqualFold((*info.Salt)[:len(client.Realm)], client.Realm) {
-			return (*info.Salt)[len(client.Realm):], nil
-		}
-	}
-	return client.Components[0], nil
 }

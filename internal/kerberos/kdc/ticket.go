@@ -63,8 +63,7 @@ func (c *Client) crossTo(ctx context.Context, creds *Credentials, realm string) 
 // noTrust names what is missing when a KDC does not know another realm, which it
 // says as of any service.
 func noTrust(err error, from, to string) error {
-	var refused *reason.Error
-	if errors.As(err, &refused) && refused.Reason == reason.WrongSPN {
+	if reason.Of(err) == reason.WrongSPN {
 		return &reason.Error{Reason: reason.KDCError, Detail: fmt.Sprintf("the KDC of %s has no trust with %s", from, to), Err: err}
 	}
 	return err

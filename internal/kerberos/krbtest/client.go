@@ -77,9 +77,9 @@ func (c *Client) Ticket(name, password, spn string) (*Ticket, error) {
 
 // Kvno gets a service ticket by MIT's programs kinit and kvno, which, unlike
 // Ticket, find their way through realms that trust each other. spn is
-// "HTTP/idp.localhost@OTHER.TEST".
-func (c *Client) Kvno(name, password, spn string) (*Ticket, error) {
-	path, err := c.Kinit(name, password)
+// "HTTP/idp.localhost@OTHER.TEST"; options are kinit's.
+func (c *Client) Kvno(name, password, spn string, options ...string) (*Ticket, error) {
+	path, err := c.Kinit(name, password, options...)
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func readFramed(r io.Reader) ([]byte, error) {
 	return msg, err
 }
 
-// Relay passes a request on to the realm's KDC, for who stands in the middle.
+// Relay passes a request on to the realm's KDC, for whoever stands in the middle.
 func (r *Realm) Relay(req []byte) ([]byte, error) {
 	c, err := net.Dial("tcp", r.Addr)
 	if err != nil {

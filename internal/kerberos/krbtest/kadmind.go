@@ -3,14 +3,12 @@ package krbtest
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // StartKpasswd starts the realm's server for new passwords (RFC 3244), which is
@@ -39,20 +37,19 @@ func (r *Realm) StartKpasswd(t testing.TB) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	for {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		select {
-		case err := <-ended:
-			t.Fatalf("kadmind ended: %v\n%s", err, log.String())
-		case <-time.After(20 * time.Millisecond):
-		}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // why it ended is in its log
+		close(ended)
+	}()
+	stop := func() {
+		_ = cmd.Process.Kill() // fails only when it has ended
+		<-ended
+	}
+	t.Cleanup(stop)
+	if err := AwaitListener(t.Context(), addr, ended); err != nil {
+		stop()
+		t.Fatalf("kadmind: %v\n%s", err, log.String())
 	}
 }
 

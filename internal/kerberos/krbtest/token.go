@@ -51,12 +51,9 @@ func Checksum(bnd []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, gssapi.ContextFlagMutual|gssapi.ContextFlagReplay|gssapi.ContextFlagInteg)
 }
 
-// krb5OID is the Kerberos mechanism, 1.2.840.113554.1.2.2, as DER.
-const krb5OID = "\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"
-
 // Frame wraps an AP-REQ as a GSS-API token of Kerberos without SPNEGO.
 func Frame(apReq []byte) []byte {
-	b := append([]byte(krb5OID), 1, 0)
+	b := append([]byte(MechKRB5), 1, 0)
 	return asn1tools.AddASNAppTag(append(b, apReq...), 0)
 }
 
@@ -64,7 +61,7 @@ func Frame(apReq []byte) []byte {
 // OIDs; none: Kerberos) in this order.
 func SPNEGO(token []byte, mechs ...string) []byte {
 	if len(mechs) == 0 {
-		mechs = []string{krb5OID}
+		mechs = []string{MechKRB5}
 	}
 	var list []byte
 	for _, m := range mechs {

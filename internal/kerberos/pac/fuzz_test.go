@@ -52,7 +52,7 @@ func checkRefusal(t *testing.T, err error) {
 	}
 }
 
-// FuzzPAC: a PAC from who has not the service's key. Only those that the key
+// FuzzPAC: a PAC from somebody without the service's key. Only those that the key
 // signed are read.
 func FuzzPAC(f *testing.F) {
 	for _, b := range pacs(f) {
@@ -67,7 +67,7 @@ func FuzzPAC(f *testing.F) {
 	})
 }
 
-// FuzzSignedPAC: a PAC from who has the key, as every account that may set the
+// FuzzSignedPAC: a PAC from somebody who has the key, as every account that may set the
 // service's password.
 func FuzzSignedPAC(f *testing.F) {
 	for _, b := range pacs(f) {

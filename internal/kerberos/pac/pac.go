@@ -134,7 +134,8 @@ func verify(b []byte, p *buffers, key wire.Key) error {
 
 // Read verifies a ticket's PAC with the key that opened the ticket, compares it with
 // the ticket's client and time of login, and returns what it says; nil without logon
-// information. A refusal is a *reason.Error. Nothing but the directory is parsed before the signature holds.
+// information. A refusal is a *reason.Error. Nothing but the directory is parsed
+// before the signature holds.
 func Read(b []byte, key wire.Key, client wire.Principal, authTime time.Time) (*PAC, error) {
 	p, err := split(b)
 	if err != nil {

@@ -28,7 +28,7 @@ func AppendTLV(b []byte, tag byte, parts ...[]byte) []byte {
 	return b
 }
 
-// TLV is appendTLV to a new slice.
+// TLV is AppendTLV to a new slice.
 func TLV(tag byte, parts ...[]byte) []byte { return AppendTLV(nil, tag, parts...) }
 
 // Int is an INTEGER.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// KRB-PRIV, RFC 4120 §5.7.1: a message that only who has the key can read or make.
+// KRB-PRIV, RFC 4120 §5.7.1: a message that only whoever has the key can read or make.
 const (
 	appPrivate    = 0x75
 	appEncPrivate = 0x7c

@@ -14,13 +14,11 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"idp/internal/kerberos/krbtest"
 )
@@ -33,9 +31,6 @@ const AdministratorPassword = "Administrator-passw0rd"
 
 // Service is the principal whose keys New puts into the keytab.
 const Service = "HTTP/idp.localhost"
-
-// patience is how long the server may take to answer.
-const patience = 30 * time.Second
 
 // Domain is a running domain.
 type Domain struct {
@@ -164,24 +159,12 @@ func (d *Domain) start() error {
 
 // listens waits until the KDC takes connections, or has ended.
 func (d *Domain) listens() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	retry := time.NewTicker(20 * time.Millisecond)
-	defer retry.Stop()
-	for {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", d.Addr)
-		if err == nil {
-			return c.Close()
-		}
-		select {
-		case <-d.ended:
-		case <-ctx.Done():
-		case <-retry.C:
-			continue
-		}
-		text, _ := os.ReadFile(d.Log)
-		return fmt.Errorf("the KDC does not listen on %s: %w\n%s", d.Addr, err, text)
+	err := krbtest.AwaitListener(context.Background(), d.Addr, d.ended)
+	if err == nil {
+		return nil
 	}
+	text, _ := os.ReadFile(d.Log) // the error counts
+	return fmt.Errorf("the KDC: %w\n%s", err, text)
 }
 
 // Stop ends the KDC, and whatever it started. It may be called twice.

@@ -1,40 +1,19 @@
-package kerberos
+package spnego
 
 import (
 	"bytes"
 	"crypto/hmac"
 	"encoding/binary"
-	"fmt"
 
 	"idp/internal/kerberos/wire"
 	"idp/internal/reason"
 )
 
-// makeReply is the token that proves us to the client. done is false when the
-// client still has to prove its list of mechanisms.
-func makeReply(o *offer, session wire.Key, auth *wire.Authenticator) (reply []byte, done bool, err error) {
-	rep, err := wire.APRep(session, auth)
-	if err != nil {
-		return nil, false, fmt.Errorf("make AP-REP: %w", err)
-	}
-	if !o.spnego {
-		return frame(idAPRep, rep), true, nil
-	}
-	ours, err := o.answerMIC(session, auth)
-	if err != nil {
-		return nil, false, err
-	}
-	if o.second && o.mic == nil { // it cannot make one before it has our AP-REP
-		return negTokenResp(negIncomplete, o.mech, frame(idAPRep, rep), ours), false, nil
-	}
-	return negTokenResp(negCompleted, o.mech, frame(idAPRep, rep), ours), true, nil
-}
-
 // answerMIC verifies the client's mechListMIC, if it sent one, and makes ours.
 // Where Kerberos was the client's first choice none is needed (RFC 4178 §5), but
 // whoever sends one gets one back; where it was not, both sides owe one.
-func (o *offer) answerMIC(session wire.Key, auth *wire.Authenticator) ([]byte, error) {
-	if o.mic == nil && !o.second {
+func (o *Offer) answerMIC(session wire.Key, auth *wire.Authenticator) ([]byte, error) {
+	if o.mic == nil && !o.Second {
 		return nil, nil
 	}
 	key := session

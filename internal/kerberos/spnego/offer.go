@@ -1,4 +1,4 @@
-package kerberos
+package spnego
 
 import (
 	"bytes"
@@ -8,50 +8,34 @@ import (
 	"idp/internal/reason"
 )
 
-// Mechanisms a client may offer, as the body of their OID.
+// Bounds of a list of mechanisms: it is kept between the legs. Windows offers four,
+// in 50 bytes.
 const (
-	oidSPNEGO  = "\x2b\x06\x01\x05\x05\x02"                 // 1.3.6.1.5.5.2
-	oidKRB5    = "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"     // 1.2.840.113554.1.2.2
-	oidMSKRB5  = "\x2a\x86\x48\x82\xf7\x12\x01\x02\x02"     // 1.2.840.48018.1.2.2, the same by a mistake of Windows 2000
-	oidNTLM    = "\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x0a" // 1.3.6.1.4.1.311.2.2.10
-	oidNEGOEX  = "\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x1e" // 1.3.6.1.4.1.311.2.2.30
-	oidIAKERB  = "\x2b\x06\x01\x05\x02\x05"                 // 1.3.6.1.5.2.5
-	ntlmMagic  = "NTLMSSP\x00"
-	tagGSS     = 0x60 // RFC 2743 §3.1
-	tagNegInit = 0xa0 // RFC 4178 §4.2
-	tagNegResp = 0xa1
-	maxMechs   = 32
+	maxMechs    = 32
+	maxMechList = 1024
 )
 
-// Values of negState, RFC 4178 §4.2.2.
-const (
-	negCompleted  = 0
-	negIncomplete = 1
-	negReject     = 2
-	negRequestMIC = 3
-)
+// Offer is what an initiator has said so far.
+type Offer struct {
+	SPNEGO bool   // false: it sent Kerberos' own token
+	Second bool   // Kerberos is not its first choice, so its first token is for another mechanism
+	Judged bool   // its ticket was good in the leg before: only the proof of its list is to come
+	APReq  []byte // RFC 4120 §5.5.1; nil while Second and the next leg has not come
 
-func isKerberos(oid string) bool { return oid == oidKRB5 || oid == oidMSKRB5 }
-
-// offer is a client's first token.
-type offer struct {
-	spnego   bool
 	mechs    []string // OIDs in the client's order; none without SPNEGO
 	mechList []byte   // their DER, which a mechListMIC covers
 	mech     string   // the Kerberos OID of mechs that we choose
-	second   bool     // it is not the first, so the first token is not for it
-	apReq    []byte   // nil while second and the next leg has not come
 	mic      []byte   // mechListMIC, nil if absent
 }
 
-// parseOffer reads an initiator's first token: SPNEGO's NegTokenInit, or a
+// ParseOffer reads an initiator's first token: SPNEGO's NegTokenInit, or a
 // Kerberos token without SPNEGO. What the client has instead of Kerberos is
 // told apart by the reason, for that is the commonest failure there is.
-func parseOffer(token []byte) (*offer, error) {
+func ParseOffer(token []byte) (*Offer, error) {
 	if bytes.HasPrefix(token, []byte(ntlmMagic)) {
 		return nil, reason.Refuse(reason.NTLM, "a bare NTLM token: the browser has no ticket for this address")
 	}
-	if len(token) > 0 && token[0] == tagNegResp {
+	if IsAnswer(token) {
 		// A continuation belongs to a first leg, which would have named the client.
 		return nil, reason.Refuse(reason.Malformed, "a NegTokenResp without a first leg")
 	}
@@ -62,7 +46,7 @@ func parseOffer(token []byte) (*offer, error) {
 	}
 	if isKerberos(string(oid)) {
 		apReq, err := unframe(rest)
-		return &offer{apReq: apReq}, err
+		return &Offer{APReq: apReq}, err
 	}
 	switch string(oid) {
 	case oidSPNEGO:
@@ -75,10 +59,10 @@ func parseOffer(token []byte) (*offer, error) {
 }
 
 // parseNegTokenInit reads NegTokenInit, RFC 4178 §4.2.1.
-func parseNegTokenInit(b []byte) (*offer, error) {
+func parseNegTokenInit(b []byte) (*Offer, error) {
 	var d wire.Decoder
 	f := d.Sequence(d.Only(b, tagNegInit))
-	o := &offer{spnego: true, mechList: f[0]}
+	o := &Offer{SPNEGO: true, mechList: f[0]}
 	o.readMechs(&d)
 	var token []byte
 	if f[2] != nil {
@@ -90,14 +74,17 @@ func parseNegTokenInit(b []byte) (*offer, error) {
 	if d.Err != nil {
 		return nil, reason.Refuse(reason.Malformed, "NegTokenInit is not readable (RFC 4178 §4.2.1)")
 	}
-	if err := o.choose(); err != nil || o.second {
+	if err := o.choose(); err != nil || o.Second {
 		return o, err
 	}
 	return o, o.setToken(token)
 }
 
 // readMechs reads the list of mechanisms, RFC 4178 §4.1.
-func (o *offer) readMechs(d *wire.Decoder) {
+func (o *Offer) readMechs(d *wire.Decoder) {
+	if len(o.mechList) > maxMechList {
+		d.Fail()
+	}
 	for list := d.Only(o.mechList, wire.TagSequence); len(list) > 0 && d.Err == nil; {
 		tag, oid, rest := d.Split(list)
 		if tag != wire.TagOID || len(o.mechs) == maxMechs {
@@ -108,7 +95,7 @@ func (o *offer) readMechs(d *wire.Decoder) {
 }
 
 // setToken takes the AP-REQ out of the mechanism's token.
-func (o *offer) setToken(token []byte) (err error) {
+func (o *Offer) setToken(token []byte) (err error) {
 	if bytes.HasPrefix(token, []byte(ntlmMagic)) {
 		return reason.Refuse(reason.NTLM, "NTLM where Kerberos was asked for: the browser has no ticket for this address")
 	}
@@ -118,19 +105,19 @@ func (o *offer) setToken(token []byte) (err error) {
 	if d.Err != nil || tag != wire.TagOID || !isKerberos(string(oid)) {
 		return reason.Refuse(reason.Malformed, "the mechanism's token is no Kerberos token")
 	}
-	o.apReq, err = unframe(rest)
+	o.APReq, err = unframe(rest)
 	return err
 }
 
 // choose takes the first Kerberos that is offered. What is offered before it, such
 // as NEGOEX, has a token of its own, which says nothing to us.
-func (o *offer) choose() error {
+func (o *Offer) choose() error {
 	if len(o.mechs) == 0 {
 		return reason.Refuse(reason.Malformed, "an empty list of mechanisms")
 	}
 	for i, m := range o.mechs {
 		if isKerberos(m) {
-			o.mech, o.second = m, i > 0
+			o.mech, o.Second = m, i > 0
 			return nil
 		}
 	}
@@ -147,56 +134,10 @@ func (o *offer) choose() error {
 	return reason.Refuse(reason.Malformed, "no mechanism we know")
 }
 
-// answer is an initiator's later token, NegTokenResp (RFC 4178 §4.2.2). Its state
-// and mechanism tell us nothing we do not know.
-type answer struct{ token, mic []byte }
-
-func parseAnswer(b []byte) (*answer, error) {
-	var d wire.Decoder
-	f := d.Sequence(d.Only(b, tagNegResp))
-	r := &answer{}
-	if f[2] != nil {
-		r.token = d.Octets(f[2])
-	}
-	if f[3] != nil {
-		r.mic = d.Octets(f[3])
-	}
-	if d.Err != nil {
-		return nil, reason.Refuse(reason.Malformed, "NegTokenResp is not readable (RFC 4178 §4.2.2)")
-	}
-	return r, nil
-}
-
 // unframe takes the token id of an AP-REQ (RFC 4121 §4.1) off the front.
 func unframe(b []byte) ([]byte, error) {
-	if len(b) < 2 || b[0] != 1 || b[1] != 0 {
+	if len(b) < 2 || b[0] != idAPReq || b[1] != 0 {
 		return nil, reason.Refuse(reason.Malformed, "the Kerberos token is not an AP-REQ (RFC 4121 §4.1)")
 	}
 	return b[2:], nil
-}
-
-// negTokenResp writes NegTokenResp, RFC 4178 §4.2.2; empty fields are left out.
-func negTokenResp(state byte, mech string, token, mic []byte) []byte {
-	body := wire.TLV(wire.Context(0), []byte{wire.TagEnumerated, 1, state})
-	if mech != "" {
-		body = wire.AppendTLV(body, wire.Context(1), wire.TLV(wire.TagOID, []byte(mech)))
-	}
-	if token != nil {
-		body = wire.AppendTLV(body, wire.Context(2), wire.TLV(wire.TagOctetString, token))
-	}
-	if mic != nil {
-		body = wire.AppendTLV(body, wire.Context(3), wire.TLV(wire.TagOctetString, mic))
-	}
-	return wire.TLV(tagNegResp, wire.TLV(wire.TagSequence, body))
-}
-
-// Token ids of Kerberos messages in GSS-API tokens, RFC 4121 §4.1.
-const (
-	idAPRep = 2
-	idError = 3
-)
-
-// frame wraps a message as a GSS-API token, RFC 4121 §4.1.
-func frame(id byte, message []byte) []byte {
-	return wire.TLV(tagGSS, []byte{wire.TagOID, byte(len(oidKRB5))}, []byte(oidKRB5), []byte{id, 0}, message)
 }

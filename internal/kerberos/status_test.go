@@ -1,14 +1,13 @@
 package kerberos
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"idp/internal/kerberos/keytab"
 	"idp/internal/reason"
 )
 
@@ -70,45 +69,15 @@ func TestUnreadableKeytabIsNoReasonNotToStart(t *testing.T) {
 		t.Errorf("status = %+v", s)
 	}
 	writeKeytab(t, path, ourSPN, "service-password", ourKVNO, 18)
-	a.reload()
+	a.keytabs.Reload()
 	if err := a.Ready(); err != nil {
 		t.Errorf("after the file appeared: %v", err)
 	}
 	k := a.Status().Keytabs[0].Keys
-	if len(k) != 1 || k[0].Made.Unix() != 1_700_000_000 || k[0] != (KeyStatus{ourSPN + "@" + ourRealm, ourKVNO, k[0].Made, "aes256-cts-hmac-sha1-96", true}) {
+	if len(k) != 1 || k[0].Made.Unix() != 1_700_000_000 || k[0] != (keytab.KeyStatus{Principal: ourSPN + "@" + ourRealm, KVNO: ourKVNO, Made: k[0].Made, Etype: "aes256-cts-hmac-sha1-96", Allowed: true}) {
 		t.Errorf("keys = %+v", k)
 	}
 	expect(t, a, "a ticket", forge(a, 18).token(t), "")
-}
-
-func TestBrokenNewKeytabKeepsTheOldKeys(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "http.keytab")
-	writeKeytab(t, path, ourSPN, "service-password", ourKVNO, 18)
-	var log bytes.Buffer
-	a, err := New(Options{Config: Config{Keytabs: []string{path}, Realms: []Realm{{Name: ourRealm}}},
-		Seen: (&replays{}).Seen, Log: slog.New(slog.NewTextHandler(&log, nil))})
-	must(t, err)
-	good, err := os.ReadFile(path)
-	must(t, err)
-	log.Reset()
-	must(t, os.WriteFile(path, good[:len(good)-10], 0o600))
-	for range 3 {
-		a.reload()
-	}
-	if n := strings.Count(log.String(), "keytab not usable"); n != 1 {
-		t.Errorf("logged %d times:\n%s", n, log.String())
-	}
-	expect(t, a, "with a broken file", forge(a, 18).token(t), "")
-	must(t, os.Remove(path))
-	a.reload()
-	expect(t, a, "with no file", forge(a, 18).token(t), "")
-	writeKeytab(t, path, ourSPN, "another-password", ourKVNO+1, 18)
-	old := forge(a, 18)
-	a.reload()
-	expect(t, a, "the old key, after a new keytab", old.token(t), reason.KVNO)
-	f := forge(a, 18)
-	f.kvno++
-	expect(t, a, "the new key", f.token(t), "")
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {

@@ -1,0 +1,70 @@
+package login
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"time"
+
+	"idp/internal/authn"
+	"idp/internal/reason"
+	"idp/internal/secret"
+	"idp/internal/web"
+)
+
+// basic answers Basic. After a sign-out the first credential is answered by one
+// more challenge, under another realm string, for it is the browser that sent
+// it, from memory: so another user can be typed.
+func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
+	web.InfoFrom(r.Context()).Method = methodBasic
+	if l.Kerberos.Fallback != "basic" {
+		return l.malformed(w, r, a, reason.MalformedInput, "Basic is not offered: kerberos.fallback")
+	}
+	if a.browser.SignedOut {
+		switch {
+		case a.row == nil:
+			return web.Redirect(w, r, http.StatusSeeOther, authn.PathForm)
+		case !a.row.Rechallenged:
+			return l.rechallenge(w, r, a)
+		}
+	}
+	name, password, ok := basicCredential(value)
+	if !ok {
+		return l.malformed(w, r, a, reason.MalformedInput, "the Basic credential is not base64 of name:password")
+	}
+	res, err := l.Authn.Password(r.Context(), name, password, a.from)
+	if err != nil {
+		return l.refused(w, r, a, err)
+	}
+	return l.finish(w, r, a, res)
+}
+
+func (l *Login) rechallenge(w http.ResponseWriter, r *http.Request, a *attempt) error {
+	first, err := l.Store.MarkRechallenged(r.Context(), a.row.ID)
+	if err != nil {
+		return err
+	}
+	if !first {
+		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
+	}
+	return l.challenge(w, r, a, l.basicRealm()+", after signing out at "+time.Now().UTC().Format("15:04:05"))
+}
+
+// basicCredential decodes RFC 7617 §2: base64 of name ":" password, in UTF-8
+// (we say so in the challenge). authn checks lengths and encoding.
+func basicCredential(value string) (name string, password secret.String, ok bool) {
+	raw, err := base64.StdEncoding.DecodeString(value)
+	name, pw, colon := strings.Cut(string(raw), ":")
+	return name, secret.String(pw), err == nil && colon
+}
+
+// basicRealm is what the prompt shows.
+func (l *Login) basicRealm() string {
+	if l.Kerberos.BasicRealm != "" {
+		return l.Kerberos.BasicRealm
+	}
+	if len(l.Kerberos.Realms) > 0 {
+		return l.Kerberos.Realms[0].Name
+	}
+	return "idp"
+}
