@@ -41,19 +41,19 @@ func (p *planned) do(steps []keytabplan.Step) (printed string) {
 }
 
 // plan asks idp for a plan, and sees that what it prints is what will be typed.
-func (p *planned) plan(rollover bool) []keytabplan.Step {
+func (p *planned) plan(task keytabplan.Task) []keytabplan.Step {
 	p.t.Helper()
 	me, err := user.Current()
 	must(p.t, err)
 	config := filepath.Join(p.server.Dir, "idp.yaml")
 	args := []string{"keytab", "plan", "--for", "samba", "--owner", me.Username, "--config", config}
-	if rollover {
-		args = append(args, "--rollover")
+	if flag := map[keytabplan.Task]string{keytabplan.RollOver: "--rollover", keytabplan.Refresh: "--refresh"}[task]; flag != "" {
+		args = append(args, flag)
 	}
 	out, err := exec.Command(filepath.Join(set.Bin, "idp"), args...).Output()
 	must(p.t, err)
 	plans, err := keytabplan.New(keytabplan.Request{Host: "plan.localhost", Realm: p.domain.Name, Owner: me.Username,
-		Keytab: filepath.Join(p.server.Dir, "plan.keytab"), Config: config}, "samba", rollover)
+		Keytab: filepath.Join(p.server.Dir, "plan.keytab"), Config: config}, "samba", task)
 	must(p.t, err)
 	for _, s := range plans[0].Steps {
 		if text := strings.Join(s.Commands, "\n") + "\n"; !strings.Contains(string(out), text) {
@@ -86,14 +86,14 @@ func TestTheSambaPlanWorksAsPrinted(t *testing.T) {
 	p.server = idptest.Start(t, idptest.Options{Host: "plan.localhost", YAML: fmt.Sprintf("kerberos: {keytabs: [plan.keytab], krb5_conf: %s, realms: [{name: %s}]}\n", d.Krb5Conf, d.Name)})
 	p.env = append(d.Env(), "SMB_CONF_PATH="+filepath.Join(d.Dir, "dc.conf"), "PATH="+set.Bin+":/usr/sbin:"+os.Getenv("PATH"))
 
-	printed := p.do(p.plan(false))
+	printed := p.do(p.plan(keytabplan.SetUp))
 	if !strings.Contains(printed, planSPN+"@AD.TEST (aes256-cts-hmac-sha1-96)") || strings.Contains(printed, "arcfour") || !strings.Contains(printed, "is sound") {
 		t.Errorf("klist and idp check: want AES only, and a sound configuration:\n%s", printed)
 	}
 	before := p.ticket()
 	await(t, "the planned keytab opens a ticket", 15*time.Second, func() bool { return p.works(before) })
 
-	first, rest := plantest.Split(p.plan(true))
+	first, rest := plantest.Split(p.plan(keytabplan.RollOver))
 	if len(rest) == 0 {
 		t.Fatal("no step of the roll-over waits for the old tickets to end")
 	}
@@ -110,5 +110,21 @@ func TestTheSambaPlanWorksAsPrinted(t *testing.T) {
 	await(t, "a ticket of the old key works no more", 15*time.Second, func() bool { return !p.works(before) })
 	if !p.works(after) {
 		t.Errorf("a ticket of the new key, after the old one has gone: %s", lastReason(p.server))
+	}
+
+	// Somebody sets the password, and nobody exports the key.
+	cmd := exec.Command("samba-tool", "user", "setpassword", "idp-plan", "--random-password")
+	cmd.Env, cmd.Dir = p.env, p.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	unexported := p.ticket()
+	if p.works(unexported) {
+		t.Fatal("a ticket of a key that nobody exported works")
+	}
+	p.do(p.plan(keytabplan.Refresh))
+	await(t, "a ticket of the key that was refreshed works", 15*time.Second, func() bool { return p.works(unexported) })
+	if !p.works(after) {
+		t.Errorf("a ticket of the key before, after the refresh: %s", lastReason(p.server))
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func (c *cli) client() *cobra.Command {
-	cmd := &cobra.Command{Use: "client", Short: "Register, list and remove relying parties"}
+	cmd := group(&cobra.Command{Use: "client", Short: "Register, list and remove relying parties"})
 	cmd.AddCommand(c.clientAdd(), c.clientList(), c.clientShow(), c.clientRemove())
 	return cmd
 }
@@ -50,7 +50,7 @@ func (c *cli) clientAdd() *cobra.Command {
 	f.StringVar(&cl.Scope, "scope", "", `what it may ask for (default "openid profile email groups")`)
 	f.StringVar(&cl.TokenEndpointAuthMethod, "auth-method", "", "client_secret_basic (default) or client_secret_post")
 	f.BoolVar(&public, "public", false, "a relying party without a secret (in a browser, on a phone or desktop)")
-	f.BoolVar(&untrusted, "untrusted", false, "ask people for consent")
+	f.BoolVar(&untrusted, "untrusted", false, "people must consent first; until there is a page for that, every login there ends in consent_required")
 	f.StringSliceVar(&cl.AllowGroups, "allow-group", nil, "only members may log in there")
 	f.StringSliceVar(&cl.Groups, "groups", nil, "which of a user's groups it may see: names or prefix* (default all)")
 	f.StringVar(&cl.IDTokenAlg, "id-token-alg", "ES256", "ES256 (fast) or RS256 (what some libraries insist on)")

@@ -11,7 +11,7 @@ import (
 )
 
 func (c *cli) key() *cobra.Command {
-	cmd := &cobra.Command{Use: "key", Short: "List and rotate the keys that sign tokens"}
+	cmd := group(&cobra.Command{Use: "key", Short: "List and rotate the keys that sign tokens"})
 	cmd.AddCommand(c.keyList(), c.keyRotate())
 	return cmd
 }

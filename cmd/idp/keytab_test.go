@@ -40,11 +40,15 @@ func newPlanned(t *testing.T) *planned {
 }
 
 // plan prints it, and returns its steps: what is printed must be what is run.
-func (p *planned) plan(rollover bool) []keytabplan.Step {
+func (p *planned) plan(task keytabplan.Task) []keytabplan.Step {
 	p.t.Helper()
-	out := p.mustRun("", "keytab", "plan", "--for", "mit", "--owner", p.owner, fmt.Sprintf("--rollover=%v", rollover))
+	args := []string{"keytab", "plan", "--for", "mit", "--owner", p.owner}
+	if flag := map[keytabplan.Task]string{keytabplan.RollOver: "--rollover", keytabplan.Refresh: "--refresh"}[task]; flag != "" {
+		args = append(args, flag)
+	}
+	out := p.mustRun("", args...)
 	plans, err := keytabplan.New(keytabplan.Request{Host: "localhost", Realm: p.realm.Name, Owner: p.owner,
-		Keytab: filepath.Join(p.dir, "it's the http.keytab"), Config: filepath.Join(p.dir, "idp.yaml")}, "mit", rollover)
+		Keytab: filepath.Join(p.dir, "it's the http.keytab"), Config: filepath.Join(p.dir, "idp.yaml")}, "mit", task)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -118,7 +122,7 @@ func TestTheMITPlanWorksAsPrinted(t *testing.T) {
 	p := newPlanned(t)
 	p.serve()
 	listed := ""
-	for _, s := range p.plan(false) {
+	for _, s := range p.plan(keytabplan.SetUp) {
 		listed += p.do(s)
 	}
 	for _, want := range []string{"1 ", "HTTP/localhost@EXAMPLE.TEST", "aes256-cts-hmac-sha1-96", "aes128-cts-hmac-sha1-96", "is sound"} {
@@ -135,7 +139,7 @@ func TestTheMITPlanWorksAsPrinted(t *testing.T) {
 	before := p.ticket()
 	p.await("after the set-up", before, true)
 
-	first, rest := plantest.Split(p.plan(true))
+	first, rest := plantest.Split(p.plan(keytabplan.RollOver))
 	if len(rest) == 0 {
 		t.Fatal("no step of the roll-over waits for the old tickets to end")
 	}
@@ -154,6 +158,72 @@ func TestTheMITPlanWorksAsPrinted(t *testing.T) {
 	}
 	p.await("an old ticket after its key has gone", before, false)
 	p.await("a new ticket after the old key has gone", after, true)
+}
+
+// Somebody made the service a new key, without -keepold and without exporting it:
+// the KDC has lost the old one, and people still have tickets made with it. The
+// refresh, and a roll-over that follows at once, keep them working.
+func TestARefreshAfterAKeyThatNobodyExported(t *testing.T) {
+	p := newPlanned(t)
+	for _, s := range p.plan(keytabplan.SetUp) {
+		p.do(s)
+	}
+	p.serve()
+	before := p.ticket()
+	p.await("the first key", before, true)
+	if err := p.realm.Kadmin("cpw -randkey HTTP/localhost\n"); err != nil {
+		t.Fatal(err)
+	}
+	after := p.ticket()
+	p.await("a key that nobody exported", after, false)
+	for _, s := range p.plan(keytabplan.Refresh) {
+		p.do(s)
+	}
+	p.await("a new ticket after the refresh", after, true)
+	p.await("an old ticket after the refresh", before, true)
+	first, _ := plantest.Split(p.plan(keytabplan.RollOver))
+	for _, s := range first {
+		p.do(s)
+	}
+	rolled := p.ticket()
+	if rolled.Ticket.EncPart.KVNO != after.Ticket.EncPart.KVNO+1 {
+		t.Fatalf("key version %d after the roll-over, want one more than %d", rolled.Ticket.EncPart.KVNO, after.Ticket.EncPart.KVNO)
+	}
+	p.await("a ticket of the third key", rolled, true)
+	for what, ticket := range map[string]*krbtest.Ticket{"first": before, "second": after} {
+		p.await("after the roll-over, a ticket of the "+what+" key", ticket, true)
+	}
+	for _, left := range []string{".new", ".add"} {
+		if _, err := os.Stat(filepath.Join(p.dir, "it's the http.keytab"+left)); err == nil {
+			t.Errorf("a keytab is left over: %s", left)
+		}
+	}
+}
+
+// The plan needs nothing but the issuer and what it prints.
+func TestPlanAndPolicyBeforeTheirFilesAreThere(t *testing.T) {
+	p := newPlace(t, "")
+	p.write("idp.yaml", "issuer: https://sso.example.com\ntls: {certificate: sso.crt, key: sso.key}\nkerberos: {realms: [{name: EXAMPLE.COM}]}\n"+
+		"clients: [{client_id: wiki, client_secret_file: wiki.secret, redirect_uris: [\"https://wiki.example.com/cb\"]}]\n")
+	for _, args := range [][]string{{"keytab", "plan"}, {"browser-policy"}} {
+		out, errs, err := p.run("", args...)
+		if err != nil || !strings.Contains(out, "sso.example.com") {
+			t.Errorf("%v: %v\n%s%s", args, err, out, errs)
+		}
+		for _, want := range []string{"warning: idp.yaml:2: tls.certificate: ", "wiki.secret", "not needed here"} {
+			if !strings.Contains(errs, want) {
+				t.Errorf("%v does not warn of %q:\n%s", args, want, errs)
+			}
+		}
+	}
+	p.write("idp.yaml", "issuer: sso.example.com\ntls: {certificate: sso.crt, key: sso.key}\n")
+	if out, errs, err := p.run("", "keytab", "plan", "--realm", "EXAMPLE.COM"); err == nil || out != "" || !strings.Contains(errs, "idp.yaml:1: issuer: ") {
+		t.Errorf("an issuer that is none: %v\n%s%s", err, out, errs)
+	}
+	p.write("idp.yaml", "issuer: [\n")
+	if out, _, err := p.run("", "browser-policy"); err == nil || out != "" {
+		t.Errorf("no YAML: %v\n%s", err, out)
+	}
 }
 
 func TestKeytabPlanRefusesWhatHasNoSPN(t *testing.T) {
@@ -205,7 +275,7 @@ func TestTheLinuxPartOfARollOverOnWindows(t *testing.T) {
 		}
 	}
 	after := p.ticket()
-	plans, err := keytabplan.New(keytabplan.Request{Host: "localhost", Realm: p.realm.Name, Owner: p.owner, Keytab: keytab}, "ad", true)
+	plans, err := keytabplan.New(keytabplan.Request{Host: "localhost", Realm: p.realm.Name, Owner: p.owner, Keytab: keytab}, "ad", keytabplan.RollOver)
 	if err != nil {
 		t.Fatal(err)
 	}

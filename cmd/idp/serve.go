@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -49,7 +50,7 @@ func (c *cli) runServe(ctx context.Context) error {
 	return s.Serve(ctx, cfg, func(addr net.Addr) {
 		log.Info("serving", "issuer", cfg.Issuer, "address", addr.String(), "config", cfg.Path)
 		if cfg.Path == "" {
-			fmt.Fprint(os.Stderr, firstSteps)
+			fmt.Fprintf(os.Stderr, firstSteps, cfg.Issuer, addr, strings.TrimPrefix(cfg.Database, "sqlite:"), cfg.Issuer)
 		}
 	})
 }
@@ -69,9 +70,9 @@ func collectSeldom() {
 
 // firstSteps is for whoever starts idp with nothing at all.
 const firstSteps = `
-idp runs without a configuration file, at http://localhost:8080, with its data in ./idp.db.
-Next, in another terminal in this folder:
-  idp user add alice --password-file -      make a user, then log in at http://localhost:8080/
+idp runs without a configuration file, at %s (listening on %s), with its data in %s.
+Next, in another terminal in this folder, with the same environment:
+  idp user add alice --password-file -      make a user, then log in at %s/
   idp client add wiki --redirect-uri http://localhost:3000/callback
                                             make a relying party; it prints the client secret once
 Then write an idp.yaml with your issuer and Kerberos realm: see README.md. "idp check" checks it.

@@ -17,6 +17,25 @@ import (
 	"idp/internal/idptest"
 )
 
+// Without a file the banner names what the environment has set.
+func TestTheBannerNamesTheConfiguredIssuer(t *testing.T) {
+	p := newPlace(t, "")
+	if err := os.Remove(filepath.Join(p.dir, "idp.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	p.more = []string{"IDP_ISSUER=" + p.url, "IDP_LISTEN=" + strings.TrimPrefix(p.url, "http://")}
+	_, log := p.serve()
+	p.await(log, "idp runs without a configuration file")
+	for _, want := range []string{"file, at " + p.url + " (listening on " + strings.TrimPrefix(p.url, "http://") + ")", "log in at " + p.url + "/"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %q in\n%s", want, log)
+		}
+	}
+	if strings.Contains(log.String(), "localhost:8080") {
+		t.Errorf("the default issuer is named:\n%s", log)
+	}
+}
+
 func TestServeDrainsOnSIGTERM(t *testing.T) {
 	p := newPlace(t, "")
 	cmd, log := p.serve()

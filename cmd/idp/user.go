@@ -15,13 +15,13 @@ import (
 )
 
 func (c *cli) user() *cobra.Command {
-	cmd := &cobra.Command{Use: "user", Short: "Make, list and change users"}
+	cmd := group(&cobra.Command{Use: "user", Short: "Make, list and change users"})
 	cmd.AddCommand(c.userAdd(), c.userList(), c.userPasswd(),
-		c.userChange("disable NAME", "End a user's sessions and refuse new ones", func(o opened, u *store.User) error {
-			return o.store.SetDisabled(o.ctx, u.ID, true, o.entry(u))
+		c.userChange("disable NAME", "End a user's sessions and refuse new ones", func(o opened, u *store.User) (string, error) {
+			return u.Name + " is disabled, and the sessions have ended", o.store.SetDisabled(o.ctx, u.ID, true, o.entry(u))
 		}),
-		c.userChange("enable NAME", "Let a disabled user log in again", func(o opened, u *store.User) error {
-			return o.store.SetDisabled(o.ctx, u.ID, false, o.entry(u))
+		c.userChange("enable NAME", "Let a disabled user log in again", func(o opened, u *store.User) (string, error) {
+			return u.Name + " can log in again", o.store.SetDisabled(o.ctx, u.ID, false, o.entry(u))
 		}),
 		c.userAdmin(), c.userLink(), c.userUnlink())
 	return cmd
@@ -104,8 +104,15 @@ func (c *cli) userList() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if len(users) == 0 {
+					return w.Flush()
+				}
+				linked, err := o.linkedUsers(after, users[len(users)-1].Name)
+				if err != nil {
+					return err
+				}
 				for _, u := range users {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, plain(u.FullName), plain(u.Email), plain(strings.Join(u.Groups, ",")), logsInBy(u), status(u))
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, plain(u.FullName), plain(u.Email), plain(strings.Join(u.Groups, ",")), logsInBy(u, linked[u.ID]), status(u))
 					after = u.Name
 				}
 				if len(users) < 500 {
@@ -127,11 +134,33 @@ func plain(s string) string {
 	}, s)
 }
 
-func logsInBy(u store.User) string {
-	if u.PasswordHash != "" {
-		return "password"
+// linkedUsers are the ids of those that some Kerberos account logs in as, of the
+// names behind one and up to another.
+func (o opened) linkedUsers(after, last string) (map[string]bool, error) {
+	ids, err := o.store.IdentitiesBetween(o.ctx, after, last)
+	linked := map[string]bool{}
+	for _, id := range ids {
+		linked[id.UserID] = true
 	}
-	return "kerberos"
+	for _, name := range o.cfg.Kerberos.Services {
+		if u, err := o.store.UserByName(o.ctx, name); err == nil {
+			linked[u.ID] = true
+		}
+	}
+	return linked, err
+}
+
+func logsInBy(u store.User, linked bool) string {
+	switch {
+	case u.PasswordHash != "" && linked:
+		return "password, kerberos"
+	case u.PasswordHash != "":
+		return "password"
+	case linked:
+		return "kerberos"
+	default:
+		return "nothing"
+	}
 }
 
 func status(u store.User) string {
@@ -170,7 +199,11 @@ func (c *cli) userPasswd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return server.SetPassword(o.ctx, o.store, u, password, o.actor)
+			if err := server.SetPassword(o.ctx, o.store, u, password, o.actor); err != nil {
+				return err
+			}
+			fmt.Fprintf(o.cmd.OutOrStdout(), "%s has a new password, and the sessions have ended\n", u.Name)
+			return nil
 		}),
 	}
 	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input")
@@ -178,7 +211,8 @@ func (c *cli) userPasswd() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) userChange(use, short string, change func(opened, *store.User) error) *cobra.Command {
+// userChange is a command that changes one user and says what it has done.
+func (c *cli) userChange(use, short string, change func(opened, *store.User) (done string, err error)) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		RunE: c.withStore(func(o opened, args []string) error {
@@ -186,15 +220,23 @@ func (c *cli) userChange(use, short string, change func(opened, *store.User) err
 			if err != nil {
 				return err
 			}
-			return change(o, u)
+			done, err := change(o, u)
+			if err == nil {
+				fmt.Fprintln(o.cmd.OutOrStdout(), done)
+			}
+			return err
 		}),
 	}
 }
 
 func (c *cli) userAdmin() *cobra.Command {
 	remove := false
-	cmd := c.userChange("admin NAME", "Make a user an administrator (once idp has admin pages), or with --remove an ordinary user", func(o opened, u *store.User) error {
-		return o.store.SetAdmin(o.ctx, u.ID, !remove, o.entry(u))
+	cmd := c.userChange("admin NAME", "Make a user an administrator (once idp has admin pages), or with --remove an ordinary user", func(o opened, u *store.User) (string, error) {
+		done := u.Name + " is an administrator"
+		if remove {
+			done = u.Name + " is an ordinary user"
+		}
+		return done, o.store.SetAdmin(o.ctx, u.ID, !remove, o.entry(u))
 	})
 	cmd.Flags().BoolVar(&remove, "remove", false, "take the right away")
 	return cmd

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,13 +24,33 @@ func (a *account) flags(cmd *cobra.Command) {
 	cmd.MarkFlagsOneRequired("sid", "principal")
 }
 
+// A SID as text (MS-DTYP §2.4.2.1): revision, authority, and its numbers, at most
+// 15. One of a domain's account has exactly five: 21, three of the domain, its own.
+var (
+	anySID    = regexp.MustCompile(`^S-1-(0|[1-9][0-9]{0,14})(-(0|[1-9][0-9]{0,9})){1,15}$`)
+	domainSID = regexp.MustCompile(`^S-1-5-21(-[0-9]+){4}$`)
+)
+
+func isSID(s string) bool {
+	return anySID.MatchString(s) && (!strings.HasPrefix(s, "S-1-5-21-") || domainSID.MatchString(s))
+}
+
+// spoken is an identity as people say it.
+func spoken(id store.Identity) string {
+	realm := strings.TrimPrefix(id.Source, "kerberos:")
+	if sid, ok := strings.CutPrefix(id.Key, "sid:"); ok {
+		return "the account with SID " + sid + " of " + realm
+	}
+	return "the principal " + strings.TrimPrefix(id.Key, "name:") + "@" + realm
+}
+
 // identity is what the account is found by at a login.
 func (a *account) identity(o opened) (store.Identity, error) {
 	realms := o.cfg.Kerberos.Realms
 	if a.realm == "" && len(realms) > 0 {
 		a.realm = realms[0].Name
 	}
-	if a.sid != "" && !strings.HasPrefix(a.sid, "S-1-") {
+	if a.sid != "" && !isSID(a.sid) {
 		return store.Identity{}, fmt.Errorf("--sid %q is no SID: S-1-5-21-…, as the log line of the refused login has it", a.sid)
 	}
 	if strings.ContainsAny(a.principal, `@/\`) {
@@ -51,11 +72,16 @@ func (c *cli) userLink() *cobra.Command {
 		Use: "link NAME --sid SID | --principal NAME", Short: "Let a Kerberos account log in as a user", Args: cobra.ExactArgs(1),
 		Long: "Let a Kerberos account log in as a user. This is how an administrator decides when a\n" +
 			"login was refused with NAME_TAKEN: the account's name is held by a user that another\n" +
-			"account, or a local password, made. The log line of the refusal has the realm and SID.\n\n" +
-			"The same person (an account that was deleted and made again, say):\n" +
-			"  idp user link alice --sid S-1-5-21-…\n" +
+			"account, or a local password, made. The log line of the refusal has the command: with --sid\n" +
+			"where the realm's tickets carry SIDs (Active Directory, Samba), else with --principal (MIT,\n" +
+			"Heimdal, FreeIPA).\n\n" +
+			"As long as the user has a password of idp's own, that one counts, not the realm's.",
+		Example: "The same person (an account that was deleted and made again, say):\n" +
+			"  idp user link alice --sid S-1-5-21-1004336348-1177238915-682003330-1104\n" +
+			"  idp user link alice --principal alice --realm EXAMPLE.COM\n" +
 			"Somebody else, who gets another name here:\n" +
-			"  idp user link alice2 --sid S-1-5-21-… --create",
+			"  idp user link alice2 --sid S-1-5-21-1004336348-1177238915-682003330-1188 --create\n" +
+			"  idp user link alice2 --principal alice --realm EXAMPLE.COM --create",
 		RunE: c.withStore(func(o opened, args []string) error {
 			id, err := who.identity(o)
 			if err != nil {
@@ -69,7 +95,7 @@ func (c *cli) userLink() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(o.cmd.OutOrStdout(), "%s of %s logs in as %s\n", id.Key, strings.TrimPrefix(id.Source, "kerberos:"), args[0])
+			fmt.Fprintf(o.cmd.OutOrStdout(), "%s now logs in as %s\n", spoken(id), args[0])
 			return nil
 		}),
 	}
@@ -118,6 +144,8 @@ func (c *cli) userUnlink() *cobra.Command {
 	var who account
 	cmd := &cobra.Command{
 		Use: "unlink NAME --sid SID | --principal NAME", Short: "Take a Kerberos account away from a user, whose sessions end", Args: cobra.ExactArgs(1),
+		Example: "  idp user unlink alice --sid S-1-5-21-1004336348-1177238915-682003330-1104\n" +
+			"  idp user unlink alice --principal alice --realm EXAMPLE.COM",
 		RunE: c.withStore(func(o opened, args []string) error {
 			id, err := who.identity(o)
 			if err != nil {
@@ -134,6 +162,9 @@ func (c *cli) userUnlink() *cobra.Command {
 			if errors.Is(err, store.ErrNotFound) {
 				return fmt.Errorf("%s does not log in by that account%s", u.Name, o.linked(u))
 			}
+			if err == nil {
+				fmt.Fprintf(o.cmd.OutOrStdout(), "%s no longer logs in as %s, whose sessions have ended\n", spoken(id), u.Name)
+			}
 			return err
 		}),
 	}
@@ -149,7 +180,7 @@ func (o opened) linked(u *store.User) string {
 	}
 	words := make([]string, len(ids))
 	for i, id := range ids {
-		words[i] = strings.TrimPrefix(id.Source, "kerberos:") + " " + id.Key
+		words[i] = spoken(id)
 	}
 	return ", but by " + strings.Join(words, ", ")
 }

@@ -2,8 +2,11 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"idp/internal/kerberos/wire"
 )
 
 // Bounds of the difference between two clocks. Kerberos allows five minutes (RFC
@@ -17,15 +20,61 @@ const (
 // domain set theirs.
 func (e *exam) clock(context.Context) (lines []Result) {
 	for _, r := range e.kdcs() {
+		told := false
 		for _, s := range r.kdcs {
-			if p := s.best(); p != nil && p.HasTime && !p.WrongRealm {
-				line := judgeOffset(fmt.Sprintf("the KDC %s of %s", s.addr, r.realm), p.Offset)
-				line.Details = map[string]any{"realm": r.realm, "server": s.addr, "offset_ms": p.Offset.Milliseconds()}
+			if offset, ok := s.offset(); ok {
+				told = true
+				line := judgeOffset(fmt.Sprintf("the KDC %s of %s", s.addr, r.realm), offset)
+				line.Details = map[string]any{"realm": r.realm, "server": s.addr, "offset_ms": offset.Milliseconds()}
 				lines = append(lines, line)
 			}
 		}
+		if !told && r.usable() {
+			lines = append(lines, e.untold(r.realm))
+		}
 	}
 	return lines
+}
+
+// offset is how far the server's clock is ahead of ours; ok is false where neither
+// transport told, or it is another realm's.
+func (s *server) offset() (offset time.Duration, ok bool) {
+	for _, p := range []*probe{s.udp, s.tcp} {
+		if p.answered() && p.HasTime && !p.WrongRealm {
+			return p.Offset, true
+		}
+	}
+	return 0, false
+}
+
+// untold is a realm whose KDCs answered, and none said what time it is: what they
+// said to a login with the keytab's keys may.
+func (e *exam) untold(realm string) Result {
+	for _, t := range e.tickets() {
+		if t.realm != realm {
+			continue
+		}
+		for _, tried := range t.tried {
+			if off, ok := offsetIn(tried.Err, t.asked); ok {
+				return judgeOffset("the KDC of "+realm, off)
+			}
+		}
+		for _, o := range t.byHost {
+			if off, ok := offsetIn(o.refused, t.asked); ok {
+				return judgeOffset("the KDC of "+realm, off)
+			}
+		}
+	}
+	return warning("compare them by hand: chronyc tracking here, date or w32tm /query /status there", "the KDC of %s does not say what time it is there: the clocks were not compared", realm)[0]
+}
+
+// offsetIn reads the clock that a KRB-ERROR brings along (RFC 4120 §5.9.1, stime).
+func offsetIn(err error, asked time.Time) (time.Duration, bool) {
+	var said wire.KRBError
+	if !errors.As(err, &said) || said.Time.IsZero() {
+		return 0, false
+	}
+	return said.Time.Sub(asked), true
 }
 
 // judgeOffset takes how far the other clock is ahead.

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"idp/internal/kerberos"
 	"idp/internal/kerberos/krbtest"
+	"idp/internal/kerberos/wire"
 )
 
 const quick = 10 * time.Second // no check may take longer
@@ -99,4 +101,27 @@ func TestClock(t *testing.T) {
 	in := of(t, r)
 	wants(t, in.say("clock"), "failed this machine is 6 minutes behind the KDC "+r.Addr)
 	wants(t, in.say("key_version"), "warning the KDC finds our clock wrong")
+	t.Run("of an MIT realm as kdb5_util makes it", func(t *testing.T) {
+		r := krbtest.Start(t, krbtest.Options{})
+		kadmin(t, r, "modprinc -requires_preauth krbtgt/"+r.Name+"\n")
+		in := of(t, r)
+		wants(t, in.say("clock"), "ok less than a second off the KDC "+r.Addr)
+		in.Now = func() time.Time { return time.Now().Add(-10 * time.Minute) }
+		wants(t, in.say("clock"), "failed this machine is 10 minutes behind the KDC "+r.Addr)
+		wants(t, in.say("key_version"), "warning the KDC finds our clock wrong")
+	})
+	t.Run("of a KDC that tells only whoever logs in", func(t *testing.T) {
+		r := krbtest.Start(t, krbtest.Options{})
+		ticket := func(req []byte) []byte { return krbtest.Framed([]byte{0x6b, 0}) } // to a probe: an AS-REP, without a time
+		r.UseKDCs(t, "udp_preference_limit = 1", krbtest.FakeKDC(t, func(req []byte) []byte {
+			if !bytes.Contains(req, []byte("HTTP")) {
+				return ticket(req)
+			}
+			return krbtest.Framed(wire.KRBErrorMessage(37, time.Now().Add(7*time.Minute), wire.Principal{Components: []string{"krbtgt", r.Name}, Realm: r.Name, NameType: 2}))
+		}))
+		in := of(t, r)
+		wants(t, in.say("clock"), "failed this machine is 7 minutes behind the KDC of EXAMPLE.TEST")
+		r.UseKDCs(t, "udp_preference_limit = 1", krbtest.FakeKDC(t, ticket))
+		wants(t, in.say("clock"), "warning the KDC of EXAMPLE.TEST does not say what time it is there")
+	})
 }

@@ -31,6 +31,12 @@ func (e *exam) readKeytabs() (kerberos.Status, error) {
 	return a.Status(), nil
 }
 
+// nothingRead reports whether no file held a key: the line about keytab says why.
+func (e *exam) nothingRead() bool {
+	status, err := e.keytabs()
+	return err == nil && !slices.ContainsFunc(status.Keytabs, func(f keytab.FileStatus) bool { return len(f.Keys) > 0 })
+}
+
 // keytab: what is in each file, whether any of it is of use, and who may read it.
 func (e *exam) keytab(context.Context) []Result {
 	if e.Kerberos == nil {
@@ -127,11 +133,11 @@ func (e *exam) keytabLine(path string, info os.FileInfo, p *principal) Result {
 	case !slices.ContainsFunc(newest, func(t etypeState) bool { return t.Allowed }):
 		r.Level = Failed
 		r.Text += ": no AES key, and none of these is accepted"
-		r.Hint = "let the account use AES (Active Directory: Set-ADUser NAME -KerberosEncryptionType AES128,AES256), set its password again, export the keytab again"
+		r.Hint = useAES(p.Name)
 	case !slices.ContainsFunc(newest, func(t etypeState) bool { return strings.HasPrefix(t.Name, "aes") }):
 		r.Level = Warning
 		r.Text += ": accepted because allow_rc4 is set; KDCs are giving RC4 up"
-		r.Hint = "let the account use AES, set its password again, export the keytab again; then take kerberos.allow_rc4 out"
+		r.Hint = useAES(p.Name) + "; then take kerberos.allow_rc4 out"
 	case !slices.ContainsFunc(e.Kerberos.Realms, func(t kerberos.Realm) bool { return t.Name == realm }):
 		r.Level = Warning
 		r.Text += ": its realm is not trusted, so its own people are refused"

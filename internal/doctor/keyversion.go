@@ -16,6 +16,9 @@ func (e *exam) keyVersion(ctx context.Context) (lines []Result) {
 	if e.Kerberos == nil {
 		return nil
 	}
+	if e.nothingRead() {
+		return failed(seeKeytab, "no key to open tickets with"+noPasswords+", for the keytab is what shows that a KDC is genuine")
+	}
 	for _, t := range e.tickets() {
 		lines = append(lines, e.stale(t)...)
 		if t.client == "" {
@@ -29,7 +32,22 @@ func (e *exam) keyVersion(ctx context.Context) (lines []Result) {
 	return lines
 }
 
-const exportAgain = "idp keytab plan --rollover prints the commands that export it again and refuse no ticket that is out"
+// exportAgain makes no new key: that would be one more that people have no ticket of.
+const exportAgain = "idp keytab plan --refresh prints the commands that add the KDC's key to the keytab and keep the old one, so that tickets that are out go on working"
+
+// noPasswords: a KDC that says a password is right must prove that it knows our
+// key, too (package kerberos); with another key in the keytab it cannot.
+const noPasswords = "; passwords cannot be checked either"
+
+const seeKeytab = "see the line about keytab"
+
+// useAES is what lets an account have AES keys.
+func useAES(principal string) string {
+	return "let the account use AES (Active Directory: Set-ADUser ACCOUNT -KerberosEncryptionType AES128,AES256; " +
+		"MIT: kadmin.local cpw -randkey -keepold -e aes256-cts-hmac-sha1-96:normal,aes128-cts-hmac-sha1-96:normal " + principal + "), then idp keytab plan --refresh"
+}
+
+const seeClock = "set the clock that is wrong: the line about clock says by how much it is"
 
 // stale are keys of the keytab that the KDC does not take for its own.
 func (e *exam) stale(t *tickets) (lines []Result) {
@@ -40,7 +58,7 @@ func (e *exam) stale(t *tickets) (lines []Result) {
 	for _, tried := range t.tried {
 		if reason.Of(tried.Err) == reason.BadPassword && !said[tried.Principal] {
 			said[tried.Principal] = true // of its newest key: an older one is tried after it
-			lines = append(lines, failed(exportAgain, "the KDC of %s does not take the keytab's key of %s (kvno %d): it has another one, mostly a newer one, and tickets sealed with that do not open",
+			lines = append(lines, failed(exportAgain, "the KDC of %s does not take the keytab's key of %s (kvno %d): it has another one, mostly a newer one, and tickets sealed with that do not open"+noPasswords,
 				t.realm, tried.Principal, tried.KVNO)...)
 		}
 	}
@@ -60,10 +78,10 @@ func (e *exam) nobody(t *tickets) []Result {
 		case reason.BadPassword:
 			return nil // stale says it
 		case reason.ClockSkew:
-			return warning("see clock", "%s: the KDC finds our clock wrong: keys cannot be compared", t.realm)
+			return warning(seeClock, "%s: the KDC finds our clock wrong: keys cannot be compared", t.realm)
 		case reason.Etype:
-			return failed("let the account use AES (Active Directory: Set-ADUser NAME -KerberosEncryptionType AES128,AES256), set its password again, export the keytab again",
-				"%s: the KDC does not take the encryption types of %s in the keytab: %s", t.realm, tried.Principal, explain(tried.Err))
+			return failed(useAES(tried.Principal),
+				"the KDC and the keytab have no encryption type in common for %s: mostly the account has only RC4 keys at the KDC, and the keytab has AES", tried.Principal)
 		}
 	}
 	var said []string
@@ -89,17 +107,17 @@ func (e *exam) judgeTicket(t *tickets, host string, o *ownTicket) []Result {
 	case o.Err == nil:
 		return line(ok("%s opens with the keytab", what))
 	case reason.Of(o.Err) == reason.Etype:
-		return line(failed("let the account use AES (Active Directory: Set-ADUser NAME -KerberosEncryptionType AES128,AES256; MIT: cpw -randkey -e aes256-cts:normal "+"HTTP/"+host+"), set its password again, export the keytab again",
+		return line(failed(useAES(name),
 			"%s is sealed with %s, which is not accepted", name, shortEtype(o.Etype)))
 	case reason.Of(o.Err) == reason.KVNO:
-		return line(failed(exportAgain, "%s: the KDC has kvno %d, the keytab %s: its tickets do not open", name, o.KVNO, e.versions(name)))
+		return line(failed(exportAgain, "%s: the KDC has kvno %d, the keytab %s: its tickets do not open"+noPasswords, name, o.KVNO, e.versions(name)))
 	case reason.Of(o.Err) == reason.NoKey:
 		return line(failed("export all encryption types; "+exportAgain, "%s: the keytab has no %s key, and the KDC seals with that", name, shortEtype(o.Etype)))
 	case reason.Of(o.Err) == reason.WrongSPN:
 		return line(failed("setspn -Q HTTP/"+host+" names the account that has it; move the name to ours (setspn -D, then setspn -S HTTP/"+host+" ACCOUNT), or export its key as well: idp keytab plan",
 			"%s opens with no key of the keytab: the name belongs to another account", what))
 	default:
-		return line(failed(exportAgain, "%s does not open with the keytab's key of that version: the account's password was set again, or the keytab is another realm's", what))
+		return line(failed(exportAgain, "%s does not open with the keytab's key of that version: the account's password was set again, or the keytab is another realm's"+noPasswords, what))
 	}
 }
 
@@ -118,6 +136,8 @@ func (e *exam) refusedTicket(t *tickets, host, name string, err error) []Result 
 		}
 		return failed("setspn -S HTTP/"+host+" ACCOUNT (MIT: addprinc -randkey HTTP/"+host+"), then export the keytab again: idp keytab plan"+also+"; where setspn -Q finds it twice: setspn -X",
 			"the KDC does not know %s: browsers get no ticket and send NTLM or nothing", name)
+	case reason.Of(err) == reason.ClockSkew:
+		return warning(seeClock, "%s: the KDC finds our clock wrong: keys cannot be compared", name)
 	default:
 		return warning("docs/kerberos-errors.md; the KDC's own log says more", "%s: no ticket: %s", name, explain(err))
 	}

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -78,6 +79,22 @@ func TestAnRC4Ticket(t *testing.T) {
 	wants(t, in.say("key_version"), "failed "+service+"@EXAMPLE.TEST is sealed with rc4, which is not accepted")
 	in.Kerberos.AllowRC4 = true
 	wants(t, in.say("key_version"), "ok (kvno 1, rc4) opens with the keytab")
+}
+
+// TestAnAccountThatHasRC4KeysOnly, and a keytab with AES: nobody logs in to ask.
+func TestAnAccountThatHasRC4KeysOnly(t *testing.T) {
+	r, in := serving(t, anAddress, service)
+	kadmin(t, r, "delprinc -force "+service+"\naddprinc -e arcfour-hmac:normal -randkey "+service+"\n")
+	wants(t, in.say("key_version"), "failed the KDC and the keytab have no encryption type in common for "+service+"@EXAMPLE.TEST")
+}
+
+func TestNoKeytabMeansNoPasswordsEither(t *testing.T) {
+	r, in := serving(t, anAddress, service)
+	if err := os.Remove(r.Keytab); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, in.say("key_version"), "failed no key to open tickets with; passwords cannot be checked either")
+	wants(t, in.say("spn"), "failed browsers ask for "+service+", and no keytab with a key of it was read")
 }
 
 func TestAServiceTheKDCDoesNotKnow(t *testing.T) {

@@ -60,12 +60,14 @@ func (e *exam) forward(host, canonical string, have []string) []Result {
 	}
 	add := "add HTTP/" + canonical + " to the service's account (setspn -S HTTP/" + canonical + " ACCOUNT; MIT: addprinc -randkey HTTP/" + canonical + ") and export the keytab again"
 	switch {
+	case e.nothingRead():
+		return one(failed(seeKeytab, "browsers ask for HTTP/%s, and no keytab with a key of it was read", canonical))
 	case host == canonical && hasHost:
 		return one(ok("browsers ask for HTTP/%s: in the keytab", host))
 	case host == canonical && e.settles(host) == opens:
 		return one(ok("browsers ask for HTTP/%s: not in the keytab by that name, but the KDC knows it as an alias, and its ticket opens", host))
 	case host == canonical && e.hasRefused(host):
-		return one(failed("see keytab", "browsers ask for HTTP/%s: the keytab has it only with encryption types that are not accepted", host))
+		return one(failed(seeKeytab, "browsers ask for HTTP/%s: the keytab has it only with encryption types that are not accepted", host))
 	case host == canonical:
 		return one(failed(add, "browsers ask for HTTP/%s, which no keytab has (there: %s)", host, orNone(have)))
 	case hasHost && hasCanonical:

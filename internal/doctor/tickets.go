@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"idp/internal/kerberos"
 )
@@ -12,6 +13,7 @@ import (
 type tickets struct {
 	realm  string
 	client string // who asked; empty: nobody could log in
+	asked  time.Time
 	tried  []kerberos.Tried
 	byHost map[string]*ownTicket
 }
@@ -56,6 +58,7 @@ func (e *exam) askFor(ctx context.Context, t *tickets) {
 	if err != nil {
 		return
 	}
+	t.asked = e.Now()
 	ourselves, tried := a.LogInAsOurselves(ctx, t.realm)
 	t.tried = tried
 	if ourselves == nil {

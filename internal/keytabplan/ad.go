@@ -38,6 +38,10 @@ var activeDirectory = system{name: "ad", title: "Active Directory, on Windows", 
 		}
 		return append(append(steps, r.look()...), r.onlyNew(adLife))
 	},
+	refresh: func(r Request) []Step {
+		ktpass := Step{Where: onWindows, Why: "Active Directory gives no key out, so make another one: a new random password, and its key in a new file.", Commands: []string{r.ktpass()}}
+		return append([]Step{ktpass, r.fromWindows(r.addKeytab()), r.merge()}, r.look()...)
+	},
 }
 
 // setspn asks for every SPN, or adds it to an account.
@@ -61,6 +65,7 @@ func (r *Request) ktpass() string {
 func (r *Request) fromWindows(to string) Step {
 	file := powershell(filepath.Base(r.newKeytab()))
 	s := r.transfer(onWindows, to)
-	s.Commands = []string{"scp " + file + " " + powershell("root@"+r.Host+":"+to), "Remove-Item " + file}
+	s.Commands = []string{"scp " + file + " " + powershell("root@"+r.Host+":"+to) + "; if ($LASTEXITCODE -eq 0) { Remove-Item " + file + " }"}
+	s.OneHost = nil
 	return s
 }

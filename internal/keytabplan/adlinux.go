@@ -33,16 +33,7 @@ var activeDirectoryFromLinux = system{name: "ad-linux", title: "Active Directory
 		}, r.look()...)
 	},
 	rollover: func(r Request) []Step {
-		steps := append([]Step{
-			{Where: onHost, Why: "Make a new key version beside the old one, in a copy of the keytab. It takes a moment only.", Commands: append([]string{
-				"umask 077",
-				command("cp", "-f", r.Keytab, r.newKeytab()),
-				command("kinit", "Administrator@"+r.Realm),
-				command(append([]string{"msktutil", "update"}, r.msktutil()...)...),
-				"kdestroy",
-			}, r.installCommands(r.newKeytab())...)},
-		}, r.look()...)
-		return append(steps, Step{Where: onHost, Kind: Wait,
+		return append(r.msktutilUpdate(), Step{Where: onHost, Kind: Wait,
 			Why: "When the last ticket made with the old key has ended (" + adLife + "): a day later, take the old version out.",
 			Commands: append([]string{
 				"umask 077",
@@ -50,6 +41,20 @@ var activeDirectoryFromLinux = system{name: "ad-linux", title: "Active Directory
 				command("msktutil", "cleanup", "--remove-old", "1", "--keytab", r.newKeytab()),
 			}, r.installCommands(r.newKeytab())...)})
 	},
+	refresh: func(r Request) []Step { return r.msktutilUpdate() },
+}
+
+// msktutilUpdate makes a new key version: Active Directory gives none out.
+func (r *Request) msktutilUpdate() []Step {
+	return append([]Step{
+		{Where: onHost, Why: "Make a new key version beside the old ones, in a copy of the keytab. It takes a moment only.", Commands: append([]string{
+			"umask 077",
+			command("cp", "-f", r.Keytab, r.newKeytab()),
+			command("kinit", "Administrator@"+r.Realm),
+			command(append([]string{"msktutil", "update"}, r.msktutil()...)...),
+			"kdestroy",
+		}, r.installCommands(r.newKeytab())...)},
+	}, r.look()...)
 }
 
 // msktutil are the options of every run. By the admin's ticket, for a service

@@ -22,13 +22,24 @@ var freeIPA = system{name: "freeipa", title: "FreeIPA", tried: notTried,
 		steps := append([]Step{
 			{Where: onHost, Why: "ipa-getkeytab adds the new version to the copy of the old. It takes a moment only.", Commands: append(commands, r.installCommands(r.newKeytab())...)},
 		}, r.look()...)
-		retrieve := append([]string{command("kinit", "admin@"+r.Realm),
-			command("ipa", "service-allow-retrieve-keytab", r.spns()[0], "--users=admin")}, fresh(r.newKeytab())...)
-		retrieve = append(retrieve, r.getkeytab("-r"), command("ipa", "service-disallow-retrieve-keytab", r.spns()[0], "--users=admin"), "kdestroy")
 		return append(steps,
 			Step{Where: onHost, Why: "See how long tickets live (Max life, in seconds).", Commands: []string{command("kinit", "admin@"+r.Realm), command("ipa", "krbtpolicy-show"), "kdestroy"}},
-			Step{Where: onHost, Kind: Wait, Why: "When that time has passed, write the current version alone (-r makes no new one).", Commands: append(retrieve, r.installCommands(r.newKeytab())...)})
+			Step{Where: onHost, Kind: Wait, Why: "When that time has passed, write the current version alone (-r makes no new one).", Commands: r.retrieve(fresh(r.newKeytab())...)})
 	},
+	refresh: func(r Request) []Step {
+		return append([]Step{
+			{Where: onHost, Why: "Add the current version (-r makes no new one) to a copy of the keytab.",
+				Commands: r.retrieve("umask 077", command("cp", "-f", r.Keytab, r.newKeytab()))},
+		}, r.look()...)
+	},
+}
+
+// retrieve writes the current version into a file, and brings that into place.
+func (r *Request) retrieve(begin ...string) []string {
+	commands := append(begin, command("kinit", "admin@"+r.Realm),
+		command("ipa", "service-allow-retrieve-keytab", r.spns()[0], "--users=admin"), r.getkeytab("-r"),
+		command("ipa", "service-disallow-retrieve-keytab", r.spns()[0], "--users=admin"), "kdestroy")
+	return append(commands, r.installCommands(r.newKeytab())...)
 }
 
 func (r *Request) getkeytab(more ...string) string {

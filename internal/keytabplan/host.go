@@ -18,30 +18,28 @@ func (r *Request) addKeytab() string { return r.Keytab + ".add" }
 // localKeytab is the file on the host that makes it, in the current folder.
 func (r *Request) localKeytab() string { return "./" + filepath.Base(r.newKeytab()) }
 
-// transfer brings the file to idp's host, and removes it here.
+// transfer brings the file to idp's host, and removes it here once it is there.
 func (r *Request) transfer(from Where, to string) Step {
-	return Step{Where: from, Kind: Transfer, From: r.localKeytab(), To: to,
-		Why: "Take the keytab to the host of idp by a way nobody can read: whoever has it can log in as anybody. Leave no copy here.",
-		Commands: []string{
-			command("scp", "-p", r.localKeytab(), "root@"+r.Host+":"+to),
-			command("rm", "-f", r.localKeytab()),
-		}}
+	return Step{Where: from, Kind: Transfer,
+		Why:      "Take the keytab to the host of idp by a way nobody can read: whoever has it can log in as anybody. Leave no copy here.",
+		Commands: []string{chain(command("scp", "-p", r.localKeytab(), "root@"+r.Host+":"+to), command("rm", "-f", r.localKeytab()))},
+		OneHost:  []string{command("mv", "-f", r.localKeytab(), to)}}
 }
 
 // install gives the file to idp's user alone and renames it into its place, so
 // that idp never reads half of one.
 func (r *Request) install() Step {
-	return Step{Where: onHost, Why: "Give it to idp alone and rename it into its place. idp sees the new file within seconds, without a restart.",
+	return Step{Where: onHost, Why: "Give it to idp alone (here the user " + r.Owner + "; --owner names another) and rename it into its place. idp sees the new file within seconds, without a restart.",
 		Commands: r.installCommands(r.newKeytab())}
 }
 
 func (r *Request) installCommands(from string) []string {
-	return []string{
-		command("chown", r.Owner+":", from),
-		command("chmod", "0400", from),
-		command("mv", "-f", from, r.Keytab),
-	}
+	return []string{chain(command("chown", r.Owner+":", from), command("chmod", "0400", from), command("mv", "-f", from, r.Keytab))}
 }
+
+// chain makes one line of commands that each need the one before: whoever pastes
+// a step goes on after a line that failed.
+func chain(commands ...string) string { return strings.Join(commands, " && ") }
 
 // look shows what is there now.
 func (r *Request) look() []Step {
@@ -63,14 +61,28 @@ func (r *Request) look() []Step {
 // and that nobody else can read it.
 func fresh(file string) []string { return []string{"umask 077", command("rm", "-f", file)} }
 
-// merge puts the old and the new version into one file, by MIT's ktutil.
+// merge puts what the keytab has and what was exported into one file, by MIT's
+// ktutil, whose exit status tells nothing: so both files are read before, for one
+// that cannot be read would be missing in the new one.
 func (r *Request) merge() Step {
 	lines := []string{"rkt " + ktutil(r.Keytab), "rkt " + ktutil(r.addKeytab()), "wkt " + ktutil(r.newKeytab())}
 	commands := append(fresh(r.newKeytab()),
 		command("chmod", "0600", r.addKeytab()),
-		command(append([]string{"printf", `%s\n`}, lines...)...)+" | ktutil")
-	return Step{Where: onHost, Why: "Put both versions into one file (MIT's ktutil, of krb5-user), so that tickets made with the old key go on working.",
+		chain(r.readable(r.Keytab), r.readable(r.addKeytab()), command(append([]string{"printf", `%s\n`}, lines...)...)+" | ktutil"))
+	return Step{Where: onHost, Why: "Put the new version beside the old ones into one file (MIT's ktutil, of krb5-user), so that tickets made with those go on working, and give it to " + r.Owner + " alone (--owner names another).",
 		Commands: append(commands, r.installCommands(r.newKeytab())...)}
+}
+
+func (r *Request) readable(keytab string) string {
+	return command("klist", "-k", keytab) + " >/dev/null"
+}
+
+// add merges what was exported into the keytab.
+func (r *Request) add(from Where) []Step {
+	merge := r.merge()
+	last := len(merge.Commands) - 1
+	merge.Commands[last] = chain(merge.Commands[last], command("rm", "-f", r.addKeytab()))
+	return []Step{r.transfer(from, r.addKeytab()), merge}
 }
 
 // onlyNew ends a roll-over that was merged: the new version stays alone.
@@ -82,6 +94,10 @@ func (r *Request) onlyNew(life string) Step {
 // gap is what every roll-over says.
 const gap = "Whoever has a ticket already notices nothing. From the moment the directory has the new key until the file is in its place, " +
 	"people who come with a new ticket are refused (KVNO_MISMATCH) and get the page or the prompt: do the steps up to there without a pause."
+
+// behind is what every refresh says.
+const behind = "For KVNO_MISMATCH: somebody set the account's password or made it a new key, and nobody exported that. The old entries stay in the keytab, " +
+	"for people still have tickets made with them; the next roll-over takes them out."
 
 // nameNote says what a name in the plan stands for.
 func nameNote(r Request) string {

@@ -1,7 +1,9 @@
 package keytabplan
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -22,8 +24,8 @@ func TestWordsSurviveTheShell(t *testing.T) {
 
 // Every command for sh, of every plan, with a path that is all traps, is complete.
 func TestEveryCommandIsOneForTheShell(t *testing.T) {
-	for _, rollover := range []bool{false, true} {
-		plans, err := New(request, "", rollover)
+	for _, task := range []Task{SetUp, RollOver, Refresh} {
+		plans, err := New(request, "", task)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +37,7 @@ func TestEveryCommandIsOneForTheShell(t *testing.T) {
 				if s.Where == onWindows {
 					continue
 				}
-				for _, c := range s.Commands {
+				for _, c := range append(s.OneHost, s.Commands...) {
 					if out, err := exec.Command("sh", "-n", "-c", c).CombinedOutput(); err != nil || strings.Contains(c, "\n") {
 						t.Errorf("%s: %s: %v %s", p.For, c, err, out)
 					}
@@ -56,8 +58,8 @@ func TestPowerShellWords(t *testing.T) {
 // No plan asks for anything but AES, none forgets a name, each tells where it is
 // done, and a roll-over never begins by throwing the old key away.
 func TestEveryPlanIsWholeAndAESOnly(t *testing.T) {
-	for _, rollover := range []bool{false, true} {
-		plans, err := New(request, "", rollover)
+	for _, task := range []Task{SetUp, RollOver, Refresh} {
+		plans, err := New(request, "", task)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,8 +76,8 @@ func TestEveryPlanIsWholeAndAESOnly(t *testing.T) {
 				waits = waits || s.Kind == Wait
 				commands += strings.Join(s.Commands, "\n") + "\n"
 			}
-			if waits != rollover {
-				t.Errorf("%s, roll-over %v: waits for old tickets to end: %v", p.For, rollover, waits)
+			if waits != (task == RollOver) {
+				t.Errorf("%s, %s: waits for old tickets to end: %v", p.For, task, waits)
 			}
 			for _, bad := range []string{"/crypto All", "RC4-HMAC", "addtype arcfour", "0x1C"} {
 				if strings.Contains(commands, bad) {
@@ -91,6 +93,55 @@ func TestEveryPlanIsWholeAndAESOnly(t *testing.T) {
 			if !strings.Contains(commands, "klist -kte") || !strings.Contains(commands, "idp check") || !strings.Contains(commands, "idp doctor") {
 				t.Errorf("%s does not look at the result", p.For)
 			}
+		}
+	}
+}
+
+// Whoever pastes a plan goes on after a line that failed: a copy that did not
+// arrive must leave the file here, and an owner that is not there the keytab.
+func TestAFailureLosesNoKeytab(t *testing.T) {
+	for _, task := range []Task{SetUp, RollOver, Refresh} {
+		dir := t.TempDir()
+		keytab := filepath.Join(dir, "http.keytab")
+		plans, err := New(Request{Host: "sso.example.com", Realm: "EXAMPLE.COM", Keytab: keytab}, "", task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range plans {
+			for i, s := range p.Steps {
+				if s.Where == onWindows || (s.Kind != Transfer && !strings.Contains(strings.Join(s.Commands, " "), "mv -f")) {
+					continue
+				}
+				for _, name := range []string{"http.keytab", "http.keytab.new", "http.keytab.add"} {
+					if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				failing := "scp() { false; }; chown() { false; }; kinit() { false; }; kdestroy() { false; }; ipa() { false; }\n"
+				cmd := exec.Command("sh", "-c", failing+strings.Join(s.Commands, "\n"))
+				cmd.Dir, cmd.Env = dir, []string{"PATH=/usr/bin:/bin"}
+				out, err := cmd.CombinedOutput()
+				now, readErr := os.ReadFile(keytab)
+				if err == nil || readErr != nil || string(now) != "http.keytab" {
+					t.Errorf("%s, %s, step %d: %v, the keytab is %q\n%s", p.For, task, i+1, err, now, out)
+				}
+				if _, err := os.Stat(keytab + ".new"); s.Kind == Transfer && err != nil {
+					t.Errorf("%s, %s, step %d: the copy that did not arrive was deleted", p.For, task, i+1)
+				}
+			}
+		}
+	}
+}
+
+// On Windows nobody can run it here, but it must be one line, too.
+func TestTheCopyFromWindowsIsDeletedOnlyAfterIt(t *testing.T) {
+	plans, err := New(request, "ad", SetUp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range plans[0].Steps {
+		if s.Kind == Transfer && (len(s.Commands) != 1 || !strings.Contains(s.Commands[0], "; if ($LASTEXITCODE -eq 0) { Remove-Item ")) {
+			t.Errorf("%q", s.Commands)
 		}
 	}
 }

@@ -20,17 +20,18 @@ var mit = system{name: "mit", title: "MIT Kerberos", tried: triedByTests,
 			change = append(change, command("kadmin.local", "-r", r.Realm, "cpw", "-randkey", "-keepold", "-e", aesTypes, p))
 			purge = append(purge, command("kadmin.local", "-r", r.Realm, "purgekeys", p))
 		}
-		steps := append([]Step{
-			{Where: onKDC, Why: "Make a new key version and keep the old one.", Commands: change},
-			r.mitExport("Write both versions to a new file."),
-			r.transfer(onKDC, r.newKeytab()), r.install(),
-		}, r.look()...)
+		steps := []Step{{Where: onKDC, Why: "Make a new key version and keep the old one.", Commands: change}, r.mitExport("Write both versions to a new file.")}
+		steps = append(append(steps, r.add(onKDC)...), r.look()...)
 		return append(steps,
 			Step{Where: onKDC, Why: "See how long tickets live (Maximum ticket life; also max_life in kdc.conf, by default a day).",
 				Commands: []string{command("kadmin.local", "-r", r.Realm, "getprinc", "krbtgt/"+r.Realm+"@"+r.Realm)}},
 			Step{Where: onKDC, Kind: Wait, Why: "When that time has passed, take the old version out of the database, and go on at once.", Commands: purge},
 			r.mitExport("Write what is left, and bring it into place as before."),
 			r.transfer(onKDC, r.newKeytab()), r.install())
+	},
+	refresh: func(r Request) []Step {
+		steps := append([]Step{r.mitExport("Write the present keys to a new file. -norandkey: without it ktadd makes other keys once more.")}, r.add(onKDC)...)
+		return append(steps, r.look()...)
 	},
 }
 

@@ -9,7 +9,10 @@
 // keytab, each under its key version number (kvno). Whatever sets the account's
 // password makes new keys and raises the kvno, so a keytab is made once and then
 // guarded, and replaced by a roll-over: a new version beside the old, and the old
-// one taken out when the last ticket made with it has ended.
+// one taken out when the last ticket made with it has ended. Where the key was
+// changed and nobody exported it, a refresh brings the new one in, again beside
+// the old: tickets made with that are still out. So a file that is in use is never
+// replaced by one that has less in it, but where a step says that it waited.
 //
 // A plan is data, not prose: the tests take the commands out of it and run them.
 package keytabplan
@@ -46,7 +49,7 @@ type Step struct {
 	Kind     Kind
 	Why      string
 	Commands []string
-	From, To string // of a Transfer: the file here, and on idp's host
+	OneHost  []string // of a Transfer: in place of Commands where both hosts are one
 }
 
 // Where says on which machine a step is done, and as whom.
@@ -76,15 +79,26 @@ const (
 type system struct {
 	name, title, tried string
 	notes              func(Request) []string
-	setup, rollover    func(Request) []Step
+
+	setup, rollover, refresh func(Request) []Step
 }
+
+// Task is what a plan is for.
+type Task string
+
+// The tasks.
+const (
+	SetUp    Task = "set-up"    // service account, SPN and keytab
+	RollOver Task = "roll-over" // a new key
+	Refresh  Task = "refresh"   // the directory has a newer key than the keytab
+)
 
 // systems, the most likely first.
 var systems = []system{activeDirectory, activeDirectoryFromLinux, samba, freeIPA, mit, heimdal}
 
 // What the tests do with a plan.
 const (
-	triedByTests = "Tried: our tests run these commands, set-up and roll-over, and log in with the result."
+	triedByTests = "Tried: our tests run these commands, set-up, roll-over and refresh, and log in with the result."
 	notTried     = "Not tried by us: written from the vendor's documentation. Read before you type."
 )
 
@@ -97,10 +111,9 @@ func Names() []string {
 	return names
 }
 
-// New makes the plan for one kind of directory, or with "" those for all: to set
-// up, or to roll the key over. It refuses what is no name, so that nothing in a
+// New makes the plan for one kind of directory, or with "" those for all. It refuses what is no name, so that nothing in a
 // command means more than it seems.
-func New(r Request, forSystem string, rollover bool) ([]Plan, error) {
+func New(r Request, forSystem string, task Task) ([]Plan, error) {
 	r.setDefaults()
 	if err := r.check(); err != nil {
 		return nil, err
@@ -111,24 +124,28 @@ func New(r Request, forSystem string, rollover bool) ([]Plan, error) {
 	var plans []Plan
 	for _, s := range systems {
 		if forSystem == "" || s.name == forSystem {
-			plans = append(plans, s.plan(r, rollover))
+			plans = append(plans, s.plan(r, task))
 		}
 	}
 	return plans, nil
 }
 
-func (s system) plan(r Request, rollover bool) Plan {
+func (s system) plan(r Request, task Task) Plan {
 	p := Plan{For: s.name, Tried: s.tried}
 	if s.notes != nil {
 		p.Notes = s.notes(r)
 	}
 	names := strings.Join(r.principals(), ", ")
-	if rollover {
+	switch task {
+	case RollOver:
 		p.Title, p.Steps = s.title+": a new key for "+names, s.rollover(r)
 		p.Notes = append(p.Notes, gap)
-		return p
+	case Refresh:
+		p.Title, p.Steps = s.title+": the directory's present key of "+names+", beside those of the keytab", s.refresh(r)
+		p.Notes = append(p.Notes, behind)
+	case SetUp:
+		p.Title, p.Steps = s.title+": a keytab for "+names, s.setup(r)
+		p.Notes = append(p.Notes, nameNote(r))
 	}
-	p.Title, p.Steps = s.title+": a keytab for "+names, s.setup(r)
-	p.Notes = append(p.Notes, nameNote(r))
 	return p
 }

@@ -35,6 +35,12 @@ func (p *Plan) write(b *strings.Builder) {
 		for _, c := range s.Commands {
 			b.WriteString(c + "\n")
 		}
+		if s.OneHost != nil {
+			b.WriteString("#    Is idp on this host, too? Then, in place of it:\n")
+		}
+		for _, c := range s.OneHost {
+			b.WriteString("#    " + c + "\n")
+		}
 	}
 }
 

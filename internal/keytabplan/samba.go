@@ -25,17 +25,17 @@ var samba = system{name: "samba", title: "Samba Active Directory", tried: triedB
 		}, r.look()...)
 	},
 	rollover: func(r Request) []Step {
-		change := append(fresh(r.localKeytab()), r.sambaExport()...)
-		change = append(change, command("samba-tool", "user", "setpassword", r.Account, "--random-password"))
-		change = append(change, r.sambaExport()...)
-		steps := append([]Step{
-			{Where: onDC, Why: "Write the old version to a new file, make a new one, and add it to the file.", Commands: change},
-			r.transfer(onDC, r.newKeytab()), r.install(),
-		}, r.look()...)
+		change := append([]string{command("samba-tool", "user", "setpassword", r.Account, "--random-password")}, fresh(r.localKeytab())...)
+		steps := []Step{{Where: onDC, Why: "Make a new version and write it to a new file.", Commands: append(change, r.sambaExport()...)}}
+		steps = append(append(steps, r.add(onDC)...), r.look()...)
 		return append(steps,
 			Step{Where: onDC, Kind: Wait, Why: "When the last ticket made with the old key has ended (after 10 hours, unless kdc:service ticket lifetime in smb.conf says more), write the new version alone, and bring it into place as before.",
 				Commands: append(fresh(r.localKeytab()), r.sambaExport()...)},
 			r.transfer(onDC, r.newKeytab()), r.install())
+	},
+	refresh: func(r Request) []Step {
+		export := Step{Where: onDC, Why: "Write the present keys to a new file.", Commands: append(fresh(r.localKeytab()), r.sambaExport()...)}
+		return append(append([]Step{export}, r.add(onDC)...), r.look()...)
 	},
 }
 

@@ -31,6 +31,7 @@ func (g *generation) run(ctx context.Context) {
 	ctx, g.cancel = context.WithCancel(ctx)
 	if g.acceptor != nil {
 		go g.server.background(ctx, "watching keytabs", g.acceptor.Run)
+		go g.watchReady(ctx, g.acceptor.Ready() == nil)
 	}
 }
 
@@ -121,7 +122,7 @@ func (s *Server) acceptor(c *config.Config) (*kerberos.Acceptor, error) {
 		return nil, err
 	}
 	if err := a.Ready(); err != nil {
-		s.log.Warn("no login by ticket: the other methods are offered", "err", err)
+		s.log.Warn(noTickets, "err", err)
 	}
 	return a, nil
 }

@@ -65,14 +65,14 @@ func attributes(x *exchange, r *http.Request, took time.Duration) []slog.Attr {
 		attrs = append(attrs, slog.Bool("outside", true))
 	}
 	for _, f := range [...]struct{ name, value string }{
-		{"user", i.User}, {"client_id", i.ClientID}, {"login", i.Method}, {"reason", i.Reason}, {"detail", i.Detail},
+		{"user", i.User}, {"client_id", i.ClientID}, {"login", i.Method}, {"reason", i.Reason}, {"detail", oneLine(i.Detail)},
 	} {
 		if f.value != "" {
 			attrs = append(attrs, slog.String(f.name, Loggable(f.value)))
 		}
 	}
 	if i.Err != nil {
-		attrs = append(attrs, slog.String("err", Loggable(i.Err.Error())))
+		attrs = append(attrs, slog.String("err", Loggable(oneLine(i.Err.Error()))))
 	}
 	return attrs
 }
@@ -105,6 +105,9 @@ func Loggable(s string) string {
 		return r
 	}, s) + end
 }
+
+// oneLine joins what errors.Join has put on lines of their own.
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }
 
 func plainASCII(s string) bool {
 	for i := range len(s) {

@@ -314,6 +314,21 @@ func TestNothingTypedPassesForAnotherLogLine(t *testing.T) {
 	}
 }
 
+// errors.Join and the list of KDCs that were tried have lines of their own.
+func TestADetailOfSeveralLinesStaysReadable(t *testing.T) {
+	x := &exchange{Context: t.Context()}
+	x.info.Detail, x.info.Err = "a\nb", errors.Join(errors.New("c"), errors.New("d"))
+	got := ""
+	for _, a := range attributes(x, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), 0) {
+		if a.Key == "detail" || a.Key == "err" {
+			got += a.String() + " "
+		}
+	}
+	if want := "detail=a; b err=c; d "; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func FuzzForwarded(f *testing.F) {
 	f.Add("for=192.0.2.1", "192.0.2.1, ::1")
 	f.Add(`for="[::1]:`, ",,,")

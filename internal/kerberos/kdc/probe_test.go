@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"idp/internal/kerberos/krbtest"
+	"idp/internal/kerberos/wire"
 )
 
 func TestProbeARealKDC(t *testing.T) {
@@ -25,6 +26,14 @@ func TestProbeARealKDC(t *testing.T) {
 			t.Errorf("another realm's: %+v, %v", p, err)
 		}
 		t.Logf("%+v %+v", s, p)
+	}
+	must(t, r.Kadmin("modprinc -requires_preauth krbtgt/"+r.Name+"\n")) // as kdb5_util makes it without default_principal_flags
+	late := New(Config{Krb5Conf: r.Krb5Conf, EtypeAllowed: wire.IsAES, Now: func() time.Time { return time.Now().Add(-10 * time.Minute) }})
+	for _, s := range servers {
+		p, err := late.Probe(t.Context(), s, r.Name)
+		if err != nil || p.Code != 0 || p.WrongRealm || !p.HasTime || (p.Offset-10*time.Minute).Abs() > 2*time.Second {
+			t.Errorf("%+v, whose krbtgt needs no pre-authentication: %+v, %v", s, p, err)
+		}
 	}
 	r.Stop()
 	for _, s := range servers {

@@ -11,7 +11,7 @@ import (
 )
 
 // Do types one step into a shell in dir, and returns what it printed. The keytab
-// goes from host to host by a copy, for there is one host; a step that only looks
+// goes from host to host as the plan says for one host; a step that only looks
 // at the network is left out, for there is none.
 func Do(s keytabplan.Step, dir string, env []string) (string, error) {
 	commands := s.Commands
@@ -19,13 +19,13 @@ func Do(s keytabplan.Step, dir string, env []string) (string, error) {
 	case keytabplan.Diagnose:
 		return "", nil
 	case keytabplan.Transfer:
-		commands = append([]string{`cp -p "$FROM" "$TO"`}, commands[1:]...)
+		commands = s.OneHost
 	case keytabplan.Run, keytabplan.Wait:
 	}
 	text := strings.Join(commands, "\n")
 	cmd := exec.Command("sh", "-euc", text) //nolint:gosec // the plan is what is tested
 	cmd.Dir = dir
-	cmd.Env = append(env, "FROM="+s.From, "TO="+s.To)
+	cmd.Env = env
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%s: %w\n%s\n%s", s.Where, err, text, out)
