@@ -85,8 +85,8 @@ func TestKeytabWithoutTheNewVersion(t *testing.T) {
 	fresh, err := r.Ticket("alice", krbtest.AlicePassword, spn)
 	must(t, err)
 	refused(t, s, idptest.Negotiate(t, fresh), "KVNO_MISMATCH")
-	if line := lastReason(s); !strings.Contains(line, "kvno 2") {
-		t.Errorf("the log line does not say which version was wanted: %s", line)
+	if line := lastReason(s); !strings.Contains(line, "have kvno 1, want 2") {
+		t.Errorf("the log line does not say which version there is and which was wanted: %s", line)
 	}
 }
 
