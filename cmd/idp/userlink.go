@@ -75,7 +75,8 @@ func (c *cli) userLink() *cobra.Command {
 			"account, or a local password, made. The log line of the refusal has the command: with --sid\n" +
 			"where the realm's tickets carry SIDs (Active Directory, Samba), else with --principal (MIT,\n" +
 			"Heimdal, FreeIPA).\n\n" +
-			"As long as the user has a password of idp's own, that one counts, not the realm's.",
+			"As long as the user has a password of idp's own, that one counts, not the realm's.\n" +
+			"Once a realm has a SID here its tickets without one are refused, unless it says pac: optional.",
 		Example: "The same person (an account that was deleted and made again, say):\n" +
 			"  idp user link alice --sid S-1-5-21-1004336348-1177238915-682003330-1104\n" +
 			"  idp user link alice --principal alice --realm EXAMPLE.COM\n" +

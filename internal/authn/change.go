@@ -50,7 +50,10 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 	if err != nil {
 		return nil, err
 	}
-	err = a.passwords.ChangePassword(ctx, acc.name, old, next)
+	err = a.expired(ctx, acc, old)
+	if err == nil {
+		err = a.passwords.ChangePassword(ctx, acc.name, old, next)
+	}
 	if settled := guess.settle(ctx, err); settled != nil || err != nil {
 		return nil, errors.Join(err, settled)
 	}
@@ -66,4 +69,18 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 		return nil, err
 	}
 	return a.known(ctx, login, AMRPassword)
+}
+
+// expired returns nil when the old password is right and has expired: no other is
+// changed here, for whoever has got hold of one must not be able to take the
+// account over with it.
+func (a *Authn) expired(ctx context.Context, acc account, old secret.String) error {
+	_, err := a.passwords.CheckPassword(ctx, acc.name, old)
+	switch {
+	case err == nil:
+		return reason.Refuse(reason.PasswordRefused, "the old password has not expired: it is changed where passwords of the company are changed")
+	case reason.Of(err) == reason.PasswordExpired:
+		return nil
+	}
+	return err
 }

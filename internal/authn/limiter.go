@@ -87,7 +87,7 @@ func (l *limiter) take(ctx context.Context, acc account, password secret.String)
 func (g *guess) settle(ctx context.Context, err error) error {
 	ctx = context.WithoutCancel(ctx)
 	if err == nil {
-		return g.limiter.store.ClearGuesses(ctx, g.name, g.asked)
+		return g.limiter.store.ClearGuesses(ctx, g.name, g.asked, g.token)
 	}
 	code := reason.Of(typed(err))
 	if again := slices.Contains(ofTheAccount, code); again || slices.Contains(ofThePassword, code) {
@@ -101,5 +101,5 @@ func (g *guess) settle(ctx context.Context, err error) error {
 // account can be mended any moment, so the same password is asked about again then.
 var (
 	ofThePassword = []reason.Code{reason.BadPassword, reason.ClientUnknown, reason.FromOutside, reason.NotAPerson}
-	ofTheAccount  = []reason.Code{reason.Locked, reason.Disabled, reason.AccountExpired, reason.Policy, reason.Etype}
+	ofTheAccount  = []reason.Code{reason.Locked, reason.Disabled, reason.AccountExpired, reason.Policy, reason.Etype, reason.UserDisabled}
 )

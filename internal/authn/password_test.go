@@ -29,20 +29,24 @@ import (
 type kdc struct {
 	asked   atomic.Int64
 	changed secret.String // the last new password
+	expired secret.String // right, and must be changed
 	answer  func(kerberos.Name, secret.String) (*kerberos.Login, error)
 }
 
 func (k *kdc) CheckPassword(_ context.Context, n kerberos.Name, p secret.String) (*kerberos.Login, error) {
 	k.asked.Add(1)
+	if k.expired != "" && p == k.expired {
+		return nil, reason.Refuse(reason.PasswordExpired, "")
+	}
 	return k.answer(n, p)
 }
 
 func (k *kdc) ChangePassword(_ context.Context, n kerberos.Name, old, next secret.String) error {
-	_, err := k.answer(n, old)
-	if err == nil {
-		k.changed = next
+	if old != k.expired {
+		return reason.Refuse(reason.BadPassword, "")
 	}
-	return err
+	k.changed, k.expired = next, ""
+	return nil
 }
 
 // AccountOf knows that alice has a userPrincipalName with another name before the @.

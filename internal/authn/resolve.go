@@ -17,13 +17,17 @@ type account struct {
 	local   *store.User   // a local user, or nil
 	name    kerberos.Name // else the principal to ask the KDC for
 	unknown bool          // nobody can check it
+	typed   string        // of unknown: to the letter
 	why     string        // nobody can
 	outside bool          // the KDC is not asked for clients outside
 }
 
 // asked is who the password is said to be of, to the letter.
 func (acc *account) asked() string {
-	if acc.local != nil || acc.unknown || acc.outside {
+	switch {
+	case acc.unknown:
+		return "nobody:" + acc.typed
+	case acc.local != nil || acc.outside:
 		return acc.counted
 	}
 	kind := "kdc:"
@@ -70,7 +74,7 @@ func (a *Authn) resolve(ctx context.Context, name string) (account, error) {
 		return acc, nil
 	}
 	if a.passwords == nil || len(a.Section.Realms) == 0 || strings.ContainsAny(name, `@\`) {
-		return account{counted: "local:" + strings.ToLower(name), unknown: true, why: a.whyUnknown(name)}, nil
+		return account{counted: "local:" + strings.ToLower(name), typed: name, unknown: true, why: a.whyUnknown(name)}, nil
 	}
 	return atKDC(name, a.Section.Realms[0].Name), nil
 }
@@ -146,9 +150,10 @@ func (a *Authn) countedUnder(ctx context.Context, n kerberos.Name) (string, erro
 	defer cancel()
 	name, err := a.passwords.AccountOf(ctx, n)
 	switch code := reason.Of(err); {
-	case code == "" || code == reason.Unreachable:
-		return countedAtKDC(name, n.Realm), err
-	case n.Enterprise: // a userPrincipalName that is nobody's counts as the name it most likely would have had
+	case code == reason.Unreachable || code == reason.KDCError || err != nil && code == "":
+		return "", err
+	case err == nil && name != n.Name:
+	case n.Enterprise: // one that is nobody's, or of which the KDC tells nothing, counts as the name it most likely has
 		name, _, _ = strings.Cut(n.Name, "@")
 	default:
 		name = n.Name

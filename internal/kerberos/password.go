@@ -60,7 +60,11 @@ func (a *Acceptor) ChangePassword(ctx context.Context, n Name, old, next secret.
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	return a.kdcs.ChangePassword(ctx, n.principal(), old, next)
+	err = a.kdcs.ChangePassword(ctx, n.principal(), old, next)
+	if lower, ok := a.inSmallLetters(n, err); ok {
+		return a.kdcs.ChangePassword(ctx, lower.principal(), old, next)
+	}
+	return err
 }
 
 // AccountOf tells under which name the realm's KDC keeps an account, whichever of

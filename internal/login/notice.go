@@ -48,7 +48,8 @@ var notChecked = web.Notice{Title: "Passwords cannot be checked just now", Text:
 	Hint: "Tell your support, with the reference below."}
 
 // ours are those reasons. Of a ticket they say something else.
-var ours = []reason.Code{reason.NoKeytab, reason.WrongSPN, reason.KVNO, reason.WrongKey, reason.NoKey, reason.ClockSkew, reason.Transited, reason.NoPAC, reason.PAC, reason.PACSignature}
+var ours = []reason.Code{reason.NoKeytab, reason.WrongSPN, reason.KVNO, reason.WrongKey, reason.NoKey, reason.ClockSkew, reason.NotYetValid, reason.Transited,
+	reason.NoPAC, reason.PAC, reason.PACSignature, reason.Authorization, reason.NameMismatch}
 
 // ticketRefused is for the reasons that tell the visitor nothing.
 var ticketRefused = web.Notice{Title: "Your company ticket was not accepted", Hint: tellAdmin}

@@ -141,9 +141,9 @@ func (s *Store) GiveBackGuess(ctx context.Context, token string) error {
 	return err
 }
 
-// ClearGuesses frees the slots of a name in which the password was said to be of
-// asked: it was right now.
-func (s *Store) ClearGuesses(ctx context.Context, name, asked string) error {
-	_, err := s.exec(ctx, `DELETE FROM guesses WHERE name = $1 AND asked = $2`, name, asked)
+// ClearGuesses frees the guess that was right and, of the name's slots, those in
+// which another password of the same asked was refused.
+func (s *Store) ClearGuesses(ctx context.Context, name, asked, token string) error {
+	_, err := s.exec(ctx, `DELETE FROM guesses WHERE name = $1 AND asked = $2 AND (failed OR token = $3)`, name, asked, token)
 	return err
 }

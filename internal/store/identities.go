@@ -28,7 +28,8 @@ func (s *Store) UserByIdentity(ctx context.Context, source, key string) (*User, 
 	return u, nil
 }
 
-// HasIdentity reports whether a source knows anybody by a key in [from, to).
+// HasIdentity reports whether a source knows anybody by a key in [from, to). The
+// bounds must differ in letters: databases order punctuation in several ways.
 func (s *Store) HasIdentity(ctx context.Context, source, from, to string) (bool, error) {
 	var n int64
 	err := s.queryRow(ctx, []any{&n}, `

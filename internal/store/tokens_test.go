@@ -265,9 +265,9 @@ func TestGuessesAreReservedBeforeTheyAreMade(t *testing.T) {
 		w.pass(time.Minute)
 		c := expect("c", store.GuessTaken) // the process that took a died
 		must(t, w.FailGuess(ctx, c, "WRONG", false, w.in(time.Hour)))
-		must(t, w.ClearGuesses(ctx, "alice", "al"))
+		must(t, w.ClearGuesses(ctx, "alice", "al", ""))
 		expect("c", store.GuessKnownWrong) // another's that counts with alice
-		must(t, w.ClearGuesses(ctx, "alice", "alice"))
+		must(t, w.ClearGuesses(ctx, "alice", "alice", ""))
 		c = expect("c", store.GuessTaken)
 		must(t, w.FailGuess(ctx, c, "LOCKED", true, w.in(time.Hour)))
 		again := expect("c", store.GuessTaken) // in its own slot

@@ -139,7 +139,7 @@ func (m *Mapping) mayHaveNoSID(ctx context.Context, r Realm, source string) erro
 	if r.SIDOptional {
 		return nil
 	}
-	told, err := m.Store.HasIdentity(ctx, source, "sid:", "sid;") // all that begin with "sid:"
+	told, err := m.Store.HasIdentity(ctx, source, "sid:S", "sid:T") // every SID begins with an S
 	if err == nil && told {
 		err = ErrNoSID
 	}

@@ -80,7 +80,10 @@ func TestWhoAPrincipalBecomes(t *testing.T) {
 
 // A realm that begins to write PACs: the users it had stay who they are.
 func TestTheFirstPACUpgradesAnIdentityKeyedByPrincipal(t *testing.T) {
-	st := storetest.Open(t, store.Config{URL: storetest.SQLite(t)})
+	storetest.Each(t, theFirstPACUpgrades)
+}
+
+func theFirstPACUpgrades(t *testing.T, st *store.Store) {
 	m := &user.Mapping{Store: st, Realms: []user.Realm{{Name: "HERE.TEST"}}}
 	plain := principal("Alice@HERE.TEST", "HERE.TEST", "Alice")
 	before := must(m.User(t.Context(), plain))

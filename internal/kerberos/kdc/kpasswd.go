@@ -130,7 +130,6 @@ func kpasswdMessage(apReq, private []byte) []byte {
 // Results of RFC 3244 §2.
 const (
 	kpasswdSuccess   = 0
-	kpasswdAuthError = 3
 	kpasswdSoftError = 4
 )
 
@@ -171,8 +170,6 @@ func kpasswdResult(code uint16, text []byte) error {
 		return nil
 	case kpasswdSoftError:
 		return reason.Refuse(reason.PasswordRefused, kpasswdText(text))
-	case kpasswdAuthError:
-		return reason.Refuse(reason.BadPassword, "kpasswd: "+kpasswdText(text))
 	}
 	return reason.Refuse(reason.KDCError, fmt.Sprintf("kpasswd: result %d: %s", code, kpasswdText(text)))
 }
