@@ -16,11 +16,11 @@ demo: ## KDC, idp and two sites on this machine, and the story; ONCE=1 ends afte
 	@scripts/build ./cmd/idp ./examples/site ./examples/demo
 	@exec bin/demo --bin bin $(if $(ONCE),--once)
 
-test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser; a second of each fuzz target
+test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser; 20,000 runs of each fuzz target
 	@scripts/install-packages test
 	go vet -tags $(TAGS) ./...
 	CGO_ENABLED=1 go test -race -count=1 -tags $(TAGS) ./...
-	FUZZTIME=1s scripts/fuzz
+	FUZZTIME=20000x scripts/fuzz
 
 interop: ## Samba, realms that trust each other, curl, Python, Firefox, Chromium against idp
 	@scripts/install-packages interop
