@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"idp/internal/oidc"
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -36,7 +36,7 @@ func (c *cli) clientAdd() *cobra.Command {
 				plain = secret.Token()
 				cl.SecretHashes = [][]byte{secret.Hash(plain)}
 			}
-			if err := errors.Join(oidc.CheckClient(&cl)...); err != nil {
+			if err := errors.Join(clients.Check(&cl)...); err != nil {
 				return err
 			}
 			return o.addClient(cl, plain)

@@ -23,18 +23,19 @@ import (
 
 // Config is the configuration file.
 type Config struct {
-	Issuer         string          `yaml:"issuer"`          // the one public URL, no path; never taken from a request
-	Listen         string          `yaml:"listen"`          // host:port
-	TLS            TLS             `yaml:"tls"`             // absent: plain HTTP, on loopback or behind a proxy
-	Database       string          `yaml:"database"`        // sqlite:FILE or postgres://…
-	SecretKeyFile  string          `yaml:"secret_key_file"` // made with an empty database
-	TrustedProxies []netip.Prefix  `yaml:"trusted_proxies"` // whose Forwarded and X-Forwarded-* are believed
-	MetricsListen  string          `yaml:"metrics_listen"`  // host:port of /metrics; empty: nothing is counted
-	Brand          Brand           `yaml:"brand"`
-	Lifetimes      Lifetimes       `yaml:"lifetimes"`
-	Kerberos       kerberos.Config `yaml:"kerberos"`
-	Users          []User          `yaml:"users"`   // seeds for tests and demos
-	Clients        []store.Client  `yaml:"clients"` // relying parties this file owns
+	Issuer         string           `yaml:"issuer"`          // the one public URL, no path; never taken from a request
+	Listen         string           `yaml:"listen"`          // host:port
+	TLS            TLS              `yaml:"tls"`             // absent: plain HTTP, on loopback or behind a proxy
+	Database       string           `yaml:"database"`        // sqlite:FILE or postgres://…
+	SecretKeyFile  string           `yaml:"secret_key_file"` // made with an empty database
+	TrustedProxies []netip.Prefix   `yaml:"trusted_proxies"` // whose Forwarded and X-Forwarded-* are believed
+	MetricsListen  string           `yaml:"metrics_listen"`  // host:port of /metrics; empty: nothing is counted
+	Brand          Brand            `yaml:"brand"`
+	Lifetimes      Lifetimes        `yaml:"lifetimes"`
+	Kerberos       kerberos.Config  `yaml:"kerberos"`
+	Users          []User           `yaml:"users"`     // seeds for tests and demos
+	Clients        []store.Client   `yaml:"clients"`   // relying parties this file owns
+	Resources      []store.Resource `yaml:"resources"` // whom access tokens can be made for
 
 	// Path is the file this came from; empty when there is none.
 	Path string `yaml:"-"`

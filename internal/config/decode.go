@@ -195,7 +195,7 @@ func (d *decoder) mapping(path string, n ast.Node, v reflect.Value) {
 // later are keys that no part of this version reads. They are known, so that a
 // file that leaves them empty loads; whoever fills one relies on it.
 var later = map[string]bool{
-	"$.admin": true, "$.upstreams": true, "$.ldap": true, "$.smtp": true, "$.factors": true, "$.resources": true, "$.forward_auth": true,
+	"$.admin": true, "$.upstreams": true, "$.ldap": true, "$.smtp": true, "$.factors": true, "$.forward_auth": true,
 	"$.clients[].exchange": true, "$.clients[].ticket_exchange": true,
 }
 

@@ -5,12 +5,13 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
+	"strings"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/authn"
+	"idp/internal/oidc/clients"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -71,7 +72,7 @@ func (p *Provider) session(r *http.Request) (*session.Current, error) {
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current) error {
 	chooses := a.prompts(protocol.PromptLogin) || a.prompts(protocol.PromptSelectAccount)
 	switch {
-	case c != nil && !chooses && !mayLogIn(a.client, c.User):
+	case c != nil && !chooses && !clients.MayLogIn(a.client, c.User):
 		return p.deny(w, r, a, c)
 	case c != nil && !chooses && p.satisfies(a, c):
 		return p.issueCode(w, r, a, c, nil)
@@ -144,12 +145,6 @@ func (p *Provider) beginLogin(w http.ResponseWriter, r *http.Request, a *authReq
 	return web.Redirect(w, r, http.StatusSeeOther, step)
 }
 
-// mayLogIn reports whether the client is for this user: in one of allow_groups,
-// or everybody's.
-func mayLogIn(c *store.Client, u *store.User) bool {
-	return len(c.AllowGroups) == 0 || slices.ContainsFunc(c.AllowGroups, func(g string) bool { return slices.Contains(u.Groups, g) })
-}
-
 // deny answers for a user the client is not for. Logging in again would not
 // help, so nobody is sent to: a program gets access_denied, a person a page that
 // says who they are and leads on.
@@ -199,4 +194,14 @@ func (p *Provider) target(a *authRequest, v url.Values) string {
 	}
 	v.Set("iss", p.Issuer)
 	return appendQuery(a.redirect, v)
+}
+
+// appendQuery adds parameters to a registered URI, keeping the query it has
+// (RFC 6749 §3.1.2).
+func appendQuery(uri string, v url.Values) string {
+	separator := "?"
+	if strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	return uri + separator + v.Encode()
 }

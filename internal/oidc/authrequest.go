@@ -12,6 +12,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clients"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -95,7 +96,7 @@ func checkRedirectURI(c *store.Client, uri string, malformed error) error {
 	if uri == "" {
 		return linkError("REDIRECT_URI_MISSING", "The site that sent you here did not say where to send you back (redirect_uri).", malformed)
 	}
-	if !redirectAllowed(c, uri) {
+	if !clients.RedirectAllowed(c, uri) {
 		return linkError("REDIRECT_URI_UNKNOWN", "The address to send you back to (redirect_uri) is not registered for this site.", nil)
 	}
 	return nil
@@ -136,7 +137,7 @@ func checkResponseType(a *authRequest) error {
 
 // checkGrantType: RFC 6749 §4.1.2.1, unauthorized_client.
 func checkGrantType(a *authRequest) error {
-	if !mayUse(a.client, protocol.GrantTypeCode) {
+	if !clients.MayUse(a.client, protocol.GrantTypeCode) {
 		return protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for authorization_code")
 	}
 	return nil
@@ -153,7 +154,7 @@ func checkResponseMode(a *authRequest) error {
 // checkScope: RFC 6749 §3.3. What the client may not have is left out, and the
 // token response says what is left.
 func checkScope(a *authRequest) error {
-	a.scope = allowedScope(a.client, a.params["scope"])
+	a.scope = clients.AllowedScope(a.client, a.params["scope"])
 	if a.scope == "" {
 		return protocol.ErrInvalidScope().WithDescription("scope is missing, or holds nothing that this client may ask for")
 	}
@@ -163,7 +164,7 @@ func checkScope(a *authRequest) error {
 // checkResource: RFC 8707 §2. We know no resources yet, and a token for another
 // audience than the one asked for would be worse than none.
 func checkResource(a *authRequest) error {
-	if a.params["resource"] != "" {
+	if a.params[paramResource] != "" {
 		return protocol.ErrInvalidTarget()
 	}
 	return nil
@@ -211,7 +212,7 @@ func checkNonceLength(a *authRequest) error {
 // out means plain, and is refused like it.
 func checkPKCE(a *authRequest) error {
 	challenge, method := a.params["code_challenge"], a.params["code_challenge_method"]
-	if challenge == "" && method == "" && !requiresPKCE(a.client) {
+	if challenge == "" && method == "" && !clients.RequiresPKCE(a.client) {
 		return nil
 	}
 	if challenge == "" {
@@ -227,14 +228,10 @@ func checkPKCE(a *authRequest) error {
 	return nil
 }
 
-func requiresPKCE(c *store.Client) bool {
-	return c.Public() || c.RequirePKCE == nil || *c.RequirePKCE
-}
-
 // checkNonce: a client without PKCE is protected against injected codes by its
 // nonce, so it has to send one (RFC 9700 §2.1.1).
 func checkNonce(a *authRequest) error {
-	if a.challenge == "" && (a.params["nonce"] == "" || !hasScope(a.scope, protocol.ScopeOpenID)) {
+	if a.challenge == "" && (a.params["nonce"] == "" || !clients.HasScope(a.scope, protocol.ScopeOpenID)) {
 		return protocol.ErrInvalidRequest().WithDescription("without PKCE scope openid and a nonce are required")
 	}
 	return nil
@@ -243,19 +240,8 @@ func checkNonce(a *authRequest) error {
 // checkConsent: OIDC Core §3.1.2.4. For a trusted client its admin has consented,
 // also where it asks for prompt=consent; for others there is no consent page yet.
 func checkConsent(a *authRequest) error {
-	if !trusted(a.client) {
+	if !clients.Trusted(a.client) {
 		return &protocol.Error{ErrorType: consentRequired, Description: "this client needs the user's consent, which cannot be asked for yet"}
 	}
 	return nil
-}
-
-func trusted(c *store.Client) bool { return c.Trusted == nil || *c.Trusted }
-
-// mayUse reports whether the client is registered for a grant type; the default
-// is authorization_code (RFC 7591 §2).
-func mayUse(c *store.Client, grant protocol.GrantType) bool {
-	if len(c.GrantTypes) == 0 {
-		return grant == protocol.GrantTypeCode
-	}
-	return slices.Contains(c.GrantTypes, string(grant))
 }

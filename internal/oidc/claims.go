@@ -6,21 +6,22 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clients"
 	"idp/internal/store"
 )
 
 // appendUser adds the claims that a scope stands for (OIDC Core §5.4), as far as
 // the client may see them. sub is not among them: it is in every token.
 func (p *Provider) appendUser(o *object, u *store.User, c *store.Client, scope string) {
-	if hasScope(scope, protocol.ScopeProfile) {
+	if clients.HasScope(scope, protocol.ScopeProfile) {
 		o.text("name", u.FullName)
 		o.text("preferred_username", preferredUsername(c.PreferredUsername, u.Name, p.Realm))
 	}
-	if hasScope(scope, protocol.ScopeEmail) && u.Email != "" {
+	if clients.HasScope(scope, protocol.ScopeEmail) && u.Email != "" {
 		o.text("email", u.Email)
 		o.boolean("email_verified", u.EmailVerified)
 	}
-	if hasScope(scope, scopeGroups) {
+	if clients.HasScope(scope, clients.ScopeGroups) {
 		o.list("groups", visibleGroups(c, u.Groups))
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -48,7 +49,7 @@ func (p *Provider) authenticate(r *http.Request, ps params) (*store.Client, erro
 		return nil, err
 	}
 	web.InfoFrom(r.Context()).ClientID = client.ClientID
-	if want := authMethod(client); cred.method != want {
+	if want := clients.AuthMethod(client); cred.method != want {
 		return nil, invalidClient("used " + string(cred.method) + ", registered for " + string(want))
 	}
 	if cred.method != protocol.AuthMethodNone && !secretMatches(client, cred.secret) {
@@ -103,14 +104,6 @@ func basicCredentials(r *http.Request) (cred credentials, found bool, err error)
 		return cred, false, invalidClient("Basic does not hold a form-encoded id and secret")
 	}
 	return credentials{protocol.AuthMethodBasic, id, secret.String(pass)}, true, nil
-}
-
-// authMethod is client_secret_basic by default (RFC 7591 §2).
-func authMethod(c *store.Client) protocol.AuthMethod {
-	if c.TokenEndpointAuthMethod == "" {
-		return protocol.AuthMethodBasic
-	}
-	return protocol.AuthMethod(c.TokenEndpointAuthMethod)
 }
 
 // secretMatches compares hashes, so time tells nothing about a secret.

@@ -10,6 +10,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/keys"
+	"idp/internal/oidc/clients"
 )
 
 // metadata is what OpenID Connect Discovery 1.0 §3 and RFC 8414 §2 have, with
@@ -34,7 +35,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			IntrospectionEndpoint:                     p.Issuer + "/introspect",
 			RevocationEndpoint:                        p.Issuer + "/revoke",
 			EndSessionEndpoint:                        p.Issuer + "/end_session",
-			ScopesSupported:                           userScopes,
+			ScopesSupported:                           clients.UserScopes,
 			ResponseTypesSupported:                    []string{string(protocol.ResponseTypeCode)},
 			ResponseModesSupported:                    []string{responseModeQuery},
 			GrantTypesSupported:                       []protocol.GrantType{protocol.GrantTypeCode, protocol.GrantTypeRefreshToken, protocol.GrantTypeClientCredentials},

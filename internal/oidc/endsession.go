@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"idp/internal/keys"
+	"idp/internal/oidc/clients"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -92,7 +93,7 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *signOut
 	}
 	page := web.LogoutPage{FormToken: p.Sessions.FormToken(b, signOutPurpose), User: c.User.Name, Fields: s.params}
 	if s.client != nil {
-		page.Site = site(s.client)
+		page.Site = clients.SiteOf(s.client)
 	}
 	return p.Pages.Render(w, r, http.StatusOK, "logout", page)
 }

@@ -6,6 +6,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clients"
 	"idp/internal/store"
 )
 
@@ -15,13 +16,13 @@ func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps params)
 	if client.Public() {
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("a public client cannot use client_credentials")
 	}
-	registered := filterScope(clientScope(client), func(name string) bool { return !slices.Contains(userScopes, name) })
+	registered := clients.FilterScope(clients.Scope(client), func(name string) bool { return !slices.Contains(clients.UserScopes, name) })
 	scope := registered
 	if asked := ps["scope"]; asked != "" {
-		if allowedScope(client, asked) == "" {
+		if clients.AllowedScope(client, asked) == "" {
 			return nil, protocol.ErrInvalidScope().WithDescription("scope holds nothing that this client may ask for")
 		}
-		scope = filterScope(asked, func(name string) bool { return hasScope(registered, name) })
+		scope = clients.FilterScope(asked, func(name string) bool { return clients.HasScope(registered, name) })
 	}
 	return p.tokenResponse(tokens{client: client, scope: scope})
 }

@@ -10,7 +10,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"idp/internal/keys"
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -39,12 +39,12 @@ func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params) (
 		return nil, invalidGrant(err, "the code is unknown, used or expired, or was given to another client, redirect_uri or code_verifier")
 	}
 	t := tokens{client: client, grant: grant, scope: grant.Scope, nonce: code.Nonce}
-	if mayUse(client, protocol.GrantTypeRefreshToken) {
+	if clients.MayUse(client, protocol.GrantTypeRefreshToken) {
 		if t.refresh, err = p.refresh.encode(grant.ID, 0); err != nil {
 			return nil, err
 		}
 	}
-	if client.ClaimsInIDToken && hasScope(grant.Scope, protocol.ScopeOpenID) {
+	if client.ClaimsInIDToken && clients.HasScope(grant.Scope, protocol.ScopeOpenID) {
 		if t.user, err = p.Store.UserByID(r.Context(), grant.UserID); err != nil {
 			return nil, err
 		}
@@ -79,9 +79,9 @@ func notUnreserved(c rune) bool {
 // is one per grant. Without offline_access the session ends both, whatever the
 // dates here say.
 func (p *Provider) newGrant(client *store.Client, c store.Code, now time.Time) (store.Grant, *store.RefreshFamily) {
-	refreshes := mayUse(client, protocol.GrantTypeRefreshToken)
+	refreshes := clients.MayUse(client, protocol.GrantTypeRefreshToken)
 	g := store.Grant{
-		ID: c.GrantID, Offline: refreshes && trusted(client) && hasScope(c.Scope, protocol.ScopeOfflineAccess),
+		ID: c.GrantID, Offline: refreshes && clients.Trusted(client) && clients.HasScope(c.Scope, protocol.ScopeOfflineAccess),
 		Scope: c.Scope, Resource: c.Resource, Claims: c.Claims, AMR: c.AMR, ACR: c.ACR, AuthTime: c.AuthTime, CreatedAt: now.UnixMilli(),
 	}
 	if !refreshes {
@@ -105,12 +105,4 @@ func invalidGrant(err error, description string) error {
 		return protocol.ErrInvalidGrant().WithDescription("%s", description).WithParent(err)
 	}
 	return err
-}
-
-// idTokenAlg is RS256 unless registered otherwise (OIDC Registration §2).
-func idTokenAlg(c *store.Client) string {
-	if c.IDTokenAlg == "" {
-		return keys.RS256
-	}
-	return c.IDTokenAlg
 }

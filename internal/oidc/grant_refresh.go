@@ -5,6 +5,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -45,10 +46,10 @@ func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params
 // refreshScope is what a grant gives when asked again, or the refusal: the user
 // may have left the client's groups, and scope may only narrow.
 func refreshScope(client *store.Client, g store.Grant, u store.User, asked string) (string, error) {
-	if !mayLogIn(client, &u) {
+	if !clients.MayLogIn(client, &u) {
 		return "", protocol.ErrInvalidGrant().WithDescription("the user may not use this client any more")
 	}
-	scope, ok := narrower(g.Scope, asked)
+	scope, ok := clients.Narrower(g.Scope, asked)
 	if !ok {
 		return "", protocol.ErrInvalidScope().WithDescription("scope holds more than was granted")
 	}

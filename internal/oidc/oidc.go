@@ -25,6 +25,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/keys"
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -47,10 +48,11 @@ type Config struct {
 	Sessions  *session.Sessions
 	Keys      *keys.Keys
 	Pages     *web.Pages
-	Clients   *Clients
+	Clients   *clients.Registry
 	Policy    *authn.Policy
 	Ring      *secret.Ring
-	Realm     string // default Kerberos realm, for {realm} in a client's preferred_username
+	Resources []store.Resource // whom access tokens can be made for, beside this issuer itself
+	Realm     string           // default Kerberos realm, for {realm} in a client's preferred_username
 	Lifetimes Lifetimes
 	Now       func() time.Time
 }

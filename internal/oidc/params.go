@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -16,20 +17,23 @@ const (
 	maxParams = 100      // parameters of one request
 	maxQuery  = 16 << 10 // bytes of an authorization or logout request
 	maxForm   = 64 << 10 // bytes of a form posted by a program: assertions and tickets are long
+
+	paramResource = "resource"
 )
 
 // params are the parameters of a request that we know, each exactly once.
 // Unknown ones are ignored, and one without a value counts as absent
-// (RFC 6749 §3.1).
+// (RFC 6749 §3.1). Only resource may be repeated (RFC 8707 §2): its values, which
+// are URIs, stand side by side with spaces in between.
 type params map[string]string
 
 // known are the parameters of all our endpoints.
 var known = func() map[string]bool {
 	names := strings.Fields(`
 		response_type client_id redirect_uri scope state nonce response_mode code_challenge code_challenge_method
-		prompt max_age login_hint id_token_hint acr_values request request_uri resource
-		grant_type code code_verifier refresh_token client_secret client_assertion client_assertion_type
-		token token_type_hint access_token post_logout_redirect_uri form_token`)
+		prompt max_age login_hint id_token_hint acr_values claims ui_locales request request_uri resource dpop_jkt
+		grant_type code code_verifier refresh_token client_secret client_assertion client_assertion_type assertion device_code
+		token token_type_hint access_token post_logout_redirect_uri logout_hint form_token user_code`)
 	set := map[string]bool{}
 	for _, n := range names {
 		set[n] = true
@@ -58,6 +62,8 @@ func parseParams(raw string, limit int) (params, error) {
 		case err != nil:
 			failed = errors.Join(failed, err)
 		case value == "" || !known[name]:
+		case name == paramResource:
+			ps[name] = strings.TrimPrefix(ps[name]+" "+value, " ")
 		case ps[name] != "":
 			doubled[name] = true
 			failed = errors.Join(failed, protocol.ErrInvalidRequest().WithDescription("parameter %s comes twice", name))
@@ -82,8 +88,14 @@ func parsePair(pair string) (name, value string, err error) {
 	if known[name] && (!utf8.ValidString(value) || strings.IndexByte(value, 0) >= 0) {
 		return "", "", protocol.ErrInvalidRequest().WithDescription("parameter %s is not valid UTF-8 text", name)
 	}
+	if name == paramResource && strings.ContainsFunc(value, unicode.IsSpace) { // no URI, and it would read as two
+		return "", "", protocol.ErrInvalidTarget().WithDescription("resource is not a URI")
+	}
 	return name, value, nil
 }
+
+// resources are the values of resource (RFC 8707 §2).
+func (ps params) resources() []string { return strings.Fields(ps[paramResource]) }
 
 // need returns a parameter that must be there.
 func (ps params) need(name string) (string, error) {
@@ -98,6 +110,9 @@ func (ps params) encode() string {
 	v := url.Values{}
 	for name, value := range ps {
 		v.Set(name, value)
+	}
+	if all := ps.resources(); len(all) > 0 {
+		v[paramResource] = all
 	}
 	return v.Encode()
 }

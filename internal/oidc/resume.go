@@ -7,6 +7,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -64,7 +65,7 @@ func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *
 		return p.beginLogin(w, r, a, true)
 	case !p.hinted(a, c):
 		return p.answerError(w, r, a, protocol.ErrLoginRequired().WithDescription("another user logged in than id_token_hint names"))
-	case !mayLogIn(a.client, c.User):
+	case !clients.MayLogIn(a.client, c.User):
 		return p.deny(w, r, a, c)
 	}
 	return p.issueCode(w, r, a, c, row)
@@ -102,10 +103,10 @@ func (p *Provider) codeRow(a *authRequest, s *store.Session, code secret.String)
 // without refresh tokens, and a session proved by Kerberos. Nothing tells us
 // when an account is closed in the realm, so what rests on a ticket ends with it.
 func withoutOffline(c *store.Client, s *store.Session, scope string) string {
-	if s.Principal == "" && mayUse(c, protocol.GrantTypeRefreshToken) {
+	if s.Principal == "" && clients.MayUse(c, protocol.GrantTypeRefreshToken) {
 		return scope
 	}
-	return filterScope(scope, func(name string) bool { return name != protocol.ScopeOfflineAccess })
+	return clients.FilterScope(scope, func(name string) bool { return name != protocol.ScopeOfflineAccess })
 }
 
 func expiredIfGone(err error) error {

@@ -6,6 +6,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clients"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -50,10 +51,10 @@ func (p *Provider) grant(r *http.Request, client *store.Client, ps params) ([]by
 	default:
 		return nil, protocol.ErrUnsupportedGrantType()
 	}
-	if !mayUse(client, grant) {
+	if !clients.MayUse(client, grant) {
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for this grant_type")
 	}
-	if ps["resource"] != "" { // RFC 8707 §2.2; we know none yet
+	if ps[paramResource] != "" { // RFC 8707 §2.2; we know none yet
 		return nil, protocol.ErrInvalidTarget()
 	}
 	web.InfoFrom(r.Context()).Method = string(grant)

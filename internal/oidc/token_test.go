@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"idp/internal/audit"
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
@@ -403,9 +404,9 @@ func TestRefusedRefreshKeepsTheToken(t *testing.T) {
 			token := w.loggedIn("alice").tokens("wiki", "scope", "openid read").str("refresh_token")
 			form := refreshForm(token)
 			form.Set("scope", c.scope)
-			w.Clients.file["wiki"].AllowGroups = c.groups
+			w.client("wiki").AllowGroups = c.groups
 			w.api("wiki", "/token", form).wantError(http.StatusBadRequest, c.want)
-			w.Clients.file["wiki"].AllowGroups = nil
+			w.client("wiki").AllowGroups = nil
 			w.pass(refreshGrace + time.Second)
 			if !w.active("wiki", token) {
 				t.Error("the token was used up by a request that got nothing")
@@ -428,7 +429,7 @@ func TestRefreshEndsWithSessionUserGroupAndClient(t *testing.T) {
 		},
 		"left the group": func(w *world, u *store.User, _ *browser) {
 			must(w.t, w.Store.SetProfile(w.t.Context(), u.ID, "", "", []string{"staff"}, store.Entry{Actor: "test"}))
-			c := w.Clients.file["wiki"]
+			c := w.client("wiki")
 			c.AllowGroups = []string{"wiki-users"}
 		},
 	} {
@@ -459,7 +460,7 @@ func TestOfflineAccessOutlivesTheSessionButNotATicket(t *testing.T) {
 		b := w.browser()
 		b.logIn(url.Values{"user": {"alice"}, "principal": {principal}})
 		a := b.tokens("wiki", "scope", "openid offline_access")
-		if offline := hasScope(a.str("scope"), "offline_access"); offline != (want == http.StatusOK) {
+		if offline := clients.HasScope(a.str("scope"), "offline_access"); offline != (want == http.StatusOK) {
 			t.Errorf("%q: scope %q", principal, a.str("scope"))
 		}
 		sid, _ := w.claimsOf(a.str("id_token"))["sid"].(string)

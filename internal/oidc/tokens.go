@@ -8,6 +8,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/keys"
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -36,7 +37,7 @@ func (p *Provider) tokenResponse(t tokens) ([]byte, error) {
 	o.number("expires_in", int64(p.Lifetimes.AccessToken/time.Second))
 	o.text("refresh_token", t.refresh.Reveal())
 	o.text("scope", t.scope)
-	if t.grant != nil && hasScope(t.scope, protocol.ScopeOpenID) {
+	if t.grant != nil && clients.HasScope(t.scope, protocol.ScopeOpenID) {
 		id, err := p.idToken(t, access, now)
 		if err != nil {
 			return nil, err
@@ -84,7 +85,7 @@ func (p *Provider) idToken(t tokens, access string, now time.Time) (string, erro
 	if t.client.ClaimsInIDToken && t.user != nil {
 		p.appendUser(&o, t.user, t.client, t.scope)
 	}
-	return p.Keys.Sign(idTokenAlg(t.client), keys.TypeIDToken, o.close())
+	return p.Keys.Sign(clients.IDTokenAlg(t.client), keys.TypeIDToken, o.close())
 }
 
 // appendLogin adds how and when the user logged in, and in which session.

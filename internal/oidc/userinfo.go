@@ -7,6 +7,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clients"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -28,7 +29,7 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	if claims.Audience != p.Issuer {
 		return badToken(errors.New("the token is for another audience"))
 	}
-	if claims.Grant == "" || !hasScope(claims.Scope, protocol.ScopeOpenID) {
+	if claims.Grant == "" || !clients.HasScope(claims.Scope, protocol.ScopeOpenID) {
 		return noScope()
 	}
 	body, err := p.userinfo(r, claims)

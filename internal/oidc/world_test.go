@@ -20,6 +20,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/keys"
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -85,7 +86,7 @@ func newWorldOn(t testing.TB, database string) *world {
 	must(t, err)
 	policy := &authn.Policy{Store: st, OfferTo: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Usable: func() error { return nil }, Now: now}
 	w.Provider, err = New(Config{Issuer: testIssuer, Store: st, Sessions: sessions, Keys: k, Pages: pages,
-		Clients: NewClients(testClients(), st), Policy: policy, Ring: ring, Realm: "EXAMPLE.COM", Now: now})
+		Clients: clients.New(testClients(), st, now), Policy: policy, Ring: ring, Realm: "EXAMPLE.COM", Now: now})
 	must(t, err)
 	w.handler = web.Chain(w.routes(), web.ChainConfig{Log: log, Pages: pages})
 	return w
@@ -158,6 +159,14 @@ func must(t testing.TB, err error) {
 }
 
 func (w *world) pass(d time.Duration) { w.clock.Add(d.Milliseconds()) }
+
+// client is a relying party of the file, to be changed by the test.
+func (w *world) client(id string) *store.Client {
+	w.t.Helper()
+	c, err := w.Clients.ByID(w.t.Context(), id)
+	must(w.t, err)
+	return c
+}
 
 func (w *world) user(name string, groups ...string) *store.User {
 	w.t.Helper()

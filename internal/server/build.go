@@ -13,6 +13,7 @@ import (
 	"idp/internal/kerberos"
 	"idp/internal/login"
 	"idp/internal/oidc"
+	"idp/internal/oidc/clients"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -91,7 +92,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		return nil, err
 	}
 	if p.oidc, err = oidc.New(oidc.Config{Issuer: c.Issuer, Store: s.store, Sessions: sessions, Keys: s.keys, Pages: p.pages, Clients: clients,
-		Policy: policy, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c)}); err != nil {
+		Policy: policy, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c), Resources: c.Resources}); err != nil {
 		return nil, err
 	}
 	g.handler, err = p.routes(s.log)
@@ -129,7 +130,7 @@ func (s *Server) acceptor(c *config.Config) (*kerberos.Acceptor, error) {
 
 // clients are the relying parties of the file and behind them those of the
 // database. Whoever is in both belongs to neither.
-func (s *Server) clients(ctx context.Context, c *config.Config) (*oidc.Clients, error) {
+func (s *Server) clients(ctx context.Context, c *config.Config) (*clients.Registry, error) {
 	file, problems := fileClients(c)
 	for i, cl := range file {
 		_, err := s.store.ClientByID(ctx, cl.ClientID)
@@ -143,7 +144,7 @@ func (s *Server) clients(ctx context.Context, c *config.Config) (*oidc.Clients, 
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	return oidc.NewClients(file, s.store), nil
+	return clients.New(file, s.store, s.now), nil
 }
 
 // seed makes the file's users where their names are free.

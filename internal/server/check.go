@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"idp/internal/config"
-	"idp/internal/oidc"
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
@@ -29,7 +29,7 @@ func Check(c *config.Config) config.Problems {
 // fileClients are the relying parties of the file, with their secrets' hashes.
 func fileClients(c *config.Config) ([]store.Client, config.Problems) {
 	var problems config.Problems
-	clients := make([]store.Client, 0, len(c.Clients))
+	list := make([]store.Client, 0, len(c.Clients))
 	for i, cl := range c.Clients {
 		at := fmt.Sprintf("$.clients[%d]", i)
 		cl.FromFile = true
@@ -40,16 +40,16 @@ func fileClients(c *config.Config) ([]store.Client, config.Problems) {
 			}
 			cl.SecretHashes = [][]byte{secret.Hash(text)}
 		}
-		for _, err := range oidc.CheckClient(&cl) {
+		for _, err := range clients.Check(&cl) {
 			field, text, ok := strings.Cut(err.Error(), ": ")
 			if !ok || strings.Contains(field, " ") {
 				field, text = "client_id", err.Error()
 			}
 			problems = append(problems, c.Problem(at+"."+field, text, ""))
 		}
-		clients = append(clients, cl)
+		list = append(list, cl)
 	}
-	return clients, problems
+	return list, problems
 }
 
 func checkUsers(c *config.Config) (problems config.Problems) {

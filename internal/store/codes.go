@@ -7,12 +7,12 @@ import (
 	"idp/internal/audit"
 )
 
-const codeColumns = `hash, grant_id, client_id, redirect_uri, code_challenge, user_id, session_id, scope, nonce, claims, resource,
+const codeColumns = `hash, grant_id, client_id, redirect_uri, code_challenge, user_id, session_id, scope, nonce, claims, resource, jkt,
 	amr, acr, auth_time, created_at, expires_at, used_at`
 
 func (c *Code) dest() []any {
 	return []any{&c.Hash, &c.GrantID, &c.ClientID, &c.RedirectURI, &c.CodeChallenge, &c.UserID, &c.SessionID, &c.Scope, &c.Nonce,
-		&c.Claims, &c.Resource, (*textList)(&c.AMR), &c.ACR, &c.AuthTime, &c.CreatedAt, &c.ExpiresAt, &c.UsedAt}
+		&c.Claims, &c.Resource, &c.JKT, (*textList)(&c.AMR), &c.ACR, &c.AuthTime, &c.CreatedAt, &c.ExpiresAt, &c.UsedAt}
 }
 
 // Finish is one authorization that got its code.
@@ -52,10 +52,10 @@ func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 // insertCode inserts a code for a session that is there.
 func insertCode(t tx, c Code, sessionID string) error {
 	n, err := t.Exec(`
-		INSERT INTO codes (hash, grant_id, client_id, redirect_uri, code_challenge, user_id, session_id, scope, nonce, claims, resource,
+		INSERT INTO codes (hash, grant_id, client_id, redirect_uri, code_challenge, user_id, session_id, scope, nonce, claims, resource, jkt,
 			amr, acr, auth_time, created_at, expires_at)
-		SELECT $1, $2, $3, $4, $5, $6, s.id, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM sessions s WHERE s.id = $7`,
-		c.Hash, c.GrantID, c.ClientID, c.RedirectURI, c.CodeChallenge, c.UserID, sessionID, c.Scope, c.Nonce, c.Claims, c.Resource,
+		SELECT $1, $2, $3, $4, $5, $6, s.id, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 FROM sessions s WHERE s.id = $7`,
+		c.Hash, c.GrantID, c.ClientID, c.RedirectURI, c.CodeChallenge, c.UserID, sessionID, c.Scope, c.Nonce, c.Claims, c.Resource, c.JKT,
 		encodeList(c.AMR), c.ACR, c.AuthTime, c.CreatedAt, c.ExpiresAt)
 	return found(n, err)
 }

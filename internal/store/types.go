@@ -32,36 +32,64 @@ type Identity struct {
 // Client is a relying party. Field names are those of RFC 7591 where it has
 // them; the same struct is read from the configuration file and stored as JSON.
 type Client struct {
-	ClientID                string   `json:"client_id" yaml:"client_id"`
-	ClientName              string   `json:"client_name,omitempty" yaml:"client_name"`
-	ClientSecretFile        string   `json:"-" yaml:"client_secret_file"`
-	SecretHashes            [][]byte `json:"secret_hashes,omitempty" yaml:"-"` // SHA-256 of each valid secret
-	RedirectURIs            []string `json:"redirect_uris,omitempty" yaml:"redirect_uris"`
-	PostLogoutRedirectURIs  []string `json:"post_logout_redirect_uris,omitempty" yaml:"post_logout_redirect_uris"`
-	BackchannelLogoutURI    string   `json:"backchannel_logout_uri,omitempty" yaml:"backchannel_logout_uri"`
-	GrantTypes              []string `json:"grant_types,omitempty" yaml:"grant_types"` // default: authorization_code
-	Scope                   string   `json:"scope,omitempty" yaml:"scope"`             // what it may ask for; default: openid profile email groups
+	ClientID   string `json:"client_id" yaml:"client_id"`
+	ClientName string `json:"client_name,omitempty" yaml:"client_name"`
+	ClientURI  string `json:"client_uri,omitempty" yaml:"client_uri"` // the site's own page, to be shown
+	PolicyURI  string `json:"policy_uri,omitempty" yaml:"policy_uri"` // what it does with what it learns
+	TOSURI     string `json:"tos_uri,omitempty" yaml:"tos_uri"`
+
+	// who asks
 	TokenEndpointAuthMethod string   `json:"token_endpoint_auth_method,omitempty" yaml:"token_endpoint_auth_method"`
-	Trusted                 *bool    `json:"trusted,omitempty" yaml:"trusted"` // nil: true
-	AllowGroups             []string `json:"allow_groups,omitempty" yaml:"allow_groups"`
-	Groups                  []string `json:"groups,omitempty" yaml:"groups"`
-	PreferredUsername       string   `json:"preferred_username,omitempty" yaml:"preferred_username"`
-	ClaimsInIDToken         bool     `json:"claims_in_id_token,omitempty" yaml:"claims_in_id_token"`
-	IDTokenAlg              string   `json:"id_token_signed_response_alg,omitempty" yaml:"id_token_signed_response_alg"` // default: RS256
+	ClientSecretFile        string   `json:"-" yaml:"client_secret_file"`
+	SecretHashes            [][]byte `json:"secret_hashes,omitempty" yaml:"-"`                                                 // SHA-256 of each valid secret
+	TokenEndpointAuthAlg    string   `json:"token_endpoint_auth_signing_alg,omitempty" yaml:"token_endpoint_auth_signing_alg"` // empty: any we accept
 	JWKSURI                 string   `json:"jwks_uri,omitempty" yaml:"jwks_uri"`
 	JWKS                    string   `json:"jwks,omitempty" yaml:"jwks"`
-	RequirePKCE             *bool    `json:"require_pkce,omitempty" yaml:"require_pkce"` // nil: true
-	RequirePAR              bool     `json:"require_pushed_authorization_requests,omitempty" yaml:"require_pushed_authorization_requests"`
 	DPoPBoundAccessTokens   bool     `json:"dpop_bound_access_tokens,omitempty" yaml:"dpop_bound_access_tokens"`
-	ReauthByTicket          bool     `json:"reauth_by_ticket,omitempty" yaml:"reauth_by_ticket"`
+	Profile                 string   `json:"profile,omitempty" yaml:"profile"` // fapi2: FAPI 2.0 Security Profile; empty: none
 
-	FromFile  bool   `json:"-" yaml:"-"` // owned by the configuration file
-	CreatedAt Millis `json:"-" yaml:"-"`
-	UpdatedAt Millis `json:"-" yaml:"-"`
+	// what it may ask for
+	RedirectURIs  []string `json:"redirect_uris,omitempty" yaml:"redirect_uris"`
+	GrantTypes    []string `json:"grant_types,omitempty" yaml:"grant_types"`   // default: authorization_code
+	Scope         string   `json:"scope,omitempty" yaml:"scope"`               // default: openid profile email groups
+	RequirePKCE   *bool    `json:"require_pkce,omitempty" yaml:"require_pkce"` // nil: true
+	RequirePAR    bool     `json:"require_pushed_authorization_requests,omitempty" yaml:"require_pushed_authorization_requests"`
+	DefaultMaxAge *int64   `json:"default_max_age,omitempty" yaml:"default_max_age"` // seconds; nil: none
+
+	// whose
+	Trusted        *bool    `json:"trusted,omitempty" yaml:"trusted"` // nil: true
+	AllowGroups    []string `json:"allow_groups,omitempty" yaml:"allow_groups"`
+	ReauthByTicket bool     `json:"reauth_by_ticket,omitempty" yaml:"reauth_by_ticket"`
+
+	// what it is told
+	Groups            []string `json:"groups,omitempty" yaml:"groups"`
+	PreferredUsername string   `json:"preferred_username,omitempty" yaml:"preferred_username"`
+	ClaimsInIDToken   bool     `json:"claims_in_id_token,omitempty" yaml:"claims_in_id_token"`
+	IDTokenAlg        string   `json:"id_token_signed_response_alg,omitempty" yaml:"id_token_signed_response_alg"` // default: RS256
+	UserinfoAlg       string   `json:"userinfo_signed_response_alg,omitempty" yaml:"userinfo_signed_response_alg"` // empty: JSON, not signed
+
+	// the end
+	PostLogoutRedirectURIs    []string `json:"post_logout_redirect_uris,omitempty" yaml:"post_logout_redirect_uris"`
+	BackchannelLogoutURI      string   `json:"backchannel_logout_uri,omitempty" yaml:"backchannel_logout_uri"`
+	BackchannelLogoutSession  bool     `json:"backchannel_logout_session_required,omitempty" yaml:"backchannel_logout_session_required"`
+	FrontchannelLogoutURI     string   `json:"frontchannel_logout_uri,omitempty" yaml:"frontchannel_logout_uri"`
+	FrontchannelLogoutSession bool     `json:"frontchannel_logout_session_required,omitempty" yaml:"frontchannel_logout_session_required"`
+
+	Registered bool   `json:"registered,omitempty" yaml:"-"` // by itself (RFC 7591); never trusted
+	FromFile   bool   `json:"-" yaml:"-"`                    // owned by the configuration file
+	CreatedAt  Millis `json:"-" yaml:"-"`
+	UpdatedAt  Millis `json:"-" yaml:"-"`
 }
 
 // Public reports whether the client has no secret (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == "none" }
+
+// Resource is a resource server that access tokens can be made for (RFC 8707).
+type Resource struct {
+	URI            string   `yaml:"uri"`              // the audience, and what a relying party names
+	AccessTokenAlg string   `yaml:"access_token_alg"` // default: ES256
+	Clients        []string `yaml:"clients"`          // who may ask for it; empty: every client
+}
 
 // Session is one login of one browser, good at every relying party.
 type Session struct {
@@ -118,7 +146,8 @@ type Code struct {
 	Scope         string
 	Nonce         string
 	Claims        string
-	Resource      string
+	Resource      string // the resources asked for, separated by spaces
+	JKT           string // the DPoP key that must redeem it (RFC 9449 §10); empty: any
 	AMR           []string
 	ACR           string
 	AuthTime      Millis
@@ -135,8 +164,9 @@ type Grant struct {
 	SessionID string
 	Offline   bool // outlives the session
 	Scope     string
-	Resource  string
+	Resource  string // the resources granted, separated by spaces
 	Claims    string
+	JKT       string // the DPoP key that its refresh tokens are bound to (RFC 9449 §5); empty: none
 	AMR       []string
 	ACR       string
 	AuthTime  Millis

@@ -1,4 +1,4 @@
-package oidc
+package clients
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ import (
 // CheckClient returns everything that is wrong with a relying party's
 // registration, named as in RFC 7591. What we do not support yet is an error and
 // not ignored: somebody relies on it.
-func CheckClient(c *store.Client) []error {
+func Check(c *store.Client) []error {
 	var problems []error
 	for _, check := range []func(*store.Client) error{
 		checkID, checkAuthMethod, checkSecret, checkGrantTypes, checkRedirectURIs, checkPostLogoutURIs,
@@ -40,7 +40,7 @@ func checkID(c *store.Client) error {
 
 func checkAuthMethod(c *store.Client) error {
 	supported := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost, protocol.AuthMethodNone}
-	if !slices.Contains(supported, authMethod(c)) {
+	if !slices.Contains(supported, AuthMethod(c)) {
 		return fmt.Errorf("token_endpoint_auth_method: %q is not supported: want one of %v", c.TokenEndpointAuthMethod, supported)
 	}
 	return nil
@@ -63,14 +63,14 @@ func checkGrantTypes(c *store.Client) error {
 			return fmt.Errorf("grant_types: %q is not supported: want some of %v", g, supported)
 		}
 	}
-	if c.Public() && mayUse(c, protocol.GrantTypeClientCredentials) {
+	if c.Public() && MayUse(c, protocol.GrantTypeClientCredentials) {
 		return errors.New("grant_types: a public client cannot use client_credentials (RFC 6749 §4.4)")
 	}
 	return nil
 }
 
 func checkRedirectURIs(c *store.Client) error {
-	if len(c.RedirectURIs) == 0 && mayUse(c, protocol.GrantTypeCode) {
+	if len(c.RedirectURIs) == 0 && MayUse(c, protocol.GrantTypeCode) {
 		return errors.New("redirect_uris: missing")
 	}
 	for _, u := range c.RedirectURIs {
@@ -134,7 +134,7 @@ func checkScopeSyntax(c *store.Client) error {
 }
 
 func checkAlg(c *store.Client) error {
-	if alg := idTokenAlg(c); !slices.Contains(keys.Algorithms, alg) {
+	if alg := IDTokenAlg(c); !slices.Contains(keys.Algorithms, alg) {
 		return fmt.Errorf("id_token_signed_response_alg: %q is not supported: want one of %v", alg, keys.Algorithms)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package oidc
+package clients
 
 import (
 	"slices"
@@ -9,18 +9,18 @@ import (
 	"idp/internal/store"
 )
 
-// scopeGroups asks for the claim groups, with those the client may see.
-const scopeGroups = "groups"
+// ScopeGroups asks for the claim groups, with those the client may see.
+const ScopeGroups = "groups"
 
-// defaultScope is what a client may ask for that is registered without scope.
-const defaultScope = "openid profile email groups"
+// DefaultScope is what a client may ask for that is registered without scope.
+const DefaultScope = "openid profile email groups"
 
-// userScopes are about a person, and mean nothing where a client acts for itself.
-var userScopes = []string{protocol.ScopeOpenID, protocol.ScopeProfile, protocol.ScopeEmail, scopeGroups, protocol.ScopeOfflineAccess}
+// UserScopes are about a person, and mean nothing where a client acts for itself.
+var UserScopes = []string{protocol.ScopeOpenID, protocol.ScopeProfile, protocol.ScopeEmail, ScopeGroups, protocol.ScopeOfflineAccess}
 
-func clientScope(c *store.Client) string {
+func Scope(c *store.Client) string {
 	if c.Scope == "" {
-		return defaultScope
+		return DefaultScope
 	}
 	return c.Scope
 }
@@ -28,13 +28,13 @@ func clientScope(c *store.Client) string {
 // allowedScope is what of the asked scope the client is registered for, each
 // value once and in the order asked. Values we do not know are ignored
 // (OIDC Core §3.1.2.1).
-func allowedScope(c *store.Client, asked string) string {
-	registered := clientScope(c)
-	return filterScope(asked, func(name string) bool { return hasScope(registered, name) })
+func AllowedScope(c *store.Client, asked string) string {
+	registered := Scope(c)
+	return FilterScope(asked, func(name string) bool { return HasScope(registered, name) })
 }
 
 // filterScope keeps the values for which keep holds, each once.
-func filterScope(scope string, keep func(name string) bool) string {
+func FilterScope(scope string, keep func(name string) bool) string {
 	var kept []string
 	for name := range strings.FieldsSeq(scope) {
 		if keep(name) && !slices.Contains(kept, name) {
@@ -46,7 +46,7 @@ func filterScope(scope string, keep func(name string) bool) string {
 
 // hasScope reports whether a scope, values separated by spaces (RFC 6749 §3.3),
 // holds one.
-func hasScope(scope, name string) bool {
+func HasScope(scope, name string) bool {
 	for s := range strings.FieldsSeq(scope) {
 		if s == name {
 			return true
@@ -57,15 +57,15 @@ func hasScope(scope, name string) bool {
 
 // narrower returns the part of a granted scope that asked names; everything when
 // nothing is asked. ok is false when asked holds more (RFC 6749 §6).
-func narrower(granted, asked string) (scope string, ok bool) {
+func Narrower(granted, asked string) (scope string, ok bool) {
 	if asked == "" {
 		return granted, true
 	}
 	for name := range strings.FieldsSeq(asked) {
-		if !hasScope(granted, name) {
+		if !HasScope(granted, name) {
 			return "", false
 		}
 	}
-	scope = filterScope(asked, func(string) bool { return true })
+	scope = FilterScope(asked, func(string) bool { return true })
 	return scope, scope != ""
 }

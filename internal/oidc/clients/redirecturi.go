@@ -1,7 +1,6 @@
-package oidc
+package clients
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -11,7 +10,7 @@ import (
 // redirectAllowed reports whether uri is one of the client's redirect URIs: the
 // same string, character for character (RFC 9700 §2.1). No parser looks at it,
 // so there is nothing that two parsers could see differently.
-func redirectAllowed(c *store.Client, uri string) bool {
+func RedirectAllowed(c *store.Client, uri string) bool {
 	if slices.Contains(c.RedirectURIs, uri) {
 		return true
 	}
@@ -21,16 +20,6 @@ func redirectAllowed(c *store.Client, uri string) bool {
 		p, r, ok := cutLoopback(registered)
 		return ok && p == prefix && r == rest
 	})
-}
-
-// appendQuery adds parameters to a registered URI, keeping the query it has
-// (RFC 6749 §3.1.2).
-func appendQuery(uri string, v url.Values) string {
-	separator := "?"
-	if strings.Contains(uri, "?") {
-		separator = "&"
-	}
-	return uri + separator + v.Encode()
 }
 
 // loopbacks are the addresses, not the name localhost, which a resolver could

@@ -1,0 +1,59 @@
+// Package clients knows the relying parties: who is registered, and what each
+// registration allows.
+//
+// A relying party is a row of metadata with the names of RFC 7591 §2, owned by
+// the configuration file or by the database. Check is what a registration must
+// obey before it counts (OpenID Connect Registration 1.0 §2, RFC 9700); the other
+// functions answer what the endpoints ask of one that does: may it use this
+// grant, this redirect URI (RFC 9700 §2.1), this scope (RFC 6749 §3.3), and is
+// this user among those it is for.
+package clients
+
+import (
+	"slices"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/keys"
+	"idp/internal/store"
+)
+
+// RequiresPKCE reports whether the client must send a challenge: all must, but
+// confidential ones whose admin said that they cannot (RFC 9700 §2.1.1).
+func RequiresPKCE(c *store.Client) bool {
+	return c.Public() || c.RequirePKCE == nil || *c.RequirePKCE
+}
+
+// Trusted reports whether nobody is asked for consent: the admin has given it.
+func Trusted(c *store.Client) bool { return c.Trusted == nil || *c.Trusted }
+
+// MayUse reports whether the client is registered for a grant type; the default
+// is authorization_code (RFC 7591 §2).
+func MayUse(c *store.Client, grant protocol.GrantType) bool {
+	if len(c.GrantTypes) == 0 {
+		return grant == protocol.GrantTypeCode
+	}
+	return slices.Contains(c.GrantTypes, string(grant))
+}
+
+// MayLogIn reports whether the client is for this user: in one of allow_groups,
+// or everybody's.
+func MayLogIn(c *store.Client, u *store.User) bool {
+	return len(c.AllowGroups) == 0 || slices.ContainsFunc(c.AllowGroups, func(g string) bool { return slices.Contains(u.Groups, g) })
+}
+
+// AuthMethod is client_secret_basic by default (RFC 7591 §2).
+func AuthMethod(c *store.Client) protocol.AuthMethod {
+	if c.TokenEndpointAuthMethod == "" {
+		return protocol.AuthMethodBasic
+	}
+	return protocol.AuthMethod(c.TokenEndpointAuthMethod)
+}
+
+// IDTokenAlg is RS256 unless registered otherwise (OIDC Registration §2).
+func IDTokenAlg(c *store.Client) string {
+	if c.IDTokenAlg == "" {
+		return keys.RS256
+	}
+	return c.IDTokenAlg
+}
