@@ -14,7 +14,7 @@ import (
 	"idp/internal/store"
 )
 
-// CheckClient returns everything that is wrong with a relying party's
+// Check returns everything that is wrong with a relying party's
 // registration, named as in RFC 7591. What we do not support yet is an error and
 // not ignored: somebody relies on it.
 func Check(c *store.Client) []error {

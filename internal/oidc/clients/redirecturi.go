@@ -7,7 +7,7 @@ import (
 	"idp/internal/store"
 )
 
-// redirectAllowed reports whether uri is one of the client's redirect URIs: the
+// RedirectAllowed reports whether uri is one of the client's redirect URIs: the
 // same string, character for character (RFC 9700 §2.1). No parser looks at it,
 // so there is nothing that two parsers could see differently.
 func RedirectAllowed(c *store.Client, uri string) bool {

@@ -95,6 +95,7 @@ func (r *Registry) Site(ctx context.Context, id string) *web.Site {
 	return SiteOf(client)
 }
 
+// SiteOf shows a client on a page: its name, and the host it is at.
 func SiteOf(c *store.Client) *web.Site {
 	s := &web.Site{Name: c.ClientName}
 	if s.Name == "" {

@@ -18,6 +18,7 @@ const DefaultScope = "openid profile email groups"
 // UserScopes are about a person, and mean nothing where a client acts for itself.
 var UserScopes = []string{protocol.ScopeOpenID, protocol.ScopeProfile, protocol.ScopeEmail, ScopeGroups, protocol.ScopeOfflineAccess}
 
+// Scope is what the client is registered for.
 func Scope(c *store.Client) string {
 	if c.Scope == "" {
 		return DefaultScope
@@ -25,7 +26,7 @@ func Scope(c *store.Client) string {
 	return c.Scope
 }
 
-// allowedScope is what of the asked scope the client is registered for, each
+// AllowedScope is what of the asked scope the client is registered for, each
 // value once and in the order asked. Values we do not know are ignored
 // (OIDC Core §3.1.2.1).
 func AllowedScope(c *store.Client, asked string) string {
@@ -33,7 +34,7 @@ func AllowedScope(c *store.Client, asked string) string {
 	return FilterScope(asked, func(name string) bool { return HasScope(registered, name) })
 }
 
-// filterScope keeps the values for which keep holds, each once.
+// FilterScope keeps the values for which keep holds, each once.
 func FilterScope(scope string, keep func(name string) bool) string {
 	var kept []string
 	for name := range strings.FieldsSeq(scope) {
@@ -44,7 +45,7 @@ func FilterScope(scope string, keep func(name string) bool) string {
 	return strings.Join(kept, " ")
 }
 
-// hasScope reports whether a scope, values separated by spaces (RFC 6749 §3.3),
+// HasScope reports whether a scope, values separated by spaces (RFC 6749 §3.3),
 // holds one.
 func HasScope(scope, name string) bool {
 	for s := range strings.FieldsSeq(scope) {
@@ -55,7 +56,7 @@ func HasScope(scope, name string) bool {
 	return false
 }
 
-// narrower returns the part of a granted scope that asked names; everything when
+// Narrower returns the part of a granted scope that asked names; everything when
 // nothing is asked. ok is false when asked holds more (RFC 6749 §6).
 func Narrower(granted, asked string) (scope string, ok bool) {
 	if asked == "" {
