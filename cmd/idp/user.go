@@ -12,6 +12,7 @@ import (
 	"idp/internal/config"
 	"idp/internal/server"
 	"idp/internal/store"
+	"idp/internal/user"
 )
 
 func (c *cli) user() *cobra.Command {
@@ -34,6 +35,7 @@ func (o opened) entry(u *store.User) store.Entry {
 func (c *cli) userAdd() *cobra.Command {
 	var u store.User
 	var passwordFile string
+	var claims []string
 	cmd := &cobra.Command{
 		Use: "add NAME --password-file FILE|-", Short: "Make a local user", Args: cobra.ExactArgs(1),
 		Long: "Make a user who logs in with a name and a password that idp checks itself.\n" +
@@ -44,6 +46,10 @@ func (c *cli) userAdd() *cobra.Command {
 				return fmt.Errorf("--email %q is not a mail address", u.Email)
 			}
 			if err := o.ownName(u.Name); err != nil {
+				return err
+			}
+			var err error
+			if u.Claims, err = user.ParseClaims(claims); err != nil {
 				return err
 			}
 			password, err := config.ReadSecret(passwordFile)
@@ -66,6 +72,7 @@ func (c *cli) userAdd() *cobra.Command {
 	f.StringVar(&u.Email, "email", "", "mail address")
 	f.StringVar(&u.FullName, "name", "", "full name")
 	f.StringArrayVar(&u.Groups, "group", nil, "group; may be repeated")
+	f.StringArrayVar(&claims, "claim", nil, "what else sites may learn, `NAME=VALUE`: given_name=Bob, address.country=FR … (OpenID Connect Core §5.1); may be repeated")
 	f.BoolVar(&u.Admin, "admin", false, "will administer idp, once it has admin pages; nothing reads it yet")
 	_ = cmd.MarkFlagRequired("password-file")
 	return cmd

@@ -90,10 +90,13 @@ func (d Duration) D() time.Duration { return time.Duration(d) }
 // User is a local user made at start where the name is free; never changed and
 // never deleted by the file.
 type User struct {
-	Name         string   `yaml:"name"`
-	PasswordFile string   `yaml:"password_file"`
-	Email        string   `yaml:"email"`
-	Groups       []string `yaml:"groups"`
+	Name          string           `yaml:"name"` // what is typed to log in
+	PasswordFile  string           `yaml:"password_file"`
+	FullName      string           `yaml:"full_name"` // the claim name
+	Email         string           `yaml:"email"`
+	EmailVerified bool             `yaml:"email_verified"`
+	Groups        []string         `yaml:"groups"`
+	Claims        store.UserClaims `yaml:"claims"` // the other standard claims
 }
 
 // Default is the configuration without a file: a local server to look at.

@@ -10,20 +10,95 @@ import (
 	"idp/internal/store"
 )
 
-// appendUser adds the claims that a scope stands for (OIDC Core §5.4), as far as
-// the client may see them. sub is not among them: it is in every token.
+// userClaim is a claim about a person, and the scope that stands for it
+// (OIDC Core §5.4).
+type userClaim struct {
+	name, scope string
+	add         func(p *Provider, o *object, u *store.User, c *store.Client)
+}
+
+// userClaims are all that we tell about people (OIDC Core §5.1), as far as a
+// client may see it; those that are not known of a user are left out. sub is not
+// among them: it is in every token.
+var userClaims = []userClaim{
+	{"name", protocol.ScopeProfile, text("name", func(u *store.User) string { return u.FullName })},
+	{"given_name", protocol.ScopeProfile, text("given_name", func(u *store.User) string { return u.Claims.GivenName })},
+	{"family_name", protocol.ScopeProfile, text("family_name", func(u *store.User) string { return u.Claims.FamilyName })},
+	{"middle_name", protocol.ScopeProfile, text("middle_name", func(u *store.User) string { return u.Claims.MiddleName })},
+	{"nickname", protocol.ScopeProfile, text("nickname", func(u *store.User) string { return u.Claims.Nickname })},
+	{"preferred_username", protocol.ScopeProfile, addPreferredUsername},
+	{"profile", protocol.ScopeProfile, text("profile", func(u *store.User) string { return u.Claims.Profile })},
+	{"picture", protocol.ScopeProfile, text("picture", func(u *store.User) string { return u.Claims.Picture })},
+	{"website", protocol.ScopeProfile, text("website", func(u *store.User) string { return u.Claims.Website })},
+	{"gender", protocol.ScopeProfile, text("gender", func(u *store.User) string { return u.Claims.Gender })},
+	{"birthdate", protocol.ScopeProfile, text("birthdate", func(u *store.User) string { return u.Claims.Birthdate })},
+	{"zoneinfo", protocol.ScopeProfile, text("zoneinfo", func(u *store.User) string { return u.Claims.Zoneinfo })},
+	{"locale", protocol.ScopeProfile, text("locale", func(u *store.User) string { return u.Claims.Locale })},
+	{"updated_at", protocol.ScopeProfile, addUpdatedAt},
+	{"email", protocol.ScopeEmail, text("email", func(u *store.User) string { return u.Email })},
+	{"email_verified", protocol.ScopeEmail, addEmailVerified},
+	{"phone_number", protocol.ScopePhone, text("phone_number", func(u *store.User) string { return u.Claims.PhoneNumber })},
+	{"phone_number_verified", protocol.ScopePhone, addPhoneVerified},
+	{"address", protocol.ScopeAddress, addAddress},
+	{clients.ScopeGroups, clients.ScopeGroups, addGroups},
+}
+
+// appendUser adds the claims that a scope stands for.
 func (p *Provider) appendUser(o *object, u *store.User, c *store.Client, scope string) {
-	if clients.HasScope(scope, protocol.ScopeProfile) {
-		o.text("name", u.FullName)
-		o.text("preferred_username", preferredUsername(c.PreferredUsername, u.Name, p.Realm))
+	last, asked := "", false // claims of a scope stand together
+	for _, claim := range userClaims {
+		if claim.scope != last {
+			last, asked = claim.scope, clients.HasScope(scope, claim.scope)
+		}
+		if asked {
+			claim.add(p, o, u, c)
+		}
 	}
-	if clients.HasScope(scope, protocol.ScopeEmail) && u.Email != "" {
-		o.text("email", u.Email)
+}
+
+// text makes a claim of a text, which is left out when it is empty.
+func text(name string, of func(*store.User) string) func(*Provider, *object, *store.User, *store.Client) {
+	return func(_ *Provider, o *object, u *store.User, _ *store.Client) { o.text(name, of(u)) }
+}
+
+func addPreferredUsername(p *Provider, o *object, u *store.User, c *store.Client) {
+	o.text("preferred_username", preferredUsername(c.PreferredUsername, u.Name, p.Realm))
+}
+
+func addUpdatedAt(_ *Provider, o *object, u *store.User, _ *store.Client) {
+	o.time("updated_at", u.UpdatedAt)
+}
+
+func addEmailVerified(_ *Provider, o *object, u *store.User, _ *store.Client) {
+	if u.Email != "" {
 		o.boolean("email_verified", u.EmailVerified)
 	}
-	if clients.HasScope(scope, clients.ScopeGroups) {
-		o.list("groups", visibleGroups(c, u.Groups))
+}
+
+func addPhoneVerified(_ *Provider, o *object, u *store.User, _ *store.Client) {
+	if u.Claims.PhoneNumber != "" {
+		o.boolean("phone_number_verified", u.Claims.PhoneNumberVerified)
 	}
+}
+
+// addAddress: OIDC Core §5.1.1.
+func addAddress(_ *Provider, o *object, u *store.User, _ *store.Client) {
+	a := u.Claims.Address
+	if a == (store.Address{}) {
+		return
+	}
+	in := newObject(256)
+	in.text("formatted", a.Formatted)
+	in.text("street_address", a.StreetAddress)
+	in.text("locality", a.Locality)
+	in.text("region", a.Region)
+	in.text("postal_code", a.PostalCode)
+	in.text("country", a.Country)
+	o.raw("address", in.close())
+}
+
+func addGroups(_ *Provider, o *object, u *store.User, c *store.Client) {
+	o.list(clients.ScopeGroups, visibleGroups(c, u.Groups))
 }
 
 // visibleGroups are those of a user's groups that a client is shown; never nil,

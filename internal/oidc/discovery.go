@@ -46,13 +46,21 @@ func (p *Provider) metadata() ([]byte, error) {
 			RevocationEndpointAuthMethodsSupported:    all,
 			IntrospectionEndpointAuthMethodsSupported: confidential,
 			ClaimTypesSupported:                       []string{"normal"},
-			ClaimsSupported: []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
-				"name", "preferred_username", "email", "email_verified", "groups"},
-			CodeChallengeMethodsSupported: []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
+			ClaimsSupported:                           claimsSupported(),
+			CodeChallengeMethodsSupported:             []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
 		},
 		PromptValuesSupported: []string{protocol.PromptNone, protocol.PromptLogin, protocol.PromptSelectAccount},
 		IssInResponse:         true,
 	})
+}
+
+// claimsSupported are the claims of ID tokens and those about people.
+func claimsSupported() []string {
+	names := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
+	for _, claim := range userClaims {
+		names = append(names, claim.name)
+	}
+	return names
 }
 
 // ServeDiscovery answers both well-known paths: OpenID Connect Discovery §4 and

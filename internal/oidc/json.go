@@ -50,6 +50,12 @@ func (o *object) boolean(name string, value bool) {
 	*o = strconv.AppendBool(*o, value)
 }
 
+// raw adds a value that is JSON already.
+func (o *object) raw(name string, value []byte) {
+	o.name(name)
+	*o = append(*o, value...)
+}
+
 // list adds an array of strings, unless it is nil.
 func (o *object) list(name string, values []string) {
 	if values == nil {

@@ -22,13 +22,39 @@ func TestUserinfoShowsWhatTheScopeAllows(t *testing.T) {
 	b := w.loggedIn("alice")
 	for scope, want := range map[string]map[string]any{
 		"openid":         {"sub": u.ID},
-		"openid profile": {"sub": u.ID, "name": "Full alice", "preferred_username": "alice"},
+		"openid profile": {"sub": u.ID, "name": "Full alice", "preferred_username": "alice", "updated_at": float64(testStart / 1000)},
 		"openid email":   {"sub": u.ID, "email": "alice@example.com", "email_verified": true},
 		"openid groups":  {"sub": u.ID, "groups": []any{"staff"}},
 	} {
 		a := w.askUserinfo(b.tokens("wiki", "scope", scope).str("access_token"))
 		if diff := cmp.Diff(want, a.json()); diff != "" {
 			t.Errorf("%s: %s", scope, diff)
+		}
+	}
+}
+
+// Every claim that discovery promises, of a user who has them all.
+func TestUserinfoTellsEveryStandardClaim(t *testing.T) {
+	w := newWorld(t)
+	claims := store.UserClaims{GivenName: "Eve", FamilyName: "Every", MiddleName: "E", Nickname: "ee", Profile: "https://e.example/p", Picture: "https://e.example/p.png",
+		Website: "https://e.example/", Gender: "female", Birthdate: "2000-02-29", Zoneinfo: "Europe/Oslo", Locale: "nb-NO", PhoneNumber: "+47 1", PhoneNumberVerified: true,
+		Address: store.Address{Formatted: "A\nB", StreetAddress: "A", Locality: "B", Region: "C", PostalCode: "1", Country: "NO"}}
+	u, err := w.Store.CreateUser(t.Context(), store.User{Name: "eve", FullName: "Eve E Every", Email: "eve@e.example", EmailVerified: true, Groups: []string{"staff"}, Claims: claims},
+		nil, store.Entry{Actor: "test"})
+	must(t, err)
+	w.client("wiki").Scope = "openid profile email phone address groups"
+	got := w.askUserinfo(w.loggedIn("eve").tokens("wiki", "scope", w.client("wiki").Scope).str("access_token")).json()
+	want := map[string]any{"sub": u.ID, "name": "Eve E Every", "preferred_username": "eve", "email": "eve@e.example", "email_verified": true, "groups": []any{"staff"},
+		"given_name": "Eve", "family_name": "Every", "middle_name": "E", "nickname": "ee", "profile": "https://e.example/p", "picture": "https://e.example/p.png",
+		"website": "https://e.example/", "gender": "female", "birthdate": "2000-02-29", "zoneinfo": "Europe/Oslo", "locale": "nb-NO", "updated_at": float64(testStart / 1000),
+		"phone_number": "+47 1", "phone_number_verified": true,
+		"address": map[string]any{"formatted": "A\nB", "street_address": "A", "locality": "B", "region": "C", "postal_code": "1", "country": "NO"}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	for _, claim := range userClaims {
+		if _, told := got[claim.name]; !told {
+			t.Errorf("%s is promised and not told", claim.name)
 		}
 	}
 }

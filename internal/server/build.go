@@ -160,7 +160,8 @@ func (s *Server) seed(ctx context.Context, c *config.Config) error {
 		if err != nil {
 			return err
 		}
-		if err := AddUser(ctx, s.store, store.User{Name: u.Name, Email: u.Email, Groups: u.Groups}, password, audit.ActorConfig); err != nil && !errors.Is(err, store.ErrConflict) {
+		seed := store.User{Name: u.Name, FullName: u.FullName, Email: u.Email, EmailVerified: u.EmailVerified, Groups: u.Groups, Claims: u.Claims}
+		if err := AddUser(ctx, s.store, seed, password, audit.ActorConfig); err != nil && !errors.Is(err, store.ErrConflict) {
 			return fmt.Errorf("users: %s: %w", u.Name, err)
 		}
 	}

@@ -58,6 +58,12 @@ func checkUsers(c *config.Config) (problems config.Problems) {
 		if err := user.CheckName(u.Name); err != nil {
 			problems = append(problems, c.Problem(at+".name", err.Error(), ""))
 		}
+		if err := user.CheckClaims(u.Claims); err != nil {
+			for text := range strings.Lines(err.Error()) {
+				field, text, _ := strings.Cut(strings.TrimSpace(text), ": ")
+				problems = append(problems, c.Problem(at+".claims."+field, text, ""))
+			}
+		}
 		if u.PasswordFile == "" {
 			continue // config has said so
 		}

@@ -15,6 +15,7 @@ type User struct {
 	EmailVerified bool
 	PasswordHash  string // PHC string; empty: no local password
 	Groups        []string
+	Claims        UserClaims
 	Admin         bool
 	Disabled      bool
 	CreatedAt     Millis

@@ -8,11 +8,11 @@ import (
 )
 
 // userColumns of users AS u, in the order of (*User).dest.
-const userColumns = `u.id, u.name, u.full_name, u.email, u.email_verified, u.password_hash, u.groups, u.admin, u.disabled,
+const userColumns = `u.id, u.name, u.full_name, u.email, u.email_verified, u.password_hash, u.groups, u.claims, u.admin, u.disabled,
 	u.created_at, u.updated_at`
 
 func (u *User) dest() []any {
-	return []any{&u.ID, &u.Name, &u.FullName, &u.Email, &u.EmailVerified, &u.PasswordHash, (*textList)(&u.Groups), &u.Admin,
+	return []any{&u.ID, &u.Name, &u.FullName, &u.Email, &u.EmailVerified, &u.PasswordHash, (*textList)(&u.Groups), &u.Claims, &u.Admin,
 		&u.Disabled, &u.CreatedAt, &u.UpdatedAt}
 }
 
@@ -31,9 +31,9 @@ func (s *Store) CreateUser(ctx context.Context, u User, identity *Identity, e En
 	}
 	err := s.db.write(ctx, func(t tx) error {
 		n, err := t.Exec(`
-			INSERT INTO users (id, name, full_name, email, email_verified, password_hash, groups, admin, disabled, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING`,
-			u.ID, u.Name, u.FullName, u.Email, u.EmailVerified, u.PasswordHash, encodeList(u.Groups), u.Admin, u.Disabled, u.CreatedAt)
+			INSERT INTO users (id, name, full_name, email, email_verified, password_hash, groups, claims, admin, disabled, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT DO NOTHING`,
+			u.ID, u.Name, u.FullName, u.Email, u.EmailVerified, u.PasswordHash, encodeList(u.Groups), u.Claims.encode(), u.Admin, u.Disabled, u.CreatedAt)
 		if err != nil {
 			return err
 		}

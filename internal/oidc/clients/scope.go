@@ -16,7 +16,7 @@ const ScopeGroups = "groups"
 const DefaultScope = "openid profile email groups"
 
 // UserScopes are about a person, and mean nothing where a client acts for itself.
-var UserScopes = []string{protocol.ScopeOpenID, protocol.ScopeProfile, protocol.ScopeEmail, ScopeGroups, protocol.ScopeOfflineAccess}
+var UserScopes = []string{protocol.ScopeOpenID, protocol.ScopeProfile, protocol.ScopeEmail, protocol.ScopePhone, protocol.ScopeAddress, ScopeGroups, protocol.ScopeOfflineAccess}
 
 // Scope is what the client is registered for.
 func Scope(c *store.Client) string {
