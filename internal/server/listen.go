@@ -72,10 +72,18 @@ func (s *Server) drain(hs *http.Server) error {
 	return hs.Shutdown(ctx)
 }
 
+// suites are those of TLS 1.2 that RFC 9325 §4.2 recommends, as FAPI 2.0 Security
+// Profile §5.2.2 demands; those of TLS 1.3 are all good.
+var suites = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+}
+
 // tlsConfig keeps HTTP/1.1 on offer beside HTTP/2: browsers answer Negotiate over
 // HTTP/1.1 only.
 func tlsConfig(c *certificate) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
+	return &tls.Config{MinVersion: tls.VersionTLS12, CipherSuites: suites, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
 }
 
 // certificate is our own, read again when one of its files changes.

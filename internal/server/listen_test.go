@@ -5,10 +5,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"log/slog"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,5 +106,36 @@ func TestAKeyThatComesAfterItsCertificateIsSeen(t *testing.T) {
 	pair, err := c.get(nil)
 	if err != nil || pair.Leaf.SerialNumber.Int64() != 2 {
 		t.Errorf("%v, serial number %v, want the new pair, 2", err, pair.Leaf.SerialNumber)
+	}
+}
+
+func TestTLSOffersOnlyWhatRFC9325Recommends(t *testing.T) {
+	dir := t.TempDir()
+	files := config.TLS{Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
+	writePair(t, files, 1, "certificate", "key")
+	handshake := func(client *tls.Config) error {
+		a, b := net.Pipe()
+		defer a.Close()
+		defer b.Close()
+		go func() {
+			_ = tls.Server(b, tlsConfig(&certificate{files: files})).HandshakeContext(t.Context())
+			_ = b.Close()
+		}()
+		client.InsecureSkipVerify = true
+		return tls.Client(a, client).HandshakeContext(t.Context())
+	}
+	for name, c := range map[string]struct {
+		client *tls.Config
+		ok     bool
+	}{
+		"1.3":               {&tls.Config{MinVersion: tls.VersionTLS13}, true},
+		"1.2 with GCM":      {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}}, true},
+		"1.2 with CBC":      {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA}}, false},
+		"1.2 without ECDHE": {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}}, false},
+		"1.1":               {&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, false},
+	} {
+		if err := handshake(c.client); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
