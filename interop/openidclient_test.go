@@ -1,0 +1,13 @@
+//go:build interop
+
+package interop_test
+
+import "testing"
+
+func TestOpenIDClient(t *testing.T) { everyMethod(t, node("openid-client.mjs")) }
+
+func TestOpenIDClientRefusals(t *testing.T) { refusals(t, node("openid-client.mjs"), register) }
+
+func TestOpenIDClientWantsIss(t *testing.T) { wantsIss(t, node("openid-client.mjs")) }
+
+func TestOpenIDClientRevokes(t *testing.T) { revokes(t, "openid-client.mjs") }
