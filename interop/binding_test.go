@@ -64,15 +64,14 @@ func (b *binary) start(t *testing.T, listen, more, top string) {
 	launch(t, cmd, b.log, listen)
 }
 
-// pair writes a certificate for idp.localhost and localhost, signed by itself, and
-// its key.
+// pair writes a certificate for localhost and names below it, signed by itself, and its key.
 func pair(t *testing.T, curve elliptic.Curve) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(curve, rand.Reader)
 	must(t, err)
 	// Go signs with SHA-256 for P-256 and SHA-384 for P-384.
 	form := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "idp.localhost"}, DNSNames: []string{"idp.localhost", "localhost"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "idp.localhost"}, DNSNames: []string{"idp.localhost", "site.localhost", "localhost"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, form, form, private.Public(), private)
