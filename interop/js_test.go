@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"idp/examples/demo/stage"
 )
 
 // nodeModules installs what js/package-lock.json names, where it is not yet there.
@@ -70,4 +72,39 @@ func revokes(t *testing.T, file string) {
 		t.Errorf("%+v, want a token that is active until it is revoked", got)
 	}
 	refusedAt(t, v.post(r.URL+"/refresh", nil), "invalid_grant")
+}
+
+// itself: a site that logs in nobody gets a token as itself (RFC 6749 §4.4).
+func itself(t *testing.T, file string) {
+	t.Helper()
+	r := register(t, registration{ID: "robot", Method: "client_secret_basic", Alg: "RS256", Grants: "client_credentials"})
+	idp := openFor(t, "", r)
+	startNode(t, file, idp, r)
+	got := reads[struct {
+		Active bool
+		Sub    string
+	}](t, newVisitor(t, idp).post(r.URL+"/itself", nil), http.StatusOK)
+	if !got.Active || got.Sub != r.ID {
+		t.Errorf("%+v, want an active token of %s", got, r.ID)
+	}
+}
+
+// asksAgain: prompt and max_age decide whether bob sees the login page, and the
+// library checks auth_time against the max_age it sent.
+func asksAgain(t *testing.T, file string) {
+	t.Helper()
+	r := register(t, registration{ID: "site", Method: "client_secret_basic", Alg: "RS256"})
+	idp := openFor(t, "", r)
+	startNode(t, file, idp, r)
+	v := newVisitor(t, idp)
+	begin := r.URL + r.Login
+	refusedAt(t, v.open(begin+"?prompt=none"), "login_required")
+	reads[told](t, bobLogsIn(v, r), http.StatusOK)
+	for _, query := range []string{"?prompt=none", "?max_age=3600", "?login_hint=bob"} {
+		reads[told](t, v.open(begin+query), http.StatusOK).isBob(t, idp, r)
+	}
+	for _, query := range []string{"?prompt=login", "?prompt=select_account", "?max_age=0"} {
+		p := v.logIn(v.open(begin+query), "bob", stage.BobPassword)
+		reads[told](t, p, http.StatusOK).isBob(t, idp, r)
+	}
 }

@@ -11,3 +11,7 @@ func TestOpenIDClientRefusals(t *testing.T) { refusals(t, node("openid-client.mj
 func TestOpenIDClientWantsIss(t *testing.T) { wantsIss(t, node("openid-client.mjs")) }
 
 func TestOpenIDClientRevokes(t *testing.T) { revokes(t, "openid-client.mjs") }
+
+func TestOpenIDClientAsItself(t *testing.T) { itself(t, "openid-client.mjs") }
+
+func TestOpenIDClientAsksAgain(t *testing.T) { asksAgain(t, "openid-client.mjs") }

@@ -28,6 +28,7 @@ type registration struct {
 	ID     string
 	Method string // token_endpoint_auth_method
 	Alg    string // id_token_signed_response_alg
+	Grants string // grant_types; default authorization_code, refresh_token
 	More   string // further keys of its entry in idp.yaml
 
 	Login    string // path of the site that begins a login; default /login
@@ -46,15 +47,15 @@ func register(t *testing.T, r registration) *registration {
 	r.URL = "http://" + r.Listen
 	r.Login, r.Callback = cmp.Or(r.Login, "/login"), cmp.Or(r.Callback, "/callback")
 	if r.Secret == "" && r.Method != "none" {
-		r.Secret = secret.ID()
+		r.Secret = secret.ID() + "+/%3A: &=~*" // what Basic must encode (RFC 6749 §2.3.1)
 	}
 	return &r
 }
 
 // entry is the relying party in idp's list of clients.
 func (r *registration) entry(dir string) string {
-	keys := fmt.Sprintf("client_id: %s, token_endpoint_auth_method: %s, id_token_signed_response_alg: %s, redirect_uris: [%q], post_logout_redirect_uris: [%q], grant_types: [authorization_code, refresh_token]",
-		r.ID, r.Method, r.Alg, r.redirectURI(), r.URL+"/signed-out")
+	keys := fmt.Sprintf("client_id: %s, token_endpoint_auth_method: %s, id_token_signed_response_alg: %s, redirect_uris: [%q], post_logout_redirect_uris: [%q], grant_types: [%s]",
+		r.ID, r.Method, r.Alg, r.redirectURI(), r.URL+"/signed-out", cmp.Or(r.Grants, "authorization_code, refresh_token"))
 	if r.Method != "none" {
 		keys += ", client_secret_file: " + filepath.Join(dir, r.ID+".secret")
 	}

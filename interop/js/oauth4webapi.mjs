@@ -39,6 +39,7 @@ serve({
     session.verifier = oauth.generateRandomCodeVerifier()
     session.state = oauth.generateRandomState()
     session.nonce = oauth.generateRandomNonce()
+    session.maxAge = parameters.max_age && Number(parameters.max_age)
     const url = new URL(server.authorization_endpoint)
     url.search = new URLSearchParams({
       client_id: client.client_id,
@@ -66,6 +67,7 @@ serve({
     )
     const tokens = await oauth.processAuthorizationCodeResponse(server, client, response, {
       expectedNonce: session.nonce,
+      maxAge: session.maxAge,
       requireIdToken: true,
     })
     return learned(session, tokens, response)
@@ -83,6 +85,12 @@ serve({
       await oauth.revocationRequest(server, client, auth, session.refreshToken),
     )
     return { before, after: await introspect(session.refreshToken) }
+  },
+
+  async itself() {
+    const response = await oauth.clientCredentialsGrantRequest(server, client, auth, {})
+    const tokens = await oauth.processClientCredentialsResponse(server, client, response)
+    return introspect(tokens.access_token)
   },
 
   async signOut(session) {

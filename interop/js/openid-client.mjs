@@ -32,6 +32,7 @@ serve({
     session.verifier = client.randomPKCECodeVerifier()
     session.state = client.randomState()
     session.nonce = client.randomNonce()
+    session.maxAge = parameters.max_age && Number(parameters.max_age)
     return client.buildAuthorizationUrl(idp, {
       redirect_uri: config.redirect_uri,
       scope: config.scope,
@@ -48,6 +49,7 @@ serve({
       pkceCodeVerifier: session.verifier,
       expectedState: session.state,
       expectedNonce: session.nonce,
+      maxAge: session.maxAge,
       idTokenExpected: true,
     })
     return learned(session, tokens)
@@ -61,6 +63,11 @@ serve({
     const before = await client.tokenIntrospection(idp, session.refreshToken)
     await client.tokenRevocation(idp, session.refreshToken)
     return { before, after: await client.tokenIntrospection(idp, session.refreshToken) }
+  },
+
+  async itself() {
+    const tokens = await client.clientCredentialsGrant(idp)
+    return client.tokenIntrospection(idp, tokens.access_token)
   },
 
   async signOut(session) {

@@ -11,6 +11,7 @@ export const config = JSON.parse(process.env.SITE)
 //   finish(session, url)        the callback: what there is to tell of the visitor
 //   refresh(session)            the same, with the refresh token
 //   revoke(session)             what introspection says before and after
+//   itself()                    what introspection says of a token for the site itself
 //   signOut(session)            the address of the logout request
 export function serve(rp) {
   const sessions = new Map()
@@ -36,6 +37,8 @@ export function serve(rp) {
         return tell(response, 200, session.told)
       case 'POST /revoke':
         return tell(response, 200, await rp.revoke(session))
+      case 'POST /itself':
+        return tell(response, 200, await rp.itself())
       case 'GET /sign-out':
         sessions.delete(id)
         return go(response, await rp.signOut(session))
