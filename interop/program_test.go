@@ -20,7 +20,8 @@ func launch(t *testing.T, cmd *exec.Cmd, log, listen string) {
 	must(t, err)
 	defer file.Close()
 	cmd.Stdout, cmd.Stderr = file, file
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	// SIGTERM, when we are killed, lets Apache end its own children.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	must(t, cmd.Start())
 	ended := make(chan struct{})
 	go func() {
@@ -28,7 +29,7 @@ func launch(t *testing.T, cmd *exec.Cmd, log, listen string) {
 		_ = cmd.Wait() // how it ended is in its log
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // with its children
 		<-ended
 	})
 	if err := krbtest.AwaitListener(t.Context(), listen, ended); err != nil {

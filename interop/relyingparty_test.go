@@ -238,10 +238,8 @@ func bobLogsIn(v *visitor, r *registration) *idptest.Page {
 // byTicketAt logs alice in at a site by her ticket, without a page.
 func byTicketAt(t *testing.T, idp *binary, r *registration) {
 	t.Helper()
-	ticket, err := set.Realm.Ticket("alice", stage.AlicePassword, "HTTP/localhost")
-	must(t, err)
 	v := newVisitor(t, idp)
-	w := reads[told](t, v.negotiate(v.open(r.URL+r.Login), idptest.Negotiate(t, ticket)), http.StatusOK)
+	w := reads[told](t, v.negotiate(v.open(r.URL+r.Login), aliceTicket(t)), http.StatusOK)
 	if w.Userinfo.Name != "alice" || !slices.Equal(w.claims(t).AMR, []string{"wia"}) {
 		t.Errorf("%+v, want alice by her ticket", w)
 	}

@@ -108,6 +108,7 @@ func (v *visitor) send(method, target string, form url.Values, authorization str
 	must(v.t, err)
 	req.Header.Set("Sec-Fetch-Mode", "navigate")
 	req.Header.Set("Sec-Fetch-Dest", "document")
+	req.Header.Set("Accept", "text/html,*/*;q=0.8") // without text/html it would be a script's, to mod_auth_openidc
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
