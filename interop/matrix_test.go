@@ -110,16 +110,29 @@ func fileOfTests(t *testing.T) map[string]string {
 	return file
 }
 
-// pins are the versions of the Python packages: name in lower case → version.
+// pins are the versions that are installed, as far as files of ours say so: name in
+// lower case → version.
 func pins(t *testing.T) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile("requirements.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
 	versions := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^([a-z0-9-]+)==(\S+)`).FindAllStringSubmatch(string(text), -1) {
-		versions[m[1]] = m[2]
+	for file, pattern := range map[string]string{
+		"requirements.txt": `(?m)^([a-z0-9-]+)==(\S+)`,
+		"js/package.json":  `"([a-z0-9-]+)": "(\d[^"]*)"`,
+		"../go.mod":        `(?m)^\tgithub.com/(?:coreos/)?(go-oidc|zitadel/oidc)/v3 v(\S+)`,
+		"spring/pom.xml":   `(?s)<artifactId>(spring-boot)-starter-parent</artifactId>\s*<version>([^<]+)<`,
+	} {
+		text, err := os.ReadFile(file) //nolint:gosec // our own files
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1)
+		if len(found) == 0 {
+			t.Errorf("%s says no version", file)
+		}
+		for _, m := range found {
+			versions[m[1]] = m[2]
+		}
 	}
+	versions["spring security"] = "Spring Boot " + versions["spring-boot"]
 	return versions
 }
