@@ -61,7 +61,7 @@ func newDocumented(t *testing.T, section, scheme string, edit ...string) *docume
 	d.write(t, "ca.pem", string(ca))
 	d.write(t, "wiki.secret", docSecret)
 	bob := d.write(t, "bob.password", stage.BobPassword)
-	d.start(t, idpAddr, "", fmt.Sprintf(
+	d.start(t, idpAddr, "  fallback: form\n", fmt.Sprintf(
 		"tls: {certificate: %s, key: %s}\nusers:\n  - {name: bob, password_file: %s, email: bob@example.com, groups: [partners]}\n%s",
 		d.certificate, d.key, bob, d.block(t, "yaml")))
 	t.Cleanup(func() {
