@@ -61,7 +61,7 @@ func apache(t *testing.T, edit ...string) *documented {
 	t.Helper()
 	d := newDocumented(t, "mod_auth_openidc", "https", edit...)
 	d.Login, d.Callback = "/who.html", "/oidc"
-	must(t, os.MkdirAll(d.dir+"/htdocs/public", 0o755)) //nolint:gosec // Apache's user reads it
+	must(t, os.MkdirAll(d.dir+"/htdocs/public", 0o755))
 	d.write(t, "htdocs/who.html", `<p id="who"><!--#echo var="REMOTE_USER" --> <!--#echo var="OIDC_CLAIM_email" --></p>`)
 	d.write(t, "htdocs/token.html", `<!--#echo var="OIDC_id_token" -->`)
 	d.write(t, "htdocs/public/goodbye.html", `<p id="goodbye">goodbye</p>`)

@@ -46,7 +46,7 @@ type documented struct {
 func newDocumented(t *testing.T, section, scheme string, edit ...string) *documented {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "idp-site-")
-	must(t, err, os.Chmod(dir, 0o755)) //nolint:gosec // Apache's user reads it
+	must(t, err, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	idpAddr, idpPort := freeAddress(t)
 	addr, port := freeAddress(t)
@@ -85,7 +85,7 @@ func (d *documented) logged(t *testing.T, text string) bool {
 func (d *documented) write(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(d.dir, name)
-	must(t, os.WriteFile(path, []byte(text), 0o644)) //nolint:gosec // Apache's user reads it
+	must(t, os.WriteFile(path, []byte(text), 0o644))
 	return path
 }
 
