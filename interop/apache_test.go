@@ -27,7 +27,7 @@ Listen %[2]s
 ServerRoot %[1]s
 DefaultRuntimeDir %[1]s
 PidFile %[1]s/apache.pid
-ErrorLog /dev/stderr
+ErrorLog %[1]s/site.log
 LogLevel warn auth_openidc:info
 %[3]s
 LoadModule mpm_event_module %[4]s/mod_mpm_event.so
