@@ -147,6 +147,17 @@ func (s *Server) clients(ctx context.Context, c *config.Config) (*clients.Regist
 	return clients.New(file, s.store, s.now), nil
 }
 
+// signingAlgs are the algorithms that the file's relying parties name; their
+// keys are published before anybody logs in there.
+func signingAlgs(c *config.Config) (algs []string) {
+	for _, cl := range c.Clients {
+		if cl.IDTokenAlg != "" {
+			algs = append(algs, cl.IDTokenAlg)
+		}
+	}
+	return algs
+}
+
 // seed makes the file's users where their names are free.
 func (s *Server) seed(ctx context.Context, c *config.Config) error {
 	for _, u := range c.Users {
