@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -139,6 +140,31 @@ func TestEveryNodePublishesANewKeyWithinASecond(t *testing.T) {
 	}
 	if kidOf(t, sign(t, b, EdDSA, TypeIDToken, `{}`)) != kidOf(t, token) {
 		t.Error("the nodes sign with different keys")
+	}
+}
+
+// A database that is away is asked once a second, and the JWKS goes on as it was.
+func TestJWKSWhileTheDatabaseIsAway(t *testing.T) {
+	c := newCluster(t)
+	var log strings.Builder
+	k, err := New(t.Context(), Config{Store: c.store, Ring: c.ring, Now: c.now, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := published(k)
+	if err := c.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 2; n++ {
+		c.pass(refreshAtMost)
+		for range 100 {
+			if diff := cmp.Diff(want, published(k)); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+		if got := strings.Count(log.String(), "\n"); got != n {
+			t.Errorf("asked %d times in %d seconds", got, n)
+		}
 	}
 }
 
