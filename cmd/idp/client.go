@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -73,7 +74,7 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 	if err != nil {
 		return err
 	}
-	if err := o.needKey(cl.IDTokenAlg); err != nil {
+	if err := o.needKeys(cl.IDTokenAlg, cl.UserinfoAlg); err != nil {
 		return err
 	}
 	out := o.cmd.OutOrStdout()
@@ -85,17 +86,18 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 	return nil
 }
 
-// needKey makes the key of an algorithm that not every installation has, so that
-// it is published before the relying party's first login.
-func (o opened) needKey(alg string) error {
-	if !keys.Optional(alg) {
+// needKeys makes the keys of algorithms that not every installation has, so that
+// they are published before the relying party's first login.
+func (o opened) needKeys(algs ...string) error {
+	algs = slices.DeleteFunc(algs, func(alg string) bool { return !keys.Optional(alg) })
+	if len(algs) == 0 {
 		return nil
 	}
 	k, err := o.keys()
 	if err != nil {
 		return err
 	}
-	return k.Need(o.ctx, alg)
+	return k.Need(o.ctx, algs...)
 }
 
 // allClients are those of the file and of the database.

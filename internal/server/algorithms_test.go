@@ -43,6 +43,19 @@ func algOf(t *testing.T, token string) string {
 	return h.Alg
 }
 
+// Whoever the configuration names finds its key at the first start.
+func TestKeysThatTheConfigurationNeedsAreThereAtTheStart(t *testing.T) {
+	for name, o := range map[string]idptest.Options{
+		"ID tokens": {Clients: "  - {client_id: a, client_secret_file: wiki.secret, redirect_uris: [\"http://a.localhost/cb\"], id_token_signed_response_alg: EdDSA}\n"},
+		"userinfo":  {Clients: "  - {client_id: a, client_secret_file: wiki.secret, redirect_uris: [\"http://a.localhost/cb\"], userinfo_signed_response_alg: EdDSA}\n"},
+		"resources": {YAML: "resources: [{uri: \"https://ledger.example.com\", access_token_alg: EdDSA}]\n"},
+	} {
+		if algs := keyAlgs(t, idptest.Start(t, o)); algs != "RS256 ES256 EdDSA" {
+			t.Errorf("%s: keys at the start: %s", name, algs)
+		}
+	}
+}
+
 // Relying parties of every algorithm come in by a reload; each has read the JWKS
 // before, when PS256 and EdDSA had no key. go-oidc checks signature and at_hash,
 // and an ID token of every algorithm comes back as id_token_hint.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"idp/internal/account"
 	"idp/internal/audit"
@@ -147,15 +148,17 @@ func (s *Server) clients(ctx context.Context, c *config.Config) (*clients.Regist
 	return clients.New(file, s.store, s.now), nil
 }
 
-// signingAlgs are the algorithms that the file's relying parties name; their
-// keys are published before anybody logs in there.
-func signingAlgs(c *config.Config) (algs []string) {
+// signingAlgs are the algorithms that the file's relying parties and resources
+// name; their keys are published before anybody logs in there.
+func signingAlgs(c *config.Config) []string {
+	var algs []string
 	for _, cl := range c.Clients {
-		if cl.IDTokenAlg != "" {
-			algs = append(algs, cl.IDTokenAlg)
-		}
+		algs = append(algs, cl.IDTokenAlg, cl.UserinfoAlg)
 	}
-	return algs
+	for _, r := range c.Resources {
+		algs = append(algs, r.AccessTokenAlg)
+	}
+	return slices.DeleteFunc(algs, func(alg string) bool { return alg == "" })
 }
 
 // seed makes the file's users where their names are free.
