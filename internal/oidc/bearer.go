@@ -38,7 +38,7 @@ func (p *Provider) readAccessToken(token string) (*accessClaims, error) {
 	sum := sha256.Sum256([]byte(token))
 	c := p.verified.get(sum)
 	if c == nil {
-		raw, typ, err := p.Keys.Verify(token, keys.ES256, keys.RS256)
+		raw, typ, err := p.Keys.Verify(token, keys.Algorithms...)
 		if err != nil {
 			return nil, err
 		}

@@ -41,7 +41,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			GrantTypesSupported:                       []protocol.GrantType{protocol.GrantTypeCode, protocol.GrantTypeRefreshToken, protocol.GrantTypeClientCredentials},
 			ACRValuesSupported:                        []string{"1"},
 			SubjectTypesSupported:                     []string{"public"},
-			IDTokenSigningAlgValuesSupported:          []string{keys.RS256, keys.ES256},
+			IDTokenSigningAlgValuesSupported:          keys.Algorithms,
 			TokenEndpointAuthMethodsSupported:         all,
 			RevocationEndpointAuthMethodsSupported:    all,
 			IntrospectionEndpointAuthMethodsSupported: confidential,

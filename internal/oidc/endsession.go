@@ -201,7 +201,7 @@ type idHint struct {
 // readHint verifies an ID token of ours; it may have expired (RP-Initiated
 // Logout §4), but not longer ago than its key is published.
 func (p *Provider) readHint(token string) (*idHint, error) {
-	raw, typ, err := p.Keys.Verify(token, keys.ES256, keys.RS256)
+	raw, typ, err := p.Keys.Verify(token, keys.Algorithms...)
 	if err != nil {
 		return nil, err
 	}

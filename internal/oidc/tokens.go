@@ -1,8 +1,6 @@
 package oidc
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -81,7 +79,7 @@ func (p *Provider) idToken(t tokens, access string, now time.Time) (string, erro
 	o.number("iat", now.Unix())
 	o.text("nonce", t.nonce)
 	appendLogin(&o, t.grant)
-	o.text("at_hash", halfHash(access))
+	o.text("at_hash", keys.HalfHash(clients.IDTokenAlg(t.client), access))
 	if t.client.ClaimsInIDToken && t.user != nil {
 		p.appendUser(&o, t.user, t.client, t.scope)
 	}
@@ -96,11 +94,4 @@ func appendLogin(o *object, g *store.Grant) {
 		o.list("amr", g.AMR)
 	}
 	o.text("sid", g.SessionID)
-}
-
-// halfHash is at_hash: the left half of the SHA-256 of the access token, for
-// RS256 and ES256 alike (OIDC Core §3.1.3.6).
-func halfHash(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
