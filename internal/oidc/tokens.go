@@ -19,6 +19,7 @@ type tokens struct {
 	scope   string       // of this response; part of the grant's
 	nonce   string
 	refresh secret.String // empty: none
+	jkt     string        // the DPoP key the access token is bound to; empty: a bearer token
 }
 
 // tokenResponse signs the tokens and writes the response (RFC 6749 §5.1, OIDC
@@ -31,7 +32,7 @@ func (p *Provider) tokenResponse(t tokens) ([]byte, error) {
 	}
 	o := newObject(2048)
 	o.text("access_token", access)
-	o.text("token_type", protocol.BearerToken)
+	o.text("token_type", tokenType(t.jkt))
 	o.number("expires_in", int64(p.Lifetimes.AccessToken/time.Second))
 	o.text("refresh_token", t.refresh.Reveal())
 	o.text("scope", t.scope)
@@ -66,7 +67,25 @@ func (p *Provider) accessToken(t tokens, now time.Time) (string, error) {
 		appendLogin(&o, t.grant)
 		o.text("grant", t.grant.ID)
 	}
+	o.confirmation(t.jkt)
 	return p.Keys.Sign(keys.ES256, keys.TypeAccessToken, o.close())
+}
+
+// tokenType: RFC 6750 §6.1.1 or RFC 9449 §5.
+func tokenType(jkt string) string {
+	if jkt != "" {
+		return tokenTypeDPoP
+	}
+	return protocol.BearerToken
+}
+
+// confirmation adds the key that a token is bound to (RFC 9449 §6.1), if any.
+func (o *object) confirmation(jkt string) {
+	if jkt != "" {
+		cnf := newObject(64)
+		cnf.text("jkt", jkt)
+		o.raw("cnf", cnf.close())
+	}
 }
 
 // idToken makes the ID token (OIDC Core §2).
