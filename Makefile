@@ -22,8 +22,9 @@ test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser; 20,
 	CGO_ENABLED=1 go test -race -count=1 -tags $(TAGS) ./...
 	FUZZTIME=20000x scripts/fuzz
 
-interop: ## Samba, realms that trust each other, curl, Python, Firefox, Chromium against idp
+interop: ## Samba, realms that trust each other, curl, Apache, Python, Node.js, Java, Firefox, Chromium against idp
 	@scripts/install-packages interop
+	@scripts/install-python
 	go test -count=1 -tags interop ./interop/
 
 fuzz: ## every fuzz target for FUZZTIME (10m); FUZZ=REGEXP chooses among them

@@ -21,7 +21,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -59,36 +58,20 @@ func (b *binary) start(t *testing.T, listen, more, top string) {
 		b.Issuer, listen, top, set.Realm.Keytab, set.Realm.Krb5Conf, set.Realm.Name, more)
 	must(t, os.WriteFile(filepath.Join(dir, "idp.yaml"), []byte(yaml), 0o600))
 	b.log = filepath.Join(dir, "idp.log")
-	log, err := os.Create(b.log)
-	must(t, err)
-	defer log.Close()
 	cmd := exec.Command(filepath.Join(set.Bin, "idp"), "serve", "--config", filepath.Join(dir, "idp.yaml"))
 	// Whatever it would write of its own accord lands in this folder.
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "KRB5CCNAME="+filepath.Join(dir, "ccache"))
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	must(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	await(t, "idp listens on "+listen, 30*time.Second, func() bool {
-		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listen)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
+	launch(t, cmd, b.log, listen)
 }
 
-// pair writes a certificate for idp.localhost, signed by itself, and its key.
+// pair writes a certificate for localhost and names below it, signed by itself, and its key.
 func pair(t *testing.T, curve elliptic.Curve) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(curve, rand.Reader)
 	must(t, err)
 	// Go signs with SHA-256 for P-256 and SHA-384 for P-384.
 	form := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "idp.localhost"}, DNSNames: []string{"idp.localhost"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "idp.localhost"}, DNSNames: []string{"idp.localhost", "site.localhost", "localhost"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, form, form, private.Public(), private)

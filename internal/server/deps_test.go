@@ -35,7 +35,16 @@ func layerOf(path string) int {
 }
 
 // testCode runs in tests only, or beside idp.
-var testCode = []string{"idp/internal/doctor/dnstest", "idp/internal/keytabplan/plantest", "idp/internal/kerberos/krbtest", "idp/internal/store/storetest", "idp/internal/oidc/rptest", "idp/internal/idptest", "idp/examples"}
+var testCode = []string{
+	"idp/internal/doctor/dnstest",
+	"idp/internal/keytabplan/plantest",
+	"idp/internal/kerberos/krbtest",
+	"idp/internal/store/storetest",
+	"idp/internal/oidc/rptest",
+	"idp/internal/idptest",
+	"idp/examples",
+	"idp/interop",
+}
 
 // forbidden imports, each with the reason that the failure prints. A package
 // matches by prefix; only its own imports count, not those of its tests.

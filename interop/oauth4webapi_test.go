@@ -1,0 +1,17 @@
+//go:build interop
+
+package interop_test
+
+import "testing"
+
+func TestOAuth4WebAPI(t *testing.T) { everyMethod(t, node("oauth4webapi.mjs")) }
+
+func TestOAuth4WebAPIRefusals(t *testing.T) { refusals(t, node("oauth4webapi.mjs"), register) }
+
+func TestOAuth4WebAPIWantsIss(t *testing.T) { wantsIss(t, node("oauth4webapi.mjs")) }
+
+func TestOAuth4WebAPIRevokes(t *testing.T) { revokes(t, "oauth4webapi.mjs") }
+
+func TestOAuth4WebAPIAsItself(t *testing.T) { itself(t, "oauth4webapi.mjs") }
+
+func TestOAuth4WebAPIAsksAgain(t *testing.T) { asksAgain(t, "oauth4webapi.mjs") }

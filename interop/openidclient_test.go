@@ -1,0 +1,17 @@
+//go:build interop
+
+package interop_test
+
+import "testing"
+
+func TestOpenIDClient(t *testing.T) { everyMethod(t, node("openid-client.mjs")) }
+
+func TestOpenIDClientRefusals(t *testing.T) { refusals(t, node("openid-client.mjs"), register) }
+
+func TestOpenIDClientWantsIss(t *testing.T) { wantsIss(t, node("openid-client.mjs")) }
+
+func TestOpenIDClientRevokes(t *testing.T) { revokes(t, "openid-client.mjs") }
+
+func TestOpenIDClientAsItself(t *testing.T) { itself(t, "openid-client.mjs") }
+
+func TestOpenIDClientAsksAgain(t *testing.T) { asksAgain(t, "openid-client.mjs") }
