@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -53,7 +55,7 @@ func (c *cli) clientAdd() *cobra.Command {
 	f.BoolVar(&untrusted, "untrusted", false, "people must consent first; until there is a page for that, every login there ends in consent_required")
 	f.StringSliceVar(&cl.AllowGroups, "allow-group", nil, "only members may log in there")
 	f.StringSliceVar(&cl.Groups, "groups", nil, "which of a user's groups it may see: names or prefix* (default all)")
-	f.StringVar(&cl.IDTokenAlg, "id-token-alg", "ES256", "ES256 (fast) or RS256 (what some libraries insist on)")
+	f.StringVar(&cl.IDTokenAlg, "id-token-alg", "ES256", "ES256 (fast), RS256 (what some libraries insist on), PS256 or EdDSA")
 	f.BoolVar(&cl.ClaimsInIDToken, "claims-in-id-token", false, "put scope claims into the ID token (Kubernetes reads nothing else)")
 	cmd.MarkFlagsMutuallyExclusive("public", "auth-method")
 	return cmd
@@ -72,6 +74,9 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 	if err != nil {
 		return err
 	}
+	if err := o.needKeys(cl.IDTokenAlg, cl.UserinfoAlg); err != nil {
+		return err
+	}
 	out := o.cmd.OutOrStdout()
 	fmt.Fprintf(out, "issuer: %s\nclient_id: %s\n", o.cfg.Issuer, cl.ClientID)
 	if plain != "" {
@@ -79,6 +84,20 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 		fmt.Fprintln(o.cmd.ErrOrStderr(), "This secret is shown only now; idp keeps its hash.")
 	}
 	return nil
+}
+
+// needKeys makes the keys of algorithms that not every installation has, so that
+// they are published before the relying party's first login.
+func (o opened) needKeys(algs ...string) error {
+	algs = slices.DeleteFunc(algs, func(alg string) bool { return !keys.Optional(alg) })
+	if len(algs) == 0 {
+		return nil
+	}
+	k, err := o.keys()
+	if err != nil {
+		return err
+	}
+	return k.Need(o.ctx, algs...)
 }
 
 // allClients are those of the file and of the database.

@@ -44,7 +44,7 @@ func when(t store.Millis) string {
 func (c *cli) keyRotate() *cobra.Command {
 	return &cobra.Command{
 		Use: "rotate", Short: "Make new signing keys now", Args: cobra.NoArgs,
-		Long: "Make a new key of each algorithm. It is published within half a minute and signs as soon as every site\n" +
+		Long: "Make a new key of each algorithm that has one. It is published within half a minute and signs as soon as every site\n" +
 			"can have read it; the old keys stay published until the last token they signed has expired.",
 		RunE: c.withStore(func(o opened, _ []string) error {
 			k, err := o.keys()

@@ -208,6 +208,16 @@ func TestKeys(t *testing.T) {
 	if strings.Count(after, `"kid"`) != 4 || strings.Count(before, `"kid"`) != 2 {
 		t.Errorf("JWKS before %s, after %s: want 2 keys, then 4", before, after)
 	}
+	for n, alg := range []string{"EdDSA", "PS256"} { // for a relying party of the database, while the server runs
+		p.mustRun("", "client", "add", alg, "--public", "--redirect-uri", "http://127.0.0.1/cb", "--id-token-alg", alg)
+		if list := p.mustRun("", "key", "list"); strings.Count(list, "\n") != 6+n || !strings.Contains(list, alg) {
+			t.Errorf("key list after a client with %s:\n%s", alg, list)
+		}
+	}
+	p.mustRun("", "key", "rotate")
+	if list := p.mustRun("", "key", "list"); strings.Count(list, "EdDSA") != 2 || strings.Count(list, "PS256") != 2 {
+		t.Errorf("key list after a rotation:\n%s", list)
+	}
 }
 
 func TestForeignOrMissingSecretKeyFileIsRefused(t *testing.T) {

@@ -211,5 +211,6 @@ func (c *Config) resolvePaths() {
 	}
 	for i := range c.Clients {
 		abs(&c.Clients[i].ClientSecretFile)
+		abs(&c.Clients[i].NextClientSecretFile)
 	}
 }

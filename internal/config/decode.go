@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -136,6 +137,8 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 	switch {
 	case isText:
 		d.text(path, n, v)
+	case v.Type() == reflect.TypeFor[json.RawMessage]():
+		d.json(path, n, v)
 	case v.Kind() == reflect.Struct:
 		d.mapping(path, n, v)
 	case v.Kind() == reflect.Slice:
@@ -238,6 +241,30 @@ func (d *decoder) text(path string, n ast.Node, v reflect.Value) {
 	if err := u.UnmarshalText([]byte(fmt.Sprint(s.GetValue()))); err != nil {
 		d.problem(path, lineOf(n), "cannot be read: "+err.Error(), hintFor(v))
 	}
+}
+
+// json reads what is JSON elsewhere and may be pasted as it is, for JSON is YAML;
+// or written as YAML; or as a text that holds JSON.
+func (d *decoder) json(path string, n ast.Node, v reflect.Value) {
+	var value any
+	if err := yaml.NodeToValue(n, &value); err != nil {
+		d.problem(path, lineOf(n), "cannot be read", "")
+		return
+	}
+	raw, isText := value.(string)
+	if !isText {
+		text, err := json.Marshal(value)
+		if err != nil {
+			d.problem(path, lineOf(n), "cannot be written as JSON", "keys must be texts")
+			return
+		}
+		raw = string(text)
+	}
+	if !json.Valid([]byte(raw)) {
+		d.problem(path, lineOf(n), "is not JSON", "")
+		return
+	}
+	v.SetBytes([]byte(raw))
 }
 
 func hintFor(v reflect.Value) string {

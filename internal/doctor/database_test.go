@@ -70,7 +70,7 @@ func TestDatabase(t *testing.T) {
 		wants(t, in.say("database"), "ok , schema ")
 		wants(t, in.say("secret_key"), "ok idp.key fits the database (mode 0600, of ")
 		next := time.Now().Add(90 * 24 * time.Hour).UTC().Format("2006-01-02")
-		wants(t, in.say("signing_keys"), "ok ES256 signs since ", "ok next key on "+next)
+		wants(t, in.say("signing_keys"), "ok RS256 signs since ", "ok next key on "+next)
 		wants(t, in.say("clients"), "ok 0 in the file, 0 in the database")
 		in.withStore(func(st *store.Store, _ *config.Config) { // beside a server that has it open
 			if err := st.AddClient(t.Context(), store.Client{ClientID: "wiki"}, store.Entry{}); err != nil {
@@ -164,7 +164,7 @@ func TestSecretKeyFile(t *testing.T) {
 	other := strings.Repeat("A", 43) + "\n"
 	in.write("idp.key", []byte(other), 0o600)
 	wants(t, in.say("secret_key"), "failed does not fit this database")
-	wants(t, in.say("signing_keys"), "ok ES256", "ok RS256") // that they cannot be opened is said once
+	wants(t, in.say("signing_keys"), "ok RS256", "ok ES256") // that they cannot be opened is said once
 	in.write("idp.key", append([]byte(other), good...), 0o600)
 	wants(t, in.say("secret_key"), "ok fits")
 	in.write("idp.key", good, 0o644)
@@ -180,9 +180,9 @@ func TestSecretKeyFile(t *testing.T) {
 func TestSigningKeys(t *testing.T) {
 	in := filled(t, "")
 	in.Now = func() time.Time { return time.Now().Add(92 * 24 * time.Hour) }
-	wants(t, in.say("signing_keys"), "warning ES256 signs since", "warning RS256 signs since")
+	wants(t, in.say("signing_keys"), "warning RS256 signs since", "warning ES256 signs since")
 	in.Now = func() time.Time { return time.Now().Add(-time.Hour) }
-	wants(t, in.say("signing_keys"), "failed no ES256 key signs now", "failed no RS256 key signs now")
+	wants(t, in.say("signing_keys"), "failed no RS256 key signs now", "failed no ES256 key signs now")
 	in.Now = nil
 	in.withStore(func(st *store.Store, c *config.Config) {
 		_, ring, err := server.OpenStore(t.Context(), c, slog.New(slog.DiscardHandler))

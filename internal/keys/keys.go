@@ -1,7 +1,9 @@
 // Package keys makes, rotates, publishes and uses the keys that sign tokens.
 //
-// There is always one active key for ES256 and one for RS256 (RFC 7518 §3.1). A
-// relying party learns the public halves from the JWKS and keeps them for a
+// A key signs with one algorithm and no other (RFC 8725 §3.1). There is always an
+// active key for RS256 and one for ES256; those for PS256 and EdDSA (Ed25519, RFC
+// 8037) are made when a relying party or a resource first needs them. A relying
+// party learns the public halves from the JWKS and keeps them for a
 // while, so a key's life has four dates: it is published (created), signs
 // (active) only once every relying party's copy of the JWKS can have it, stops
 // signing (retired) when its successor takes over, and stays published until the
@@ -9,9 +11,22 @@
 // issued therefore verifies until its end, and no relying party ever meets a key
 // it could not have seen.
 //
+// The first key of an algorithm signs at once, for nothing else could. Those of
+// PS256 and EdDSA are made by Need when a configuration names them or idp client
+// add does, and else by the first token that wants them, under a lease and
+// therefore once. They are not made beforehand: an RSA key takes a good part of a
+// second that most first starts need not spend, and there are relying parties
+// that give up a JWKS over a kind of key they do not know. Whoever holds an older
+// JWKS meets an unknown kid then and reads the JWKS again, as OIDC Core §10.1.1
+// has it; every node reads the rows for that when its own copy is older than a
+// second, so that the key is there whichever node is asked. A relying party that
+// does not read it again waits for MaxAge. Once made, these keys are rotated like
+// the others. They are in a table of their own: the release before this one does
+// not start where it meets an algorithm that it does not know.
+//
 // All nodes share the rows; private halves are sealed under secret_key_file. A
 // node reads the rows every 30 seconds, and at once (no more than once a second)
-// when a token names a key it has not seen.
+// when a token names a key it has not seen or somebody asks for the JWKS.
 package keys
 
 import (
@@ -36,7 +51,7 @@ const (
 	publishScheduled = 24 * time.Hour   // from publishing to signing, on schedule
 	publishOnCommand = 10 * time.Minute // the same for `key rotate`: more than MaxAge and a refresh
 	refreshEvery     = 30 * time.Second
-	refreshAtMost    = time.Second    // for tokens that name an unknown key
+	refreshAtMost    = time.Second    // between two readings of the rows that strangers cause
 	keepLonger       = 24 * time.Hour // published beyond the last token's end: ID tokens come back as id_token_hint
 )
 
@@ -56,9 +71,10 @@ type Keys struct {
 	holder   string       // of leases
 	lifetime atomic.Int64 // the TokenLifetime in force, a time.Duration
 
+	turn    chan struct{} // holds one while somebody here works under the lease
 	current atomic.Pointer[set]
 	mu      sync.Mutex // one refresh at a time
-	readAt  time.Time  // of the last refresh
+	readAt  time.Time  // of the last refresh, or of the last attempt that a stranger caused
 }
 
 // New opens the signing keys and makes the first ones, which are active at once:
@@ -83,7 +99,7 @@ func New(ctx context.Context, c Config) (*Keys, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	k := &Keys{Config: c, holder: secret.ID()}
+	k := &Keys{Config: c, holder: secret.ID(), turn: make(chan struct{}, 1)}
 	k.SetTokenLifetime(c.TokenLifetime)
 	if err := k.maintain(ctx); err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
@@ -109,9 +125,9 @@ func (k *Keys) SetTokenLifetime(d time.Duration) {
 // reseal seals with the ring's first key what a later one had sealed, so that
 // the later one's line can be taken out of the key file.
 func (k *Keys) reseal(ctx context.Context) error {
-	for kid, key := range k.current.Load().byKid {
-		old := key.row.Sealed
-		if k.Ring.Fresh(sealPurpose, kid, old) {
+	for _, row := range k.current.Load().rows {
+		kid, old := row.Kid, row.Sealed
+		if k.over(row) || k.Ring.Fresh(sealPurpose, kid, old) {
 			continue
 		}
 		der, err := k.Ring.Open(sealPurpose, kid, old)
@@ -164,24 +180,28 @@ func (k *Keys) read(ctx context.Context) error {
 	return nil
 }
 
-// refreshUnknown reads the rows for a token that names an unknown key: another
-// node may just have made it. Strangers can cause this, so it is bounded.
-func (k *Keys) refreshUnknown() {
+// catchUp reads the rows when they were last read a second ago or more: another
+// node may just have made a key. Strangers can cause this, so it is bounded.
+func (k *Keys) catchUp() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if since := k.Now().Sub(k.readAt); since >= 0 && since < refreshAtMost {
 		return
 	}
-	k.readAt = k.Now() // a database that does not answer is asked no more often
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if err := k.read(ctx); err != nil {
 		k.Log.Error("signing keys not refreshed", "err", err)
 	}
+	k.readAt = k.Now() // a database that does not answer is asked no more often, nor by those who waited here
 }
 
-// JWKS returns the key set as ready bytes of JSON (RFC 7517 §5).
-func (k *Keys) JWKS() []byte { return k.current.Load().jwks }
+// JWKS returns the key set as ready bytes of JSON (RFC 7517 §5), no more than a
+// second old while the database answers.
+func (k *Keys) JWKS() []byte {
+	k.catchUp()
+	return k.current.Load().jwks
+}
 
 // List returns the rows of all keys, retired and coming ones included, as the
 // database has them now.

@@ -3,14 +3,8 @@ package keys
 import (
 	"cmp"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -18,19 +12,9 @@ import (
 	"idp/internal/store"
 )
 
-// Algorithms are those that always have an active key (RFC 7518 §3.1).
-var Algorithms = []string{ES256, RS256}
-
-// The names of the signature algorithms.
-const (
-	ES256 = "ES256"
-	RS256 = "RS256"
-)
-
 const (
 	lease     = "signing keys"
 	leaseTime = 15 * time.Second
-	rsaBits   = 2048 // NIST SP 800-57: good beyond the 90 days a key signs, and 4 times cheaper than 4096
 )
 
 // errBusy: another node is making keys.
@@ -51,12 +35,12 @@ func (k *Keys) maintain(ctx context.Context) error {
 	return err
 }
 
-// Rotate makes a new key for each algorithm, which is published at once, signs
-// from ten minutes later, and retires its predecessor then. The running nodes
-// notice within half a minute.
+// Rotate makes a new key for each algorithm that has one, which is published at
+// once, signs from ten minutes later, and retires its predecessor then. The
+// running nodes notice within half a minute.
 func (k *Keys) Rotate(ctx context.Context, e store.Entry) error {
 	return k.exclusively(ctx, func() error {
-		for _, alg := range Algorithms {
+		for _, alg := range inUse(k.current.Load().rows) {
 			if err := k.add(ctx, alg, k.Now().Add(publishOnCommand), e); err != nil {
 				return err
 			}
@@ -66,12 +50,18 @@ func (k *Keys) Rotate(ctx context.Context, e store.Entry) error {
 }
 
 // exclusively runs work under the lease, waiting for another holder as long as a
-// lease lasts.
+// lease lasts. The lease is the node's; within it one after the other works.
 func (k *Keys) exclusively(ctx context.Context, work func() error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	ctx, cancel := context.WithTimeout(ctx, leaseTime+time.Second)
 	defer cancel()
+	select {
+	case k.turn <- struct{}{}:
+		defer func() { <-k.turn }()
+	case <-ctx.Done():
+		return errBusy
+	}
 	for {
 		got, err := k.Store.Lease(ctx, lease, k.holder, leaseTime)
 		if err != nil {
@@ -96,7 +86,7 @@ func (k *Keys) exclusively(ctx context.Context, work func() error) error {
 
 // due reports whether rotateDue would change anything.
 func (k *Keys) due(rows []store.SigningKey) bool {
-	for _, alg := range Algorithms {
+	for _, alg := range inUse(rows) {
 		if _, ok := k.nextStart(rows, alg); ok {
 			return true
 		}
@@ -108,7 +98,7 @@ func (k *Keys) due(rows []store.SigningKey) bool {
 // deletes what is over.
 func (k *Keys) rotateDue(ctx context.Context) error {
 	e := store.Entry{Actor: audit.ActorServer}
-	for _, alg := range Algorithms {
+	for _, alg := range inUse(k.current.Load().rows) {
 		if start, ok := k.nextStart(k.current.Load().rows, alg); ok {
 			if err := k.add(ctx, alg, start, e); err != nil {
 				return err
@@ -151,7 +141,7 @@ func (k *Keys) settle(ctx context.Context, e store.Entry) error {
 // retirements are the keys whose end is to be written: each signs until the next
 // of its algorithm starts, and stays published until its last token is over.
 func (k *Keys) retirements(rows []store.SigningKey) (out []store.SigningKey) {
-	for _, alg := range Algorithms {
+	for _, alg := range inUse(rows) {
 		own := ofAlgorithm(rows, alg)
 		for i := 0; i+1 < len(own); i++ {
 			r := own[i]
@@ -168,6 +158,13 @@ func (k *Keys) retirements(rows []store.SigningKey) (out []store.SigningKey) {
 
 func (k *Keys) over(r store.SigningKey) bool {
 	return r.ExpiresAt > 0 && r.ExpiresAt < k.Now().UnixMilli()
+}
+
+// inUse are the algorithms that have keys, or are to have them always.
+func inUse(rows []store.SigningKey) []string {
+	return slices.DeleteFunc(slices.Clone(Algorithms), func(alg string) bool {
+		return Optional(alg) && !slices.ContainsFunc(rows, func(r store.SigningKey) bool { return r.Algorithm == alg })
+	})
 }
 
 // ofAlgorithm returns the keys of one algorithm in the order in which they sign.
@@ -197,14 +194,4 @@ func (k *Keys) add(ctx context.Context, alg string, start time.Time, e store.Ent
 		Kid: kid, Algorithm: alg, Sealed: k.Ring.Seal(sealPurpose, kid, der),
 		CreatedAt: k.Now().UnixMilli(), ActiveAt: start.UnixMilli(),
 	}, e)
-}
-
-func generate(alg string) (crypto.Signer, error) {
-	switch alg {
-	case ES256:
-		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case RS256:
-		return rsa.GenerateKey(rand.Reader, rsaBits)
-	}
-	return nil, fmt.Errorf("no key for algorithm %q", alg)
 }

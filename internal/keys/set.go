@@ -3,8 +3,6 @@ package keys
 import (
 	"cmp"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -31,9 +29,8 @@ type set struct {
 
 // key is an opened signing key.
 type key struct {
+	signer
 	row     store.SigningKey
-	ec      *ecdsa.PrivateKey // ES256
-	rsa     *rsa.PrivateKey   // RS256
 	headers map[string]string // typ → encoded JOSE header and a dot
 }
 
@@ -44,11 +41,12 @@ type header struct {
 }
 
 // newSet opens the keys of rows that are still published; those that old holds
-// are not opened again.
+// are not opened again. An algorithm that is unknown is one of a later release,
+// whose nodes share the rows during an upgrade.
 func newSet(rows []store.SigningKey, old *set, ring *secret.Ring, now time.Time) (*set, error) {
 	s := &set{rows: rows, byKid: map[string]*key{}, headers: map[string]header{}}
 	for _, row := range rows {
-		if row.ExpiresAt > 0 && row.ExpiresAt <= now.UnixMilli() {
+		if row.ExpiresAt > 0 && row.ExpiresAt <= now.UnixMilli() || !slices.Contains(Algorithms, row.Algorithm) {
 			continue
 		}
 		k, err := open(row, old, ring)
@@ -78,48 +76,43 @@ func open(row store.SigningKey, old *set, ring *secret.Ring) (*key, error) {
 		return nil, err
 	}
 	k := &key{row: row, headers: map[string]string{}}
+	if k.signer, err = bind(row.Algorithm, private); err != nil {
+		return nil, err
+	}
 	for _, typ := range types {
 		k.headers[typ] = encodeHeader(row.Algorithm, row.Kid, typ)
-	}
-	var ok bool
-	switch row.Algorithm {
-	case ES256:
-		k.ec, ok = private.(*ecdsa.PrivateKey)
-	case RS256:
-		k.rsa, ok = private.(*rsa.PrivateKey)
-	}
-	if !ok {
-		return nil, fmt.Errorf("a %T cannot sign %q", private, row.Algorithm)
 	}
 	return k, nil
 }
 
-// public returns the half that is published.
-func (k *key) public() crypto.PublicKey {
-	if k.ec != nil {
-		return k.ec.Public()
-	}
-	return k.rsa.Public()
-}
-
 // active returns the key that signs with alg at now, or nil. Of several, during
-// a handover seen late, it is the last to start.
+// a handover seen late, it is the last to start. Where none has started it is
+// the first to: a node whose clock is ahead of ours has made the first key.
 func (s *set) active(alg string, now int64) (found *key) {
+	var next *key
 	for _, k := range s.byKid {
-		if k.row.Algorithm == alg && k.row.ActiveAt <= now && (found == nil || k.row.ActiveAt > found.row.ActiveAt) {
+		switch {
+		case k.row.Algorithm != alg:
+		case k.row.ActiveAt > now && (next == nil || k.row.ActiveAt < next.row.ActiveAt):
+			next = k
+		case k.row.ActiveAt <= now && (found == nil || k.row.ActiveAt > found.row.ActiveAt):
 			found = k
 		}
+	}
+	if found == nil {
+		return next
 	}
 	return found
 }
 
-// complete reports whether every algorithm has an active key.
+// complete reports whether every algorithm that always has an active key has one.
 func (s *set) complete(now time.Time) bool {
-	return !slices.ContainsFunc(Algorithms, func(alg string) bool { return s.active(alg, now.UnixMilli()) == nil })
+	return !slices.ContainsFunc(always, func(alg string) bool { return s.active(alg, now.UnixMilli()) == nil })
 }
 
-// publish writes the JWKS: keys that sign now first, for the sake of relying
-// parties that look at the first one only.
+// publish writes the JWKS: keys that sign now first, and RS256 before PS256, for
+// the sake of relying parties that look at the first one only, or at the first
+// RSA key.
 func (s *set) publish(now time.Time) error {
 	list := make([]*key, 0, len(s.byKid))
 	for _, k := range s.byKid {
@@ -131,13 +124,14 @@ func (s *set) publish(now time.Time) error {
 		}
 		return 1
 	}
+	order := func(k *key) int { return slices.Index(Algorithms, k.row.Algorithm) }
 	slices.SortFunc(list, func(a, b *key) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.row.ActiveAt, a.row.ActiveAt),
-			cmp.Compare(a.row.Algorithm, b.row.Algorithm), cmp.Compare(a.row.Kid, b.row.Kid))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(order(a), order(b)),
+			cmp.Compare(b.row.ActiveAt, a.row.ActiveAt), cmp.Compare(a.row.Kid, b.row.Kid))
 	})
 	jwks := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, k := range list {
-		jwks.Keys = append(jwks.Keys, jose.JSONWebKey{Key: k.public(), KeyID: k.row.Kid, Algorithm: k.row.Algorithm, Use: "sig"})
+		jwks.Keys = append(jwks.Keys, jose.JSONWebKey{Key: k.Public(), KeyID: k.row.Kid, Algorithm: k.row.Algorithm, Use: "sig"})
 	}
 	var err error
 	s.jwks, err = json.Marshal(jwks)

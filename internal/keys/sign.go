@@ -1,20 +1,12 @@
 package keys
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
-
-	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // The types of signed tokens, as their JOSE header's typ has them (RFC 8725
@@ -23,6 +15,10 @@ const (
 	TypeAccessToken = "at+jwt" // RFC 9068 §2.1
 	TypeIDToken     = "JWT"
 	TypeLogoutToken = "logout+jwt" //nolint:gosec // no credential: OIDC Back-Channel Logout §2.4
+	// TypeUserinfo is of a signed userinfo response (OIDC Core §5.3.2), which names
+	// none. It is that of ID tokens since libraries refuse one that they do not
+	// know; unlike these the response has no exp.
+	TypeUserinfo = "JWT"
 )
 
 var types = []string{TypeAccessToken, TypeIDToken, TypeLogoutToken}
@@ -30,68 +26,32 @@ var types = []string{TypeAccessToken, TypeIDToken, TypeLogoutToken}
 // maxToken bounds what Verify looks at, in bytes; our own tokens have about 1,000.
 const maxToken = 16 << 10
 
-// half is the length of r and of s in an ES256 signature (RFC 7518 §3.4).
-const half = 32
-
 // ErrToken means that a text is not a token of ours that verifies.
 var ErrToken = errors.New("not a valid token of this issuer")
 
 // Sign returns claims, an object of JSON, as a signed JWT in compact form, under
-// the active key of alg. typ is one of the Type constants.
+// the active key of alg, one of Algorithms. typ is one of the Type constants. The
+// very first token of an optional algorithm may wait for its key to be made (a
+// good part of a second, 5 s at most).
 func (k *Keys) Sign(alg, typ string, claims []byte) (string, error) {
-	active := k.current.Load().active(alg, k.Now().UnixMilli())
-	if active == nil {
-		return "", fmt.Errorf("no active key for %q", alg)
+	active, err := k.signing(alg)
+	if err != nil {
+		return "", err
 	}
 	head, ok := active.headers[typ]
 	if !ok {
 		return "", fmt.Errorf("token type %q is unknown", typ)
 	}
 	enc := base64.RawURLEncoding
-	out := make([]byte, 0, len(head)+enc.EncodedLen(len(claims))+1+enc.EncodedLen(active.signatureSize()))
+	out := make([]byte, 0, len(head)+enc.EncodedLen(len(claims))+1+enc.EncodedLen(active.Size()))
 	out = append(out, head...)
 	out = enc.AppendEncode(out, claims)
-	sum := sha256.Sum256(out)
-	signature, err := active.sign(sum[:])
+	signature, err := active.sign(out)
 	if err != nil {
 		return "", err
 	}
 	out = append(out, '.')
 	return string(enc.AppendEncode(out, signature)), nil
-}
-
-func (k *key) signatureSize() int {
-	if k.ec != nil {
-		return 2 * half
-	}
-	return k.rsa.Size()
-}
-
-// sign signs the SHA-256 of a token's first two parts (RFC 7518 §§3.3, 3.4).
-// ECDSA takes its nonce from key and digest (RFC 6979): no randomness that could
-// be bad, and a fifth faster.
-func (k *key) sign(sum []byte) ([]byte, error) {
-	if k.ec == nil {
-		return rsa.SignPKCS1v15(nil, k.rsa, crypto.SHA256, sum)
-	}
-	der, err := k.ec.Sign(nil, sum, crypto.SHA256)
-	if err != nil {
-		return nil, err
-	}
-	return rawSignature(der)
-}
-
-// rawSignature turns an ASN.1 signature into r ‖ s, each filled up to 32 bytes.
-func rawSignature(der []byte) ([]byte, error) {
-	var r, s []byte
-	in, seq := cryptobyte.String(der), cryptobyte.String(nil)
-	if !in.ReadASN1(&seq, asn1.SEQUENCE) || !seq.ReadASN1Integer(&r) || !seq.ReadASN1Integer(&s) || len(r) > half || len(s) > half {
-		return nil, errors.New("signature is not that of a P-256 key")
-	}
-	out := make([]byte, 2*half)
-	copy(out[half-len(r):], r)
-	copy(out[2*half-len(s):], s)
-	return out, nil
 }
 
 // Verify checks that token was signed by one of our published keys with one of
@@ -121,7 +81,7 @@ func (k *Keys) Verify(token string, algs ...string) (claims []byte, typ string, 
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: signature is not base64url", ErrToken)
 	}
-	if sum := sha256.Sum256([]byte(signed)); !h.key.verify(sum[:], raw) {
+	if !h.key.verify([]byte(signed), raw) {
 		return nil, "", fmt.Errorf("%w: signature does not match", ErrToken)
 	}
 	if claims, err = enc.DecodeString(payload); err != nil {
@@ -138,17 +98,6 @@ func cutLast(token string) (before, after string, found bool) {
 	return token[:i], token[i+1:], true
 }
 
-func (k *key) verify(sum, signature []byte) bool {
-	if k.ec == nil {
-		return rsa.VerifyPKCS1v15(&k.rsa.PublicKey, crypto.SHA256, sum, signature) == nil
-	}
-	if len(signature) != 2*half {
-		return false
-	}
-	r, s := new(big.Int).SetBytes(signature[:half]), new(big.Int).SetBytes(signature[half:])
-	return ecdsa.Verify(&k.ec.PublicKey, sum, r, s)
-}
-
 // header finds the key of an encoded JOSE header. Ours are all known beforehand;
 // one that is not may be of a key that another node has just made.
 func (k *Keys) header(encoded string) (header, error) {
@@ -161,7 +110,7 @@ func (k *Keys) header(encoded string) (header, error) {
 	}
 	found := k.current.Load().byKid[p.Kid]
 	if found == nil {
-		k.refreshUnknown()
+		k.catchUp()
 		found = k.current.Load().byKid[p.Kid]
 	}
 	if found == nil {

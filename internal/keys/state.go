@@ -17,7 +17,7 @@ type State struct {
 }
 
 // States opens the rows with the ring, which may be nil (then they stay sealed),
-// and tells for each algorithm what signs. secret.ErrSealed: the ring does not fit.
+// and tells for each algorithm that has keys, or is to have them always, what signs. secret.ErrSealed: the ring does not fit.
 func States(rows []store.SigningKey, ring *secret.Ring, now time.Time) ([]State, error) {
 	if ring != nil {
 		if _, err := newSet(rows, nil, ring, now); err != nil {
@@ -25,7 +25,7 @@ func States(rows []store.SigningKey, ring *secret.Ring, now time.Time) ([]State,
 		}
 	}
 	var out []State
-	for _, alg := range Algorithms {
+	for _, alg := range inUse(rows) {
 		s := State{Algorithm: alg}
 		for _, r := range ofAlgorithm(rows, alg) {
 			switch at := time.UnixMilli(r.ActiveAt); {

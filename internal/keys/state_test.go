@@ -30,7 +30,7 @@ func TestStates(t *testing.T) {
 			t.Errorf("without a ring: %v, %v", sealed, err)
 		}
 		s, err := States(rows, c.ring, c.now())
-		if err != nil || len(s) != 2 || s[0].Algorithm != ES256 || s[1].Algorithm != RS256 {
+		if err != nil || len(s) != 2 || s[0].Algorithm != RS256 || s[1].Algorithm != ES256 {
 			t.Fatalf("%+v, %v", s, err)
 		}
 		return s
@@ -52,5 +52,14 @@ func TestStates(t *testing.T) {
 	c.clock.Store(made.Add(-time.Second).UnixMilli())
 	if s := states()[0]; s.Kid != "" || !s.Coming {
 		t.Errorf("before any key signs: %+v", s)
+	}
+	c.clock.Store(made.UnixMilli())
+	need(t, k, EdDSA) // nobody needed one before
+	rows, err := k.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := States(rows, c.ring, c.now()); err != nil || len(s) != 3 || s[2].Algorithm != EdDSA || !s[2].Since.Equal(c.now()) {
+		t.Errorf("with an optional key: %+v, %v", s, err)
 	}
 }

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -42,6 +43,7 @@ var authChecks = []func(*authRequest) error{
 	checkPrompt,
 	checkMaxAge,
 	checkPKCE,
+	checkDPoPKey,
 	checkNonceLength,
 	checkNonce,
 	checkConsent,
@@ -221,10 +223,22 @@ func checkPKCE(a *authRequest) error {
 	if method != string(protocol.CodeChallengeMethodS256) {
 		return protocol.ErrInvalidRequest().WithDescription("code_challenge_method must be S256")
 	}
-	if raw, err := base64.RawURLEncoding.Strict().DecodeString(challenge); err != nil || len(raw) != 32 {
+	if raw, err := base64.RawURLEncoding.Strict().DecodeString(challenge); err != nil || len(raw) != sha256.Size {
 		return protocol.ErrInvalidRequest().WithDescription("code_challenge must be a SHA-256 in base64url (43 characters)")
 	}
 	a.challenge = challenge
+	return nil
+}
+
+// checkDPoPKey: RFC 9449 §10: the code will be good with this key only.
+func checkDPoPKey(a *authRequest) error {
+	jkt := a.params["dpop_jkt"]
+	if jkt == "" {
+		return nil
+	}
+	if raw, err := base64.RawURLEncoding.Strict().DecodeString(jkt); err != nil || len(raw) != sha256.Size {
+		return protocol.ErrInvalidRequest().WithDescription("dpop_jkt must be a SHA-256 in base64url (43 characters)")
+	}
 	return nil
 }
 

@@ -27,6 +27,10 @@ type accessClaims struct {
 	AMR       []string `json:"amr"`
 	SessionID string   `json:"sid"`
 	Grant     string   `json:"grant"` // empty: the client acts for itself
+
+	Confirmation struct {
+		JKT string `json:"jkt"`
+	} `json:"cnf"` // the DPoP key it is bound to (RFC 9449 §6.1); empty: a bearer token
 }
 
 // errAccessToken means that a text is not an access token of ours that is in force.
@@ -38,7 +42,7 @@ func (p *Provider) readAccessToken(token string) (*accessClaims, error) {
 	sum := sha256.Sum256([]byte(token))
 	c := p.verified.get(sum)
 	if c == nil {
-		raw, typ, err := p.Keys.Verify(token, keys.ES256, keys.RS256)
+		raw, typ, err := p.Keys.Verify(token, keys.Algorithms...)
 		if err != nil {
 			return nil, err
 		}

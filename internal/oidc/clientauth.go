@@ -11,6 +11,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/proof"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -18,59 +19,89 @@ import (
 
 // credentials are what a client sent to prove who it is.
 type credentials struct {
-	method protocol.AuthMethod
-	id     string
-	secret secret.String
+	method    protocol.AuthMethod
+	id        string
+	secret    secret.String
+	assertion *proof.Claimed
 }
 
 // fromClient reads what a client posts, and finds out which client: what every
 // endpoint for programs begins with.
 func (p *Provider) fromClient(r *http.Request) (*store.Client, params, error) {
-	ps, err := formParams(r)
+	client, ps, once, err := p.identify(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := p.authenticate(r, ps)
-	return client, ps, err
+	return client, ps, p.useAssertion(r.Context(), once)
 }
 
-// authenticate finds out which client asks, by the one method it is registered
-// for (RFC 6749 §2.3). A public client is known by its client_id only.
-func (p *Provider) authenticate(r *http.Request, ps params) (*store.Client, error) {
+// fromClientWithKey is fromClient where a DPoP proof may come along: jkt is the
+// thumbprint of its key, empty without one. Assertion and proof are used up
+// together and last, so that a client which only lacks a nonce can send the same
+// assertion again.
+func (p *Provider) fromClientWithKey(w http.ResponseWriter, r *http.Request) (client *store.Client, ps params, jkt string, err error) {
+	client, ps, once, err := p.identify(r)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	shown, err := p.tokenProof(w, r, client)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if err := p.useAssertion(r.Context(), once); err != nil {
+		return nil, nil, "", err
+	}
+	jkt, err = p.useProof(r.Context(), shown)
+	return client, ps, jkt, err
+}
+
+// identify finds out which client asks, by the one method it is registered for
+// (RFC 6749 §2.3). A public client is known by its client_id only. An assertion
+// counts when once, which is nil for the other methods, is used up.
+func (p *Provider) identify(r *http.Request) (client *store.Client, ps params, once *proof.Once, err error) {
+	if ps, err = formParams(r); err != nil {
+		return nil, nil, nil, err
+	}
 	cred, err := readCredentials(r, ps)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	client, err := p.Clients.ByID(r.Context(), cred.id)
+	client, err = p.Clients.ByID(r.Context(), cred.id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, invalidClient("client is unknown")
+		return nil, nil, nil, invalidClient("client is unknown")
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	web.InfoFrom(r.Context()).ClientID = client.ClientID
 	if want := clients.AuthMethod(client); cred.method != want {
-		return nil, invalidClient("used " + string(cred.method) + ", registered for " + string(want))
+		return nil, nil, nil, invalidClient("used " + string(cred.method) + ", registered for " + string(want))
 	}
-	if cred.method != protocol.AuthMethodNone && !secretMatches(client, cred.secret) {
-		return nil, invalidClient("client secret is wrong")
+	switch cred.method {
+	case protocol.AuthMethodNone:
+	case protocol.AuthMethodPrivateKeyJWT:
+		once, err = p.checkAssertion(r, client, cred.assertion)
+	default:
+		if !secretMatches(client, cred.secret) {
+			err = invalidClient("client secret is wrong")
+		}
 	}
-	return client, nil
+	return client, ps, once, err
 }
 
 // readCredentials: more than one method in a request is an error (RFC 6749 §2.3).
 func readCredentials(r *http.Request, ps params) (credentials, error) {
-	if ps["client_assertion"] != "" || ps["client_assertion_type"] != "" {
-		return credentials{}, invalidClient("client assertions are not supported")
-	}
 	cred, basic, err := basicCredentials(r)
 	if err != nil {
 		return credentials{}, err
 	}
 	id, posted := ps["client_id"], ps["client_secret"]
+	asserted := ps["client_assertion"] != "" || ps["client_assertion_type"] != ""
 	switch {
-	case basic && posted != "":
+	case asserted && (basic || posted != ""), basic && posted != "":
 		return credentials{}, protocol.ErrInvalidRequest().WithDescription("more than one method of client authentication")
+	case asserted:
+		return assertionCredentials(ps)
 	case basic && id != "" && id != cred.id:
 		return credentials{}, protocol.ErrInvalidRequest().WithDescription("client_id is not the one that authenticated")
 	case basic:
@@ -78,7 +109,7 @@ func readCredentials(r *http.Request, ps params) (credentials, error) {
 	case id == "":
 		return credentials{}, invalidClient("no client authentication")
 	case posted != "":
-		return credentials{protocol.AuthMethodPost, id, secret.String(posted)}, nil
+		return credentials{method: protocol.AuthMethodPost, id: id, secret: secret.String(posted)}, nil
 	}
 	return credentials{method: protocol.AuthMethodNone, id: id}, nil
 }
@@ -103,7 +134,7 @@ func basicCredentials(r *http.Request) (cred credentials, found bool, err error)
 	if !ok || err1 != nil || err2 != nil || id == "" {
 		return cred, false, invalidClient("Basic does not hold a form-encoded id and secret")
 	}
-	return credentials{protocol.AuthMethodBasic, id, secret.String(pass)}, true, nil
+	return credentials{method: protocol.AuthMethodBasic, id: id, secret: secret.String(pass)}, true, nil
 }
 
 // secretMatches compares hashes, so time tells nothing about a secret.

@@ -6,12 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/proof"
 )
+
+// Paths of endpoints that are named in more than one place.
+const pathToken = "/token"
 
 // metadata is what OpenID Connect Discovery 1.0 §3 and RFC 8414 §2 have, with
 // what the library's type lacks. It is true to the last entry: what is not
@@ -20,16 +25,18 @@ type metadata struct {
 	protocol.DiscoveryConfiguration
 	PromptValuesSupported []string `json:"prompt_values_supported"`                        // Initiating User Registration §4
 	IssInResponse         bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+	DPoPAlgs              []string `json:"dpop_signing_alg_values_supported"`              // RFC 9449 §5.1
 }
 
 func (p *Provider) metadata() ([]byte, error) {
-	confidential := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost}
-	all := append(confidential[:2:2], protocol.AuthMethodNone)
+	confidential := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost, protocol.AuthMethodPrivateKeyJWT}
+	all := append(slices.Clip(confidential), protocol.AuthMethodNone)
+	algs := proof.Algorithms(false)
 	return json.Marshal(metadata{
 		DiscoveryConfiguration: protocol.DiscoveryConfiguration{
 			Issuer:                                    p.Issuer,
 			AuthorizationEndpoint:                     p.Issuer + "/authorize",
-			TokenEndpoint:                             p.Issuer + "/token",
+			TokenEndpoint:                             p.Issuer + pathToken,
 			UserinfoEndpoint:                          p.Issuer + "/userinfo",
 			JwksURI:                                   p.Issuer + "/jwks",
 			IntrospectionEndpoint:                     p.Issuer + "/introspect",
@@ -41,16 +48,22 @@ func (p *Provider) metadata() ([]byte, error) {
 			GrantTypesSupported:                       []protocol.GrantType{protocol.GrantTypeCode, protocol.GrantTypeRefreshToken, protocol.GrantTypeClientCredentials},
 			ACRValuesSupported:                        []string{"1"},
 			SubjectTypesSupported:                     []string{"public"},
-			IDTokenSigningAlgValuesSupported:          []string{keys.RS256, keys.ES256},
+			IDTokenSigningAlgValuesSupported:          keys.Algorithms,
+			UserinfoSigningAlgValuesSupported:         append([]string{"none"}, keys.Algorithms...), // none: JSON, not signed
 			TokenEndpointAuthMethodsSupported:         all,
 			RevocationEndpointAuthMethodsSupported:    all,
 			IntrospectionEndpointAuthMethodsSupported: confidential,
-			ClaimTypesSupported:                       []string{"normal"},
-			ClaimsSupported:                           claimsSupported(),
-			CodeChallengeMethodsSupported:             []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
+
+			TokenEndpointAuthSigningAlgValuesSupported:         algs,
+			RevocationEndpointAuthSigningAlgValuesSupported:    algs,
+			IntrospectionEndpointAuthSigningAlgValuesSupported: algs,
+			ClaimTypesSupported:                                []string{"normal"},
+			ClaimsSupported:                                    claimsSupported(),
+			CodeChallengeMethodsSupported:                      []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
 		},
 		PromptValuesSupported: []string{protocol.PromptNone, protocol.PromptLogin, protocol.PromptSelectAccount},
 		IssInResponse:         true,
+		DPoPAlgs:              algs,
 	})
 }
 

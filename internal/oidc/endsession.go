@@ -196,12 +196,13 @@ type idHint struct {
 	Subject   string `json:"sub"`
 	Audience  string `json:"aud"`
 	SessionID string `json:"sid"`
+	Expires   int64  `json:"exp"` // which a signed userinfo response has not
 }
 
 // readHint verifies an ID token of ours; it may have expired (RP-Initiated
 // Logout §4), but not longer ago than its key is published.
 func (p *Provider) readHint(token string) (*idHint, error) {
-	raw, typ, err := p.Keys.Verify(token, keys.ES256, keys.RS256)
+	raw, typ, err := p.Keys.Verify(token, keys.Algorithms...)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +210,7 @@ func (p *Provider) readHint(token string) (*idHint, error) {
 	if err := json.Unmarshal(raw, h); err != nil {
 		return nil, err
 	}
-	if typ != keys.TypeIDToken || h.Issuer != p.Issuer || h.Subject == "" {
+	if typ != keys.TypeIDToken || h.Issuer != p.Issuer || h.Subject == "" || h.Expires == 0 {
 		return nil, errors.New("id_token_hint is not an ID token of this issuer")
 	}
 	return h, nil

@@ -18,14 +18,16 @@ const (
 	requestURINotSupported  = "request_uri_not_supported" // OIDC Core §3.1.2.6
 	invalidToken            = "invalid_token"             // RFC 6750 §3.1
 	insufficientScope       = "insufficient_scope"        // RFC 6750 §3.1
+	invalidDPoPProof        = "invalid_dpop_proof"        // RFC 9449 §5
+	useDPoPNonce            = "use_dpop_nonce"            // RFC 9449 §8
 )
 
 // failure is an error of the protocol whose answer is not a plain 400.
 type failure struct {
-	status    int
-	challenge string // WWW-Authenticate
-	allow     string // Allow, with 405
-	err       *protocol.Error
+	status     int
+	challenges []string // WWW-Authenticate, a line each
+	allow      string   // Allow, with 405
+	err        *protocol.Error
 }
 
 func (f failure) Error() string { return f.err.Error() }
@@ -34,7 +36,7 @@ func (f failure) Unwrap() error { return f.err }
 // invalidClient is the one answer to a client that is unknown or did not prove
 // itself (RFC 6749 §5.2); the log has the cause.
 func invalidClient(cause string) error {
-	return failure{status: http.StatusUnauthorized, challenge: `Basic realm="relying parties", charset="UTF-8"`,
+	return failure{status: http.StatusUnauthorized, challenges: []string{`Basic realm="relying parties", charset="UTF-8"`},
 		err: protocol.ErrInvalidClient().WithDescription("client authentication failed").WithParent(errors.New(cause))}
 }
 
@@ -77,8 +79,8 @@ func (p *Provider) Handle(h web.Handler) http.Handler {
 		if err != nil {
 			body = []byte(`{"error":"server_error"}`)
 		}
-		if f.challenge != "" {
-			w.Header().Set("WWW-Authenticate", f.challenge)
+		for _, challenge := range f.challenges {
+			w.Header().Add("WWW-Authenticate", challenge)
 		}
 		if f.allow != "" {
 			w.Header().Set("Allow", f.allow)
@@ -89,16 +91,19 @@ func (p *Provider) Handle(h web.Handler) http.Handler {
 
 var (
 	jsonType = []string{"application/json"}
+	jwtType  = []string{"application/jwt"} // OIDC Core §5.3.2
 	noStore  = []string{"no-store"}
 	noCache  = []string{"no-cache"}
 )
 
 // writeJSON answers with ready bytes that nobody may keep (RFC 6749 §5.1).
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
+func writeJSON(w http.ResponseWriter, status int, body []byte) { write(w, status, jsonType, body) }
+
+func write(w http.ResponseWriter, status int, contentType []string, body []byte) {
 	h := w.Header()
-	h["Content-Type"], h["Cache-Control"], h["Pragma"] = jsonType, noStore, noCache
+	h["Content-Type"], h["Cache-Control"], h["Pragma"] = contentType, noStore, noCache
 	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // application/json, nosniff; the client may be gone; nothing is left to do then
+	_, _ = w.Write(body) //nolint:gosec // JSON or a JWT, nosniff; the client may be gone; nothing is left to do then
 }
 
 // anyOrigin lets scripts of every site read an answer, and never with the
@@ -109,13 +114,13 @@ func anyOrigin(w http.ResponseWriter, r *http.Request, methods string) (done boo
 	if r.Method != http.MethodOptions {
 		if r.Header.Get("Origin") != "" {
 			h.Set("Access-Control-Allow-Origin", "*")
-			h.Set("Access-Control-Expose-Headers", "WWW-Authenticate")
+			h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce")
 		}
 		return false
 	}
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Allow-Methods", methods)
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 	h.Set("Access-Control-Max-Age", "3600")
 	w.WriteHeader(http.StatusNoContent)
 	return true

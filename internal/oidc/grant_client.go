@@ -12,7 +12,7 @@ import (
 
 // clientGrant gives a client a token for itself (RFC 6749 §4.4): no user, no
 // refresh token, no row.
-func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps params) ([]byte, error) {
+func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
 	if client.Public() {
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("a public client cannot use client_credentials")
 	}
@@ -24,5 +24,5 @@ func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps params)
 		}
 		scope = clients.FilterScope(asked, func(name string) bool { return clients.HasScope(registered, name) })
 	}
-	return p.tokenResponse(tokens{client: client, scope: scope})
+	return p.tokenResponse(tokens{client: client, scope: scope, jkt: jkt})
 }

@@ -21,7 +21,7 @@ const offlineAbsolute = 30 * 24 * time.Hour
 // codeGrant redeems an authorization code (RFC 6749 §4.1.3, OIDC Core §3.1.3).
 // Client, redirect URI and verifier are conditions of the one statement that
 // uses the code up, so there is no moment between check and use.
-func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params) ([]byte, error) {
+func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
 	if ps["code"] == "" || ps["redirect_uri"] == "" {
 		return nil, protocol.ErrInvalidRequest().WithDescription("code and redirect_uri are required")
 	}
@@ -31,14 +31,14 @@ func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params) (
 	}
 	now := p.Now()
 	code, grant, err := p.Store.RedeemCode(r.Context(), store.Redeem{
-		Hash: secret.Hash(secret.String(ps["code"])), ClientID: client.ClientID, RedirectURI: ps["redirect_uri"], CodeChallenge: challenge,
+		Hash: secret.Hash(secret.String(ps["code"])), ClientID: client.ClientID, RedirectURI: ps["redirect_uri"], CodeChallenge: challenge, JKT: jkt,
 		Now: now.UnixMilli(), Entry: entry(r, client),
-		Grant: func(c store.Code) (store.Grant, *store.RefreshFamily) { return p.newGrant(client, c, now) },
+		Grant: func(c store.Code) (store.Grant, *store.RefreshFamily) { return p.newGrant(client, c, jkt, now) },
 	})
 	if err != nil {
-		return nil, invalidGrant(err, "the code is unknown, used or expired, or was given to another client, redirect_uri or code_verifier")
+		return nil, invalidGrant(err, "the code is unknown, used or expired, or was given to another client, redirect_uri, code_verifier or DPoP key")
 	}
-	t := tokens{client: client, grant: grant, scope: grant.Scope, nonce: code.Nonce}
+	t := tokens{client: client, grant: grant, scope: grant.Scope, nonce: code.Nonce, jkt: jkt}
 	if clients.MayUse(client, protocol.GrantTypeRefreshToken) {
 		if t.refresh, err = p.refresh.encode(grant.ID, 0); err != nil {
 			return nil, err
@@ -77,12 +77,16 @@ func notUnreserved(c rune) bool {
 
 // newGrant is what a code gives. A refresh family has its grant's id, for there
 // is one per grant. Without offline_access the session ends both, whatever the
-// dates here say.
-func (p *Provider) newGrant(client *store.Client, c store.Code, now time.Time) (store.Grant, *store.RefreshFamily) {
+// dates here say. The refresh tokens of a public client are bound to its DPoP key
+// (RFC 9449 §5); those of others are bound to the client already.
+func (p *Provider) newGrant(client *store.Client, c store.Code, jkt string, now time.Time) (store.Grant, *store.RefreshFamily) {
 	refreshes := clients.MayUse(client, protocol.GrantTypeRefreshToken)
 	g := store.Grant{
 		ID: c.GrantID, Offline: refreshes && clients.Trusted(client) && clients.HasScope(c.Scope, protocol.ScopeOfflineAccess),
 		Scope: c.Scope, Resource: c.Resource, Claims: c.Claims, AMR: c.AMR, ACR: c.ACR, AuthTime: c.AuthTime, CreatedAt: now.UnixMilli(),
+	}
+	if client.Public() {
+		g.JKT = jkt
 	}
 	if !refreshes {
 		g.ExpiresAt = now.Add(p.Lifetimes.AccessToken + time.Minute).UnixMilli()

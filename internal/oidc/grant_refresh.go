@@ -12,8 +12,10 @@ import (
 
 // refreshGrant rotates a refresh token (RFC 6749 §6, RFC 9700 §4.14.2). User,
 // session and grant are looked at, and whatever else may refuse is checked, in
-// the same transaction: a token that was refused is not used up.
-func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params) ([]byte, error) {
+// the same transaction: a token that was refused is not used up. For FAPI clients
+// the token stays the same (FAPI 2.0 Security Profile §5.3.2.1): it is worth
+// nothing without the client's key, and no answer can get lost.
+func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
 	const refused = "the refresh token is unknown, used or expired, or was given to another client"
 	token, err := ps.need("refresh_token")
 	if err != nil {
@@ -24,11 +26,14 @@ func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params
 		return nil, protocol.ErrInvalidGrant().WithDescription(refused).WithParent(err)
 	}
 	now := p.Now()
-	t := tokens{client: client}
+	t := tokens{client: client, jkt: jkt}
 	next, grant, user, err := p.Store.RotateRefresh(r.Context(), store.Rotate{
 		Family: family, ClientID: client.ClientID, Generation: generation, Now: now.UnixMilli(),
-		IdleExpiresAt: now.Add(p.Lifetimes.RefreshIdle).UnixMilli(), Grace: refreshGrace, Entry: entry(r, client),
+		IdleExpiresAt: now.Add(p.Lifetimes.RefreshIdle).UnixMilli(), Grace: refreshGrace, Keep: clients.FAPI(client), Entry: entry(r, client),
 		Check: func(g store.Grant, u store.User) (err error) {
+			if err := checkBound(g, jkt); err != nil {
+				return err
+			}
 			t.scope, err = refreshScope(client, g, u, ps["scope"])
 			return err
 		},
@@ -41,6 +46,15 @@ func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params
 		return nil, err
 	}
 	return p.tokenResponse(t)
+}
+
+// checkBound: a refresh token that is bound to a key is good with it only
+// (RFC 9449 §5).
+func checkBound(g store.Grant, jkt string) error {
+	if g.JKT != "" && g.JKT != jkt {
+		return protocol.ErrInvalidGrant().WithDescription("the refresh token is bound to another DPoP key")
+	}
+	return nil
 }
 
 // refreshScope is what a grant gives when asked again, or the refusal: the user

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
-
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -62,7 +60,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	}
 	o := newObject(640)
 	o.boolean("active", true)
-	o.text("token_type", protocol.BearerToken)
+	o.text("token_type", tokenType(c.Confirmation.JKT))
 	o.text("iss", c.Issuer)
 	o.text("sub", c.Subject)
 	o.text("aud", c.Audience)
@@ -78,6 +76,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	o.text("acr", c.ACR)
 	o.list("amr", c.AMR)
 	o.text("sid", c.SessionID)
+	o.confirmation(c.Confirmation.JKT)
 	return o.close(), nil
 }
 
@@ -110,5 +109,6 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 	o.time("exp", min(family.ExpiresAt, family.IdleExpiresAt))
 	o.time("iat", family.RotatedAt)
 	appendLogin(&o, grant)
+	o.confirmation(grant.JKT)
 	return o.close(), nil
 }

@@ -26,6 +26,7 @@ import (
 	"idp/internal/authn"
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/proof"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -49,6 +50,7 @@ type Config struct {
 	Keys      *keys.Keys
 	Pages     *web.Pages
 	Clients   *clients.Registry
+	Fetchers  *clients.Fetchers // ask clients' jwks_uri; nil: the system's certificates are believed
 	Policy    *authn.Policy
 	Ring      *secret.Ring
 	Resources []store.Resource // whom access tokens can be made for, beside this issuer itself
@@ -60,9 +62,11 @@ type Config struct {
 // Provider serves the endpoints. Safe for concurrent use.
 type Provider struct {
 	Config
-	refresh   refreshTokens
-	verified  *tokenCache
-	discovery []byte
+	refresh    refreshTokens
+	nonces     *proof.Nonces
+	keySources *clients.KeySources
+	verified   *tokenCache
+	discovery  []byte
 }
 
 // New checks the configuration and makes a Provider.
@@ -78,7 +82,13 @@ func New(c Config) (*Provider, error) {
 		c.Now = time.Now
 	}
 	c.Lifetimes = c.Lifetimes.withDefaults()
-	p := &Provider{Config: c, refresh: refreshTokens{c.Ring.Derive("refresh token")}, verified: newTokenCache()}
+	if c.Fetchers == nil {
+		if c.Fetchers, err = clients.NewFetchers(nil); err != nil {
+			return nil, err
+		}
+	}
+	p := &Provider{Config: c, refresh: refreshTokens{c.Ring.Derive("refresh token")}, nonces: proof.NewNonces(c.Ring),
+		keySources: clients.NewKeySources(c.Fetchers), verified: newTokenCache()}
 	p.discovery, err = p.metadata()
 	return p, err
 }

@@ -59,6 +59,23 @@ func TestUserinfoTellsEveryStandardClaim(t *testing.T) {
 	}
 }
 
+func TestUserinfoIsSignedForWhoAsks(t *testing.T) {
+	w := newWorld(t)
+	u := w.user("alice")
+	w.client("wiki").UserinfoAlg = "ES256"
+	a := w.askUserinfo(w.loggedIn("alice").tokens("wiki", "scope", "openid email").str("access_token"))
+	if got := a.Header().Get("Content-Type"); got != "application/jwt" {
+		t.Errorf("Content-Type %q", got)
+	}
+	want := map[string]any{"iss": testIssuer, "aud": "wiki", "sub": u.ID, "email": "alice@example.com", "email_verified": true}
+	if d := cmp.Diff(want, w.claimsOf(a.Body.String())); d != "" {
+		t.Error(d)
+	}
+	if _, err := w.readHint(a.Body.String()); err == nil {
+		t.Error("a userinfo response passes as an ID token")
+	}
+}
+
 func TestUserinfoTakesOneBearerTokenAndNotFromTheURL(t *testing.T) {
 	w := newWorld(t)
 	w.user("alice")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
@@ -93,10 +94,18 @@ func (p *Provider) codeRow(a *authRequest, s *store.Session, code secret.String)
 	now := p.Now()
 	return store.Code{
 		Hash: secret.Hash(code), GrantID: secret.ID(), ClientID: a.client.ClientID, RedirectURI: a.redirect, CodeChallenge: a.challenge,
-		UserID: s.UserID, SessionID: s.ID, Scope: withoutOffline(a.client, s, a.scope), Nonce: a.params["nonce"],
+		UserID: s.UserID, SessionID: s.ID, Scope: withoutOffline(a.client, s, a.scope), Nonce: a.params["nonce"], JKT: a.params["dpop_jkt"],
 		AMR: s.AMR, ACR: s.ACR, AuthTime: s.AuthTime,
-		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(p.Lifetimes.Code).UnixMilli(),
+		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(p.codeLifetime(a.client)).UnixMilli(),
 	}
+}
+
+// codeLifetime: FAPI 2.0 Security Profile §5.3.2.1 allows a minute.
+func (p *Provider) codeLifetime(c *store.Client) time.Duration {
+	if clients.FAPI(c) {
+		return min(p.Lifetimes.Code, time.Minute)
+	}
+	return p.Lifetimes.Code
 }
 
 // withoutOffline takes offline_access from a scope that cannot have it: a client

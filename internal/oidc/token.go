@@ -21,11 +21,11 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	if anyOrigin(w, r, "POST") {
 		return nil
 	}
-	client, ps, err := p.fromClient(r)
+	client, ps, jkt, err := p.fromClientWithKey(w, r)
 	if err != nil {
 		return err
 	}
-	body, err := p.grant(r, client, ps)
+	body, err := p.grant(r, client, ps, jkt)
 	if err != nil {
 		return err
 	}
@@ -33,14 +33,15 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// grant answers by grant_type, one the client is registered for.
-func (p *Provider) grant(r *http.Request, client *store.Client, ps params) ([]byte, error) {
+// grant answers by grant_type, one the client is registered for. jkt is the
+// thumbprint of the DPoP key that was shown, to which the tokens are bound.
+func (p *Provider) grant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
 	name, err := ps.need("grant_type")
 	if err != nil {
 		return nil, err
 	}
 	grant := protocol.GrantType(name)
-	var answer func(*http.Request, *store.Client, params) ([]byte, error)
+	var answer func(*http.Request, *store.Client, params, string) ([]byte, error)
 	switch grant {
 	case protocol.GrantTypeCode:
 		answer = p.codeGrant
@@ -58,7 +59,7 @@ func (p *Provider) grant(r *http.Request, client *store.Client, ps params) ([]by
 		return nil, protocol.ErrInvalidTarget()
 	}
 	web.InfoFrom(r.Context()).Method = string(grant)
-	return answer(r, client, ps)
+	return answer(r, client, ps, jkt)
 }
 
 // entry is what the audit log learns of a request: who asked, from where.

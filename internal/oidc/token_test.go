@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"idp/internal/audit"
+	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -43,7 +44,7 @@ func TestTokenResponseHoldsWhatTheSpecsSay(t *testing.T) {
 		t.Error("ID token:", diff)
 	}
 	for name, want := range map[string]any{"iss": testIssuer, "sub": u.ID, "aud": "wiki", "exp": now + 300, "iat": now, "nonce": "n0nce",
-		"auth_time": float64(loginAt), "acr": "1", "at_hash": halfHash(a.str("access_token"))} {
+		"auth_time": float64(loginAt), "acr": "1", "at_hash": keys.HalfHash(keys.RS256, a.str("access_token"))} {
 		if id[name] != want {
 			t.Errorf("ID token: %s = %v, want %v", name, id[name], want)
 		}

@@ -1,8 +1,6 @@
 package oidc
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -21,6 +19,7 @@ type tokens struct {
 	scope   string       // of this response; part of the grant's
 	nonce   string
 	refresh secret.String // empty: none
+	jkt     string        // the DPoP key the access token is bound to; empty: a bearer token
 }
 
 // tokenResponse signs the tokens and writes the response (RFC 6749 §5.1, OIDC
@@ -33,7 +32,7 @@ func (p *Provider) tokenResponse(t tokens) ([]byte, error) {
 	}
 	o := newObject(2048)
 	o.text("access_token", access)
-	o.text("token_type", protocol.BearerToken)
+	o.text("token_type", tokenType(t.jkt))
 	o.number("expires_in", int64(p.Lifetimes.AccessToken/time.Second))
 	o.text("refresh_token", t.refresh.Reveal())
 	o.text("scope", t.scope)
@@ -68,7 +67,25 @@ func (p *Provider) accessToken(t tokens, now time.Time) (string, error) {
 		appendLogin(&o, t.grant)
 		o.text("grant", t.grant.ID)
 	}
+	o.confirmation(t.jkt)
 	return p.Keys.Sign(keys.ES256, keys.TypeAccessToken, o.close())
+}
+
+// tokenType: RFC 6750 §6.1.1 or RFC 9449 §5.
+func tokenType(jkt string) string {
+	if jkt != "" {
+		return tokenTypeDPoP
+	}
+	return protocol.BearerToken
+}
+
+// confirmation adds the key that a token is bound to (RFC 9449 §6.1), if any.
+func (o *object) confirmation(jkt string) {
+	if jkt != "" {
+		cnf := newObject(64)
+		cnf.text("jkt", jkt)
+		o.raw("cnf", cnf.close())
+	}
 }
 
 // idToken makes the ID token (OIDC Core §2).
@@ -81,7 +98,7 @@ func (p *Provider) idToken(t tokens, access string, now time.Time) (string, erro
 	o.number("iat", now.Unix())
 	o.text("nonce", t.nonce)
 	appendLogin(&o, t.grant)
-	o.text("at_hash", halfHash(access))
+	o.text("at_hash", keys.HalfHash(clients.IDTokenAlg(t.client), access))
 	if t.client.ClaimsInIDToken && t.user != nil {
 		p.appendUser(&o, t.user, t.client, t.scope)
 	}
@@ -96,11 +113,4 @@ func appendLogin(o *object, g *store.Grant) {
 		o.list("amr", g.AMR)
 	}
 	o.text("sid", g.SessionID)
-}
-
-// halfHash is at_hash: the left half of the SHA-256 of the access token, for
-// RS256 and ES256 alike (OIDC Core §3.1.3.6).
-func halfHash(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }

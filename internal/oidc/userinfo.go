@@ -7,23 +7,28 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/store"
 	"idp/internal/web"
 )
 
-// ServeUserinfo answers the userinfo endpoint (OIDC Core §5.3), by GET and POST.
+// ServeUserinfo answers the userinfo endpoint (OIDC Core §5.3), by GET and POST,
+// in JSON or, for clients registered so, as a signed JWT.
 func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	if anyOrigin(w, r, "GET, POST") {
 		return nil
 	}
-	token, err := bearer(r)
+	token, scheme, err := shownToken(r)
 	if err != nil {
 		return err
 	}
 	claims, err := p.readAccessToken(token)
 	if err != nil {
 		return badToken(err)
+	}
+	if err := p.checkScheme(w, r, token, scheme, claims.Confirmation.JKT); err != nil {
+		return err
 	}
 	web.InfoFrom(r.Context()).ClientID = claims.ClientID
 	if claims.Audience != p.Issuer {
@@ -32,67 +37,108 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	if claims.Grant == "" || !clients.HasScope(claims.Scope, protocol.ScopeOpenID) {
 		return noScope()
 	}
-	body, err := p.userinfo(r, claims)
+	client, body, err := p.userinfo(r, claims)
 	if errors.Is(err, store.ErrNotFound) {
 		return badToken(err)
 	}
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, body)
+	if client.UserinfoAlg == "" {
+		writeJSON(w, http.StatusOK, body)
+		return nil
+	}
+	signed, err := p.Keys.Sign(client.UserinfoAlg, keys.TypeUserinfo, body)
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, jwtType, []byte(signed))
 	return nil
 }
 
-func (p *Provider) userinfo(r *http.Request, claims *accessClaims) ([]byte, error) {
+// userinfo returns the claims, and the client they are for. Where they will be
+// signed they say who tells them to whom (OIDC Core §5.3.2).
+func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Client, []byte, error) {
 	user, err := p.tokenState(r.Context(), claims)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	client, err := p.Clients.ByID(r.Context(), claims.ClientID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	web.InfoFrom(r.Context()).User = user.Name
 	o := newObject(512)
+	if client.UserinfoAlg != "" {
+		o.text("iss", p.Issuer)
+		o.text("aud", client.ClientID)
+	}
 	o.text("sub", user.ID)
 	p.appendUser(&o, user, client, claims.Scope)
-	return o.close(), nil
+	return client, o.close(), nil
 }
 
-// bearer finds the access token in the header or a posted form, by one way only
-// and never in the URL (RFC 6750 §2, §5.3).
-func bearer(r *http.Request) (string, error) {
+// shownToken finds the access token in the header or a posted form, by one way
+// only and never in the URL (RFC 6750 §2, §5.3), and the scheme it came by: DPoP
+// or, in a form too, Bearer.
+func shownToken(r *http.Request) (token, scheme string, err error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
-		return "", failure{status: http.StatusMethodNotAllowed, allow: "GET, POST", err: protocol.ErrInvalidRequest()}
+		return "", "", failure{status: http.StatusMethodNotAllowed, allow: "GET, POST", err: protocol.ErrInvalidRequest()}
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	inHeader := strings.EqualFold(scheme, protocol.BearerToken)
+	scheme, token, _ = strings.Cut(r.Header.Get("Authorization"), " ")
+	scheme, inHeader := tokenScheme(scheme)
 	if r.Method == http.MethodPost && isForm(r.Header.Get("Content-Type")) {
 		ps, err := formParams(r)
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		if posted := ps["access_token"]; posted != "" {
 			if inHeader {
-				return "", protocol.ErrInvalidRequest().WithDescription("the access token comes twice")
+				return "", "", protocol.ErrInvalidRequest().WithDescription("the access token comes twice")
 			}
-			return posted, nil
+			return posted, protocol.BearerToken, nil
 		}
 	}
 	if !inHeader || token == "" || len(r.Header["Authorization"]) > 1 {
 		// RFC 6750 §3.1: no error code when the request holds no token.
-		return "", failure{status: http.StatusUnauthorized, challenge: `Bearer realm="userinfo"`,
+		return "", "", failure{status: http.StatusUnauthorized, challenges: []string{`Bearer realm="userinfo"`, dpopChallenge("")},
 			err: &protocol.Error{ErrorType: invalidToken, Description: "no access token"}}
 	}
-	return strings.TrimSpace(token), nil
+	return strings.TrimSpace(token), scheme, nil
+}
+
+// tokenScheme returns the name of a scheme that access tokens come by, whatever
+// its case.
+func tokenScheme(scheme string) (name string, ok bool) {
+	for _, name := range []string{protocol.BearerToken, tokenTypeDPoP} {
+		if strings.EqualFold(scheme, name) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// checkScheme: a bound token is worth nothing without its key's proof, and must
+// not be taken as a bearer token; a bearer token does not become better by being
+// called bound (RFC 9449 §7.1, §7.2).
+func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, scheme, jkt string) error {
+	switch {
+	case jkt != "" && scheme != tokenTypeDPoP:
+		return badToken(errors.New("the token is bound to a DPoP key and came as a bearer token"))
+	case jkt == "" && scheme == tokenTypeDPoP:
+		return badToken(errors.New("the token is not bound to a DPoP key"))
+	case jkt == "":
+		return nil
+	}
+	return p.resourceProof(w, r, token, jkt)
 }
 
 func badToken(cause error) error {
-	return failure{status: http.StatusUnauthorized, challenge: `Bearer realm="userinfo", error="invalid_token"`,
+	return failure{status: http.StatusUnauthorized, challenges: []string{`Bearer realm="userinfo", error="invalid_token"`, dpopChallenge(invalidToken)},
 		err: &protocol.Error{ErrorType: invalidToken, Description: "the access token is not valid", Parent: cause}}
 }
 
 func noScope() error {
-	return failure{status: http.StatusForbidden, challenge: `Bearer realm="userinfo", error="insufficient_scope", scope="openid"`,
+	return failure{status: http.StatusForbidden, challenges: []string{`Bearer realm="userinfo", error="insufficient_scope", scope="openid"`},
 		err: &protocol.Error{ErrorType: insufficientScope, Description: "scope openid is needed"}}
 }

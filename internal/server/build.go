@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"idp/internal/account"
 	"idp/internal/audit"
@@ -145,6 +146,19 @@ func (s *Server) clients(ctx context.Context, c *config.Config) (*clients.Regist
 		return nil, problems
 	}
 	return clients.New(file, s.store, s.now), nil
+}
+
+// signingAlgs are the algorithms that the file's relying parties and resources
+// name; their keys are published before anybody logs in there.
+func signingAlgs(c *config.Config) []string {
+	var algs []string
+	for _, cl := range c.Clients {
+		algs = append(algs, cl.IDTokenAlg, cl.UserinfoAlg)
+	}
+	for _, r := range c.Resources {
+		algs = append(algs, r.AccessTokenAlg)
+	}
+	return slices.DeleteFunc(algs, func(alg string) bool { return alg == "" })
 }
 
 // seed makes the file's users where their names are free.

@@ -33,12 +33,16 @@ func fileClients(c *config.Config) ([]store.Client, config.Problems) {
 	for i, cl := range c.Clients {
 		at := fmt.Sprintf("$.clients[%d]", i)
 		cl.FromFile = true
-		if cl.ClientSecretFile != "" {
-			text, err := config.ReadSecret(cl.ClientSecretFile)
-			if err != nil {
-				problems = append(problems, c.Problem(at+".client_secret_file", err.Error(), ""))
+		for field, path := range map[string]string{"client_secret_file": cl.ClientSecretFile, "next_client_secret_file": cl.NextClientSecretFile} {
+			if path == "" {
+				continue
 			}
-			cl.SecretHashes = [][]byte{secret.Hash(text)}
+			text, err := config.ReadSecret(path)
+			if err != nil {
+				problems = append(problems, c.Problem(at+"."+field, err.Error(), ""))
+				continue
+			}
+			cl.SecretHashes = append(cl.SecretHashes, secret.Hash(text))
 		}
 		for _, err := range clients.Check(&cl) {
 			field, text, ok := strings.Cut(err.Error(), ": ")

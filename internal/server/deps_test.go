@@ -19,10 +19,10 @@ var layers = []layer{
 	{[]string{"idp/internal/authn", "idp/internal/session", "idp/internal/doctor"}, "who somebody is, and their browser's cookies, and what is wrong with an installation, know neither pages nor the protocol nor each other"},
 	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/config"}, "the domain knows nothing of logging in; config only collects what the lower packages declare"},
 	{[]string{"idp/internal/store"}, "the database knows no rules but its own"},
-	{[]string{"idp/internal/kerberos", "idp/internal/web", "idp/internal/audit"}, "it is a leaf: what it needs it gets as a parameter"},
+	{[]string{"idp/internal/kerberos", "idp/internal/web", "idp/internal/audit", "idp/internal/oidc/proof"}, "it is a leaf: what it needs it gets as a parameter"},
 	{[]string{"idp/internal/kerberos/spnego", "idp/internal/kerberos/keytab", "idp/internal/kerberos/pac", "idp/internal/kerberos/kdc"}, "tokens and PACs are read, keys kept and KDCs asked for whoever judges, not by them"},
 	{[]string{"idp/internal/kerberos/wire"}, "what Kerberos sends is read and written here, not judged"},
-	{[]string{"idp/internal/secret", "idp/internal/reason", "idp/internal/metrics", "idp/internal/browserpolicy", "idp/internal/keytabplan", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
+	{[]string{"idp/internal/secret", "idp/internal/fetch", "idp/internal/reason", "idp/internal/metrics", "idp/internal/browserpolicy", "idp/internal/keytabplan", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
 }
 
 type layer struct {
@@ -35,7 +35,16 @@ func layerOf(path string) int {
 }
 
 // testCode runs in tests only, or beside idp.
-var testCode = []string{"idp/internal/doctor/dnstest", "idp/internal/keytabplan/plantest", "idp/internal/kerberos/krbtest", "idp/internal/store/storetest", "idp/internal/idptest", "idp/examples", "idp/interop"}
+var testCode = []string{
+	"idp/internal/doctor/dnstest",
+	"idp/internal/keytabplan/plantest",
+	"idp/internal/kerberos/krbtest",
+	"idp/internal/store/storetest",
+	"idp/internal/oidc/rptest",
+	"idp/internal/idptest",
+	"idp/examples",
+	"idp/interop",
+}
 
 // forbidden imports, each with the reason that the failure prints. A package
 // matches by prefix; only its own imports count, not those of its tests.
@@ -45,6 +54,7 @@ var forbidden = []struct{ from, to, reason string }{
 	{"idp/internal/store", "net/http", "the database knows no HTTP"},
 	{"idp/internal/user", "net/http", "the domain knows no HTTP"},
 	{"idp/internal/keys", "net/http", "the domain knows no HTTP"},
+	{"idp/internal/oidc/proof", "net/http", "what clients sign is judged without HTTP"},
 }
 
 // only says which packages alone may import a dependency.

@@ -81,6 +81,9 @@ func (s *Server) open(ctx context.Context, c *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	if err = s.keys.Need(ctx, signingAlgs(c)...); err != nil {
+		return err
+	}
 	if err = s.seed(ctx, c); err != nil {
 		return err
 	}
@@ -118,6 +121,9 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	if err := loses(s.current.Load(), g); err != nil {
+		return err
+	}
+	if err := s.keys.Need(ctx, signingAlgs(c)...); err != nil {
 		return err
 	}
 	if err := s.seed(ctx, c); err != nil {

@@ -67,6 +67,7 @@ type Redeem struct {
 	ClientID      string
 	RedirectURI   string
 	CodeChallenge string // S256 of the code_verifier; empty without one
+	JKT           string // of the DPoP key that was shown; empty without one
 	Now           Millis
 	// Grant says what the code gives; the family is nil when it gives no
 	// refresh token. It runs inside the transaction: no I/O, no crypto. Both get
@@ -115,9 +116,10 @@ func useCode(t tx, r Redeem) (*Code, error) {
 	return c, t.QueryRow(c.dest(), `
 		UPDATE codes SET used_at = $1
 		WHERE hash = $2 AND client_id = $3 AND redirect_uri = $4 AND code_challenge = $5 AND used_at = 0 AND expires_at > $1
+		AND (jkt = '' OR jkt = $6)
 		AND EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
 			WHERE s.id = codes.session_id AND u.id = codes.user_id AND NOT u.disabled AND s.expires_at > $1 AND s.idle_expires_at > $1)
-		RETURNING `+codeColumns, r.Now, r.Hash, r.ClientID, r.RedirectURI, r.CodeChallenge)
+		RETURNING `+codeColumns, r.Now, r.Hash, r.ClientID, r.RedirectURI, r.CodeChallenge, r.JKT)
 }
 
 // revokeReused revokes what a used code gave, and reports whether it was used.

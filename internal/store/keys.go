@@ -10,19 +10,33 @@ func (k *SigningKey) dest() []any {
 	return []any{&k.Kid, &k.Algorithm, &k.Sealed, &k.CreatedAt, &k.ActiveAt, &k.RetiredAt, &k.ExpiresAt}
 }
 
-// SigningKeys lists all signing keys, the oldest first.
+// SigningKeys lists all signing keys, the oldest first. Those of the algorithms
+// that the previous release does not know are in a table of their own, which a
+// schema that OpenReadOnly finds may lack.
 func (s *Store) SigningKeys(ctx context.Context) ([]SigningKey, error) {
-	return queryAll(ctx, s, (*SigningKey).dest, `
-		SELECT kid, algorithm, sealed, created_at, active_at, retired_at, expires_at FROM signing_keys ORDER BY created_at, kid`)
+	all, err := queryAll(ctx, s, (*SigningKey).dest, `
+		SELECT kid, algorithm, sealed, created_at, active_at, retired_at, expires_at FROM signing_keys UNION ALL
+		SELECT kid, algorithm, sealed, created_at, active_at, retired_at, expires_at FROM optional_signing_keys
+		ORDER BY created_at, kid`)
+	if noTable(err) {
+		return queryAll(ctx, s, (*SigningKey).dest, `
+			SELECT kid, algorithm, sealed, created_at, active_at, retired_at, expires_at FROM signing_keys ORDER BY created_at, kid`)
+	}
+	return all, err
 }
 
 // AddSigningKey adds a sealed key; ErrConflict when its kid is taken.
 func (s *Store) AddSigningKey(ctx context.Context, k SigningKey, e Entry) error {
+	insert := `
+		INSERT INTO optional_signing_keys (kid, algorithm, sealed, created_at, active_at, retired_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`
+	if k.Algorithm == "RS256" || k.Algorithm == "ES256" { // what the previous release knows
+		insert = `
+		INSERT INTO signing_keys (kid, algorithm, sealed, created_at, active_at, retired_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`
+	}
 	return s.db.write(ctx, func(t tx) error {
-		n, err := t.Exec(`
-			INSERT INTO signing_keys (kid, algorithm, sealed, created_at, active_at, retired_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-			k.Kid, k.Algorithm, k.Sealed, k.CreatedAt, k.ActiveAt, k.RetiredAt, k.ExpiresAt)
+		n, err := t.Exec(insert, k.Kid, k.Algorithm, k.Sealed, k.CreatedAt, k.ActiveAt, k.RetiredAt, k.ExpiresAt)
 		if err != nil {
 			return err
 		}
@@ -36,7 +50,9 @@ func (s *Store) AddSigningKey(ctx context.Context, k SigningKey, e Entry) error 
 // RetireSigningKey says until when a key signs and until when it is published.
 func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiredAt, expiresAt Millis, e Entry) error {
 	return s.db.write(ctx, func(t tx) error {
-		n, err := t.Exec(`UPDATE signing_keys SET retired_at = $1, expires_at = $2 WHERE kid = $3`, retiredAt, expiresAt, kid)
+		n, err := both(t,
+			`UPDATE signing_keys SET retired_at = $1, expires_at = $2 WHERE kid = $3`,
+			`UPDATE optional_signing_keys SET retired_at = $1, expires_at = $2 WHERE kid = $3`, retiredAt, expiresAt, kid)
 		if err := found(n, err); err != nil {
 			return err
 		}
@@ -48,8 +64,12 @@ func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiredAt, exp
 // when another node has replaced it meanwhile. It changes no trust, so there is
 // no audit row.
 func (s *Store) ResealSigningKey(ctx context.Context, kid string, old, sealed []byte) error {
-	_, err := s.exec(ctx, `UPDATE signing_keys SET sealed = $1 WHERE kid = $2 AND sealed = $3`, sealed, kid, old)
-	return err
+	return s.db.write(ctx, func(t tx) error {
+		_, err := both(t,
+			`UPDATE signing_keys SET sealed = $1 WHERE kid = $2 AND sealed = $3`,
+			`UPDATE optional_signing_keys SET sealed = $1 WHERE kid = $2 AND sealed = $3`, sealed, kid, old)
+		return err
+	})
 }
 
 func (s *Store) keyChanged(t tx, kid string, e Entry, event string) error {
@@ -62,6 +82,21 @@ func (s *Store) keyChanged(t tx, kid string, e Entry, event string) error {
 // DeleteSigningKeys deletes the keys that are not published any more since
 // before; a key whose end is undecided stays.
 func (s *Store) DeleteSigningKeys(ctx context.Context, expiredBefore Millis) error {
-	_, err := s.exec(ctx, `DELETE FROM signing_keys WHERE expires_at > 0 AND expires_at < $1`, expiredBefore)
-	return err
+	return s.db.write(ctx, func(t tx) error {
+		_, err := both(t,
+			`DELETE FROM signing_keys WHERE expires_at > 0 AND expires_at < $1`,
+			`DELETE FROM optional_signing_keys WHERE expires_at > 0 AND expires_at < $1`, expiredBefore)
+		return err
+	})
+}
+
+// both changes the two tables of signing keys, and returns how many rows it
+// changed; a kid is in one of them at most.
+func both(t tx, always, optional string, args ...any) (int64, error) {
+	n, err := t.Exec(always, args...)
+	if err != nil {
+		return 0, err
+	}
+	m, err := t.Exec(optional, args...)
+	return n + m, err
 }

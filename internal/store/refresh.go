@@ -33,6 +33,7 @@ type Rotate struct {
 	Now           Millis
 	IdleExpiresAt Millis        // of the successor
 	Grace         time.Duration // the token before the current one still yields the current one for so long
+	Keep          bool          // the token stays the current one: it is used, and not rotated
 	// Check may refuse for the caller's own reasons; its error is returned as it
 	// is, and the token stays unused. It runs inside the transaction: no I/O, no
 	// crypto. nil: nothing more to check.
@@ -85,10 +86,14 @@ func (s *Store) RotateRefresh(ctx context.Context, r Rotate) (*RefreshFamily, *G
 // rotate is the one statement that decides which of two uses comes first. That
 // the grant still counts is asked afterwards, in the same transaction.
 func rotate(t tx, r Rotate, f *RefreshFamily) error {
+	step := int64(1)
+	if r.Keep {
+		step = 0
+	}
 	return t.QueryRow(f.dest(), `
-		UPDATE refresh_families SET generation = generation + 1, rotated_at = $1, idle_expires_at = $2
+		UPDATE refresh_families SET generation = generation + $6, rotated_at = $1, idle_expires_at = $2
 		WHERE id = $3 AND client_id = $4 AND generation = $5 AND revoked_at = 0 AND expires_at > $1 AND idle_expires_at > $1
-		RETURNING `+familyColumns, r.Now, r.IdleExpiresAt, r.Family, r.ClientID, r.Generation)
+		RETURNING `+familyColumns, r.Now, r.IdleExpiresAt, r.Family, r.ClientID, r.Generation, step)
 }
 
 // repeated decides about a token that is not the current one.

@@ -10,7 +10,9 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/fetch"
 	"idp/internal/keys"
+	"idp/internal/oidc/proof"
 	"idp/internal/store"
 )
 
@@ -20,7 +22,7 @@ import (
 func Check(c *store.Client) []error {
 	var problems []error
 	for _, check := range []func(*store.Client) error{
-		checkID, checkAuthMethod, checkSecret, checkGrantTypes, checkRedirectURIs, checkPostLogoutURIs,
+		checkID, checkAuthMethod, checkSecret, checkKeys, checkAuthAlg, checkProfile, checkGrantTypes, checkRedirectURIs, checkPostLogoutURIs,
 		checkScopeSyntax, checkAlg, checkPKCERule, checkTemplate, checkGroups, checkUnsupported,
 	} {
 		if err := check(c); err != nil {
@@ -39,19 +41,72 @@ func checkID(c *store.Client) error {
 }
 
 func checkAuthMethod(c *store.Client) error {
-	supported := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost, protocol.AuthMethodNone}
+	supported := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost, protocol.AuthMethodPrivateKeyJWT, protocol.AuthMethodNone}
 	if !slices.Contains(supported, AuthMethod(c)) {
 		return fmt.Errorf("token_endpoint_auth_method: %q is not supported: want one of %v", c.TokenEndpointAuthMethod, supported)
 	}
 	return nil
 }
 
+// checkSecret: who authenticates by a secret has one, and nobody else.
 func checkSecret(c *store.Client) error {
-	if c.Public() && len(c.SecretHashes) > 0 {
+	byKey := AuthMethod(c) == protocol.AuthMethodPrivateKeyJWT
+	switch some := len(c.SecretHashes) > 0 || c.ClientSecretFile != ""; {
+	case some && c.Public():
 		return errors.New("token_endpoint_auth_method: a public client (none) has no secret")
-	}
-	if !c.Public() && len(c.SecretHashes) == 0 && c.ClientSecretFile == "" {
+	case some && byKey:
+		return errors.New("token_endpoint_auth_method: a client with private_key_jwt has no secret")
+	case !some && !c.Public() && !byKey:
 		return errors.New("client_secret_file: missing; a client without a secret is public: token_endpoint_auth_method: none")
+	}
+	return nil
+}
+
+// checkKeys: OIDC Registration §2: jwks or jwks_uri, not both, and one of them
+// where the client signs.
+func checkKeys(c *store.Client) error {
+	switch {
+	case len(c.JWKS) > 0 && c.JWKSURI != "":
+		return errors.New("jwks: there is a jwks_uri too; only one of them counts")
+	case len(c.JWKS) == 0 && c.JWKSURI == "" && AuthMethod(c) == protocol.AuthMethodPrivateKeyJWT:
+		return errors.New("jwks: missing; private_key_jwt needs the client's public keys, by jwks or jwks_uri")
+	case len(c.JWKS) > 0:
+		if _, err := proof.ParseKeys(c.JWKS); err != nil {
+			return fmt.Errorf("jwks: %w", err)
+		}
+	case c.JWKSURI != "":
+		if err := fetch.Check(c.JWKSURI); err != nil {
+			return fmt.Errorf("jwks_uri: %w", err)
+		}
+	}
+	return nil
+}
+
+func checkAuthAlg(c *store.Client) error {
+	if alg := c.TokenEndpointAuthAlg; alg != "" && !slices.Contains(proof.Algorithms(FAPI(c)), alg) {
+		return fmt.Errorf("token_endpoint_auth_signing_alg: %q is not supported: want one of %v", alg, proof.Algorithms(FAPI(c)))
+	}
+	return nil
+}
+
+// checkProfile: FAPI 2.0 Security Profile §5.3.2.1, §5.4.1.
+func checkProfile(c *store.Client) error {
+	switch {
+	case c.Profile == "":
+		return nil
+	case c.Profile != ProfileFAPI2:
+		return fmt.Errorf("profile: %q is not known: want %s, or nothing", c.Profile, ProfileFAPI2)
+	case AuthMethod(c) != protocol.AuthMethodPrivateKeyJWT:
+		return errors.New("profile: fapi2 needs token_endpoint_auth_method: private_key_jwt")
+	case !RequiresPKCE(c):
+		return errors.New("profile: fapi2 needs PKCE: require_pkce must not be false")
+	case c.IDTokenAlg == keys.RS256 || c.UserinfoAlg == keys.RS256:
+		return errors.New("profile: fapi2 does without RS256: want ES256, PS256 or EdDSA")
+	}
+	for _, uri := range c.RedirectURIs {
+		if !strings.HasPrefix(uri, "https://") {
+			return fmt.Errorf("profile: fapi2 needs https: redirect_uris has %q", uri)
+		}
 	}
 	return nil
 }
@@ -137,6 +192,9 @@ func checkAlg(c *store.Client) error {
 	if alg := IDTokenAlg(c); !slices.Contains(keys.Algorithms, alg) {
 		return fmt.Errorf("id_token_signed_response_alg: %q is not supported: want one of %v", alg, keys.Algorithms)
 	}
+	if alg := c.UserinfoAlg; alg != "" && !slices.Contains(keys.Algorithms, alg) {
+		return fmt.Errorf("userinfo_signed_response_alg: %q is not supported: want one of %v, or nothing for plain JSON", alg, keys.Algorithms)
+	}
 	return nil
 }
 
@@ -172,10 +230,6 @@ func checkUnsupported(c *store.Client) error {
 	switch {
 	case c.RequirePAR:
 		return errors.New("require_pushed_authorization_requests: not supported yet")
-	case c.DPoPBoundAccessTokens:
-		return errors.New("dpop_bound_access_tokens: not supported yet")
-	case c.JWKS != "" || c.JWKSURI != "":
-		return errors.New("jwks, jwks_uri: not supported yet")
 	case c.BackchannelLogoutURI != "":
 		return errors.New("backchannel_logout_uri: not supported yet")
 	}

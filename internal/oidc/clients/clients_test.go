@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -75,18 +76,45 @@ func TestScopeFiltering(t *testing.T) {
 	}
 }
 
+// aKey is the public key of RFC 7517 appendix A.1.
+const aKey = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}`
+
 func TestCheckFindsEveryProblem(t *testing.T) {
 	no := false
 	hash := [][]byte{secret.Hash("secret")}
 	good := func() store.Client {
 		return store.Client{ClientID: "wiki", SecretHashes: hash, RedirectURIs: []string{"https://a.example/cb"}}
 	}
+	fapi := func(change func(*store.Client)) func(*store.Client) {
+		return func(c *store.Client) {
+			c.Profile, c.TokenEndpointAuthMethod, c.SecretHashes, c.JWKS = ProfileFAPI2, "private_key_jwt", nil, json.RawMessage(aKey)
+			change(c)
+		}
+	}
+	c := good()
+	if fapi(func(*store.Client) {})(&c); Check(&c) != nil {
+		t.Errorf("good FAPI: %v", Check(&c))
+	}
 	if c := good(); Check(&c) != nil {
 		t.Errorf("good: %v", Check(&c))
 	}
 	for want, change := range map[string]func(*store.Client){
-		"client_id":                             func(c *store.Client) { c.ClientID = "a b" },
-		"token_endpoint_auth_method":            func(c *store.Client) { c.TokenEndpointAuthMethod = "private_key_jwt" },
+		"client_id":                         func(c *store.Client) { c.ClientID = "a b" },
+		"token_endpoint_auth_method: \"x\"": func(c *store.Client) { c.TokenEndpointAuthMethod = "x" },
+		"token_endpoint_auth_method: a client": func(c *store.Client) {
+			c.TokenEndpointAuthMethod, c.JWKSURI = "private_key_jwt", "https://a.example/jwks"
+		},
+		"token_endpoint_auth_method: a public":  func(c *store.Client) { c.TokenEndpointAuthMethod = "none" },
+		"jwks: missing":                         func(c *store.Client) { c.TokenEndpointAuthMethod, c.SecretHashes = "private_key_jwt", nil },
+		"jwks: there is":                        func(c *store.Client) { c.JWKS, c.JWKSURI = json.RawMessage(aKey), "https://a.example/jwks" },
+		"jwks: ":                                func(c *store.Client) { c.JWKS = json.RawMessage(`{"keys":[{"kty":"oct","k":"AA"}]}`) },
+		"jwks_uri":                              func(c *store.Client) { c.JWKSURI = "ftp://a.example/jwks" },
+		"token_endpoint_auth_signing_alg":       func(c *store.Client) { c.TokenEndpointAuthAlg = "HS256" },
+		"profile: \"x\"":                        func(c *store.Client) { c.Profile = "x" },
+		"profile: fapi2 needs token":            func(c *store.Client) { c.Profile = "fapi2" },
+		"profile: fapi2 needs https":            fapi(func(c *store.Client) { c.RedirectURIs = []string{"http://a.example/cb"} }),
+		"profile: fapi2 needs PKCE":             fapi(func(c *store.Client) { c.RequirePKCE = &no }),
+		"profile: fapi2 does without RS256":     fapi(func(c *store.Client) { c.IDTokenAlg = "RS256" }),
 		"client_secret_file":                    func(c *store.Client) { c.SecretHashes = nil },
 		"grant_types":                           func(c *store.Client) { c.GrantTypes = []string{"authorization_code", "password"} },
 		"redirect_uris: missing":                func(c *store.Client) { c.RedirectURIs = nil },
@@ -97,6 +125,7 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 		"redirect_uris: \"javascript:alert()\"": func(c *store.Client) { c.RedirectURIs = []string{"javascript:alert()"} },
 		"post_logout_redirect_uris":             func(c *store.Client) { c.PostLogoutRedirectURIs = []string{"x"} },
 		"scope":                                 func(c *store.Client) { c.Scope = "a\tb" },
+		"userinfo_signed_response_alg":          func(c *store.Client) { c.UserinfoAlg = "HS256" },
 		"id_token_signed_response_alg":          func(c *store.Client) { c.IDTokenAlg = "none" },
 		"require_pkce": func(c *store.Client) {
 			c.TokenEndpointAuthMethod, c.SecretHashes, c.RequirePKCE = "none", nil, &no
@@ -104,7 +133,6 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 		"preferred_username":                    func(c *store.Client) { c.PreferredUsername = "{user}" },
 		"groups":                                func(c *store.Client) { c.Groups = []string{"a*b"} },
 		"require_pushed_authorization_requests": func(c *store.Client) { c.RequirePAR = true },
-		"dpop_bound_access_tokens":              func(c *store.Client) { c.DPoPBoundAccessTokens = true },
 		"backchannel_logout_uri":                func(c *store.Client) { c.BackchannelLogoutURI = "https://a.example/logout" },
 	} {
 		c := good()

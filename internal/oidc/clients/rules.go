@@ -42,6 +42,22 @@ func MayLogIn(c *store.Client, u *store.User) bool {
 	return len(c.AllowGroups) == 0 || slices.ContainsFunc(c.AllowGroups, func(g string) bool { return slices.Contains(u.Groups, g) })
 }
 
+// ProfileFAPI2 is a client's profile of FAPI 2.0 (Security Profile, Final): pushed
+// requests, private_key_jwt and DPoP are required of it, and what it is given is
+// signed with an algorithm of §5.4.1.
+const ProfileFAPI2 = "fapi2"
+
+// FAPI reports whether the client is registered for FAPI 2.0.
+func FAPI(c *store.Client) bool { return c.Profile == ProfileFAPI2 }
+
+// RequiresPAR reports whether an authorization request of the client counts only
+// when it was pushed (RFC 9126 §6).
+func RequiresPAR(c *store.Client) bool { return c.RequirePAR || FAPI(c) }
+
+// RequiresDPoP reports whether the client gets bound access tokens only
+// (RFC 9449 §5.2).
+func RequiresDPoP(c *store.Client) bool { return c.DPoPBoundAccessTokens || FAPI(c) }
+
 // AuthMethod is client_secret_basic by default (RFC 7591 §2).
 func AuthMethod(c *store.Client) protocol.AuthMethod {
 	if c.TokenEndpointAuthMethod == "" {
@@ -50,10 +66,14 @@ func AuthMethod(c *store.Client) protocol.AuthMethod {
 	return protocol.AuthMethod(c.TokenEndpointAuthMethod)
 }
 
-// IDTokenAlg is RS256 unless registered otherwise (OIDC Registration §2).
+// IDTokenAlg is RS256 unless registered otherwise (OIDC Registration §2), or
+// unless FAPI rules that out.
 func IDTokenAlg(c *store.Client) string {
-	if c.IDTokenAlg == "" {
-		return keys.RS256
+	switch {
+	case c.IDTokenAlg != "":
+		return c.IDTokenAlg
+	case FAPI(c):
+		return keys.ES256
 	}
-	return c.IDTokenAlg
+	return keys.RS256
 }

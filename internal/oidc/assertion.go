@@ -1,0 +1,73 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/oidc/clients"
+	"idp/internal/oidc/proof"
+	"idp/internal/store"
+)
+
+// assertionCredentials reads private_key_jwt (RFC 7523 §2.2). client_id may be
+// left out, for the assertion names the client (RFC 7521 §4.2).
+func assertionCredentials(ps params) (credentials, error) {
+	if ps["client_assertion_type"] != protocol.ClientAssertionTypeJWTAssertion {
+		return credentials{}, invalidClient("client_assertion_type is not " + protocol.ClientAssertionTypeJWTAssertion)
+	}
+	claimed, err := proof.ParseAssertion(ps["client_assertion"])
+	if err != nil {
+		return credentials{}, assertionRefused(err)
+	}
+	if id := ps["client_id"]; id != "" && id != claimed.Client() {
+		return credentials{}, invalidClient("client_id is not the assertion's iss")
+	}
+	return credentials{method: protocol.AuthMethodPrivateKeyJWT, id: claimed.Client(), assertion: claimed}, nil
+}
+
+// checkAssertion verifies an assertion that authenticates a client (RFC 7523 §3).
+func (p *Provider) checkAssertion(r *http.Request, client *store.Client, claimed *proof.Claimed) (*proof.Once, error) {
+	a, err := claimed.Verify(r.Context(), proof.Rules{
+		Client: client.ClientID, Audiences: p.audiences(r, client), Algorithm: client.TokenEndpointAuthAlg,
+		FAPI: clients.FAPI(client), Now: p.Now(),
+	}, p.keySources.Of(client))
+	if err != nil {
+		return nil, assertionRefused(err)
+	}
+	return &a.Once, nil
+}
+
+// audiences are what an assertion may be made out to: the issuer. Who is not of
+// FAPI may name the token endpoint or the one that is asked, as older libraries
+// do (OIDC Core §9); the paths of routes are fixed, so r.URL.Path is ours.
+func (p *Provider) audiences(r *http.Request, client *store.Client) []string {
+	if clients.FAPI(client) {
+		return []string{p.Issuer}
+	}
+	return []string{p.Issuer, p.Issuer + pathToken, p.Issuer + r.URL.Path}
+}
+
+// useAssertion uses an assertion up on all nodes; nil is none.
+func (p *Provider) useAssertion(ctx context.Context, once *proof.Once) error {
+	if once == nil {
+		return nil
+	}
+	first, err := p.Store.SeenOnce(ctx, once.Hash, once.Until)
+	if err == nil && !first {
+		err = invalidClient("the assertion was used before")
+	}
+	return err
+}
+
+// assertionRefused turns what package proof says into the protocol's answer. Keys
+// that cannot be had are the client's own trouble (its jwks_uri), not ours.
+func assertionRefused(err error) error {
+	var e *proof.Error
+	if errors.As(err, &e) || errors.Is(err, proof.ErrNoKeys) {
+		return invalidClient(err.Error())
+	}
+	return err
+}

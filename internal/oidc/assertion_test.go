@@ -1,0 +1,154 @@
+package oidc
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"idp/internal/oidc/clients"
+	"idp/internal/oidc/rptest"
+	"idp/internal/store"
+	"idp/internal/store/storetest"
+)
+
+// signing registers a client that authenticates by a key of its own.
+func (w *world) signing(id string, key *rptest.Key, change func(*store.Client)) {
+	w.t.Helper()
+	c := store.Client{ClientID: id, TokenEndpointAuthMethod: "private_key_jwt", JWKS: key.JWKS(), RedirectURIs: []string{testRedirect},
+		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"}, Scope: "openid profile email groups read"}
+	if change != nil {
+		change(&c)
+	}
+	if problems := clients.Check(&c); problems != nil {
+		w.t.Fatal(problems)
+	}
+	must(w.t, w.Store.AddClient(w.t.Context(), c, store.Entry{Actor: "test"}))
+}
+
+func (w *world) now() time.Time { return time.UnixMilli(w.clock.Load()) }
+
+func assertionForm(assertion string, pairs ...string) url.Values {
+	f := url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {rptest.AssertionType}, "client_assertion": {assertion}}
+	for i := 0; i < len(pairs); i += 2 {
+		f.Set(pairs[i], pairs[i+1])
+	}
+	return f
+}
+
+func TestClientProvesItselfByItsKey(t *testing.T) {
+	w := newWorld(t)
+	for _, alg := range []string{"ES256", "RS256", "PS256", "EdDSA"} {
+		key := rptest.NewKey(t, alg)
+		w.signing("signs-"+alg, key, nil)
+		for _, audience := range []string{testIssuer, testIssuer + "/token"} {
+			a := w.do(postForm("/token", assertionForm(key.Assertion(t, "signs-"+alg, audience, w.now(), nil))))
+			if a.Code != http.StatusOK {
+				t.Errorf("%s for %s: %d %s", alg, audience, a.Code, a.Body)
+			}
+		}
+	}
+}
+
+func TestClientAssertionsThatAreRefused(t *testing.T) {
+	w := newWorld(t)
+	key, other := rptest.NewKey(t, "ES256"), rptest.NewKey(t, "ES256")
+	w.signing("signs", key, nil)
+	w.signing("picky", key, func(c *store.Client) { c.TokenEndpointAuthAlg = "PS256" })
+	w.signing("bank", key, func(c *store.Client) { c.Profile = clients.ProfileFAPI2 })
+	w.signing("far", key, func(c *store.Client) { c.JWKS, c.JWKSURI = nil, "https://192.0.2.1/jwks" })
+	good := func(client, audience string, changes map[string]any) url.Values {
+		return assertionForm(key.Assertion(t, client, audience, w.now(), changes))
+	}
+	for name, form := range map[string]url.Values{
+		"another's key":            assertionForm(other.Assertion(t, "signs", testIssuer, w.now(), nil)),
+		"another audience":         good("signs", "https://evil.example", nil),
+		"too late":                 good("signs", testIssuer, map[string]any{"exp": w.now().Add(-2 * time.Minute).Unix()}),
+		"no jti":                   good("signs", testIssuer, map[string]any{"jti": nil}),
+		"about another":            good("signs", testIssuer, map[string]any{"sub": "wiki"}),
+		"of another client":        good("signs", testIssuer, map[string]any{"iss": "wiki", "sub": "wiki"}),
+		"another client_id":        assertionForm(key.Assertion(t, "signs", testIssuer, w.now(), nil), "client_id", "wiki"),
+		"another algorithm":        good("picky", testIssuer, nil),
+		"FAPI: token endpoint":     good("bank", testIssuer+"/token", nil),
+		"unknown client":           good("nobody", testIssuer, nil),
+		"another type":             assertionForm(key.Assertion(t, "signs", testIssuer, w.now(), nil), "client_assertion_type", "x"),
+		"type alone":               assertionForm("", "client_id", "signs"),
+		"keys cannot be had":       good("far", testIssuer, nil),
+		"no JWT":                   assertionForm("abc"),
+		"by a client with secrets": assertionForm(key.Assertion(t, "wiki", testIssuer, w.now(), nil)),
+	} {
+		a := w.do(postForm("/token", form))
+		if a.Code != http.StatusUnauthorized || a.str("error") != "invalid_client" || a.Header().Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: %d %s", name, a.Code, a.Body)
+		}
+	}
+	withSecret := assertionForm(key.Assertion(t, "signs", testIssuer, w.now(), nil), "client_secret", "secret")
+	w.do(postForm("/token", withSecret)).wantError(http.StatusBadRequest, "invalid_request")
+	basic := postForm("/token", assertionForm(key.Assertion(t, "signs", testIssuer, w.now(), nil)))
+	basic.SetBasicAuth("signs", "secret")
+	w.do(basic).wantError(http.StatusBadRequest, "invalid_request")
+}
+
+func TestOneOf64UsesAClientAssertion(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, database string) {
+		w := newWorldOn(t, database)
+		key := rptest.NewKey(t, "ES256")
+		w.signing("signs", key, nil)
+		form := assertionForm(key.Assertion(t, "signs", testIssuer, w.now(), nil))
+		if got := race(64, func(int) int { return w.do(postForm("/token", form)).Code }); !cmp.Equal(got, map[int]int{200: 1, 401: 63}) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// race runs n at once and counts what they return.
+func race(n int, run func(i int) int) map[int]int {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	counts, start := map[int]int{}, make(chan struct{})
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			got := run(i)
+			mu.Lock()
+			defer mu.Unlock()
+			counts[got]++
+		})
+	}
+	close(start)
+	wg.Wait()
+	return counts
+}
+
+// What an admin registered may be on this machine; what registered itself is not
+// even asked. An unknown kid makes us ask again, and not as often as somebody likes.
+func TestClientKeysByURL(t *testing.T) {
+	w := newWorld(t)
+	old, next := rptest.NewKey(t, "ES256"), rptest.NewKey(t, "PS256")
+	var current atomic.Pointer[rptest.Key]
+	current.Store(old)
+	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(current.Load().JWKS()) }))
+	defer site.Close()
+	w.signing("far", old, func(c *store.Client) { c.JWKS, c.JWKSURI = nil, site.URL+"/jwks" })
+	w.signing("stranger by url", old, func(c *store.Client) {
+		c.ClientID, c.JWKS, c.JWKSURI, c.Registered = "registered", nil, site.URL+"/jwks", true
+	})
+	ask := func(client string, key *rptest.Key) int {
+		return w.do(postForm("/token", assertionForm(key.Assertion(t, client, testIssuer, w.now(), nil)))).Code
+	}
+	if got := ask("far", old); got != http.StatusOK {
+		t.Errorf("by URL: %d", got)
+	}
+	if got := ask("registered", old); got != http.StatusUnauthorized {
+		t.Errorf("a client that registered itself made us ask this machine: %d", got)
+	}
+	current.Store(next)
+	if got := ask("far", next); got != http.StatusUnauthorized { // asked a moment ago: once a minute
+		t.Errorf("the URL is asked as often as somebody likes: %d", got)
+	}
+}

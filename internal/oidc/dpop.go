@@ -1,0 +1,113 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/oidc/clients"
+	"idp/internal/oidc/proof"
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// headerDPoP is where a proof comes (RFC 9449 §4.1), headerNonce where we say
+// which nonce the next one has to hold (§8).
+const (
+	headerDPoP  = "DPoP"
+	headerNonce = "DPoP-Nonce"
+)
+
+// tokenTypeDPoP is the type of a token that is bound to a key (RFC 9449 §5), and
+// the scheme that it is sent by (§7.1).
+const tokenTypeDPoP = "DPoP"
+
+// tokenProof checks the DPoP proof of a request to the token or PAR endpoint
+// (RFC 9449 §5, §10.1); nil without one, which clients that are registered for
+// bound tokens may not leave out (§5.2).
+func (p *Provider) tokenProof(w http.ResponseWriter, r *http.Request, client *store.Client) (*proof.DPoP, error) {
+	headers := r.Header.Values(headerDPoP)
+	if len(headers) == 0 {
+		if clients.RequiresDPoP(client) && r.URL.Path == pathToken {
+			return nil, &protocol.Error{ErrorType: invalidDPoPProof, Description: "this client has to send a DPoP proof"}
+		}
+		return nil, nil //nolint:nilnil // no proof is an answer, not an error
+	}
+	shown, err := p.verifyProof(w, headers, proof.Request{Method: r.Method, URL: p.Issuer + r.URL.Path, FAPI: clients.FAPI(client)})
+	var e *proof.Error
+	switch {
+	case !errors.As(err, &e):
+		return shown, err
+	case e.Nonce:
+		return nil, &protocol.Error{ErrorType: useDPoPNonce, Description: e.Hint}
+	}
+	return nil, &protocol.Error{ErrorType: invalidDPoPProof, Description: e.Hint}
+}
+
+// resourceProof checks that whoever shows a bound access token holds its key
+// (RFC 9449 §7.1). jkt is that of the token.
+func (p *Provider) resourceProof(w http.ResponseWriter, r *http.Request, token, jkt string) error {
+	shown, err := p.verifyProof(w, r.Header.Values(headerDPoP), proof.Request{
+		Method: r.Method, URL: p.Issuer + r.URL.Path, AccessToken: secret.String(token)})
+	if err == nil && shown.Thumbprint != jkt {
+		err = &proof.Error{Hint: "the proof is by another key than the access token is bound to"}
+	}
+	if err == nil {
+		_, err = p.useProof(r.Context(), shown)
+	}
+	var e *proof.Error
+	var refused *protocol.Error
+	switch {
+	case errors.As(err, &e) && e.Nonce:
+		return badProof(useDPoPNonce, e.Hint)
+	case errors.As(err, &e):
+		return badProof(invalidDPoPProof, e.Hint)
+	case errors.As(err, &refused) && refused.ErrorType == invalidDPoPProof:
+		return badProof(invalidDPoPProof, refused.Description)
+	}
+	return err
+}
+
+func badProof(code, hint string) error {
+	f := failure{status: http.StatusUnauthorized, challenges: []string{dpopChallenge(code)}, err: &protocol.Error{Description: hint}}
+	f.err.ErrorType = invalidDPoPProof
+	if code == useDPoPNonce {
+		f.err.ErrorType = useDPoPNonce
+	}
+	return f
+}
+
+// dpopChallenge asks for a bound token (RFC 9449 §7.1); code may be empty.
+func dpopChallenge(code string) string {
+	challenge := `DPoP realm="userinfo", algs="` + strings.Join(proof.Algorithms(false), " ") + `"`
+	if code != "" {
+		challenge += `, error="` + code + `"`
+	}
+	return challenge
+}
+
+// verifyProof checks a proof by RFC 9449 §4.3. A nonce of ours is always wanted:
+// it bounds how far ahead somebody who borrows the key can make proofs (§11.2).
+// Every answer holds the one to use next.
+func (p *Provider) verifyProof(w http.ResponseWriter, headers []string, q proof.Request) (*proof.DPoP, error) {
+	q.Now = p.Now()
+	q.Nonce = func(nonce string) bool { return p.nonces.Accept(nonce, q.Now) }
+	w.Header().Set(headerNonce, p.nonces.Issue(q.Now))
+	return proof.VerifyDPoP(headers, q)
+}
+
+// useProof uses a proof up on all nodes (RFC 9449 §11.1) and returns its key's
+// thumbprint; nil is no proof.
+func (p *Provider) useProof(ctx context.Context, shown *proof.DPoP) (jkt string, err error) {
+	if shown == nil {
+		return "", nil
+	}
+	first, err := p.Store.SeenOnce(ctx, shown.Once.Hash, shown.Once.Until)
+	if err == nil && !first {
+		err = &protocol.Error{ErrorType: invalidDPoPProof, Description: "the proof was used before"}
+	}
+	return shown.Thumbprint, err
+}
