@@ -45,4 +45,4 @@ compose-test: ## the same story between containers, with TLS and PostgreSQL
 	@scripts/compose-test
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin .cache

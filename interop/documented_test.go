@@ -46,7 +46,7 @@ type documented struct {
 func newDocumented(t *testing.T, section, scheme string, edit ...string) *documented {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "idp-site-")
-	must(t, err, os.Chmod(dir, 0o755)) //nolint:gosec // Apache's user reads it
+	must(t, err, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	idpAddr, idpPort := freeAddress(t)
 	addr, port := freeAddress(t)
@@ -61,7 +61,7 @@ func newDocumented(t *testing.T, section, scheme string, edit ...string) *docume
 	d.write(t, "ca.pem", string(ca))
 	d.write(t, "wiki.secret", docSecret)
 	bob := d.write(t, "bob.password", stage.BobPassword)
-	d.start(t, idpAddr, "", fmt.Sprintf(
+	d.start(t, idpAddr, "  fallback: form\n", fmt.Sprintf(
 		"tls: {certificate: %s, key: %s}\nusers:\n  - {name: bob, password_file: %s, email: bob@example.com, groups: [partners]}\n%s",
 		d.certificate, d.key, bob, d.block(t, "yaml")))
 	t.Cleanup(func() {
@@ -85,7 +85,7 @@ func (d *documented) logged(t *testing.T, text string) bool {
 func (d *documented) write(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(d.dir, name)
-	must(t, os.WriteFile(path, []byte(text), 0o644)) //nolint:gosec // Apache's user reads it
+	must(t, os.WriteFile(path, []byte(text), 0o644))
 	return path
 }
 

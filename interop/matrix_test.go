@@ -99,7 +99,7 @@ func fileOfTests(t *testing.T) map[string]string {
 	}
 	file := map[string]string{}
 	for _, path := range paths {
-		code, err := os.ReadFile(path) //nolint:gosec // our own files
+		code, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}

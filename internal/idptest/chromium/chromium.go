@@ -4,6 +4,10 @@ package chromium
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +32,23 @@ func Start(t testing.TB, allow string, env ...string) context.Context {
 		t.Fatal(err)
 	}
 	return start(t, find(t), profile, env, chromedp.Flag("auth-server-allowlist", allow))
+}
+
+// StartTrusting starts one that believes whoever has the key of a certificate in PEM,
+// and sends no tickets.
+func StartTrusting(t testing.TB, certificate []byte) context.Context {
+	t.Helper()
+	block, _ := pem.Decode(certificate)
+	if block == nil {
+		t.Fatal("no PEM")
+	}
+	parsed, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := sha256.Sum256(parsed.RawSubjectPublicKeyInfo)
+	return start(t, find(t), newProfile(t), nil,
+		chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(key[:])))
 }
 
 // StartManaged starts one that may send tickets only where a policy says so, among
