@@ -116,7 +116,7 @@ func (f *Fetcher) Get(ctx context.Context, target string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return nil, fail(target, answered(res.StatusCode), nil)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -51,15 +52,15 @@ func (f *Fetcher) why(err error) string {
 		cert   *tls.CertificateVerificationError
 		host   x509.HostnameError
 		record tls.RecordHeaderError
-		alert  tls.AlertError
+		op     *net.OpError
+		late   net.Error
 	)
-	var timeout net.Error
 	switch {
 	case errors.As(err, &no):
 		return no.Error()
 	case errors.Is(err, context.Canceled):
 		return "given up"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &late) && late.Timeout():
 		return fmt.Sprintf("no complete answer within %s", f.Timeout)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "the name is not known"
@@ -69,10 +70,10 @@ func (f *Fetcher) why(err error) string {
 		return "the certificate is for another name"
 	case errors.As(err, &cert):
 		return "the certificate is not trusted: " + certificate(cert.Err)
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the server does not speak TLS"
-	case errors.As(err, &alert):
-		return "the server refuses our TLS: " + alert.Error()
+	case errors.As(err, &op) && op.Op == "remote error": // an alert, whose texts are Go's
+		return "the server refuses our TLS 1.2 or 1.3: " + op.Err.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "the connection is refused"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):

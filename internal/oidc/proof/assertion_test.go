@@ -278,36 +278,42 @@ func TestNoJWS(t *testing.T) {
 	good := sign(t, private()[ES256], ES256, fields{"alg": ES256}, assertion())
 	head, rest, _ := strings.Cut(good, ".")
 	claims, signature, _ := strings.Cut(rest, ".")
-	for name, text := range map[string]string{
-		"nothing":                      "",
-		"dots":                         "..",
-		"four parts":                   good + ".",
-		"two parts":                    head + "." + claims,
-		"five parts, as encrypted":     head + "." + claims + "." + signature + "." + claims + "." + signature,
-		"JSON":                         `{"payload":"` + claims + `","protected":"` + head + `","signature":"` + signature + `"}`,
-		"a space before":               " " + good,
-		"a line break":                 head + "\n." + claims + "." + signature,
-		"a line break in the middle":   good[:20] + "\r\n" + good[20:],
-		"padding":                      head + "=." + claims + "." + signature,
-		"the other base64":             head + "." + claims + "." + strings.NewReplacer("-", "+", "_", "/").Replace(signature) + "+",
-		"bits that are not zero":       head + "." + claims + "." + lastBits(signature),
-		"the header is an array":       b64("[]") + "." + claims + "." + signature,
-		"the header is null":           b64("null") + "." + claims + "." + signature,
-		"the header is empty":          "." + claims + "." + signature,
-		"the header is not UTF-8 JSON": b64("\xff\xfe{}") + "." + claims + "." + signature,
-		"the claims are an array":      head + "." + b64("[]") + "." + signature,
-		"the claims are null":          head + "." + b64("null") + "." + signature,
-		"the claims are a text":        head + "." + b64(`"x"`) + "." + signature,
-		"the claims are empty":         head + ".." + signature,
-		"longer than 16 KB":            head + "." + strings.Repeat("A", maxAssertion) + "." + signature,
+	raw, err := base64url.DecodeString(signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ text, hint string }{
+		"nothing":                       {"", "three parts"},
+		"dots":                          {"..", "header"},
+		"four parts":                    {good + ".", "three parts"},
+		"two parts":                     {head + "." + claims, "three parts"},
+		"five parts, as encrypted":      {head + "." + claims + "." + signature + "." + claims + "." + signature, "three parts"},
+		"JSON":                          {`{"payload":"` + claims + `","protected":"` + head + `","signature":"` + signature + `"}`, "three parts"},
+		"a space before":                {" " + good, "base64url"},
+		"a line break":                  {head + "\n." + claims + "." + signature, "line break"},
+		"a line break in the signature": {good[:len(good)-5] + "\r\n" + good[len(good)-5:], "line break"},
+		"a line break at the end":       {good + "\n", "line break"},
+		"padding":                       {head + "=." + claims + "." + signature, "base64url"},
+		"the other base64":              {head + "." + claims + "." + strings.NewReplacer("-", "+", "_", "/").Replace(signature) + "+", "base64url"},
+		"bits that are not zero":        {head + "." + claims + "." + lastBits(signature), "base64url"},
+		"the header is an array":        {b64("[]") + "." + claims + "." + signature, "header"},
+		"the header is null":            {b64("null") + "." + claims + "." + signature, "header"},
+		"the header is empty":           {"." + claims + "." + signature, "header"},
+		"the header is UTF-16":          {b64("\xff\xfe{\x00}\x00") + "." + claims + "." + signature, "header"},
+		"the claims are an array":       {head + "." + b64("[]") + "." + signature, "claims"},
+		"the claims are null":           {head + "." + b64("null") + "." + signature, "claims"},
+		"the claims are a text":         {head + "." + b64(`"x"`) + "." + signature, "claims"},
+		"the claims are empty":          {head + ".." + signature, "claims"},
+		"a signature with more":         {head + "." + claims + "." + b64(string(raw[:half])+"\x00"+string(raw[half:])), "signature"},
+		"longer than 16 KB":             {head + "." + strings.Repeat("A", maxAssertion) + "." + signature, "longer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := judge(t, text, rules()); !errors.As(err, new(*Error)) {
-				t.Errorf("assertion: error %v, want an *Error", err)
-			}
-			if _, err := VerifyDPoP([]string{text}, request()); !errors.As(err, new(*Error)) {
+			_, err := VerifyDPoP([]string{c.text}, request())
+			if !errors.As(err, new(*Error)) {
 				t.Errorf("proof: error %v, want an *Error", err)
 			}
+			_, err = judge(t, c.text, rules())
+			checkHint(t, err, c.hint)
 		})
 	}
 	if _, err := judge(t, good, rules()); err != nil {

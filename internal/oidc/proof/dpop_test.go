@@ -242,6 +242,15 @@ func TestHTU(t *testing.T) {
 			t.Errorf("%q is not %q", pair[0], pair[1])
 		}
 	}
+	for _, pair := range [][2]string{ // what is encoded on purpose
+		{"https://sso.example.com/a%2Fb", "https://sso.example.com/a/b"},
+		{"https://sso.example.com/a%3Ab", "https://sso.example.com/a:b"},
+		{"https://sso.example.com/%2561", "https://sso.example.com/%61"},
+	} {
+		if sameURL(pair[0], pair[1]) || sameURL(pair[1], pair[0]) {
+			t.Errorf("%q is %q", pair[0], pair[1])
+		}
+	}
 }
 
 // TestNonceOfAProof: what is wrong only for its nonce is answered by another error

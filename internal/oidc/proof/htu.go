@@ -20,7 +20,7 @@ func sameURL(htu, endpoint string) bool {
 // §§6.2.2.1, 6.2.2.2 and 6.2.3. Dot segments stay: no endpoint has them.
 func normal(text string) (string, bool) {
 	u, err := url.Parse(text)
-	if err != nil || u.User != nil || u.Opaque != "" || u.Hostname() == "" {
+	if err != nil || u.User != nil || u.Hostname() == "" {
 		return "", false
 	}
 	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)

@@ -77,6 +77,7 @@ func TestHoleOneKeySpoilsTheSet(t *testing.T) {
 		"X25519, which signs nothing":       fields{"kty": "OKP", "crv": "X25519", "x": b64(strings.Repeat("x", 32))},
 		"Ed448":                             fields{"kty": "OKP", "crv": "Ed448", "x": b64(strings.Repeat("x", 57))},
 		"Ed25519 of 31 bytes":               fields{"kty": "OKP", "crv": "Ed25519", "x": b64(strings.Repeat("x", 31))},
+		"Ed25519, with which anybody signs": fields{"kty": "OKP", "crv": "Ed25519", "x": b64("\x01" + strings.Repeat("\x00", 31))},
 		"P-384":                             jwk(t, p384, nil),
 		"secp256k1":                         with(good, fields{"crv": "secp256k1"}),
 		"not on the curve":                  with(good, fields{"y": good["x"]}),
@@ -127,7 +128,7 @@ func TestHoleOneKeySpoilsTheSet(t *testing.T) {
 	}
 }
 
-// TestKeysWithThingsNobodyRelysOn: certificates are not looked at.
+// TestKeysWithMembersNobodyReliesOn: certificates are not looked at.
 func TestKeysWithMembersNobodyReliesOn(t *testing.T) {
 	k := keys(t, fields{"keys": []any{jwk(t, private()[RS256], fields{"x5c": []string{"no certificate"}, "x5t": "!", "x5u": "::", "use": "sig", "key_ops": []string{"sign", "verify"}, "iat": 1})}, "more": 1})
 	if found, _ := k.Find(t.Context(), "", PS256); len(found) != 1 {
@@ -152,6 +153,7 @@ func TestNoJWKS(t *testing.T) {
 		"HTML":               "<html>",
 		"51 keys":            marshal(t, fields{"keys": many}),
 		"64 KB and a byte":   marshal(t, fields{"keys": []any{good}}) + strings.Repeat(" ", maxJWKS),
+		"50 useless keys":    marshal(t, fields{"keys": slices.Repeat([]any{fields{"kty": "oct", "k": "AA"}}, maxKeys)}),
 		"deep":               strings.Repeat(`{"keys":[`, 7000),
 	} {
 		if k, err := ParseKeys([]byte(text)); err == nil {

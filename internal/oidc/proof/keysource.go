@@ -94,17 +94,14 @@ func (s *KeySource) byValue(jwks string) (*Keys, error) {
 }
 
 func (s *KeySource) byURL(ctx context.Context, url, kid, alg string) ([]*Key, error) {
-	r := s.remote(url)
-	if now := time.Now(); r.usable(now, freshFor) {
-		if found, _ := r.keys.Find(ctx, kid, alg); len(found) > 0 || !r.due(now) {
+	if r := s.remote(url); r.usable(time.Now(), freshFor) {
+		if found, _ := r.keys.Find(ctx, kid, alg); len(found) > 0 {
 			return found, nil
 		}
 	}
-	if r.due(time.Now()) {
-		var err error
-		if r, err = s.renew(ctx, url); err != nil {
-			return nil, err
-		}
+	r, err := s.renew(ctx, url)
+	if err != nil {
+		return nil, err
 	}
 	if !r.usable(time.Now(), staleFor) {
 		return nil, fmt.Errorf("%w: jwks_uri: %w", ErrNoKeys, r.err)
@@ -131,13 +128,13 @@ func (s *KeySource) remote(url string) remote {
 	return s.urls[url]
 }
 
-// renew asks the URL; whoever asks at the same time gets the same answer. The
-// fetch goes on when the request that began it is given up. Its only error is the
-// context's.
+// renew asks the URL if it is due; whoever wants to at the same time gets the same
+// answer. The fetch goes on when the request that began it is given up. Its only
+// error is the context's.
 func (s *KeySource) renew(ctx context.Context, url string) (remote, error) {
 	done := s.flight.DoChan(url, func() (any, error) {
 		r := s.remote(url)
-		if !r.due(time.Now()) { // another request was here between our look and now
+		if !r.due(time.Now()) {
 			return r, nil
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchFor)

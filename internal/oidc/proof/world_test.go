@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"maps"
 	"sync"
 	"testing"
@@ -29,15 +30,18 @@ var now = time.UnixMilli(1_790_000_000_500)
 
 type fields = map[string]any
 
-// private are the keys of the tests, made once, by the algorithm they sign with.
+// private are the keys of the tests by the algorithm they sign with. Those that
+// can be are always the same, the examples of RFC 7515 appendix A.3 and RFC 8037
+// appendix A.1: the processes of a fuzz test share what they find.
 var private = sync.OnceValue(func() map[string]crypto.Signer {
-	ec, err1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	rs, err2 := rsa.GenerateKey(rand.Reader, 2048)
-	_, ed, err3 := ed25519.GenerateKey(rand.Reader)
-	if err1 != nil || err2 != nil || err3 != nil {
-		panic("no keys")
+	d, err1 := base64url.DecodeString("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI")
+	ec, err2 := ecdsa.ParseRawPrivateKey(elliptic.P256(), d)
+	seed, err3 := base64url.DecodeString("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
+	rs, err4 := rsa.GenerateKey(rand.Reader, 2048)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		panic(err)
 	}
-	return map[string]crypto.Signer{ES256: ec, RS256: rs, PS256: rs, EdDSA: ed}
+	return map[string]crypto.Signer{ES256: ec, RS256: rs, PS256: rs, EdDSA: ed25519.NewKeyFromSeed(seed)}
 })
 
 // jwk is a key as JSON: the public half of a signer, anything else as it is.
