@@ -20,19 +20,17 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
 
-	"idp/internal/fetch"
 	"idp/internal/keys"
+	"idp/internal/oidc/clients"
 	"idp/internal/store"
 )
 
 const (
 	pollEvery = 3 * time.Second  // how often every node looks for what others queued
-	timeout   = 5 * time.Second  // of one request, from name to answer
-	lease     = 30 * time.Second // a request, and the wait for its turn
+	lease     = 30 * time.Second // a request (5 s, package fetch), and the wait for its turn
 	perClient = 8                // requests to one relying party at once
 	inAll     = 64               // and to all
 )
@@ -43,30 +41,21 @@ type Config struct {
 	Store  *store.Store
 	Keys   *keys.Keys
 	// Client finds a relying party of the running configuration; store.ErrNotFound.
-	Client func(ctx context.Context, id string) (*store.Client, error)
-	Log    *slog.Logger
-	Count  func(result string) // is told of every attempt, one of store's Logout constants; nil: nobody counts
+	Client   func(ctx context.Context, id string) (*store.Client, error)
+	Fetchers *clients.Fetchers // nil: the system's certificates are believed
+	Log      *slog.Logger
+	Count    func(result string) // is told of every attempt, one of store's Logout constants; nil: nobody counts
 }
 
 // Backchannel delivers. Safe for concurrent use.
 type Backchannel struct {
 	Config
-	company, public *fetch.Fetcher
-	slots           chan struct{}
-	poll            time.Duration
+	slots chan struct{}
+	poll  time.Duration
 
 	mu    sync.Mutex
 	lanes map[string]bool // relying parties that are being told; true: look once more before leaving
 	busy  sync.WaitGroup
-}
-
-// companyNetworks are where relying parties of administrators may live, beside
-// the public Internet. Link-local addresses, a cloud's metadata among them, are
-// nobody's.
-var companyNetworks = []netip.Prefix{
-	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"),
-	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
-	netip.MustParsePrefix("fc00::/7"),
 }
 
 // New checks the configuration.
@@ -78,12 +67,13 @@ func New(c Config) (*Backchannel, error) {
 		c.Count = func(string) {}
 	}
 	b := &Backchannel{Config: c, slots: make(chan struct{}, inAll), poll: pollEvery, lanes: map[string]bool{}}
-	var err error
-	if b.company, err = fetch.New(fetch.Config{Timeout: timeout, AllowPrivate: companyNetworks, AllowPlain: true}); err != nil {
-		return nil, err
+	if b.Fetchers == nil {
+		var err error
+		if b.Fetchers, err = clients.NewFetchers(nil); err != nil {
+			return nil, err
+		}
 	}
-	b.public, err = fetch.New(fetch.Config{Timeout: timeout})
-	return b, err
+	return b, nil
 }
 
 // Run delivers what is queued until ctx ends. What is under way then is due again

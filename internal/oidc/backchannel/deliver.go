@@ -62,19 +62,14 @@ func (b *Backchannel) log(d store.LogoutDelivery, o outcome, next store.Millis) 
 	}
 }
 
-// attempt sends the logout token (§2.5). What an administrator registered may be
-// in the company's networks; what registered itself may not.
+// attempt sends the logout token (§2.5).
 func (b *Backchannel) attempt(ctx context.Context, c *store.Client, d store.LogoutDelivery) outcome {
 	token, err := b.token(c, d)
 	if err != nil {
 		return outcome{store.LogoutDelayed, "the logout token cannot be signed: " + err.Error()}
 	}
-	f := b.company
-	if c.Registered {
-		f = b.public
-	}
 	body := url.Values{"logout_token": {token}}.Encode()
-	status, err := f.Post(ctx, c.BackchannelLogoutURI, "application/x-www-form-urlencoded", []byte(body))
+	status, err := b.Fetchers.ForLogouts(c).Post(ctx, c.BackchannelLogoutURI, "application/x-www-form-urlencoded", []byte(body))
 	if err != nil {
 		return outcome{store.LogoutDelayed, reason(err)}
 	}

@@ -98,7 +98,7 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 	if c := good(); Check(&c) != nil {
 		t.Errorf("good: %v", Check(&c))
 	}
-	c := good()
+	c = good()
 	c.BackchannelLogoutURI, c.BackchannelLogoutSession = "http://10.0.0.1:8080/logout?x=1", true
 	c.FrontchannelLogoutURI, c.FrontchannelLogoutSession = "https://A.example:443/logout?x=1", true
 	if problems := Check(&c); problems != nil {
