@@ -87,7 +87,7 @@ func (s *toldSite) told(sid string) {
 }
 
 func verifyLogoutToken(ctx context.Context, s *idptest.Server, raw string, alg jose.SignatureAlgorithm) (claims map[string]any, err error) {
-	token, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{alg})
+	token, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{alg})
 	if err != nil {
 		return nil, err
 	}

@@ -184,7 +184,7 @@ func (s *site) verified(alg jose.SignatureAlgorithm) map[string]any {
 	if len(r.form) != 1 || len(r.form["logout_token"]) != 1 || r.header.Get("Content-Type") != "application/x-www-form-urlencoded" {
 		s.t.Fatalf("sent %v as %q, want logout_token alone", r.form, r.header.Get("Content-Type"))
 	}
-	token, err := jose.ParseSigned(r.form["logout_token"][0], []jose.SignatureAlgorithm{alg})
+	token, err := jose.ParseSignedCompact(r.form["logout_token"][0], []jose.SignatureAlgorithm{alg})
 	must(s.t, err)
 	var published jose.JSONWebKeySet
 	must(s.t, json.Unmarshal(s.keys(), &published))
