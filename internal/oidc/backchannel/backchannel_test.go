@@ -171,6 +171,35 @@ func TestASlowRelyingPartyDelaysNobody(t *testing.T) {
 	}
 }
 
+// One that answers nobody takes no more than one of the places for all.
+func TestARelyingPartyInTroubleHasOneRequestUnderWay(t *testing.T) {
+	w := newWorld(t)
+	s := w.site("wiki", "ES256")
+	s.answer.Store(http.StatusServiceUnavailable)
+	for range 3 * perClient {
+		w.ended("wiki")
+	}
+	s.asked = func() {
+		list, err := w.Store.LogoutDeliveries(context.Background(), "wiki", 0)
+		if err != nil {
+			t.Error(err)
+		}
+		taken := 0
+		for _, d := range list {
+			if d.Attempts == 1 && d.Result == "" {
+				taken++
+			}
+		}
+		if s.hits.Load() > perClient && taken != 1 {
+			t.Errorf("%d requests at once", taken)
+		}
+	}
+	w.deliver()
+	if n := s.hits.Load(); n != 3*perClient {
+		t.Errorf("asked %d times", n)
+	}
+}
+
 // A node that dies between the claim and the answer has lost nothing.
 func TestWhatADeadNodeHadIsDeliveredByAnother(t *testing.T) {
 	w := newWorld(t)

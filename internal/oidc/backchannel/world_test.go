@@ -136,6 +136,7 @@ type site struct {
 	got    chan *request // what it was sent; nil: not kept
 	held   chan struct{} // answers come when it is closed; nil: at once
 	hits   atomic.Int64
+	asked  func() // at every request; nil: nothing
 	srv    *httptest.Server
 }
 
@@ -161,6 +162,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.t.Errorf("%s %s: %v", r.Method, r.URL, err)
 	}
 	s.hits.Add(1)
+	if s.asked != nil {
+		s.asked()
+	}
 	select {
 	case s.got <- &request{r.Header, r.PostForm}:
 	default:
