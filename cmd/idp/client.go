@@ -18,7 +18,7 @@ import (
 
 func (c *cli) client() *cobra.Command {
 	cmd := group(&cobra.Command{Use: "client", Short: "Register, list and remove relying parties"})
-	cmd.AddCommand(c.clientAdd(), c.clientList(), c.clientShow(), c.clientRemove())
+	cmd.AddCommand(c.clientAdd(), c.clientList(), c.clientShow(), c.clientLogouts(), c.clientRemove())
 	return cmd
 }
 
@@ -48,6 +48,10 @@ func (c *cli) clientAdd() *cobra.Command {
 	f.StringVar(&cl.ClientName, "name", "", "what people see")
 	f.StringArrayVar(&cl.RedirectURIs, "redirect-uri", nil, "where codes are sent, exactly; may be repeated")
 	f.StringArrayVar(&cl.PostLogoutRedirectURIs, "post-logout-redirect-uri", nil, "where people may return after signing out; may be repeated")
+	f.StringVar(&cl.BackchannelLogoutURI, "backchannel-logout-uri", "", "where the server posts a logout token when a session ends")
+	f.BoolVar(&cl.BackchannelLogoutSession, "backchannel-logout-session-required", false, "the logout token must name the session (it always does)")
+	f.StringVar(&cl.FrontchannelLogoutURI, "frontchannel-logout-uri", "", "what the browser opens in a hidden frame when somebody signs out")
+	f.BoolVar(&cl.FrontchannelLogoutSession, "frontchannel-logout-session-required", false, "the frame's address gets iss and sid")
 	f.StringSliceVar(&cl.GrantTypes, "grant-types", []string{"authorization_code"}, "authorization_code, refresh_token, client_credentials")
 	f.StringVar(&cl.Scope, "scope", "", `what it may ask for (default "openid profile email groups")`)
 	f.StringVar(&cl.TokenEndpointAuthMethod, "auth-method", "", "client_secret_basic (default) or client_secret_post")
@@ -140,21 +144,30 @@ func (c *cli) clientShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show CLIENT_ID", Short: "Print a relying party as JSON, without its secret", Args: cobra.ExactArgs(1),
 		RunE: c.withStore(func(o opened, args []string) error {
-			clients, err := o.allClients()
+			cl, err := o.clientByID(args[0])
 			if err != nil {
 				return err
 			}
-			for _, cl := range clients {
-				if cl.ClientID == args[0] {
-					cl.SecretHashes = nil
-					enc := json.NewEncoder(o.cmd.OutOrStdout())
-					enc.SetIndent("", "  ")
-					return enc.Encode(cl)
-				}
-			}
-			return fmt.Errorf("no relying party %q; idp client list shows all", args[0])
+			cl.SecretHashes = nil
+			enc := json.NewEncoder(o.cmd.OutOrStdout())
+			enc.SetIndent("", "  ")
+			return enc.Encode(cl)
 		}),
 	}
+}
+
+// clientByID finds the relying party that a command names.
+func (o opened) clientByID(id string) (*store.Client, error) {
+	clients, err := o.allClients()
+	if err != nil {
+		return nil, err
+	}
+	for i := range clients {
+		if clients[i].ClientID == id {
+			return &clients[i], nil
+		}
+	}
+	return nil, fmt.Errorf("no relying party %q; idp client list shows all", id)
 }
 
 func (c *cli) clientRemove() *cobra.Command {

@@ -29,6 +29,12 @@ const (
 	GrantRevoked     = "grant_revoked"
 	CodeReused       = "code_reused"
 	RefreshReused    = "refresh_reused"
+	// What became of telling a relying party that a session has ended; delayed is
+	// the first attempt that got no answer.
+	LogoutDelivered = "logout_delivered"
+	LogoutRefused   = "logout_refused"
+	LogoutDelayed   = "logout_delayed"
+	LogoutGivenUp   = "logout_given_up"
 )
 
 // Actors that are not users.

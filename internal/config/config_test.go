@@ -174,6 +174,21 @@ func TestEmptyAndNullKeepDefaults(t *testing.T) {
 	}
 }
 
+// What is false where the default is true must not be taken for absent.
+func TestOptionalValuesAreRead(t *testing.T) {
+	c, problems := load(t, "clients: [{client_id: a, require_pkce: false, trusted: false, default_max_age: 0}, {client_id: b, trusted: true}, {client_id: c, trusted: }]\n")
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	a, b := c.Clients[0], c.Clients[1]
+	if a.RequirePKCE == nil || *a.RequirePKCE || a.Trusted == nil || *a.Trusted || a.DefaultMaxAge == nil || *a.DefaultMaxAge != 0 {
+		t.Errorf("a: %v %v %v", a.RequirePKCE, a.Trusted, a.DefaultMaxAge)
+	}
+	if b.RequirePKCE != nil || b.Trusted == nil || !*b.Trusted || c.Clients[2].Trusted != nil {
+		t.Errorf("b: %v %v, c: %v", b.RequirePKCE, b.Trusted, c.Clients[2].Trusted)
+	}
+}
+
 func TestDatabasePasswordInURLIsRefused(t *testing.T) {
 	_, problems := load(t, "database: postgres://idp:hunter2@db/idp\n")
 	if len(problems) != 1 || strings.Contains(problems.Error(), "hunter2") {

@@ -286,8 +286,16 @@ func (d *decoder) scalar(path string, n ast.Node, v reflect.Value) {
 		d.problem(path, line, "wants a text", "put it in quotes")
 		return
 	}
-	if err := yaml.NodeToValue(n, v.Addr().Interface()); err != nil {
+	to := v
+	if v.Kind() == reflect.Pointer { // the library leaves it nil, whatever the value
+		to = reflect.New(v.Type().Elem()).Elem()
+	}
+	if err := yaml.NodeToValue(n, to.Addr().Interface()); err != nil {
 		d.problem(path, line, "wants "+wanted(v), "")
+		return
+	}
+	if v.Kind() == reflect.Pointer && n.Type() != ast.NullType {
+		v.Set(to.Addr())
 	}
 }
 

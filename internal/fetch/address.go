@@ -61,16 +61,22 @@ func (f *Fetcher) permit(a netip.Addr) error {
 	return nil
 }
 
-// permitPlain judges what http may dial: what never leaves the machine.
+// permitPlain judges what http may dial: what never leaves the machine, or where
+// the caller allows it the company.
 func (f *Fetcher) permitPlain(a netip.Addr) error {
-	if a.IsLoopback() && f.allowed(a) {
+	if (a.IsLoopback() || f.AllowPlain) && f.allowed(a) {
 		return nil
 	}
 	return refused{address: a, plain: true}
 }
 
+// metadata are addresses at which a cloud tells a machine its secrets, and which
+// are not link-local: they stay refused in an allowed network.
+var metadata = []netip.Prefix{netip.MustParsePrefix("fd00:ec2::/32"), netip.MustParsePrefix("100.100.100.200/32")}
+
 func (f *Fetcher) allowed(a netip.Addr) bool {
-	return slices.ContainsFunc(f.AllowPrivate, func(p netip.Prefix) bool { return p.Contains(a) })
+	in := func(p netip.Prefix) bool { return p.Contains(a) }
+	return !slices.ContainsFunc(metadata, in) && slices.ContainsFunc(f.AllowPrivate, in)
 }
 
 // control judges the address of a socket just before it connects. An IPv4 address

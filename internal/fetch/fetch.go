@@ -45,6 +45,8 @@ type Config struct {
 	// public Internet: 10.0.0.0/8, fc00::/7, 64:ff9b::/96 (NAT64). Loopback addresses
 	// that are among them may be asked by plain http too.
 	AllowPrivate []netip.Prefix
+	// AllowPlain takes plain http to all of AllowPrivate.
+	AllowPlain bool
 	// Timeout bounds everything: name, connection, TLS, answer. 0: 5 s.
 	Timeout time.Duration
 	// MaxBytes bounds the body that Get returns. 0: 64 KB.

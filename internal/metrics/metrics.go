@@ -37,6 +37,7 @@ type Metrics struct {
 	logins   *prometheus.CounterVec
 	requests *prometheus.CounterVec
 	took     *prometheus.HistogramVec
+	logouts  *prometheus.CounterVec
 }
 
 // New makes the counters, all at zero.
@@ -49,11 +50,13 @@ func New(c Config) *Metrics {
 			Help: "Requests answered, by route, method and class of status."}, []string{"route", "method", "code"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "idp_http_request_duration_seconds",
 			Help: "Time from the request's header to the end of the answer.", Buckets: buckets}, []string{"route"}),
+		logouts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "idp_logout_deliveries_total",
+			Help: "Attempts to tell a relying party that a session has ended (back-channel logout), by result."}, []string{"result"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "idp_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": c.Version, "goversion": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(m.logins, m.requests, m.took, build,
+	m.registry.MustRegister(m.logins, m.requests, m.took, m.logouts, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if c.Keytabs != nil {
 		m.registry.MustRegister(keytabCollector(c.Keytabs))
@@ -78,6 +81,10 @@ func (m *Metrics) Request(route, method string, status int, took time.Duration) 
 	m.requests.WithLabelValues(route, methodClass(method), statusClass(status)).Inc()
 	m.took.WithLabelValues(route).Observe(took.Seconds())
 }
+
+// Logout counts an attempt to tell a relying party that a session has ended;
+// result is one of a few words: delivered, delayed, refused, given_up.
+func (m *Metrics) Logout(result string) { m.logouts.WithLabelValues(result).Inc() }
 
 // Handler serves the numbers.
 func (m *Metrics) Handler() http.Handler {

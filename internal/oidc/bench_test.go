@@ -82,3 +82,24 @@ func BenchmarkSilentLoginAndCode(b *testing.B) {
 		br.tokens("other")
 	}
 }
+
+// BenchmarkSignOut is a sign-out of a session that visited three relying parties,
+// which are put into the queue; the login and the codes before it are not counted.
+func BenchmarkSignOut(b *testing.B) {
+	w := newWorld(b)
+	u := w.user("alice")
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		br := w.loggedIn(u.Name)
+		for _, id := range []string{"wiki", "other", "lazy"} {
+			br.code(id)
+		}
+		page := br.get("/end_session").Body.String()
+		m := formTokenRE.FindStringSubmatch(page)
+		b.StartTimer()
+		if a := br.post("/end_session", url.Values{"form_token": {m[1]}}); a.Code != http.StatusSeeOther {
+			b.Fatal(a.Code)
+		}
+	}
+}

@@ -23,9 +23,11 @@ const pathToken = "/token"
 // switched on is not in it, and lists that have a default are always written out.
 type metadata struct {
 	protocol.DiscoveryConfiguration
-	PromptValuesSupported []string `json:"prompt_values_supported"`                        // Initiating User Registration §4
-	IssInResponse         bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
-	DPoPAlgs              []string `json:"dpop_signing_alg_values_supported"`              // RFC 9449 §5.1
+	PromptValuesSupported     []string `json:"prompt_values_supported"`                        // Initiating User Registration §4
+	IssInResponse             bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+	DPoPAlgs                  []string `json:"dpop_signing_alg_values_supported"`              // RFC 9449 §5.1
+	FrontchannelLogout        bool     `json:"frontchannel_logout_supported"`                  // OIDC Front-Channel Logout §3
+	FrontchannelLogoutSession bool     `json:"frontchannel_logout_session_supported"`
 }
 
 func (p *Provider) metadata() ([]byte, error) {
@@ -57,13 +59,17 @@ func (p *Provider) metadata() ([]byte, error) {
 			TokenEndpointAuthSigningAlgValuesSupported:         algs,
 			RevocationEndpointAuthSigningAlgValuesSupported:    algs,
 			IntrospectionEndpointAuthSigningAlgValuesSupported: algs,
+			BackChannelLogoutSupported:                         true,
+			BackChannelLogoutSessionSupported:                  true,
 			ClaimTypesSupported:                                []string{"normal"},
 			ClaimsSupported:                                    claimsSupported(),
 			CodeChallengeMethodsSupported:                      []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
 		},
-		PromptValuesSupported: []string{protocol.PromptNone, protocol.PromptLogin, protocol.PromptSelectAccount},
-		IssInResponse:         true,
-		DPoPAlgs:              algs,
+		PromptValuesSupported:     []string{protocol.PromptNone, protocol.PromptLogin, protocol.PromptSelectAccount},
+		IssInResponse:             true,
+		DPoPAlgs:                  algs,
+		FrontchannelLogout:        true,
+		FrontchannelLogoutSession: true,
 	})
 }
 

@@ -120,12 +120,17 @@ func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut)
 }
 
 // end ends the session, sets the marker and goes on by GET, so that a reload of
-// what comes next sends nothing twice.
+// what comes next sends nothing twice: to the page that tells relying parties by
+// frames where there are such, else back at once.
 func (p *Provider) end(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) error {
+	frames, err := p.framesPage(w, r, s, c)
+	if err != nil {
+		return err
+	}
 	if err := p.Sessions.End(w, r, c); err != nil {
 		return err
 	}
-	return web.Redirect(w, r, http.StatusSeeOther, cmp.Or(s.target, "/end_session"))
+	return web.Redirect(w, r, http.StatusSeeOther, cmp.Or(frames, s.target, "/end_session"))
 }
 
 // signedOut is the end for a browser that has no session.

@@ -28,9 +28,11 @@ func (b *browser) alive() bool {
 	return b.get(authorizeURL("wiki", "prompt", "none")).back().Has("code")
 }
 
+var formTokenRE = regexp.MustCompile(`name="form_token" value="([^"]+)"`)
+
 func formToken(t *testing.T, page string) string {
 	t.Helper()
-	m := regexp.MustCompile(`name="form_token" value="([^"]+)"`).FindStringSubmatch(page)
+	m := formTokenRE.FindStringSubmatch(page)
 	if m == nil {
 		t.Fatalf("no form token in %s", page)
 	}

@@ -51,6 +51,9 @@ func testClients() []store.Client {
 	return []store.Client{
 		{ClientID: "wiki", ClientName: "Wiki", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, GrantTypes: all,
 			Scope: "openid profile email groups offline_access read write", PostLogoutRedirectURIs: []string{"https://wiki.example.com/", "https://wiki.example.com/bye?x=1"}},
+		{ClientID: "framed", SecretHashes: hashes, RedirectURIs: []string{testRedirect, "https://framed.example.com/cb"}, PostLogoutRedirectURIs: []string{"https://framed.example.com/bye"},
+			FrontchannelLogoutURI: "https://framed.example.com/logout?tenant=1", FrontchannelLogoutSession: true},
+		{ClientID: "plainframe", SecretHashes: hashes, RedirectURIs: []string{testRedirect, "https://plainframe.example.com/cb"}, FrontchannelLogoutURI: "https://plainframe.example.com/logout"},
 		{ClientID: "other", SecretHashes: hashes, RedirectURIs: []string{testRedirect, "https://other.example.com/cb"}, GrantTypes: all, IDTokenAlg: "ES256", ClaimsInIDToken: true},
 		{ClientID: "post", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, TokenEndpointAuthMethod: "client_secret_post", GrantTypes: all},
 		{ClientID: "native", TokenEndpointAuthMethod: "none", RedirectURIs: []string{"http://127.0.0.1/cb", testRedirect}, GrantTypes: []string{"authorization_code", "refresh_token"}},
@@ -125,6 +128,7 @@ func (w *world) routes() http.Handler {
 	page("/authorize", w.ServeAuthorize)
 	page("GET /authorize/resume", w.ServeResume)
 	page("/end_session", w.ServeEndSession)
+	page("GET /end_session/done", w.ServeSignedOut)
 	api("/token", w.ServeToken)
 	api("/userinfo", w.ServeUserinfo)
 	api("/introspect", w.ServeIntrospect)

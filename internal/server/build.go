@@ -14,6 +14,7 @@ import (
 	"idp/internal/kerberos"
 	"idp/internal/login"
 	"idp/internal/oidc"
+	"idp/internal/oidc/backchannel"
 	"idp/internal/oidc/clients"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -24,6 +25,7 @@ import (
 type generation struct {
 	handler  http.Handler
 	acceptor *kerberos.Acceptor // nil: no kerberos section
+	clients  *clients.Registry
 	server   *Server
 	cancel   context.CancelFunc
 }
@@ -85,6 +87,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if err != nil {
 		return nil, err
 	}
+	g.clients = clients
 	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages,
 		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Site: clients.Site}); err != nil {
 		return nil, err
@@ -98,6 +101,20 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	}
 	g.handler, err = p.routes(s.log)
 	return g, err
+}
+
+// backchannel tells the relying parties of the running generation that sessions
+// have ended. It lives as long as the process, for a reload must not cut off what
+// it is about to deliver.
+func (s *Server) backchannel(c *config.Config) (*backchannel.Backchannel, error) {
+	b := backchannel.Config{Issuer: c.Issuer, Store: s.store, Keys: s.keys, Log: s.log,
+		Client: func(ctx context.Context, id string) (*store.Client, error) {
+			return s.current.Load().clients.ByID(ctx, id)
+		}}
+	if s.metrics != nil {
+		b.Count = s.metrics.Logout
+	}
+	return backchannel.New(b)
 }
 
 func defaultRealm(c *config.Config) string {

@@ -33,6 +33,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	api("/revoke", p.oidc.ServeRevoke)
 	page("GET /end_session", p.oidc.ServeEndSession)
 	page("POST /end_session", p.oidc.ServeEndSession)
+	page("GET /end_session/done", p.oidc.ServeSignedOut)
 
 	// logging in
 	page("GET /login", p.login.ServeForm)
@@ -50,7 +51,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
 	// would answer it like GET.
-	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/login", "/login/negotiate", "/setup/test", "/account"} {
+	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account"} {
 		page("HEAD "+path, func(_ http.ResponseWriter, r *http.Request) error { return notAllowed(r, http.MethodGet) })
 	}
 

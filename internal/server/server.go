@@ -20,6 +20,7 @@ import (
 	"idp/internal/config"
 	"idp/internal/keys"
 	"idp/internal/metrics"
+	"idp/internal/oidc/backchannel"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -42,6 +43,7 @@ type Server struct {
 	started     *config.Config   // what needs a restart is compared with this
 	certificate *certificate     // nil: plain HTTP
 	metrics     *metrics.Metrics // nil: no metrics_listen, nothing is counted
+	logouts     *backchannel.Backchannel
 	current     atomic.Pointer[generation]
 	draining    atomic.Bool
 }
@@ -75,6 +77,9 @@ func (s *Server) open(ctx context.Context, c *config.Config) (err error) {
 		return err
 	}
 	if err = resealCheck(ctx, s.store, s.ring); err != nil {
+		return err
+	}
+	if s.logouts, err = s.backchannel(c); err != nil {
 		return err
 	}
 	g, err := s.build(ctx, c)
@@ -149,11 +154,13 @@ func loses(old, next *generation) error {
 }
 
 // Work runs what is to be done beside requests until ctx ends: expired rows
-// swept, signing keys rotated, keytabs watched.
+// swept, signing keys rotated, relying parties told of ended sessions, keytabs
+// watched.
 func (s *Server) Work(ctx context.Context) {
 	s.current.Load().run(ctx)
 	go s.background(ctx, "sweeping expired rows", s.store.RunSweeper)
 	go s.background(ctx, "rotating signing keys", s.keys.Run)
+	go s.background(ctx, "telling relying parties of ended sessions", s.logouts.Run)
 }
 
 // background restarts a task that failed, for none of them may end before ctx.

@@ -45,6 +45,9 @@ func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 		_, err := t.Exec(`
 			INSERT INTO session_clients (session_id, client_id, created_at) VALUES ($1, $2, $3)
 			ON CONFLICT DO NOTHING`, f.SessionID, f.Code.ClientID, now)
+		if refersToNothing(err) { // the session ended a moment ago
+			return ErrNotFound
+		}
 		return err
 	})
 }

@@ -69,15 +69,16 @@ func (s *Store) LinkIdentity(ctx context.Context, i Identity, e Entry) error {
 // ErrNotFound: it is not the user's.
 func (s *Store) UnlinkIdentity(ctx context.Context, i Identity, e Entry) error {
 	e.UserID = i.UserID
-	return s.revoking(ctx, func(t tx) error {
+	return s.ending(ctx, func(t tx) (int64, error) {
 		n, err := t.Exec(`DELETE FROM identities WHERE source = $1 AND key = $2 AND user_id = $3`, i.Source, i.Key, i.UserID)
 		if err := found(n, err); err != nil {
-			return err
+			return 0, err
 		}
-		if err := endUser(t, i.UserID, s.Now()); err != nil {
-			return err
+		queued, err := endUser(t, i.UserID, s.Now())
+		if err != nil {
+			return 0, err
 		}
-		return s.writeEntry(t, e, audit.IdentityUnlinked)
+		return queued, s.writeEntry(t, e, audit.IdentityUnlinked)
 	})
 }
 

@@ -161,6 +161,12 @@ func retry(run func() error) error {
 	}
 }
 
+// refersToNothing: foreign_key_violation, of a row that was deleted meanwhile.
+func refersToNothing(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23503"
+}
+
 // lostRace: serialization_failure and deadlock_detected, after which
 // PostgreSQL asks for the transaction to be repeated.
 func lostRace(err error) bool {

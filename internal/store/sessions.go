@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 
 	"idp/internal/audit"
 )
@@ -35,21 +34,22 @@ func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 	if e.UserID == "" {
 		e.UserID = in.Session.UserID
 	}
-	return s.revoking(ctx, func(t tx) error {
+	return s.ending(ctx, func(t tx) (queued int64, err error) {
 		if in.EndOther != "" {
-			if err := s.endSession(t, in.EndOther, Entry{Actor: e.Actor, Address: e.Address, RequestID: e.RequestID}); err != nil {
-				return err
+			queued, err = s.endSession(t, in.EndOther, Entry{Actor: e.Actor, Address: e.Address, RequestID: e.RequestID})
+			if err != nil {
+				return 0, err
 			}
 		}
 		if err := upsertSession(t, in.Session); err != nil {
-			return err
+			return 0, err
 		}
 		if in.LoginRequestID != "" {
 			if err := loginDone(t, in, s.Now()); err != nil {
-				return err
+				return 0, err
 			}
 		}
-		return s.writeEntry(t, e, audit.Login)
+		return queued, s.writeEntry(t, e, audit.Login)
 	})
 }
 
@@ -86,31 +86,6 @@ func (s *Store) SessionBySecret(ctx context.Context, hash []byte, now Millis) (*
 func (s *Store) TouchSession(ctx context.Context, id string, seenAt, idleExpiresAt Millis) error {
 	_, err := s.exec(ctx, `UPDATE sessions SET seen_at = $1, idle_expires_at = $2 WHERE id = $3 AND seen_at < $1`, seenAt, idleExpiresAt, id)
 	return err
-}
-
-// EndSession deletes a session and revokes the grants that live by it. Ending a
-// session that is not there is no error and leaves no trace.
-func (s *Store) EndSession(ctx context.Context, id string, e Entry) error {
-	return s.revoking(ctx, func(t tx) error { return s.endSession(t, id, e) })
-}
-
-func (s *Store) endSession(t tx, id string, e Entry) error {
-	var userID string
-	err := t.QueryRow([]any{&userID}, `DELETE FROM sessions WHERE id = $1 RETURNING user_id`, id)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := revokeGrantsOfSession(t, userID, id, s.Now()); err != nil {
-		return err
-	}
-	e.SessionID = id
-	if e.UserID == "" {
-		e.UserID = userID
-	}
-	return s.writeEntry(t, e, audit.SignedOut)
 }
 
 // SessionsOf lists a user's sessions that have not expired, the newest first.

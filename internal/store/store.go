@@ -38,10 +38,11 @@ type Config struct {
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
-	db     backend
-	tokens tokenCache
-	log    *slog.Logger
-	now    func() time.Time
+	db      backend
+	tokens  tokenCache
+	logouts chan struct{} // see LogoutsQueued
+	log     *slog.Logger
+	now     func() time.Time
 }
 
 // backend is what differs between the two databases.
@@ -75,7 +76,7 @@ type scanFunc = func(dest ...any) error
 // brings its schema up to date under a lock that other nodes respect. It fails
 // with ErrNewerSchema when the schema no longer supports this binary.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{log: cfg.Log, now: cfg.Now}
+	s := &Store{log: cfg.Log, now: cfg.Now, logouts: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

@@ -29,11 +29,12 @@ type sweep struct {
 	before string        // what hangs on the same rows, deleted first; empty: nothing
 }
 
-// sweeps are the tables with rows that expire. The audit log is never swept;
-// signing keys have DeleteSigningKeys.
+// sweeps are the tables with rows that expire, beside sessions (sweepSessions).
+// The audit log is never swept; signing keys have DeleteSigningKeys.
 var sweeps = []sweep{
-	{table: "sessions", delete: `
-		DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "logout_deliveries", delete: `
+		DELETE FROM logout_deliveries WHERE (session_id, client_id) IN (
+			SELECT session_id, client_id FROM logout_deliveries WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "login_requests", delete: `
 		DELETE FROM login_requests WHERE id IN (SELECT id FROM login_requests WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "pushed_requests", delete: `
@@ -81,6 +82,10 @@ func (s *Store) sweepOnce(ctx context.Context, holder string) error {
 
 // Sweep deletes expired rows once and returns how many.
 func (s *Store) Sweep(ctx context.Context) (deleted int64, err error) {
+	deleted, err = s.sweepSessions(ctx)
+	if err != nil {
+		return deleted, fmt.Errorf("sessions: %w", err)
+	}
 	for _, sw := range sweeps {
 		n, err := s.sweepTable(ctx, sw)
 		deleted += n

@@ -77,25 +77,18 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]User, err
 // SetPassword sets the hash of a local password. Whoever knew the old one is out:
 // the user's sessions end and their grants are revoked, in the same transaction.
 func (s *Store) SetPassword(ctx context.Context, userID, hash string, e Entry) error {
-	return s.revoking(ctx, func(t tx) error {
+	return s.ending(ctx, func(t tx) (int64, error) {
 		now := s.Now()
 		n, err := t.Exec(`UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3`, hash, now, userID)
 		if err := found(n, err); err != nil {
-			return err
+			return 0, err
 		}
-		if err := endUser(t, userID, now); err != nil {
-			return err
+		queued, err := endUser(t, userID, now)
+		if err != nil {
+			return 0, err
 		}
-		return s.changed(t, n, userID, e, audit.PasswordChanged)
+		return queued, s.changed(t, n, userID, e, audit.PasswordChanged)
 	})
-}
-
-// endUser ends all that a user's logins gave.
-func endUser(t tx, userID string, now Millis) error {
-	if _, err := t.Exec(`DELETE FROM sessions WHERE user_id = $1`, userID); err != nil {
-		return err
-	}
-	return revokeGrantsOfUser(t, userID, now)
 }
 
 // RehashPassword replaces the hash of an unchanged password by a stronger one;
@@ -125,16 +118,17 @@ func (s *Store) SetDisabled(ctx context.Context, userID string, disabled bool, e
 	if disabled {
 		event = audit.UserDisabled
 	}
-	return s.revoking(ctx, func(t tx) error {
+	return s.ending(ctx, func(t tx) (int64, error) {
 		now := s.Now()
 		n, err := t.Exec(`UPDATE users SET disabled = $1, updated_at = $2 WHERE id = $3`, disabled, now, userID)
 		if err := found(n, err); err != nil {
-			return err
+			return 0, err
 		}
-		if err := endUser(t, userID, now); err != nil {
-			return err
+		queued, err := endUser(t, userID, now)
+		if err != nil {
+			return 0, err
 		}
-		return s.changed(t, n, userID, e, event)
+		return queued, s.changed(t, n, userID, e, event)
 	})
 }
 

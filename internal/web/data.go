@@ -46,8 +46,13 @@ type LogoutPage struct {
 	Fields    map[string]string
 }
 
-// SignedOutPage tells that somebody is signed out.
-type SignedOutPage struct{}
+// SignedOutPage tells that somebody is signed out. Where relying parties are told
+// by frames it waits for them a moment, and goes on by itself.
+type SignedOutPage struct {
+	Frames  []string     // addresses; empty: nobody is told by frames
+	NextURL template.URL // where to go on to then; any registered scheme; empty: nowhere
+	Site    *Site        // whose NextURL is
+}
 
 // DeniedPage tells a user that a site is not for them.
 type DeniedPage struct {

@@ -93,6 +93,12 @@ var leavesUs = map[string]bool{"login": true, "newpassword": true, "logout": tru
 // It fails before it writes anything. Pages are small and never compressed: they
 // hold a form token beside what a visitor sent (BREACH).
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+	return p.RenderFrames(w, r, status, name, data, nil)
+}
+
+// RenderFrames is Render for a page with frames of other sites, whose origins
+// (https://wiki.example.com) are the only ones it may show.
+func (p *Pages) RenderFrames(w http.ResponseWriter, r *http.Request, status int, name string, data any, origins []string) error {
 	t, ok := p.templates[name]
 	if !ok {
 		return fmt.Errorf("no page %q", name)
@@ -107,10 +113,14 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name 
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	frames := ""
+	if len(origins) > 0 {
+		frames = "; frame-src " + strings.Join(origins, " ")
+	}
 	if leavesUs[name] {
-		h.Set("Content-Security-Policy", csp)
+		h.Set("Content-Security-Policy", csp+frames)
 	} else {
-		h.Set("Content-Security-Policy", cspOwnForms)
+		h.Set("Content-Security-Policy", cspOwnForms+frames)
 		// Not where a site may have opened us in a window of its own to log in.
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	}

@@ -50,6 +50,8 @@ func states() []state {
 			Hint: "Start again from the site you came from.", Links: []Link{{"Go to your account", "/account"}}, Reference: login.Reference}},
 		{"logout", "logout", 200, LogoutPage{FormToken: "token", User: "alice", Site: wiki, Fields: map[string]string{"state": "x"}}},
 		{"signedout", "signedout", 200, SignedOutPage{}},
+		{"signedout-frames", "signedout", 200, SignedOutPage{Frames: []string{"/frame"}}},
+		{"signedout-goes-on", "signedout", 200, SignedOutPage{Frames: []string{"/frame"}, NextURL: "/signedout", Site: wiki}},
 		{"denied", "denied", 403, DeniedPage{User: "alice", Site: wiki, OtherURL: "/login", BackURL: "https://wiki.example.com/", Reference: login.Reference}},
 		{"setup", "setup", 200, setup("", nil)},
 		{"setup-yes", "setup", 200, setup("yes", nil)},

@@ -23,6 +23,7 @@ func Check(c *store.Client) []error {
 	var problems []error
 	for _, check := range []func(*store.Client) error{
 		checkID, checkAuthMethod, checkSecret, checkKeys, checkAuthAlg, checkProfile, checkGrantTypes, checkRedirectURIs, checkPostLogoutURIs,
+		checkBackchannelURI, checkFrontchannelURI,
 		checkScopeSyntax, checkAlg, checkPKCERule, checkTemplate, checkGroups, checkUnsupported,
 	} {
 		if err := check(c); err != nil {
@@ -145,6 +146,78 @@ func checkPostLogoutURIs(c *store.Client) error {
 	return nil
 }
 
+// checkBackchannelURI: OIDC Back-Channel Logout §2.2.
+func checkBackchannelURI(c *store.Client) error {
+	if c.BackchannelLogoutURI == "" {
+		if c.BackchannelLogoutSession {
+			return errors.New("backchannel_logout_session_required: there is no backchannel_logout_uri")
+		}
+		return nil
+	}
+	if err := checkLogoutURI(c.BackchannelLogoutURI, c.Public()); err != nil {
+		return fmt.Errorf("backchannel_logout_uri: %q: %w", c.BackchannelLogoutURI, err)
+	}
+	return nil
+}
+
+// checkFrontchannelURI: OIDC Front-Channel Logout §2. Its origin is that of a
+// redirect URI, so that nobody makes people's browsers ask somebody else.
+func checkFrontchannelURI(c *store.Client) error {
+	uri := c.FrontchannelLogoutURI
+	if uri == "" {
+		if c.FrontchannelLogoutSession {
+			return errors.New("frontchannel_logout_session_required: there is no frontchannel_logout_uri")
+		}
+		return nil
+	}
+	if err := checkLogoutURI(uri, c.Public()); err != nil {
+		return fmt.Errorf("frontchannel_logout_uri: %q: %w", uri, err)
+	}
+	origin, ok := FrameOrigin(uri)
+	if !ok {
+		return fmt.Errorf("frontchannel_logout_uri: %q: want a host name of letters, digits and hyphens", uri)
+	}
+	if !slices.ContainsFunc(c.RedirectURIs, func(r string) bool { o, ok := FrameOrigin(r); return ok && o == origin }) {
+		return fmt.Errorf("frontchannel_logout_uri: %q: want scheme, host and port of one of redirect_uris", uri)
+	}
+	return nil
+}
+
+// checkLogoutURI is checkURI for what is asked by HTTP: a scheme of an app's own
+// reaches nobody.
+func checkLogoutURI(text string, public bool) error {
+	if err := checkURI(text, public); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(text, "https://") && !strings.HasPrefix(text, "http://") {
+		return errors.New("want an absolute https URL")
+	}
+	return nil
+}
+
+// FrameOrigin is scheme, host and port of an http or https URL (RFC 6454 §4), fit
+// for the Content-Security-Policy of the page that frames it: the host has none of
+// the punctuation that url.Parse lets through and that would end the directive.
+func FrameOrigin(text string) (origin string, ok bool) {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return "", false
+	}
+	host := strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	default:
+		return "", false
+	}
+	plain := func(r rune) bool {
+		return (r >= 'a' && r <= 'z') || (r >= '0' && r <= '9') || strings.ContainsRune("-._:[]", r)
+	}
+	return u.Scheme + "://" + host, !strings.ContainsFunc(host, func(r rune) bool { return !plain(r) })
+}
+
 // checkURI: absolute, no fragment (RFC 6749 §3.1.2), https; http on this machine
 // or for a confidential client (OIDC Registration §2); for a public client also a
 // scheme of its own, which has a dot in it (RFC 8252 §7.1).
@@ -230,8 +303,6 @@ func checkUnsupported(c *store.Client) error {
 	switch {
 	case c.RequirePAR:
 		return errors.New("require_pushed_authorization_requests: not supported yet")
-	case c.BackchannelLogoutURI != "":
-		return errors.New("backchannel_logout_uri: not supported yet")
 	}
 	return nil
 }

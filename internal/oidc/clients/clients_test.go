@@ -98,6 +98,12 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 	if c := good(); Check(&c) != nil {
 		t.Errorf("good: %v", Check(&c))
 	}
+	c = good()
+	c.BackchannelLogoutURI, c.BackchannelLogoutSession = "http://10.0.0.1:8080/logout?x=1", true
+	c.FrontchannelLogoutURI, c.FrontchannelLogoutSession = "https://A.example:443/logout?x=1", true
+	if problems := Check(&c); problems != nil {
+		t.Errorf("good logout URIs: %v", problems)
+	}
 	for want, change := range map[string]func(*store.Client){
 		"client_id":                         func(c *store.Client) { c.ClientID = "a b" },
 		"token_endpoint_auth_method: \"x\"": func(c *store.Client) { c.TokenEndpointAuthMethod = "x" },
@@ -133,7 +139,23 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 		"preferred_username":                    func(c *store.Client) { c.PreferredUsername = "{user}" },
 		"groups":                                func(c *store.Client) { c.Groups = []string{"a*b"} },
 		"require_pushed_authorization_requests": func(c *store.Client) { c.RequirePAR = true },
-		"backchannel_logout_uri":                func(c *store.Client) { c.BackchannelLogoutURI = "https://a.example/logout" },
+		"backchannel_logout_uri: \"/x\"":        func(c *store.Client) { c.BackchannelLogoutURI = "/x" },
+		"backchannel_logout_uri: \"a.b:/x\"": func(c *store.Client) {
+			c.TokenEndpointAuthMethod, c.SecretHashes, c.BackchannelLogoutURI = "none", nil, "a.b:/x"
+		},
+		"backchannel_logout_uri: \"http://a.example/x\"": func(c *store.Client) {
+			c.TokenEndpointAuthMethod, c.SecretHashes, c.BackchannelLogoutURI = "none", nil, "http://a.example/x"
+		},
+		"backchannel_logout_uri: \"https://a.example/#x\"":  func(c *store.Client) { c.BackchannelLogoutURI = "https://a.example/#x" },
+		"backchannel_logout_session_required":               func(c *store.Client) { c.BackchannelLogoutSession = true },
+		"frontchannel_logout_uri: \"https://b.example/x\"":  func(c *store.Client) { c.FrontchannelLogoutURI = "https://b.example/x" },
+		"frontchannel_logout_uri: \"http://a.example/x\"":   func(c *store.Client) { c.FrontchannelLogoutURI = "http://a.example/x" },
+		"frontchannel_logout_uri: \"https://a.example/#x\"": func(c *store.Client) { c.FrontchannelLogoutURI = "https://a.example/#x" },
+		"frontchannel_logout_uri: \"https://a.example;x/\"": func(c *store.Client) {
+			c.FrontchannelLogoutURI = "https://a.example;x/"
+			c.RedirectURIs = []string{"https://a.example;x/cb"}
+		},
+		"frontchannel_logout_session_required": func(c *store.Client) { c.FrontchannelLogoutSession = true },
 	} {
 		c := good()
 		change(&c)

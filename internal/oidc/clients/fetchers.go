@@ -13,7 +13,7 @@ import (
 // an administrator wrote may be in the company's own networks and on this machine;
 // what registered itself (RFC 7591) is asked on the public Internet only.
 // Link-local addresses, where clouds keep their secrets, are never asked.
-type Fetchers struct{ ours, strangers *fetch.Fetcher }
+type Fetchers struct{ ours, strangers, logouts *fetch.Fetcher }
 
 // company are the networks that a company's own sites are in.
 var company = []netip.Prefix{
@@ -29,16 +29,22 @@ func NewFetchers(roots *x509.CertPool) (*Fetchers, error) {
 	if err != nil {
 		return nil, err
 	}
+	logouts, err := fetch.New(fetch.Config{AllowPrivate: company, AllowPlain: true, RootCAs: roots})
+	if err != nil {
+		return nil, err
+	}
 	strangers, err := fetch.New(fetch.Config{RootCAs: roots})
-	return &Fetchers{ours, strangers}, err
+	return &Fetchers{ours, strangers, logouts}, err
 }
 
-// For returns the one for a client.
-func (f *Fetchers) For(c *store.Client) *fetch.Fetcher {
+// ForLogouts returns the one that tells a client of ended sessions. The company's
+// own may be told by plain http (OIDC Back-Channel Logout §2.2): the token is
+// signed, good for two minutes, and opens nothing.
+func (f *Fetchers) ForLogouts(c *store.Client) *fetch.Fetcher {
 	if c.Registered {
 		return f.strangers
 	}
-	return f.ours
+	return f.logouts
 }
 
 // KeySources find the keys that clients sign with, by way of Fetchers.

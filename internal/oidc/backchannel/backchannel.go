@@ -1,0 +1,179 @@
+// Package backchannel tells relying parties that a session has ended (OpenID
+// Connect Back-Channel Logout 1.0).
+//
+// Whatever ends a session has put a row for each relying party that it visited
+// into the queue, in the same transaction (package store). Here every node takes
+// due rows out of it, each by one conditional statement and for the time of a
+// lease: so nothing is lost when a node dies, and two nodes deliver nothing twice
+// unless one of them died in the middle. Where a session ends, the node that ended
+// it is woken at once; what another process ended is found within seconds.
+//
+// A relying party that answers 200 or 204 has ended its own session (§2.8). Any
+// other answer but those of a server in trouble is final: the same request would
+// get it again, and §2.5 asks not to retransmit then. Only what another hour may
+// mend (no answer, 5xx, 408, 425, 429) is tried again, later each time, for a day.
+// A relying party that is slow or dead delays nobody else: it has a few requests
+// under way at most, and one as long as it does not answer.
+package backchannel
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"idp/internal/keys"
+	"idp/internal/oidc/clients"
+	"idp/internal/store"
+)
+
+const (
+	pollEvery = 3 * time.Second  // how often every node looks for what others queued
+	lease     = 30 * time.Second // a request (5 s, package fetch), and the wait for its turn
+	perClient = 8                // requests to one relying party at once
+	inAll     = 64               // and to all
+)
+
+// Config is everything New needs.
+type Config struct {
+	Issuer string
+	Store  *store.Store
+	Keys   *keys.Keys
+	// Client finds a relying party of the running configuration; store.ErrNotFound.
+	Client   func(ctx context.Context, id string) (*store.Client, error)
+	Fetchers *clients.Fetchers // nil: the system's certificates are believed
+	Log      *slog.Logger
+	Count    func(result string) // is told of every attempt, one of store's Logout constants; nil: nobody counts
+}
+
+// Backchannel delivers. Safe for concurrent use.
+type Backchannel struct {
+	Config
+	slots chan struct{}
+	poll  time.Duration
+
+	mu    sync.Mutex
+	lanes map[string]bool // relying parties that are being told; true: look once more before leaving
+	busy  sync.WaitGroup
+}
+
+// New checks the configuration.
+func New(c Config) (*Backchannel, error) {
+	if c.Issuer == "" || c.Store == nil || c.Keys == nil || c.Client == nil || c.Log == nil {
+		return nil, errors.New("backchannel: Issuer, Store, Keys, Client and Log are required")
+	}
+	if c.Count == nil {
+		c.Count = func(string) {}
+	}
+	b := &Backchannel{Config: c, slots: make(chan struct{}, inAll), poll: pollEvery, lanes: map[string]bool{}}
+	if b.Fetchers == nil {
+		var err error
+		if b.Fetchers, err = clients.NewFetchers(nil); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// Run delivers what is queued until ctx ends. What is under way then is due again
+// when its lease is over.
+func (b *Backchannel) Run(ctx context.Context) error {
+	defer b.busy.Wait()
+	tick := time.NewTicker(b.poll)
+	defer tick.Stop()
+	for {
+		if err := b.round(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-b.Store.LogoutsQueued():
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// round starts a lane for every relying party that has something due.
+func (b *Backchannel) round(ctx context.Context) error {
+	due, err := b.Store.DueLogouts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range due {
+		if b.enter(id) {
+			b.busy.Go(func() { b.lane(ctx, id) })
+		}
+	}
+	return nil
+}
+
+// enter reports whether a lane is to be started. One that runs looks once more.
+func (b *Backchannel) enter(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, runs := b.lanes[id]
+	b.lanes[id] = runs
+	return !runs
+}
+
+// leave reports whether the lane may end.
+func (b *Backchannel) leave(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.lanes[id] {
+		b.lanes[id] = false
+		return false
+	}
+	delete(b.lanes, id)
+	return true
+}
+
+// lane tells one relying party of all that is due.
+func (b *Backchannel) lane(ctx context.Context, id string) {
+	limit := perClient
+	for {
+		n, answers, err := b.some(ctx, id, limit)
+		if err != nil && ctx.Err() == nil {
+			b.Log.Error("logouts cannot be delivered", "client_id", id, "err", err)
+		}
+		if limit = perClient; !answers {
+			limit = 1
+		}
+		if (n == 0 || err != nil || ctx.Err() != nil) && b.leave(id) {
+			return
+		}
+	}
+}
+
+// some takes up to limit deliveries and makes them at once. It reports how many
+// there were, and whether the relying party answered all of them.
+func (b *Backchannel) some(ctx context.Context, id string, limit int) (n int, answers bool, err error) {
+	c, err := b.Client(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
+		return 0, true, b.Store.DropLogouts(ctx, id)
+	}
+	if err != nil {
+		return 0, true, err
+	}
+	claimed, err := b.Store.ClaimLogouts(ctx, id, limit, lease)
+	if err != nil {
+		return 0, true, err
+	}
+	outcomes := make([]outcome, len(claimed))
+	var wg sync.WaitGroup
+	for i, d := range claimed {
+		b.slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-b.slots }()
+			outcomes[i] = b.deliver(ctx, c, d)
+		})
+	}
+	wg.Wait()
+	answers = true
+	for _, o := range outcomes {
+		answers = answers && o.result != store.LogoutDelayed
+	}
+	return len(claimed), answers, nil
+}
