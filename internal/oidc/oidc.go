@@ -3,14 +3,15 @@
 // A file per endpoint, and in it a small function per check, in the order and
 // under the name its specification gives it: OpenID Connect Core 1.0 (OIDC Core),
 // OAuth 2.0 (RFC 6749) as RFC 9700 wants it today, PKCE (RFC 7636), JWT access
-// tokens (RFC 9068), introspection (RFC 7662), revocation (RFC 7009), issuer
+// tokens (RFC 9068), resources (RFC 8707), pushed requests (RFC 9126), Form Post
+// Response Mode, introspection (RFC 7662), revocation (RFC 7009), issuer
 // identification (RFC 9207), metadata (RFC 8414) and RP-Initiated Logout 1.0.
 //
 // Who somebody is, is not decided here: /authorize either finds a session that
 // satisfies the request or writes a login request, a row that belongs to one
 // browser, and sends the browser to package login; /authorize/resume takes over
 // when the row says that the login is done. What must happen once (a code is
-// redeemed, a refresh token rotated, a login request consumed) is one conditional
+// redeemed, a refresh token rotated, a login or pushed request consumed) is one conditional
 // statement of package store.
 //
 // Every error that leaves is one of the protocol's, with its cause beside it for
