@@ -22,6 +22,7 @@ import (
 	"idp/internal/authn"
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/rptest"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -42,6 +43,7 @@ type world struct {
 	t       testing.TB
 	clock   *atomic.Int64
 	handler http.Handler
+	raceKey *rptest.Key
 }
 
 // testClients are the relying parties; all secrets are "secret".
@@ -86,14 +88,30 @@ func newWorld(t testing.TB) *world { return newWorldOn(t, storetest.SQLite(t)) }
 
 func newWorldOn(t testing.TB, database string) *world {
 	t.Helper()
-	w := &world{t: t, clock: &atomic.Int64{}}
-	w.clock.Store(testStart)
+	clock := &atomic.Int64{}
+	clock.Store(testStart)
+	return newNode(t, database, clock, true)
+}
+
+// twoNodes are two of one installation.
+func twoNodes(t testing.TB, database string) [2]*world {
+	t.Helper()
+	w := newWorldOn(t, database)
+	return [2]*world{w, newNode(t, database, w.clock, false)}
+}
+
+// newNode makes a provider; first: on an empty database.
+func newNode(t testing.TB, database string, clock *atomic.Int64, first bool) *world {
+	t.Helper()
+	w := &world{t: t, clock: clock}
 	now := func() time.Time { return time.UnixMilli(w.clock.Load()) }
 	log := slog.New(slog.DiscardHandler)
 	st := storetest.Open(t, store.Config{URL: database, Now: now, Log: log})
 	ring, rows := testKeys()
 	for _, row := range rows {
-		must(t, st.AddSigningKey(t.Context(), row, store.Entry{Actor: "test"}))
+		if first {
+			must(t, st.AddSigningKey(t.Context(), row, store.Entry{Actor: "test"}))
+		}
 	}
 	k, err := keys.New(t.Context(), keys.Config{Store: st, Ring: ring, Now: now, Log: log})
 	must(t, err)
