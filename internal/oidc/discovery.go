@@ -65,7 +65,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			ClaimsSupported:                                    claimsSupported(),
 			CodeChallengeMethodsSupported:                      []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
 		},
-		PromptValuesSupported:     []string{protocol.PromptNone, protocol.PromptLogin, protocol.PromptSelectAccount},
+		PromptValuesSupported:     []string{protocol.PromptNone, protocol.PromptLogin, protocol.PromptSelectAccount, protocol.PromptConsent},
 		IssInResponse:             true,
 		DPoPAlgs:                  algs,
 		FrontchannelLogout:        true,

@@ -62,6 +62,10 @@ func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *
 		return p.refuse(w, r, a, err)
 	}
 	switch {
+	case r.URL.Query().Has("other"): // from the consent page
+		return p.beginLogin(w, r, otherAccount(a), true)
+	case row.ConsentAnswer == store.ConsentDenied:
+		return p.refusedConsent(w, r, a, row)
 	case c.Session.AuthTime < row.MinAuthTime: // a ticket older than max_age
 		return p.beginLogin(w, r, a, true)
 	case !p.hinted(a, c):
@@ -73,15 +77,21 @@ func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *
 }
 
 // issueCode stores the code, and uses up the login request if there was one, in
-// one transaction, and sends the browser back with it (RFC 6749 §4.1.2).
+// one transaction, and sends the browser back with it (RFC 6749 §4.1.2), or asks
+// for the consent that is missing.
 func (p *Provider) issueCode(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current, row *store.LoginRequest) error {
+	if mustAsk(a, row) {
+		return p.askConsent(w, r, a, c, row)
+	}
 	code := secret.Token()
-	f := store.Finish{SessionID: c.Session.ID, Code: p.codeRow(a, c.Session, code)}
+	f := store.Finish{SessionID: c.Session.ID, Consent: p.consent(a, c.Session), Code: p.codeRow(a, c.Session, code)}
 	if row != nil {
 		f.LoginRequestID, f.BrowserHash = row.ID, row.BrowserHash
 	}
 	err := p.Store.FinishAuthorization(r.Context(), f)
 	switch {
+	case errors.Is(err, store.ErrConsent):
+		return p.askConsent(w, r, a, c, row)
 	case errors.Is(err, store.ErrNotFound) && row == nil: // the session ended a moment ago
 		return p.authorize(w, r, a, nil)
 	case err != nil:

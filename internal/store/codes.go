@@ -20,13 +20,15 @@ type Finish struct {
 	LoginRequestID string // empty: the session was there already, no login request
 	BrowserHash    []byte // with a LoginRequestID
 	SessionID      string
+	Consent        string // what the user must have allowed the client, items as in Consent.Scope; empty: it is trusted
 	Code           Code
 }
 
 // FinishAuthorization stores a code, notes the relying party as visited by the
 // session and uses the login request up, all in one transaction. ErrNotFound:
 // the login request is unknown, expired, consumed, another browser's, another
-// client's or ended in another session, or the session is gone.
+// client's or ended in another session, or the session is gone. ErrConsent: the
+// user has not allowed all of Consent, or has taken it back; nothing is used up.
 func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 	return s.db.write(ctx, func(t tx) error {
 		now := s.Now()
@@ -37,6 +39,11 @@ func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 			}
 			if l.ClientID != f.Code.ClientID {
 				return ErrNotFound
+			}
+		}
+		if f.Consent != "" {
+			if err := holdConsent(t, f.Code.UserID, f.Code.ClientID, f.Consent); err != nil {
+				return err
 			}
 		}
 		if err := insertCode(t, f.Code, f.SessionID); err != nil {
