@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"idp/internal/session"
 	"idp/internal/store"
@@ -67,10 +68,11 @@ func (l *Login) ServeConsent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx, id := r.Context(), q.row.ClientID
+	shares := l.Shares(ctx, id, q.current.User, q.row.Consent, had.Scope)
 	return l.Pages.Render(w, r, http.StatusOK, "consent", web.ConsentPage{
 		Action: "/consent", FormToken: l.Sessions.FormToken(q.browser, q.purpose()), LoginID: q.row.ID, User: q.current.User.Name,
 		OtherURL: resumePath(q.row) + "&other=1", Site: l.answerTo(r, q.row), About: l.About(ctx, id),
-		Shares: l.Shares(ctx, id, q.current.User, q.row.Consent, had.Scope), Before: had.Scope != "",
+		Shares: shares, Before: had.Scope != "", More: slices.ContainsFunc(shares, func(s web.Share) bool { return s.New }),
 	})
 }
 

@@ -147,17 +147,15 @@ func (p *Provider) deny(w http.ResponseWriter, r *http.Request, a *authRequest, 
 
 // otherAccount is the same request, asking for another account, and so without
 // the hints at this one.
-func otherAccount(a *authRequest) *authRequest {
-	other := *a
-	other.params = maps.Clone(a.params)
-	delete(other.params, "id_token_hint")
-	delete(other.params, "login_hint")
-	other.prompt = []string{protocol.PromptSelectAccount}
+func otherAccount(a *authRequest) string {
+	ps := maps.Clone(a.params)
+	delete(ps, "id_token_hint")
+	delete(ps, "login_hint")
+	ps["prompt"] = protocol.PromptSelectAccount
 	if a.prompts(protocol.PromptConsent) {
-		other.prompt = append(other.prompt, protocol.PromptConsent)
+		ps["prompt"] += " " + protocol.PromptConsent
 	}
-	other.params["prompt"] = strings.Join(other.prompt, " ")
-	return &other
+	return "/authorize?" + ps.encode()
 }
 
 // answer sends the browser back to the relying party; every authorization

@@ -63,7 +63,7 @@ func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *
 	}
 	switch {
 	case r.URL.Query().Has("other"): // from the consent page
-		return p.beginLogin(w, r, otherAccount(a), true)
+		return web.Redirect(w, r, http.StatusSeeOther, otherAccount(a))
 	case row.ConsentAnswer == store.ConsentDenied:
 		return p.refusedConsent(w, r, a, row)
 	case c.Session.AuthTime < row.MinAuthTime: // a ticket older than max_age

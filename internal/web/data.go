@@ -60,7 +60,8 @@ type ConsentPage struct {
 	User      string // who is logged in
 	OtherURL  string // log in as somebody else
 	Shares    []Share
-	Before    bool // something of it was allowed before
+	Before    bool // something was allowed before
+	More      bool // but not all of this
 }
 
 // Allowed is what somebody allowed one relying party.

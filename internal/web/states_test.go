@@ -63,9 +63,10 @@ func states() []state {
 		{"account-plain", "account", 200, AccountPage{Name: "bob", How: "with your name and password", Since: since, Until: since.Add(time.Hour), FormToken: "token"}},
 		{"consent", "consent", 200, consent(nil)},
 		{"consent-more", "consent", 200, consent(func(p *ConsentPage) {
-			p.Before, p.About, p.Shares = true, nil, slices.Clone(shares)
+			p.Before, p.More, p.About, p.Shares = true, true, nil, slices.Clone(shares)
 			p.Shares[2].New, p.Shares[6].New = true, true
 		})},
+		{"consent-again", "consent", 200, consent(func(p *ConsentPage) { p.Before, p.About = true, nil })},
 		{"consent-app", "consent", 200, consent(func(p *ConsentPage) {
 			p.Site, p.Shares = &Site{"The extraordinarily long name of an application on a telephone", "com.example.extraordinarily.long.name"}, shares[:1]
 		})},
@@ -96,7 +97,7 @@ func states() []state {
 
 // shares are what a site gets that asks for much.
 var shares = []Share{
-	{Text: "A number that stands for you", Detail: "the same each time, and when and how you logged in"},
+	{Text: "A number that stands for you", Detail: "always the same one; with it, when and how you logged in"},
 	{Text: "Your profile", Detail: "Alice Liddell, alice; nickname, picture, web pages, gender, birthday, time zone and language as far as they are known here"},
 	{Text: "Your mail address", Detail: "alice@example.com"},
 	{Text: "The groups you are in", Detail: "those it may see: finance, staff"},
