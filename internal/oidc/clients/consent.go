@@ -3,7 +3,6 @@ package clients
 import (
 	"cmp"
 	"context"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -160,8 +159,8 @@ func (r *Registry) About(ctx context.Context, clientID string) []web.SiteLink {
 		{Text: "What it does with what it learns", URL: client.PolicyURI},
 		{Text: "Its terms", URL: client.TOSURI},
 	} {
-		if u, err := url.Parse(l.URL); err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
-			links = append(links, web.SiteLink{Text: l.Text, URL: l.URL, Host: u.Host})
+		if host := webPage(l.URL); host != "" {
+			links = append(links, web.SiteLink{Text: l.Text, URL: l.URL, Host: host})
 		}
 	}
 	return links
