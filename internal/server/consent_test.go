@@ -152,8 +152,10 @@ func TestHoleConsentForged(t *testing.T) {
 	b := s.Browser(t)
 	_, first := atShop(t, b, "openid")
 	_, second := atShop(t, b, "openid email")
+	_, third := atShop(t, b, "openid")
 	action, form := first.Form(t, "answer")
 	_, other := second.Form(t, "answer")
+	_, twin := third.Form(t, "answer")
 	form.Set("answer", "allow")
 	with := func(name, value string) url.Values {
 		f := url.Values{}
@@ -174,7 +176,8 @@ func TestHoleConsentForged(t *testing.T) {
 		"no token":              {b, with("form_token", ""), nil, http.StatusForbidden},
 		"a made-up token":       {b, with("form_token", "AAAA"), nil, http.StatusForbidden},
 		"another question":      {b, with("form_token", other.Get("form_token")), nil, http.StatusForbidden},
-		"another login request": {b, with("login", other.Get("login")), nil, http.StatusForbidden},
+		"the same question's":   {b, with("form_token", twin.Get("form_token")), nil, http.StatusForbidden},
+		"another login request": {b, with("login", twin.Get("login")), nil, http.StatusForbidden},
 		"no login request":      {b, with("login", ""), nil, http.StatusBadRequest},
 		"no answer":             {b, with("answer", ""), nil, http.StatusBadRequest},
 		"another site's form":   {b, form, http.Header{"Sec-Fetch-Site": {"cross-site"}}, http.StatusForbidden},
@@ -272,6 +275,22 @@ func TestHoleConsentByAnotherUserOfTheBrowser(t *testing.T) {
 	for user, want := range map[string]int{"bob": 0, "carol": 1} {
 		if c, err := s.Store().Consents(t.Context(), s.User(user).ID); err != nil || len(c) != want {
 			t.Errorf("%s: %v, %v", user, c, err)
+		}
+	}
+}
+
+// The same in a tab of its own: bob's page is over.
+func TestConsentPageEndsWithItsSession(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{Clients: shop})
+	addUser(t, s, "carol")
+	b := s.Browser(t)
+	_, page := atShop(t, b, "openid")
+	auth := idptest.Wiki()
+	auth.Query.Set("prompt", "select_account")
+	auth.Code(t, s, b.LogIn(b.Get(auth.URL()), "carol", idptest.BobPassword))
+	for name, p := range map[string]*idptest.Page{"the page": b.Get(page.Request.URL.String()), "the answer": say(t, b, page, "allow")} {
+		if p.StatusCode != http.StatusBadRequest || p.Location != nil || len(p.Walked) != 1 || !strings.Contains(p.Body, "Start again from the site you came from") {
+			t.Errorf("%s: %d %s", name, p.StatusCode, p.Walked)
 		}
 	}
 }
