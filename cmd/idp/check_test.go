@@ -23,6 +23,10 @@ clients:
   - client_id: b
     client_secret_file: empty.txt
     redirect_uris: [https://b.example.com/cb]
+resources:
+  - {uri: ledger}
+  - {uri: https://api.example.com, access_token_alg: none}
+  - {uri: https://api.example.com}
 `)
 	p.write("logo.gif", "GIF89a")
 	p.write("short.txt", "1234567\n")
@@ -32,12 +36,13 @@ clients:
 		"idp.yaml:3: lisen: unknown key", "idp.yaml:4: brand.accent: ", "idp.yaml:4: brand.logo: want an SVG", "idp.yaml:5: tls: ",
 		"none.txt", "idp.yaml:8: users[1].name: ", "idp.yaml:8: users[1].password_file: ",
 		"idp.yaml:10: clients[0].client_secret_file: missing", `idp.yaml:10: clients[0].redirect_uris: "not a uri"`, "idp.yaml:12: clients[1].client_secret_file: ",
+		"idp.yaml:15: resources[0].uri: want an absolute URI", `idp.yaml:16: resources[1].access_token_alg: "none" is not supported`, "idp.yaml:17: resources[2].uri: ",
 	} {
 		if strings.Count(errs, want) != 1 {
 			t.Errorf("check mentions %q %d times, want once:\n%s", want, strings.Count(errs, want), errs)
 		}
 	}
-	if strings.Count(errs, "\n") != 11 {
+	if strings.Count(errs, "\n") != 14 {
 		t.Errorf("check prints something twice:\n%s", errs)
 	}
 	if _, serveErrs, err := p.run("", "serve"); err == nil || serveErrs != errs {

@@ -48,9 +48,6 @@ const (
 	AMRPassword = "pwd"
 )
 
-// ACROneFactor is the acr of every login by one factor, a ticket included.
-const ACROneFactor = "1"
-
 // Config is everything New needs.
 type Config struct {
 	Store     *store.Store

@@ -143,7 +143,6 @@ upstreams: []
 ldap: {}
 smtp:
 factors: []
-resources: []
 forward_auth: []
 clients: [{client_id: wiki, exchange: [], ticket_exchange: []}]
 `)

@@ -1,11 +1,10 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -15,10 +14,6 @@ import (
 	"idp/internal/session"
 	"idp/internal/web"
 )
-
-// responseModeQuery is how an authorization response travels: in the query of
-// the redirect URI (RFC 6749 §4.1.2).
-const responseModeQuery = "query"
 
 // ServeAuthorize answers the authorization endpoint (OIDC Core §3.1.2), by GET
 // and POST. It shows no page but errors: a session that satisfies the request
@@ -73,8 +68,10 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authRequ
 	switch {
 	case c != nil && !chooses && !clients.MayLogIn(a.client, c.User):
 		return p.deny(w, r, a, c)
-	case c != nil && !chooses && p.satisfies(a, c):
+	case c != nil && !chooses && p.satisfies(a, c) && a.meetsACR(c.Session.ACR):
 		return p.issueCode(w, r, a, c, nil)
+	case c != nil && !chooses && p.satisfies(a, c) && a.unreachableACR():
+		return p.answerError(w, r, a, errUnmetACR())
 	case a.prompts(protocol.PromptNone):
 		return p.answerError(w, r, a, protocol.ErrLoginRequired())
 	}
@@ -84,32 +81,19 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authRequ
 // satisfies reports whether the session is recent enough for max_age and is the
 // one of the user the relying party means by id_token_hint (OIDC Core §3.1.2.1).
 func (p *Provider) satisfies(a *authRequest, c *session.Current) bool {
-	return !p.tooOld(a, c) && p.hinted(a, c)
+	return !p.tooOld(a, c) && a.isAbout(c.User.ID)
 }
 
+// tooOld: max_age=0 asks for a login now, as prompt=login does.
 func (p *Provider) tooOld(a *authRequest, c *session.Current) bool {
-	return a.maxAge >= 0 && p.Now().Sub(time.UnixMilli(c.Session.AuthTime)) > a.maxAge
-}
-
-// hinted reports whether the session is the hint's user's. A hint that is not
-// ours, or too old to be verified, names nobody.
-func (p *Provider) hinted(a *authRequest, c *session.Current) bool {
-	text := a.params["id_token_hint"]
-	if text == "" {
-		return true
-	}
-	hint, err := p.readHint(text)
-	if err != nil {
-		return !a.prompts(protocol.PromptNone)
-	}
-	return hint.Subject == c.User.ID
+	return a.maxAge == 0 || (a.maxAge > 0 && p.Now().Sub(time.UnixMilli(c.Session.AuthTime)) > a.maxAge)
 }
 
 // needsPerson reports whether a silent ticket would not do: somebody has to act,
 // for a ticket only tells who once logged in to this computer. reauth_by_ticket
 // takes a ticket for it, but not where another account may be wanted.
 func (p *Provider) needsPerson(a *authRequest, c *session.Current) bool {
-	if a.prompts(protocol.PromptSelectAccount) || (c != nil && !p.hinted(a, c)) {
+	if a.prompts(protocol.PromptSelectAccount) || (c != nil && !a.isAbout(c.User.ID)) {
 		return true
 	}
 	again := a.prompts(protocol.PromptLogin) || (c != nil && p.tooOld(a, c))
@@ -142,12 +126,13 @@ func (p *Provider) deny(w http.ResponseWriter, r *http.Request, a *authRequest, 
 	}
 	info := web.InfoFrom(r.Context())
 	info.Reason, info.Detail = string(denied.ErrorType), denied.Description
-	return p.renderDenied(w, r, a, c, p.errorTarget(a, denied))
+	return p.renderDenied(w, r, a, c, denied)
 }
 
-// otherAccount is the same request, asking for another account, and so without
-// the hints at this one.
-func otherAccount(a *authRequest) string {
+// otherAccount is the way to the same request, asking for another account, and so
+// without the hints at this one. What the client pushed is not put into a link: it
+// is kept, and still gives one code.
+func (p *Provider) otherAccount(ctx context.Context, a *authRequest) (string, error) {
 	ps := maps.Clone(a.params)
 	delete(ps, "id_token_hint")
 	delete(ps, "login_hint")
@@ -155,43 +140,8 @@ func otherAccount(a *authRequest) string {
 	if a.prompts(protocol.PromptConsent) {
 		ps["prompt"] += " " + protocol.PromptConsent
 	}
-	return "/authorize?" + ps.encode()
-}
-
-// answer sends the browser back to the relying party; every authorization
-// response, good or bad, leaves here. iss tells whose it is (RFC 9207 §2).
-func (p *Provider) answer(w http.ResponseWriter, r *http.Request, a *authRequest, name, value string) error {
-	return web.Redirect(w, r, http.StatusSeeOther, p.target(a, url.Values{name: {value}}))
-}
-
-func (p *Provider) answerError(w http.ResponseWriter, r *http.Request, a *authRequest, e *protocol.Error) error {
-	note(r, e)
-	return web.Redirect(w, r, http.StatusSeeOther, p.errorTarget(a, e))
-}
-
-func (p *Provider) errorTarget(a *authRequest, e *protocol.Error) string {
-	v := url.Values{"error": {string(e.ErrorType)}}
-	if e.Description != "" {
-		v.Set("error_description", e.Description)
+	if a.pushed == nil {
+		return "/authorize?" + ps.encode(), nil
 	}
-	return p.target(a, v)
-}
-
-// target adds the response to the redirect URI (RFC 6749 §4.1.2).
-func (p *Provider) target(a *authRequest, v url.Values) string {
-	if state := a.params["state"]; state != "" {
-		v.Set("state", state)
-	}
-	v.Set("iss", p.Issuer)
-	return appendQuery(a.redirect, v)
-}
-
-// appendQuery adds parameters to a registered URI, keeping the query it has
-// (RFC 6749 §3.1.2).
-func appendQuery(uri string, v url.Values) string {
-	separator := "?"
-	if strings.Contains(uri, "?") {
-		separator = "&"
-	}
-	return uri + separator + v.Encode()
+	return p.parkRequest(ctx, a.client.ClientID, ps, otherAccountFor)
 }

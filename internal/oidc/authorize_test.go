@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"errors"
 	"html"
 	"net/http"
 	"net/http/httptest"
@@ -11,9 +12,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
+	"idp/internal/web"
 )
 
 func TestSilentAuthorizationAnswersWithCodeStateAndIssuer(t *testing.T) {
@@ -78,7 +82,25 @@ func TestErrorsGoToTheRelyingPartyOnceItIsProven(t *testing.T) {
 		"damaged scope":              {authorizeURL("wiki", "scope", "openid \xff"), "invalid_request"},
 		"request object":             {authorizeURL("wiki", "request", "a.b.c"), "request_not_supported"},
 		"request_uri":                {authorizeURL("wiki", "request_uri", "https://wiki.example.com/request"), "request_uri_not_supported"},
-		"resource":                   {authorizeURL("wiki", "resource", "https://ledger.example.com"), "invalid_target"},
+		"registration":               {authorizeURL("wiki", "registration", "{}"), "registration_not_supported"},
+		"unknown resource":           {authorizeURL("wiki", "resource", "https://nobody.example.com"), "invalid_target"},
+		"resource with a slash":      {authorizeURL("wiki", "resource", testLedger+"/"), "invalid_target"},
+		"relative resource":          {authorizeURL("wiki", "resource", "/ledger"), "invalid_target"},
+		"resource with a fragment":   {authorizeURL("wiki", "resource", testLedger+"#x"), "invalid_target"},
+		"resource of others":         {authorizeURL("other", "resource", testPayroll), "invalid_target"},
+		"one bad resource of two":    {authorizeURL("wiki", "resource", testLedger) + "&resource=x%3Ay", "invalid_target"},
+		"claims is no JSON":          {authorizeURL("wiki", "claims", "name"), "invalid_request"},
+		"claims is a list":           {authorizeURL("wiki", "claims", "[]"), "invalid_request"},
+		"claims has other members":   {authorizeURL("wiki", "claims", `{"userinfo":["name"]}`), "invalid_request"},
+		"claims with a bad sub":      {authorizeURL("wiki", "claims", `{"id_token":{"sub":"x"}}`), "invalid_request"},
+		"claims too long":            {authorizeURL("wiki", "claims", `{"a":"`+strings.Repeat("x", maxClaims)+`"}`), "invalid_request"},
+		"claims too deep":            {authorizeURL("wiki", "claims", strings.Repeat(`{"a":`, 20)+"1"+strings.Repeat("}", 20)), "invalid_request"},
+		"claims twice":               {authorizeURL("wiki", "claims", "{}") + "&claims=%7B%7D", "invalid_request"},
+		"display twice":              {authorizeURL("wiki", "display", "page") + "&display=page", "invalid_request"},
+		"unknown prompt":             {authorizeURL("wiki", "prompt", "create"), "invalid_request"},
+		"prompt in capitals":         {authorizeURL("wiki", "prompt", "Login"), "invalid_request"},
+		"not pushed":                 {authorizeURL("pushes"), "invalid_request"},
+		"hint damaged":               {authorizeURL("wiki", "id_token_hint", "x"), "invalid_request"},
 		"prompt none and login":      {authorizeURL("wiki", "prompt", "none login"), "invalid_request"},
 		"max_age is no number":       {authorizeURL("wiki", "max_age", "-1"), "invalid_request"},
 		"no PKCE":                    {authorizeURL("wiki", "code_challenge", "", "code_challenge_method", ""), "invalid_request"},
@@ -111,7 +133,8 @@ func TestUnknownParametersAndAuthorizationHeadersAreIgnored(t *testing.T) {
 	w.user("alice")
 	b := w.loggedIn("alice")
 	for _, header := range []string{"Negotiate YII=", "Basic YWxpY2U6cHc=", "Bearer x"} {
-		r := httptest.NewRequest(http.MethodGet, authorizeURL("wiki")+"&foo=1&foo=2&ui_locales=de", nil)
+		r := httptest.NewRequest(http.MethodGet, authorizeURL("wiki", "ui_locales", "de fr", "claims_locales", "de", "display", "popup", "acr_values", "phr",
+			"prompt", "consent")+"&foo=1&foo=2", nil)
 		r.Header.Set("Authorization", header)
 		if back := b.do(r).back(); !back.Has("code") {
 			t.Errorf("%s: %v", header, back)
@@ -153,6 +176,9 @@ func TestPromptAndMaxAgeDecideWhoIsAsked(t *testing.T) {
 		"prompt=select_account":                 {"wiki", true, []string{"prompt", "select_account"}, want{"/login", true, 0}},
 		"max_age exceeded":                      {"wiki", true, []string{"max_age", "60"}, want{"/login", true, now + 2*hour - 60_000}},
 		"max_age=0":                             {"wiki", true, []string{"max_age", "0"}, want{"/login", true, now + 2*hour}},
+		"max_age=0 before default_max_age":      {"hourly", true, []string{"max_age", "0"}, want{"/login", true, now + 2*hour}},
+		"default_max_age":                       {"hourly", true, nil, want{"/login", true, now + hour}},
+		"default_max_age without a session":     {"hourly", false, nil, want{"/login/negotiate", false, now + hour}},
 		"max_age without a session":             {"wiki", false, []string{"max_age", "3600"}, want{"/login/negotiate", false, now + hour}},
 		"a ticket will do, prompt=login":        {"lazy", true, []string{"prompt", "login"}, want{"/login/negotiate", false, 0}},
 		"a ticket will do, max_age":             {"lazy", true, []string{"max_age", "60"}, want{"/login/negotiate", false, now + 2*hour - 60_000}},
@@ -184,6 +210,9 @@ func TestPromptNoneNeverShowsAPage(t *testing.T) {
 	if back := b.get(authorizeURL("wiki", "prompt", "none")).back(); !back.Has("code") {
 		t.Errorf("with a session: %v", back)
 	}
+	if back := b.get(authorizeURL("wiki", "prompt", "none", "max_age", "0")).back(); back.Get("error") != "login_required" {
+		t.Errorf("max_age=0 of a login just now: %v", back)
+	}
 	w.pass(time.Hour)
 	if back := b.get(authorizeURL("wiki", "prompt", "none", "max_age", "60")).back(); back.Get("error") != "login_required" {
 		t.Errorf("max_age exceeded: %v", back)
@@ -197,6 +226,7 @@ func TestHintOfAnotherUserIsNotSatisfiedByThisSession(t *testing.T) {
 	alice := w.loggedIn("alice")
 	a := alice.tokens("wiki")
 	hint := a.str("id_token")
+	w.pass(time.Hour) // expired
 	if back := alice.get(authorizeURL("wiki", "prompt", "none", "id_token_hint", hint)).back(); !back.Has("code") {
 		t.Errorf("her own hint: %v", back)
 	}
@@ -395,4 +425,37 @@ func TestCookieThatComesTwiceIsRefused(t *testing.T) {
 	if a := b.do(r); a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" {
 		t.Errorf("answer %d %s", a.Code, a.Header().Get("Location"))
 	}
+}
+
+// Whatever somebody puts into a link: it is refused by a page, or by an answer to
+// an address that is registered; what passes holds no more than the client may have.
+func FuzzAuthorize(f *testing.F) {
+	w := newWorld(f)
+	f.Add(authParams("wiki", "resource", testLedger, "max_age", "60", "claims", `{"id_token":{"email":null,"acr":{"essential":true,"value":"1"}}}`).Encode())
+	f.Add(authParams("native", "redirect_uri", "http://127.0.0.1:8080/cb", "prompt", "none", "response_mode", "form_post").Encode())
+	f.Add(authParams("old", "request", "a.eyJzdGF0ZSI6ImEifQ.").Encode() + "&state=b")
+	f.Add(authParams("pushes", "request_uri", requestURI+"x", "id_token_hint", "a.b.c").Encode() + "&resource=%23")
+	f.Fuzz(func(t *testing.T, raw string) {
+		a, err := w.readAuthRequest(t.Context(), raw)
+		var ours *protocol.Error
+		var page *web.Error
+		switch {
+		case a == nil && !errors.As(err, &ours) && (!errors.As(err, &page) || page.Status != http.StatusBadRequest):
+			t.Fatalf("%v is not the answer to a bad request", err)
+		case a == nil:
+			return
+		case !clients.RedirectAllowed(a.client, a.redirect) || a.params["client_id"] != a.client.ClientID:
+			t.Fatalf("would answer %q for %q", a.redirect, a.client.ClientID)
+		case err != nil && (!errors.As(err, &ours) || ours.ErrorType == protocol.ServerError):
+			t.Fatalf("%v is not the client's error", err)
+		case err != nil:
+			return
+		case clients.RequiresPKCE(a.client) && len(a.challenge) != 43, a.client.RequirePAR, a.scope == "" || clients.AllowedScope(a.client, a.scope) != a.scope:
+			t.Errorf("%q passes: challenge %q, scope %q", raw, a.challenge, a.scope)
+		}
+		again, err := w.reread(t.Context(), a.params.encode()) // as a login request keeps it
+		if diff := cmp.Diff(a, again, cmp.AllowUnexported(authRequest{}, claimsRequest{})); err != nil || diff != "" {
+			t.Errorf("read again: %v %s", err, diff)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -24,10 +25,15 @@ type authRequest struct {
 	params   params
 	client   *store.Client
 	redirect string
+	formPost bool   // the answer is posted, not put into the query
+	pushed   []byte // hash of the request the client pushed (RFC 9126); nil: it did not
 
 	scope     string // what of the asked scope the client may have
+	resource  string // whom access tokens may be for, separated by spaces; empty: nobody was named
+	claims    claimsRequest
 	prompt    []string
 	maxAge    time.Duration // -1: not given
+	hint      string        // the user that id_token_hint names; empty: none
 	challenge string        // S256; empty without PKCE
 }
 
@@ -35,11 +41,12 @@ type authRequest struct {
 // that add to it.
 var authChecks = []func(*authRequest) error{
 	checkRequestObject,
+	checkPushed,
 	checkResponseType,
 	checkGrantType,
 	checkResponseMode,
 	checkScope,
-	checkResource,
+	checkClaims,
 	checkPrompt,
 	checkMaxAge,
 	checkPKCE,
@@ -52,10 +59,24 @@ var authChecks = []func(*authRequest) error{
 // the error is a page's; with one, it is for the relying party.
 func (p *Provider) readAuthRequest(ctx context.Context, raw string) (*authRequest, error) {
 	ps, malformed := parseParams(raw, maxQuery)
-	ps, err := p.expand(ctx, ps, ps["client_id"])
+	ps, pushed, err := p.expand(ctx, ps, ps["client_id"])
 	if err != nil {
 		return nil, err
 	}
+	return p.proveAuthRequest(ctx, ps, pushed, malformed)
+}
+
+// reread checks anew a request that a login request keeps.
+func (p *Provider) reread(ctx context.Context, raw string) (*authRequest, error) {
+	ps, pushed, err := readKept(raw)
+	if err != nil {
+		return nil, err
+	}
+	return p.proveAuthRequest(ctx, ps, pushed, nil)
+}
+
+// proveAuthRequest proves client and redirect URI before all else.
+func (p *Provider) proveAuthRequest(ctx context.Context, ps params, pushed []byte, malformed error) (*authRequest, error) {
 	client, err := p.clientOf(ctx, ps, malformed)
 	if err != nil {
 		return nil, err
@@ -63,16 +84,48 @@ func (p *Provider) readAuthRequest(ctx context.Context, raw string) (*authReques
 	if err := checkRedirectURI(client, ps["redirect_uri"], malformed); err != nil {
 		return nil, err
 	}
-	a := &authRequest{params: ps, client: client, redirect: ps["redirect_uri"], maxAge: -1}
+	if pushed != nil {
+		if err := p.unused(ctx, pushed); err != nil {
+			return nil, err
+		}
+	}
+	a := newAuthRequest(ps, client)
+	a.pushed = pushed
 	if malformed != nil {
 		return a, malformed
 	}
+	return a, p.checkAuthRequest(a)
+}
+
+// newAuthRequest is a request that is still to be checked. How its answer travels
+// is known from the start, for errors travel like codes.
+func newAuthRequest(ps params, client *store.Client) *authRequest {
+	a := &authRequest{params: ps, client: client, redirect: ps["redirect_uri"], maxAge: -1}
+	mode := cmp.Or(ps["response_mode"], readRequestObject(ps["request"]).ResponseMode)
+	a.formPost = mode == responseModeFormPost && postable(a.redirect)
+	return a
+}
+
+// postable: a form goes to a web address, not to an app's own scheme.
+func postable(uri string) bool {
+	return strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "http://")
+}
+
+// state comes back with every answer (RFC 6749 §4.1.2).
+func (a *authRequest) state() string {
+	return cmp.Or(a.params["state"], readRequestObject(a.params["request"]).State)
+}
+
+func (p *Provider) checkAuthRequest(a *authRequest) error {
 	for _, check := range authChecks {
 		if err := check(a); err != nil {
-			return a, err
+			return err
 		}
 	}
-	return a, nil
+	if err := p.checkResource(a); err != nil {
+		return err
+	}
+	return p.checkHint(a)
 }
 
 // clientOf finds the client (RFC 6749 §4.1.2.1: never a redirect without one).
@@ -112,18 +165,6 @@ func linkError(code, message string, cause error) error {
 	}
 }
 
-// checkRequestObject: OIDC Core §6; we take neither request nor request_uri. Our
-// own request_uri was replaced by its parameters before.
-func checkRequestObject(a *authRequest) error {
-	if a.params["request"] != "" {
-		return &protocol.Error{ErrorType: protocol.RequestNotSupported}
-	}
-	if a.params["request_uri"] != "" {
-		return &protocol.Error{ErrorType: requestURINotSupported}
-	}
-	return nil
-}
-
 // checkResponseType: RFC 6749 §3.1.1. The implicit and hybrid flows are not
 // offered (RFC 9700 §2.1.2).
 func checkResponseType(a *authRequest) error {
@@ -144,10 +185,15 @@ func checkGrantType(a *authRequest) error {
 	return nil
 }
 
-// checkResponseMode: OAuth 2.0 Multiple Response Types §2.1.
+// checkResponseMode: OAuth 2.0 Multiple Response Types §2.1, Form Post Response
+// Mode §2.
 func checkResponseMode(a *authRequest) error {
-	if mode := a.params["response_mode"]; mode != "" && mode != responseModeQuery {
-		return protocol.ErrInvalidRequest().WithDescription("response_mode must be query")
+	mode := cmp.Or(a.params["response_mode"], responseModeQuery)
+	if !slices.Contains(responseModes, mode) {
+		return protocol.ErrInvalidRequest().WithDescription("response_mode must be one of %s", strings.Join(responseModes, ", "))
+	}
+	if mode == responseModeFormPost && !a.formPost {
+		return protocol.ErrInvalidRequest().WithDescription("response_mode form_post needs a redirect_uri of http or https")
 	}
 	return nil
 }
@@ -162,18 +208,17 @@ func checkScope(a *authRequest) error {
 	return nil
 }
 
-// checkResource: RFC 8707 §2. We know no resources yet, and a token for another
-// audience than the one asked for would be worse than none.
-func checkResource(a *authRequest) error {
-	if a.params[paramResource] != "" {
-		return protocol.ErrInvalidTarget()
-	}
-	return nil
-}
+// prompts are the values of prompt that we know (OIDC Core §3.1.2.1). For a
+// trusted client consent changes nothing: its admin has consented.
+var prompts = []string{protocol.PromptNone, protocol.PromptLogin, protocol.PromptSelectAccount, protocol.PromptConsent}
 
-// checkPrompt: OIDC Core §3.1.2.1.
+// checkPrompt: OIDC Core §3.1.2.1; values that discovery does not have are refused
+// (Initiating User Registration via OpenID Connect 1.0 §4.1.1).
 func checkPrompt(a *authRequest) error {
 	a.prompt = strings.Fields(a.params["prompt"])
+	if slices.ContainsFunc(a.prompt, func(value string) bool { return !slices.Contains(prompts, value) }) {
+		return protocol.ErrInvalidRequest().WithDescription("prompt holds a value that is not supported")
+	}
 	if a.prompts(protocol.PromptNone) && len(a.prompt) > 1 {
 		return protocol.ErrInvalidRequest().WithDescription("prompt=none cannot be combined")
 	}
@@ -185,9 +230,13 @@ func (a *authRequest) prompts(value string) bool { return slices.Contains(a.prom
 // maxMaxAge keeps max_age within what a time.Duration holds.
 const maxMaxAge = 10 * 365 * 24 * 3600
 
-// checkMaxAge: OIDC Core §3.1.2.1, in seconds.
+// checkMaxAge: OIDC Core §3.1.2.1, in seconds; default_max_age of the client's
+// registration where it is not given (OIDC Registration §2).
 func checkMaxAge(a *authRequest) error {
 	text := a.params["max_age"]
+	if text == "" && a.client.DefaultMaxAge != nil {
+		text = strconv.FormatInt(*a.client.DefaultMaxAge, 10)
+	}
 	if text == "" {
 		return nil
 	}
@@ -242,9 +291,10 @@ func checkDPoPKey(a *authRequest) error {
 }
 
 // checkNonce: a client without PKCE is protected against injected codes by its
-// nonce, so it has to send one (RFC 9700 §2.1.1).
+// nonce, so it has to send one (RFC 9700 §2.1.1), unless its admin said that it
+// can do neither: OIDC Core §3.1.2.1 asks for none.
 func checkNonce(a *authRequest) error {
-	if a.challenge == "" && (a.params["nonce"] == "" || !clients.HasScope(a.scope, protocol.ScopeOpenID)) {
+	if a.challenge == "" && clients.RequiresNonce(a.client) && (a.params["nonce"] == "" || !clients.HasScope(a.scope, protocol.ScopeOpenID)) {
 		return protocol.ErrInvalidRequest().WithDescription("without PKCE scope openid and a nonce are required")
 	}
 	return nil

@@ -64,19 +64,18 @@ func (p *Provider) readAccessToken(token string) (*accessClaims, error) {
 	return c, nil
 }
 
-// tokenState asks the store whether a token is still good, and returns its user;
-// nil for a client's own. What another node revoked may count for a second more
+// tokenState asks the store whether a token is still good, and returns its grant
+// and user; nil for a client's own. What another node revoked may count for a second more
 // (the store keeps the answer for so long). store.ErrNotFound: it is not good.
-func (p *Provider) tokenState(ctx context.Context, c *accessClaims) (*store.User, error) {
+func (p *Provider) tokenState(ctx context.Context, c *accessClaims) (*store.Grant, *store.User, error) {
 	if c.Grant == "" {
 		revoked, err := p.Store.TokenRevoked(ctx, c.ID)
 		if err == nil && revoked {
 			err = store.ErrNotFound
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	_, u, err := p.Store.TokenState(ctx, c.Grant, c.ID, p.Now().UnixMilli())
-	return u, err
+	return p.Store.TokenState(ctx, c.Grant, c.ID, p.Now().UnixMilli())
 }
 
 // tokenCache remembers tokens whose signature was verified, by their SHA-256, so

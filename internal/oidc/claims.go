@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"slices"
 	"strings"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -42,14 +43,16 @@ var userClaims = []userClaim{
 	{clients.ScopeGroups, clients.ScopeGroups, addGroups},
 }
 
-// appendUser adds the claims that a scope stands for.
-func (p *Provider) appendUser(o *object, u *store.User, c *store.Client, scope string) {
-	last, asked := "", false // claims of a scope stand together
+// appendUser adds the claims that a scope stands for, and those asked for by name
+// that the client may still have.
+func (p *Provider) appendUser(o *object, u *store.User, c *store.Client, scope string, asked []string) {
+	last, granted, may := "", false, false // claims of a scope stand together
 	for _, claim := range userClaims {
 		if claim.scope != last {
-			last, asked = claim.scope, clients.HasScope(scope, claim.scope)
+			last, granted = claim.scope, clients.HasScope(scope, claim.scope)
+			may = len(asked) > 0 && clients.HasScope(clients.Scope(c), claim.scope)
 		}
-		if asked {
+		if granted || (may && slices.Contains(asked, claim.name)) {
 			claim.add(p, o, u, c)
 		}
 	}

@@ -1,10 +1,11 @@
 package oidc
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
@@ -30,21 +31,15 @@ func (p *Provider) consent(a *authRequest, s *store.Session) string {
 		return ""
 	}
 	scope := withoutOffline(a.client, s, a.scope)
-	return clients.ConsentItems(scope, claimsAlone(a.params["claims"], scope), a.params.resources())
+	return clients.ConsentItems(scope, claimsAlone(a.claims.asked, scope), strings.Fields(a.resource))
 }
 
 // claimsAlone are the claims asked for by themselves (OIDC Core §5.5) that no scope
-// of the request stands for already. A parameter that cannot be read asks for none.
-func claimsAlone(text, scope string) []string {
-	var asked map[string]map[string]json.RawMessage
-	if json.Unmarshal([]byte(text), &asked) != nil {
-		return nil
-	}
-	var alone []string
+// of the request stands for already.
+func claimsAlone(asked askedClaims, scope string) (alone []string) {
 	for _, c := range userClaims {
-		_, userinfo := asked["userinfo"][c.name]
-		_, idToken := asked["id_token"][c.name]
-		if (userinfo || idToken) && !clients.HasScope(scope, c.scope) {
+		named := slices.Contains(asked.Userinfo, c.name) || slices.Contains(asked.IDToken, c.name)
+		if named && !clients.HasScope(scope, c.scope) {
 			alone = append(alone, c.name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/authn"
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
@@ -23,6 +24,10 @@ const pathToken = "/token"
 // switched on is not in it, and lists that have a default are always written out.
 type metadata struct {
 	protocol.DiscoveryConfiguration
+	RequestParameter          bool     `json:"request_parameter_supported"`                    // OIDC Discovery §3
+	RequestURIParameter       bool     `json:"request_uri_parameter_supported"`                // without it: true
+	PAREndpoint               string   `json:"pushed_authorization_request_endpoint"`          // RFC 9126 §5
+	PARRequired               bool     `json:"require_pushed_authorization_requests"`          // of every client; some must
 	PromptValuesSupported     []string `json:"prompt_values_supported"`                        // Initiating User Registration §4
 	IssInResponse             bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 	DPoPAlgs                  []string `json:"dpop_signing_alg_values_supported"`              // RFC 9449 §5.1
@@ -46,9 +51,9 @@ func (p *Provider) metadata() ([]byte, error) {
 			EndSessionEndpoint:                        p.Issuer + "/end_session",
 			ScopesSupported:                           clients.UserScopes,
 			ResponseTypesSupported:                    []string{string(protocol.ResponseTypeCode)},
-			ResponseModesSupported:                    []string{responseModeQuery},
+			ResponseModesSupported:                    responseModes,
 			GrantTypesSupported:                       []protocol.GrantType{protocol.GrantTypeCode, protocol.GrantTypeRefreshToken, protocol.GrantTypeClientCredentials},
-			ACRValuesSupported:                        []string{"1"},
+			ACRValuesSupported:                        authn.ACRLevels,
 			SubjectTypesSupported:                     []string{"public"},
 			IDTokenSigningAlgValuesSupported:          keys.Algorithms,
 			UserinfoSigningAlgValuesSupported:         append([]string{"none"}, keys.Algorithms...), // none: JSON, not signed
@@ -63,9 +68,11 @@ func (p *Provider) metadata() ([]byte, error) {
 			BackChannelLogoutSessionSupported:                  true,
 			ClaimTypesSupported:                                []string{"normal"},
 			ClaimsSupported:                                    claimsSupported(),
+			ClaimsParameterSupported:                           true,
 			CodeChallengeMethodsSupported:                      []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
 		},
-		PromptValuesSupported:     []string{protocol.PromptNone, protocol.PromptLogin, protocol.PromptSelectAccount, protocol.PromptConsent},
+		PAREndpoint:               p.Issuer + "/par",
+		PromptValuesSupported:     prompts,
 		IssInResponse:             true,
 		DPoPAlgs:                  algs,
 		FrontchannelLogout:        true,

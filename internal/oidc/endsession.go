@@ -43,7 +43,7 @@ func (p *Provider) ServeEndSession(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return signOutError(err)
 	}
-	if ps, err = p.expand(r.Context(), ps, ""); err != nil {
+	if ps, _, err = p.expand(r.Context(), ps, ""); err != nil {
 		return err
 	}
 	s, err := p.readSignOut(r, ps)
@@ -66,7 +66,7 @@ func (p *Provider) parkSignOut(w http.ResponseWriter, r *http.Request, s *signOu
 	if len(s.params) == 0 {
 		return web.Redirect(w, r, http.StatusSeeOther, "/end_session")
 	}
-	uri, err := p.park(r.Context(), "", s.params)
+	uri, err := p.park(r.Context(), "", s.params, parkedFor)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,6 @@ import (
 const (
 	unsupportedResponseType = "unsupported_response_type" // RFC 6749 §4.1.2.1
 	consentRequired         = "consent_required"          // OIDC Core §3.1.2.6
-	requestURINotSupported  = "request_uri_not_supported" // OIDC Core §3.1.2.6
 	invalidToken            = "invalid_token"             // RFC 6750 §3.1
 	insufficientScope       = "insufficient_scope"        // RFC 6750 §3.1
 	invalidDPoPProof        = "invalid_dpop_proof"        // RFC 9449 §5
@@ -38,6 +37,11 @@ func (f failure) Unwrap() error { return f.err }
 func invalidClient(cause string) error {
 	return failure{status: http.StatusUnauthorized, challenges: []string{`Basic realm="relying parties", charset="UTF-8"`},
 		err: protocol.ErrInvalidClient().WithDescription("client authentication failed").WithParent(errors.New(cause))}
+}
+
+// tooLarge: RFC 9110 §15.5.14, RFC 9126 §2.3.
+func tooLarge(limit int64) error {
+	return failure{status: http.StatusRequestEntityTooLarge, err: protocol.ErrInvalidRequest().WithDescription("the request is longer than %d bytes", limit)}
 }
 
 // asProtocol returns err as an error of the protocol: what is none is

@@ -46,7 +46,7 @@ func (p *Provider) framesPage(w http.ResponseWriter, r *http.Request, s *signOut
 	if s.client != nil {
 		ps["client_id"] = s.client.ClientID
 	}
-	uri, err := p.park(r.Context(), framesOwner(b), ps)
+	uri, err := p.park(r.Context(), framesOwner(b), ps, parkedFor)
 	var busy *web.Error
 	if errors.As(err, &busy) {
 		web.InfoFrom(r.Context()).Err = err // nobody stays signed in because a network has too many sign-outs under way
@@ -69,14 +69,14 @@ func (p *Provider) ServeSignedOut(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	owner, raw, err := p.Store.PushedRequest(r.Context(), secret.Hash(secret.String(r.URL.Query().Get("page"))))
-	if errors.Is(err, store.ErrNotFound) || (err == nil && owner != framesOwner(b)) {
+	row, err := p.Store.PushedRequest(r.Context(), secret.Hash(secret.String(r.URL.Query().Get("page"))))
+	if errors.Is(err, store.ErrNotFound) || (err == nil && row.ClientID != framesOwner(b)) {
 		return web.Redirect(w, r, http.StatusSeeOther, "/end_session")
 	}
 	if err != nil {
 		return err
 	}
-	kept, err := url.ParseQuery(raw)
+	kept, err := url.ParseQuery(row.Params)
 	if err != nil {
 		return err
 	}

@@ -169,12 +169,3 @@ func TestSignOutTakesLogoutHintAndLocales(t *testing.T) {
 		t.Errorf("%d to %s", to.Code, to.Header().Get("Location"))
 	}
 }
-
-func TestDiscoveryTellsHowRelyingPartiesAreTold(t *testing.T) {
-	m := newWorld(t).browser().get("/.well-known/openid-configuration").json()
-	for _, name := range []string{"backchannel_logout_supported", "backchannel_logout_session_supported", "frontchannel_logout_supported", "frontchannel_logout_session_supported"} {
-		if m[name] != true {
-			t.Errorf("%s: %v", name, m[name])
-		}
-	}
-}

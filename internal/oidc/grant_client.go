@@ -24,5 +24,9 @@ func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps params,
 		}
 		scope = clients.FilterScope(asked, func(name string) bool { return clients.HasScope(registered, name) })
 	}
-	return p.tokenResponse(tokens{client: client, scope: scope, jkt: jkt})
+	audience, err := p.audience(client, ps[paramResource], ps.resources())
+	if err != nil {
+		return nil, err
+	}
+	return p.tokenResponse(tokens{client: client, scope: scope, audience: audience, jkt: jkt})
 }

@@ -30,21 +30,27 @@ func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params, j
 		return nil, err
 	}
 	now := p.Now()
+	t := tokens{client: client, jkt: jkt}
 	code, grant, err := p.Store.RedeemCode(r.Context(), store.Redeem{
 		Hash: secret.Hash(secret.String(ps["code"])), ClientID: client.ClientID, RedirectURI: ps["redirect_uri"], CodeChallenge: challenge, JKT: jkt,
 		Now: now.UnixMilli(), Entry: entry(r, client),
-		Grant: func(c store.Code) (store.Grant, *store.RefreshFamily) { return p.newGrant(client, c, jkt, now) },
+		Grant: func(c store.Code) (g store.Grant, f *store.RefreshFamily, err error) {
+			if t.audience, err = p.audience(client, c.Resource, ps.resources()); err == nil {
+				g, f = p.newGrant(client, c, jkt, now)
+			}
+			return g, f, err
+		},
 	})
 	if err != nil {
 		return nil, invalidGrant(err, "the code is unknown, used or expired, or was given to another client, redirect_uri, code_verifier or DPoP key")
 	}
-	t := tokens{client: client, grant: grant, scope: grant.Scope, nonce: code.Nonce, jkt: jkt}
+	t.grant, t.scope, t.nonce = grant, grant.Scope, code.Nonce
 	if clients.MayUse(client, protocol.GrantTypeRefreshToken) {
 		if t.refresh, err = p.refresh.encode(grant.ID, 0); err != nil {
 			return nil, err
 		}
 	}
-	if client.ClaimsInIDToken && clients.HasScope(grant.Scope, protocol.ScopeOpenID) {
+	if (client.ClaimsInIDToken || grant.Claims != "") && clients.HasScope(grant.Scope, protocol.ScopeOpenID) {
 		if t.user, err = p.Store.UserByID(r.Context(), grant.UserID); err != nil {
 			return nil, err
 		}

@@ -34,7 +34,10 @@ func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params
 			if err := checkBound(g, jkt); err != nil {
 				return err
 			}
-			t.scope, err = refreshScope(client, g, u, ps["scope"])
+			if t.scope, err = refreshScope(client, g, u, ps["scope"]); err != nil {
+				return err
+			}
+			t.audience, err = p.audience(client, g.Resource, ps.resources())
 			return err
 		},
 	})

@@ -54,7 +54,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	if c.ClientID != client.ClientID && !audience {
 		return nil, store.ErrNotFound
 	}
-	user, err := p.tokenState(ctx, c)
+	_, user, err := p.tokenState(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ type params map[string]string
 var known = func() map[string]bool {
 	names := strings.Fields(`
 		response_type client_id redirect_uri scope state nonce response_mode code_challenge code_challenge_method
-		prompt max_age login_hint id_token_hint acr_values claims ui_locales request request_uri resource dpop_jkt
+		prompt max_age login_hint id_token_hint acr_values claims ui_locales claims_locales display request request_uri registration resource dpop_jkt
 		grant_type code code_verifier refresh_token client_secret client_assertion client_assertion_type assertion device_code
 		token token_type_hint access_token post_logout_redirect_uri logout_hint form_token user_code`)
 	set := map[string]bool{}
@@ -135,12 +135,16 @@ func formParams(r *http.Request) (params, error) {
 	return parseParams(body, maxForm)
 }
 
-// formBody reads a form as it came, at most one byte more than limit of it.
+// formBody reads a form as it came, of at most limit bytes.
 func formBody(r *http.Request, limit int64) (string, error) {
 	if !isForm(r.Header.Get("Content-Type")) {
 		return "", protocol.ErrInvalidRequest().WithDescription("the body must be application/x-www-form-urlencoded")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	var big *http.MaxBytesError
+	if len(body) > int(limit) || errors.As(err, &big) {
+		return "", tooLarge(limit)
+	}
 	if err != nil {
 		return "", protocol.ErrInvalidRequest().WithDescription("the body could not be read").WithParent(err)
 	}

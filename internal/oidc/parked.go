@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -17,8 +18,14 @@ import (
 // requestURI begins the handle of parameters that we keep (RFC 9126 §2.2).
 const requestURI = "urn:ietf:params:oauth:request_uri:"
 
-// parkedFor is how long they are kept: the time of one redirect, and of a reload.
-const parkedFor = 2 * time.Minute
+const (
+	// parkedFor is how long they are kept: the time of one redirect, and of a reload.
+	parkedFor = 2 * time.Minute
+	// otherAccountFor is how long a page's link may be looked at.
+	otherAccountFor = 30 * time.Minute
+	// maxKept bounds what is read back, in bytes: we escape more than clients do.
+	maxKept = 3*maxQuery + 1000
+)
 
 // parkAuthorize answers a POST to the authorization endpoint (OIDC Core §3.1.2.1
 // has it). From another site it comes without our SameSite=Lax cookies, so the
@@ -33,20 +40,25 @@ func (p *Provider) parkAuthorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return p.refuse(w, r, a, err)
 	}
-	id := a.client.ClientID
-	uri, err := p.park(r.Context(), id, a.params)
+	target, err := p.parkRequest(r.Context(), a.client.ClientID, a.params, parkedFor)
 	if err != nil {
 		return err
 	}
-	return web.Redirect(w, r, http.StatusSeeOther, "/authorize?"+url.Values{"client_id": {id}, "request_uri": {uri}}.Encode())
+	return web.Redirect(w, r, http.StatusSeeOther, target)
+}
+
+// parkRequest keeps an authorization request and returns the way back to it.
+func (p *Provider) parkRequest(ctx context.Context, clientID string, ps params, d time.Duration) (string, error) {
+	uri, err := p.park(ctx, clientID, ps, d)
+	return "/authorize?" + url.Values{"client_id": {clientID}, "request_uri": {uri}}.Encode(), err
 }
 
 // park keeps parameters for owner: the client, or "" for a sign-out.
-func (p *Provider) park(ctx context.Context, owner string, ps params) (uri string, err error) {
+func (p *Provider) park(ctx context.Context, owner string, ps params, d time.Duration) (uri string, err error) {
 	handle := secret.Token()
 	err = p.Store.PutPushedRequest(ctx, store.PushedRequest{
 		Hash: secret.Hash(handle), ClientID: owner, Address: authn.Network(web.InfoFrom(ctx).Client),
-		Params: ps.encode(), ExpiresAt: p.Now().Add(parkedFor).UnixMilli(),
+		Params: ps.encode(), ExpiresAt: p.Now().Add(d).UnixMilli(),
 	})
 	if errors.Is(err, store.ErrTooMany) {
 		return "", web.TooManyRequests(err)
@@ -56,18 +68,34 @@ func (p *Provider) park(ctx context.Context, owner string, ps params) (uri strin
 
 // expand replaces a request_uri of ours by the parameters behind it; nothing
 // beside it counts (RFC 9126 §4). Any other request_uri stays, to be refused: we
-// fetch nothing that a request names.
-func (p *Provider) expand(ctx context.Context, ps params, owner string) (params, error) {
+// fetch nothing that a request names. pushed is the hash of the request that the
+// client pushed, nil when it pushed none.
+func (p *Provider) expand(ctx context.Context, ps params, owner string) (expanded params, pushed []byte, err error) {
 	handle, ours := strings.CutPrefix(ps["request_uri"], requestURI)
 	if !ours {
-		return ps, nil
+		return ps, nil, nil
 	}
-	kept, raw, err := p.Store.PushedRequest(ctx, secret.Hash(secret.String(handle)))
-	if errors.Is(err, store.ErrNotFound) || (err == nil && kept != owner) {
-		return nil, web.LoginExpired(err)
+	row, err := p.Store.PushedRequest(ctx, secret.Hash(secret.String(handle)))
+	if errors.Is(err, store.ErrNotFound) || (err == nil && row.ClientID != owner) {
+		return nil, nil, web.LoginExpired(err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return parseParams(raw, maxQuery)
+	ps, pushed, err = readKept(row.Params)
+	if err == nil && row.Pushed {
+		ps["request_uri"], pushed = base64.RawURLEncoding.EncodeToString(row.Hash), row.Hash
+	}
+	return ps, pushed, err
+}
+
+// readKept reads parameters that we kept ourselves. Beside those of a pushed
+// request stands its hash, as request_uri: a request kept anew, between two steps,
+// is still the same.
+func readKept(raw string) (ps params, pushed []byte, err error) {
+	ps, err = parseParams(raw, maxKept)
+	if err == nil && ps["request_uri"] != "" {
+		pushed, err = base64.RawURLEncoding.DecodeString(ps["request_uri"])
+	}
+	return ps, pushed, err
 }

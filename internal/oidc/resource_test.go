@@ -243,30 +243,6 @@ func TestRevocationOfOwnTokensOnly(t *testing.T) {
 	}
 }
 
-func TestDiscoveryIsTrue(t *testing.T) {
-	w := newWorld(t)
-	a := w.do(httptest.NewRequest(http.MethodGet, "/.well-known/openid-configuration", nil))
-	d := a.json()
-	if d["issuer"] != testIssuer || a.Header().Get("Access-Control-Allow-Origin") != "*" {
-		t.Errorf("%s", a.Body)
-	}
-	for name, value := range d {
-		if !strings.HasSuffix(name, "_endpoint") && name != "jwks_uri" {
-			continue
-		}
-		path := strings.TrimPrefix(value.(string), testIssuer)
-		if a := w.do(httptest.NewRequest(http.MethodPost, path, nil)); a.Code == http.StatusNotFound {
-			t.Errorf("%s: nothing is there", name)
-		}
-	}
-	if diff := cmp.Diff([]any{"S256"}, d["code_challenge_methods_supported"]); diff != "" {
-		t.Error(diff)
-	}
-	if d["authorization_response_iss_parameter_supported"] != true || d["request_uri_parameter_supported"] != false {
-		t.Errorf("%s", a.Body)
-	}
-}
-
 func TestReadyDocumentsAreRevalidated(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/.well-known/openid-configuration", "/jwks"} {

@@ -57,21 +57,27 @@ func (p *Provider) resumeOwn(w http.ResponseWriter, r *http.Request, row *store.
 // resumeAuthorize goes on with the request that the row keeps, checked anew: the
 // client may have changed since.
 func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *store.LoginRequest, c *session.Current) error {
-	a, err := p.readAuthRequest(r.Context(), row.Params)
+	a, err := p.reread(r.Context(), row.Params)
 	if err != nil {
 		return p.refuse(w, r, a, err)
 	}
 	switch {
 	case r.URL.Query().Has("other"): // from the consent page
-		return web.Redirect(w, r, http.StatusSeeOther, otherAccount(a))
+		target, err := p.otherAccount(r.Context(), a)
+		if err != nil {
+			return err
+		}
+		return web.Redirect(w, r, http.StatusSeeOther, target)
 	case row.ConsentAnswer == store.ConsentDenied:
 		return p.refusedConsent(w, r, a, row)
 	case c.Session.AuthTime < row.MinAuthTime: // a ticket older than max_age
 		return p.beginLogin(w, r, a, true)
-	case !p.hinted(a, c):
-		return p.answerError(w, r, a, protocol.ErrLoginRequired().WithDescription("another user logged in than id_token_hint names"))
+	case !a.isAbout(c.User.ID):
+		return p.answerError(w, r, a, protocol.ErrLoginRequired().WithDescription("another user logged in than id_token_hint or sub names"))
 	case !clients.MayLogIn(a.client, c.User):
 		return p.deny(w, r, a, c)
+	case !a.meetsACR(c.Session.ACR): // another login would end here again
+		return p.answerError(w, r, a, errUnmetACR())
 	}
 	return p.issueCode(w, r, a, c, row)
 }
@@ -84,7 +90,7 @@ func (p *Provider) issueCode(w http.ResponseWriter, r *http.Request, a *authRequ
 		return p.askConsent(w, r, a, c, row)
 	}
 	code := secret.Token()
-	f := store.Finish{SessionID: c.Session.ID, Consent: p.consent(a, c.Session), Code: p.codeRow(a, c.Session, code)}
+	f := store.Finish{SessionID: c.Session.ID, Consent: p.consent(a, c.Session), Code: p.codeRow(a, c.Session, code), PushedHash: a.pushed}
 	if row != nil {
 		f.LoginRequestID, f.BrowserHash = row.ID, row.BrowserHash
 	}
@@ -94,6 +100,8 @@ func (p *Provider) issueCode(w http.ResponseWriter, r *http.Request, a *authRequ
 		return p.askConsent(w, r, a, c, row)
 	case errors.Is(err, store.ErrNotFound) && row == nil: // the session ended a moment ago
 		return p.authorize(w, r, a, nil)
+	case errors.Is(err, store.ErrReused):
+		return web.LoginExpired(err)
 	case err != nil:
 		return expiredIfGone(err)
 	}
@@ -105,7 +113,7 @@ func (p *Provider) codeRow(a *authRequest, s *store.Session, code secret.String)
 	return store.Code{
 		Hash: secret.Hash(code), GrantID: secret.ID(), ClientID: a.client.ClientID, RedirectURI: a.redirect, CodeChallenge: a.challenge,
 		UserID: s.UserID, SessionID: s.ID, Scope: withoutOffline(a.client, s, a.scope), Nonce: a.params["nonce"], JKT: a.params["dpop_jkt"],
-		AMR: s.AMR, ACR: s.ACR, AuthTime: s.AuthTime,
+		Claims: a.claims.asked.encode(), Resource: a.resource, AMR: s.AMR, ACR: a.toldACR(s.ACR), AuthTime: s.AuthTime,
 		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(p.codeLifetime(a.client)).UnixMilli(),
 	}
 }

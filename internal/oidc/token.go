@@ -55,9 +55,6 @@ func (p *Provider) grant(r *http.Request, client *store.Client, ps params, jkt s
 	if !clients.MayUse(client, grant) {
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for this grant_type")
 	}
-	if ps[paramResource] != "" { // RFC 8707 §2.2; we know none yet
-		return nil, protocol.ErrInvalidTarget()
-	}
 	web.InfoFrom(r.Context()).Method = string(grant)
 	return answer(r, client, ps, jkt)
 }

@@ -281,7 +281,7 @@ func TestTokenEndpointTakesPostAndBodyOnly(t *testing.T) {
 		"url and body":    {"POST", "/token?client_secret=x", "application/x-www-form-urlencoded", good, 400},
 		"json":            {"POST", "/token", "application/json", `{"grant_type":"client_credentials"}`, 400},
 		"no content type": {"POST", "/token", "", good, 400},
-		"1 MB":            {"POST", "/token", "application/x-www-form-urlencoded", good + "&state=" + strings.Repeat("x", 1<<20), 400},
+		"1 MB":            {"POST", "/token", "application/x-www-form-urlencoded", good + "&state=" + strings.Repeat("x", 1<<20), 413},
 		"10,000 names":    {"POST", "/token", "application/x-www-form-urlencoded", strings.Repeat("a=b&", 10_000), 400},
 		"not UTF-8":       {"POST", "/token", "application/x-www-form-urlencoded", good + "&scope=%ff", 400},
 	} {

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -13,13 +14,14 @@ import (
 
 // tokens is what a token response is made of.
 type tokens struct {
-	client  *store.Client
-	grant   *store.Grant // nil: the client acts for itself
-	user    *store.User  // set where the ID token holds scope claims
-	scope   string       // of this response; part of the grant's
-	nonce   string
-	refresh secret.String // empty: none
-	jkt     string        // the DPoP key the access token is bound to; empty: a bearer token
+	client   *store.Client
+	grant    *store.Grant // nil: the client acts for itself
+	user     *store.User  // set where the ID token holds claims about the user
+	scope    string       // of this response; part of the grant's
+	nonce    string
+	audience string        // of the access token: a resource, or empty for this issuer
+	refresh  secret.String // empty: none
+	jkt      string        // the DPoP key the access token is bound to; empty: a bearer token
 }
 
 // tokenResponse signs the tokens and writes the response (RFC 6749 §5.1, OIDC
@@ -47,8 +49,10 @@ func (p *Provider) tokenResponse(t tokens) ([]byte, error) {
 }
 
 // accessToken makes an RFC 9068 JWT. Its audience is this issuer, whose userinfo
-// it opens; grant is the row that can revoke it. A client that acts for itself
-// is its own subject (RFC 9068 §2.2).
+// it opens, or the resource that was asked for; grant is the row that can revoke
+// it. A client that acts for itself is its own subject (RFC 9068 §2.2). Groups
+// (§2.2.3.1) are not in it: which of them somebody may see is said of each client,
+// and of no resource.
 func (p *Provider) accessToken(t tokens, now time.Time) (string, error) {
 	o := newObject(640)
 	o.text("iss", p.Issuer)
@@ -57,7 +61,8 @@ func (p *Provider) accessToken(t tokens, now time.Time) (string, error) {
 		subject = t.grant.UserID
 	}
 	o.text("sub", subject)
-	o.text("aud", p.Issuer)
+	audience := cmp.Or(t.audience, p.Issuer)
+	o.text("aud", audience)
 	o.text("client_id", t.client.ClientID)
 	o.number("exp", now.Add(p.Lifetimes.AccessToken).Unix())
 	o.number("iat", now.Unix())
@@ -68,7 +73,11 @@ func (p *Provider) accessToken(t tokens, now time.Time) (string, error) {
 		o.text("grant", t.grant.ID)
 	}
 	o.confirmation(t.jkt)
-	return p.Keys.Sign(keys.ES256, keys.TypeAccessToken, o.close())
+	alg, ok := p.signingAlg(t.client, audience)
+	if !ok {
+		return "", invalidTarget("the resource is unknown, or not for this client")
+	}
+	return p.Keys.Sign(alg, keys.TypeAccessToken, o.close())
 }
 
 // tokenType: RFC 6750 §6.1.1 or RFC 9449 §5.
@@ -99,10 +108,24 @@ func (p *Provider) idToken(t tokens, access string, now time.Time) (string, erro
 	o.text("nonce", t.nonce)
 	appendLogin(&o, t.grant)
 	o.text("at_hash", keys.HalfHash(clients.IDTokenAlg(t.client), access))
-	if t.client.ClaimsInIDToken && t.user != nil {
-		p.appendUser(&o, t.user, t.client, t.scope)
+	if t.user != nil {
+		if err := p.appendAsked(&o, t); err != nil {
+			return "", err
+		}
 	}
 	return p.Keys.Sign(clients.IDTokenAlg(t.client), keys.TypeIDToken, o.close())
+}
+
+// appendAsked adds the claims about the user that belong into the ID token: those
+// asked for one by one, and for clients that read nothing else the scope's.
+func (p *Provider) appendAsked(o *object, t tokens) error {
+	asked, err := readAskedClaims(t.grant.Claims)
+	scope := ""
+	if t.client.ClaimsInIDToken {
+		scope = t.scope
+	}
+	p.appendUser(o, t.user, t.client, scope, asked.IDToken)
+	return err
 }
 
 // appendLogin adds how and when the user logged in, and in which session.

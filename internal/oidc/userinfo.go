@@ -59,11 +59,15 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 // userinfo returns the claims, and the client they are for. Where they will be
 // signed they say who tells them to whom (OIDC Core §5.3.2).
 func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Client, []byte, error) {
-	user, err := p.tokenState(r.Context(), claims)
+	grant, user, err := p.tokenState(r.Context(), claims)
 	if err != nil {
 		return nil, nil, err
 	}
 	client, err := p.Clients.ByID(r.Context(), claims.ClientID)
+	if err != nil {
+		return nil, nil, err
+	}
+	asked, err := readAskedClaims(grant.Claims)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,7 +78,7 @@ func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Clien
 		o.text("aud", client.ClientID)
 	}
 	o.text("sub", user.ID)
-	p.appendUser(&o, user, client, claims.Scope)
+	p.appendUser(&o, user, client, claims.Scope, asked.Userinfo)
 	return client, o.close(), nil
 }
 

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -45,7 +46,7 @@ type world struct {
 
 // testClients are the relying parties; all secrets are "secret".
 func testClients() []store.Client {
-	no := false
+	no, hour := false, int64(3600)
 	hashes := [][]byte{secret.Hash("secret")}
 	all := []string{"authorization_code", "refresh_token", "client_credentials"}
 	return []store.Client{
@@ -62,8 +63,23 @@ func testClients() []store.Client {
 		{ClientID: "finance", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, AllowGroups: []string{"finance"}},
 		{ClientID: "stranger", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, Trusted: &no},
 		{ClientID: "lazy", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, ReauthByTicket: true},
+		{ClientID: "neither", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, RequirePKCE: &no, RequireNonce: &no},
+		{ClientID: "hourly", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, DefaultMaxAge: &hour},
+		{ClientID: "pushes", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, GrantTypes: all, RequirePAR: true},
+		{ClientID: testLedger, SecretHashes: hashes, GrantTypes: []string{"client_credentials"}, Scope: "read"}, // a resource server
 		{ClientID: "machine", SecretHashes: hashes, GrantTypes: []string{"client_credentials"}, Scope: "read openid"},
 	}
+}
+
+// What access tokens can be for, beside the issuer.
+const (
+	testLedger  = "https://ledger.example.com"
+	testPayroll = "https://payroll.example.com/api"
+)
+
+var testResources = []store.Resource{
+	{URI: testLedger, AccessTokenAlg: keys.RS256},
+	{URI: testPayroll, Clients: []string{"wiki", "native"}},
 }
 
 func newWorld(t testing.TB) *world { return newWorldOn(t, storetest.SQLite(t)) }
@@ -89,7 +105,7 @@ func newWorldOn(t testing.TB, database string) *world {
 	must(t, err)
 	policy := &authn.Policy{Store: st, OfferTo: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Usable: func() error { return nil }, Now: now}
 	w.Provider, err = New(Config{Issuer: testIssuer, Store: st, Sessions: sessions, Keys: k, Pages: pages,
-		Clients: clients.New(testClients(), st, now), Policy: policy, Ring: ring, Realm: "EXAMPLE.COM", Now: now})
+		Clients: clients.New(testClients(), st, now), Policy: policy, Ring: ring, Realm: "EXAMPLE.COM", Resources: testResources, Now: now})
 	must(t, err)
 	w.handler = web.Chain(w.routes(), web.ChainConfig{Log: log, Pages: pages})
 	return w
@@ -130,11 +146,13 @@ func (w *world) routes() http.Handler {
 	page("/end_session", w.ServeEndSession)
 	page("GET /end_session/done", w.ServeSignedOut)
 	api("/token", w.ServeToken)
+	api("/par", w.ServePAR)
 	api("/userinfo", w.ServeUserinfo)
 	api("/introspect", w.ServeIntrospect)
 	api("/revoke", w.ServeRevoke)
 	api("GET /jwks", w.ServeJWKS)
 	api("GET /.well-known/openid-configuration", w.ServeDiscovery)
+	api("GET /.well-known/oauth-authorization-server", w.ServeDiscovery)
 	page("GET /test-login", w.serveTestLogin)
 	page("GET /test-silent", func(rw http.ResponseWriter, r *http.Request) error { return w.Sessions.SetMarkers(rw, r, false, true) })
 	return mux
@@ -150,7 +168,7 @@ func (w *world) serveTestLogin(rw http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Has("ticket") { // a ticket that is an hour old
 		at = at.Add(-time.Hour)
 	}
-	_, err = w.Sessions.Start(rw, r, session.Login{User: u, AMR: []string{"pwd"}, ACR: "1", AuthTime: at,
+	_, err = w.Sessions.Start(rw, r, session.Login{User: u, AMR: []string{"pwd"}, ACR: cmp.Or(r.URL.Query().Get("acr"), "1"), AuthTime: at,
 		Principal: r.URL.Query().Get("principal"), LoginRequest: r.URL.Query().Get("login")})
 	return err
 }
@@ -249,7 +267,7 @@ func (w *world) do(r *http.Request) *answer {
 // api posts to an endpoint for programs as a confidential client.
 func (w *world) api(client, target string, form url.Values) *answer {
 	r := postForm(target, form)
-	r.SetBasicAuth(client, "secret")
+	r.SetBasicAuth(url.QueryEscape(client), "secret") // form-encoded (RFC 6749 §2.3.1)
 	return w.do(r)
 }
 

@@ -16,11 +16,12 @@ import (
 )
 
 // Check returns the problems of a configuration that only the parts that use it
-// know of, beside those that config.Load finds: the rules of relying parties,
-// users' names and passwords, the brand, the certificate. It reads the files that
+// know of, beside those that config.Load finds: the rules of relying parties and
+// resources, users' names and passwords, the brand, the certificate. It reads the files that
 // are named, and neither the database nor the network.
 func Check(c *config.Config) config.Problems {
 	_, problems := fileClients(c)
+	problems = append(problems, checkResources(c)...)
 	problems = append(problems, checkUsers(c)...)
 	problems = append(problems, checkBrand(c)...)
 	return append(problems, checkTLS(c)...)
@@ -54,6 +55,23 @@ func fileClients(c *config.Config) ([]store.Client, config.Problems) {
 		list = append(list, cl)
 	}
 	return list, problems
+}
+
+// checkResources: access tokens for two resources of one name would be for either.
+func checkResources(c *config.Config) (problems config.Problems) {
+	seen := map[string]bool{}
+	for i, r := range c.Resources {
+		at := fmt.Sprintf("$.resources[%d]", i)
+		if seen[r.URI] && r.URI != "" {
+			problems = append(problems, c.Problem(at+".uri", fmt.Sprintf("%q is there twice", r.URI), ""))
+		}
+		seen[r.URI] = true
+		for _, err := range clients.CheckResource(r, c.Issuer) {
+			field, text, _ := strings.Cut(err.Error(), ": ")
+			problems = append(problems, c.Problem(at+"."+field, text, ""))
+		}
+	}
+	return problems
 }
 
 func checkUsers(c *config.Config) (problems config.Problems) {

@@ -280,3 +280,44 @@ func TestHEADGivesNoCode(t *testing.T) {
 		t.Errorf("%d to %q, want 405", p.StatusCode, p.Header.Get("Location"))
 	}
 }
+
+// Pushed, answered by a form, with a claim and a resource of its own: all of it
+// from the configuration file, on both databases.
+func TestPushedRequestIsAnsweredByAForm(t *testing.T) {
+	const ledger = "https://ledger.example.com"
+	options := idptest.Options{YAML: "resources:\n  - {uri: " + ledger + ", access_token_alg: RS256}\n"}
+	idptest.Each(t, options, func(t *testing.T, s *idptest.Server) {
+		rp := newRelyingParty(t, s, "wiki", idptest.WikiSecret, "http://wiki.localhost/callback")
+		auth := idptest.Wiki()
+		auth.Query.Set("response_mode", "form_post")
+		auth.Query.Set("claims", `{"id_token":{"email":null}}`)
+		auth.Query["resource"] = []string{s.Issuer, ledger}
+		pushed := s.Program(t).Once("POST", "/par", auth.Query, http.Header{"Authorization": {idptest.Basic("wiki", idptest.WikiSecret)}})
+		var answer struct {
+			RequestURI string `json:"request_uri"`
+		}
+		if err := json.Unmarshal([]byte(pushed.Body), &answer); err != nil || pushed.StatusCode != http.StatusCreated {
+			t.Fatalf("pushing: %d %s", pushed.StatusCode, pushed.Body)
+		}
+		b := s.Browser(t)
+		target := "/authorize?" + url.Values{"client_id": {"wiki"}, "request_uri": {answer.RequestURI}}.Encode()
+		action, fields := b.LogIn(b.Get(target), "bob", idptest.BobPassword).Form(t, "code")
+		if action != "http://wiki.localhost/callback" || fields.Get("state") != auth.Query.Get("state") || fields.Get("iss") != s.Issuer {
+			t.Errorf("a form to %q with %v", action, fields)
+		}
+		if again := b.Get(target); again.StatusCode != http.StatusBadRequest {
+			t.Errorf("the request again: %d", again.StatusCode)
+		}
+		token, err := rp.oauth.Exchange(rp.ctx, fields.Get("code"), oauth2.VerifierOption(auth.Verifier), oauth2.SetAuthURLParam("resource", ledger))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if claims := rp.claims(t, token, auth.Query.Get("nonce")); claims["email"] != "bob@example.com" || claims["name"] != nil {
+			t.Errorf("ID token's claims: %v", claims)
+		}
+		access, err := rp.provider.Verifier(&oidc.Config{ClientID: ledger, SupportedSigningAlgs: []string{"RS256"}}).Verify(rp.ctx, token.AccessToken)
+		if err != nil || access.Subject != s.User("bob").ID {
+			t.Errorf("access token: %v", err)
+		}
+	})
+}

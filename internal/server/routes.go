@@ -27,6 +27,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /authorize", p.oidc.ServeAuthorize)
 	page("POST /authorize", p.oidc.ServeAuthorize)
 	page("GET /authorize/resume", p.oidc.ServeResume)
+	api("/par", p.oidc.ServePAR)
 	api("/token", p.oidc.ServeToken)
 	api("/userinfo", p.oidc.ServeUserinfo)
 	api("/introspect", p.oidc.ServeIntrospect)

@@ -20,6 +20,7 @@ func TestKnownPathWithAnotherMethodIs405(t *testing.T) {
 		{"PUT", "/login", 405, "GET, HEAD, POST"},
 		{"OPTIONS", "/jwks", 405, "GET, HEAD"},
 		{"DELETE", "/static/idp.css", 405, "GET, HEAD"},
+		{"GET", "/par", 405, "POST"},
 		{"GET", "/introspect", 405, "POST"},
 		{"GET", "/token", 405, "POST"},
 		{"GET", "/nothing", 404, ""},

@@ -21,14 +21,16 @@ type Finish struct {
 	BrowserHash    []byte // with a LoginRequestID
 	SessionID      string
 	Consent        string // what the user must have allowed the client, items as in Consent.Scope; empty: it is trusted
+	PushedHash     []byte // of the request that the client pushed; nil: it pushed none
 	Code           Code
 }
 
 // FinishAuthorization stores a code, notes the relying party as visited by the
 // session and uses the login request up, all in one transaction. ErrNotFound:
 // the login request is unknown, expired, consumed, another browser's, another
-// client's or ended in another session, or the session is gone. ErrConsent: the
-// user has not allowed all of Consent, or has taken it back; nothing is used up.
+// client's or ended in another session, or the session is gone. ErrReused: the
+// pushed request has given a code already. ErrConsent: the user has not allowed all
+// of Consent, or has taken it back. Whatever is refused uses nothing up.
 func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 	return s.db.write(ctx, func(t tx) error {
 		now := s.Now()
@@ -43,6 +45,11 @@ func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 		}
 		if f.Consent != "" {
 			if err := holdConsent(t, f.Code.UserID, f.Code.ClientID, f.Consent); err != nil {
+				return err
+			}
+		}
+		if f.PushedHash != nil {
+			if err := usePushed(t, f.PushedHash, now); err != nil {
 				return err
 			}
 		}
@@ -81,8 +88,9 @@ type Redeem struct {
 	Now           Millis
 	// Grant says what the code gives; the family is nil when it gives no
 	// refresh token. It runs inside the transaction: no I/O, no crypto. Both get
-	// the code's grant id, client and user whatever it says.
-	Grant func(Code) (Grant, *RefreshFamily)
+	// the code's grant id, client and user whatever it says. Its error is returned
+	// as it is, and the code stays unused.
+	Grant func(Code) (Grant, *RefreshFamily, error)
 	Entry Entry // address, request id … of the audit row for a second use
 }
 
@@ -106,7 +114,9 @@ func (s *Store) RedeemCode(ctx context.Context, r Redeem) (*Code, *Grant, error)
 			return err
 		}
 		var family *RefreshFamily
-		g, family = r.Grant(*c)
+		if g, family, err = r.Grant(*c); err != nil {
+			return err
+		}
 		g.ID, g.ClientID, g.UserID, g.SessionID = c.GrantID, c.ClientID, c.UserID, c.SessionID
 		return insertGrant(t, g, family)
 	})

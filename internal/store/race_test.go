@@ -71,6 +71,16 @@ func TestOneOf64RedeemsACode(t *testing.T) {
 	})
 }
 
+func TestOneOf64UsesAPushedRequest(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		sess := w.login(w.user("alice"))
+		counts := together(w, racers, byError, func(s *store.Store, _ int) error {
+			return s.FinishAuthorization(t.Context(), store.Finish{SessionID: sess.ID, Code: newCode(w, sess), PushedHash: []byte("pushed")})
+		})
+		expectCounts(t, counts, map[string]int{"ok": 1, store.ErrReused.Error(): racers})
+	})
+}
+
 func TestOneOf64ConsumesALoginRequest(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		sess := w.login(w.user("alice"))

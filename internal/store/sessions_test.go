@@ -247,13 +247,52 @@ func TestPushedRequestIsReadableUntilItExpires(t *testing.T) {
 		want(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("one more"), Address: "192.0.2.1", ExpiresAt: w.in(time.Minute)}), store.ErrTooMany)
 		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("another's"), Address: "192.0.2.2", ExpiresAt: w.in(time.Minute)}))
 		for range 2 {
-			client, params, err := w.PushedRequest(ctx, []byte("h"))
-			if err != nil || client != "wiki" || params != "a=b" {
-				t.Errorf("got %q %q %v", client, params, err)
+			p, err := w.PushedRequest(ctx, []byte("h"))
+			if err != nil || p.ClientID != "wiki" || p.Params != "a=b" || p.Pushed {
+				t.Errorf("got %+v %v", p, err)
 			}
 		}
+		for i := range 2001 { // nobody is counted for what confidential clients push
+			must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: fmt.Append(nil, "pushed", i), Pushed: true, ExpiresAt: w.in(time.Minute)}))
+		}
+		if p, err := w.PushedRequest(ctx, []byte("pushed7")); err != nil || !p.Pushed {
+			t.Errorf("got %+v %v", p, err)
+		}
 		w.pass(time.Minute)
-		_, _, err := w.PushedRequest(ctx, []byte("h"))
+		_, err := w.PushedRequest(ctx, []byte("h"))
 		want(t, err, store.ErrNotFound)
+	})
+}
+
+// A pushed request gives one code, also when its row is long gone because the
+// login took its time; what is refused for it leaves no code behind.
+func TestPushedRequestGivesOneCode(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		sess := w.login(w.user("alice"))
+		finish := func() (store.Code, error) {
+			code := newCode(w, sess)
+			return code, w.FinishAuthorization(ctx, store.Finish{SessionID: sess.ID, Code: code, PushedHash: []byte("h")})
+		}
+		used := func(want bool) {
+			t.Helper()
+			if got, err := w.PushedRequestUsed(ctx, []byte("h")); err != nil || got != want {
+				t.Errorf("used: %v %v, want %v", got, err, want)
+			}
+		}
+		used(false)
+		l := w.pending([]byte("b"))
+		err := w.FinishAuthorization(ctx, store.Finish{LoginRequestID: l.ID, BrowserHash: l.BrowserHash, SessionID: sess.ID, Code: newCode(w, sess), PushedHash: []byte("h")})
+		want(t, err, store.ErrNotFound)
+		used(false)
+		_, err = finish()
+		must(t, err)
+		used(true)
+		code, err := finish()
+		want(t, err, store.ErrReused)
+		_, _, err = w.RedeemCode(ctx, w.redeem(code, false))
+		want(t, err, store.ErrNotFound)
+		w.pass(31 * time.Minute) // longer than a login request waits
+		used(true)
 	})
 }

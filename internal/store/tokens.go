@@ -40,9 +40,12 @@ func (s *Store) TokenRevoked(ctx context.Context, jti string) (revoked bool, err
 // SeenOnce reports whether hash comes for the first time, and remembers it until
 // then: Kerberos authenticators, assertions and proofs count once on all nodes.
 func (s *Store) SeenOnce(ctx context.Context, hash []byte, until time.Time) (first bool, err error) {
-	n, err := s.exec(ctx, `
-		INSERT INTO replays (hash, expires_at) VALUES ($1, $2)
-		ON CONFLICT (hash) DO UPDATE SET expires_at = excluded.expires_at WHERE replays.expires_at <= $3`,
-		hash, until.UnixMilli(), s.Now())
+	n, err := s.exec(ctx, firstSeen, hash, until.UnixMilli(), s.Now())
 	return n == 1, err
 }
+
+// firstSeen changes a row for whoever comes first with a hash ($1), remembered
+// until $2, and none for the others; $3 is now.
+const firstSeen = `
+	INSERT INTO replays (hash, expires_at) VALUES ($1, $2)
+	ON CONFLICT (hash) DO UPDATE SET expires_at = excluded.expires_at WHERE replays.expires_at <= $3`

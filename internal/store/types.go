@@ -52,9 +52,10 @@ type Client struct {
 
 	// what it may ask for
 	RedirectURIs  []string `json:"redirect_uris,omitempty" yaml:"redirect_uris"`
-	GrantTypes    []string `json:"grant_types,omitempty" yaml:"grant_types"`   // default: authorization_code
-	Scope         string   `json:"scope,omitempty" yaml:"scope"`               // default: openid profile email groups
-	RequirePKCE   *bool    `json:"require_pkce,omitempty" yaml:"require_pkce"` // nil: true
+	GrantTypes    []string `json:"grant_types,omitempty" yaml:"grant_types"`     // default: authorization_code
+	Scope         string   `json:"scope,omitempty" yaml:"scope"`                 // default: openid profile email groups
+	RequirePKCE   *bool    `json:"require_pkce,omitempty" yaml:"require_pkce"`   // nil: true
+	RequireNonce  *bool    `json:"require_nonce,omitempty" yaml:"require_nonce"` // nil: true, where there is no PKCE
 	RequirePAR    bool     `json:"require_pushed_authorization_requests,omitempty" yaml:"require_pushed_authorization_requests"`
 	DefaultMaxAge *int64   `json:"default_max_age,omitempty" yaml:"default_max_age"` // seconds; nil: none
 

@@ -69,6 +69,7 @@ func TestPagesInABrowser(t *testing.T) {
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
 	ctx := chromium.Start(t, "")
+	scripts := func(on bool) chromedp.Action { return emulation.SetScriptExecutionDisabled(!on) }
 	var mu sync.Mutex
 	var complaints []string
 	chromedp.ListenTarget(ctx, func(ev any) {
@@ -87,6 +88,7 @@ func TestPagesInABrowser(t *testing.T) {
 				var bad []string
 				err := chromedp.Run(ctx, chromedp.EmulateViewport(look.width, look.height),
 					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}),
+					scripts(s.Page != "formpost"), // which would leave before it is looked at
 					chromedp.Navigate(srv.URL+"/"+s.Name), chromedp.Evaluate(measure, &bad))
 				if err != nil {
 					t.Fatal(err)
@@ -124,5 +126,41 @@ func TestPagesInABrowser(t *testing.T) {
 			continue // from a frame of our own origin; a site's is of another
 		}
 		t.Errorf("the browser complains: %s", c)
+	}
+}
+
+// The page leaves by itself, under its own CSP, for another site; and by its
+// button where scripts do not run. The site learns from where it comes.
+func TestFormPostArrivesAtTheSite(t *testing.T) {
+	arrived := make(chan *http.Request, 1)
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.ParseForm() == nil {
+			arrived <- r
+		}
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<!doctype html><title>there</title><p id=there>there</p>"))
+	}))
+	defer site.Close()
+	p := newPages(t)
+	srv := httptest.NewServer(p.Handle(func(w http.ResponseWriter, r *http.Request) error {
+		return p.Render(w, r, http.StatusOK, "formpost", FormPostPage{Site: &Site{"Wiki", "wiki"}, Action: site.URL + "/cb?x=1", Fields: map[string]string{"code": "c+&"}})
+	}))
+	defer srv.Close()
+	ctx := chromium.Start(t, "")
+	for _, scripts := range []bool{true, false} {
+		actions := []chromedp.Action{emulation.SetScriptExecutionDisabled(!scripts), chromedp.Navigate(srv.URL + "/authorize?secret=1")}
+		if !scripts {
+			actions = append(actions, chromedp.Click("button.primary", chromedp.ByQuery))
+		}
+		if err := chromedp.Run(ctx, append(actions, chromedp.WaitVisible("#there", chromedp.ByQuery))...); err != nil {
+			t.Fatal(err)
+		}
+		r := <-arrived
+		if r.Form.Get("code") != "c+&" || r.Form.Get("x") != "1" || len(r.Form) != 2 {
+			t.Errorf("scripts %v: arrived %v", scripts, r.Form)
+		}
+		if r.Header.Get("Origin") != srv.URL || r.Header.Get("Referer") != srv.URL+"/" || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+			t.Errorf("scripts %v: header %v", scripts, r.Header)
+		}
 	}
 }

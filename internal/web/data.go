@@ -90,12 +90,25 @@ type SignedOutPage struct {
 
 // DeniedPage tells a user that a site is not for them.
 type DeniedPage struct {
-	User      string
-	Site      *Site
-	OtherURL  string       // log in as somebody else
-	BackURL   template.URL // back to the site, with access_denied; any registered scheme
-	Reference string
+	User     string
+	Site     *Site
+	OtherURL string       // log in as somebody else
+	BackURL  template.URL // back to the site, with access_denied; any registered scheme
+	// BackFields are posted to BackURL, where the site wants a form; nil: a link.
+	BackFields map[string]string
+	Reference  string
 }
+
+// FormPostPage posts an authorization response to a site: by itself, or by its
+// button where scripts do not run (OAuth 2.0 Form Post Response Mode §2).
+type FormPostPage struct {
+	Site   *Site
+	Action string // http or https: the template lets nothing else pass
+	Fields map[string]string
+}
+
+// Script is all that the page runs.
+func (FormPostPage) Script() template.JS { return submitScript }
 
 // SetupPage tells whether a browser logs in silently.
 type SetupPage struct {

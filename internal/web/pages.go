@@ -2,6 +2,8 @@ package web
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"html/template"
@@ -87,7 +89,17 @@ const (
 	cspOwnForms = csp + "; form-action 'self'"
 )
 
-var leavesUs = map[string]bool{"login": true, "newpassword": true, "logout": true, "consent": true, "denied": true, "error": true}
+var leavesUs = map[string]bool{"login": true, "newpassword": true, "logout": true, "consent": true, "denied": true, "error": true, "formpost": true}
+
+// submitScript is the one inline script there is: a file of its own would be one
+// more round trip on every login by form_post. The CSP of that page has its hash.
+const submitScript = "document.forms[0].submit()"
+
+var cspSubmits = func() string {
+	sum := sha256.Sum256([]byte(submitScript))
+	hash := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	return strings.Replace(csp, "script-src 'self'", "script-src 'self' "+hash, 1)
+}()
 
 // Render answers with a page: name is the template's, data one of the Page types.
 // It fails before it writes anything. Pages are small and never compressed: they
@@ -117,9 +129,15 @@ func (p *Pages) RenderFrames(w http.ResponseWriter, r *http.Request, status int,
 	if len(origins) > 0 {
 		frames = "; frame-src " + strings.Join(origins, " ")
 	}
-	if leavesUs[name] {
+	switch {
+	case name == "formpost":
+		h.Set("Content-Security-Policy", cspSubmits)
+		// With same-origin, which other pages have, browsers would send "Origin:
+		// null" to the site; it may know who we are, and of our address no more.
+		h.Set("Referrer-Policy", "origin")
+	case leavesUs[name]:
 		h.Set("Content-Security-Policy", csp+frames)
-	} else {
+	default:
 		h.Set("Content-Security-Policy", cspOwnForms+frames)
 		// Not where a site may have opened us in a window of its own to log in.
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")

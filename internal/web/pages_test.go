@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log/slog"
@@ -90,6 +92,7 @@ func checkHTML(t *testing.T, body string) {
 			labels[a["for"]] = true
 		case n.Data == "input" && a["type"] != "hidden":
 			fields = append(fields, a["id"])
+		case n.Data == "script" && n.FirstChild != nil && n.FirstChild.Data == submitScript: // the one that the CSP names
 		case n.Data == "script" && (a["src"] == "" || n.FirstChild != nil), n.Data == "style":
 			t.Errorf("inline <%s>", n.Data)
 		case n.Data == "img" && a["alt"] == "":
@@ -118,11 +121,37 @@ func TestWhatAVisitorSendsIsNeverMarkup(t *testing.T) {
 		{"account", "account", 200, AccountPage{Allowed: []Allowed{{ClientID: evil, Site: Site{evil, evil}, Shares: []Share{{Text: evil, Detail: evil}}}}, TakenBack: &Site{evil, evil}}},
 		{"denied", "denied", 403, DeniedPage{User: evil, Site: &Site{evil, evil}}},
 		{"setup", "setup", 401, SetupPage{Outcome: "yes", Principal: evil, Name: evil, Mechanism: evil}},
+		{"denied-form", "denied", 403, DeniedPage{BackURL: "https://wiki.example.com/", BackFields: map[string]string{evil: evil}}},
+		{"formpost", "formpost", 200, FormPostPage{Site: &Site{evil, evil}, Action: "javascript:alert(1)", Fields: map[string]string{evil: evil}}},
 		{"logout", "logout", 200, LogoutPage{User: evil, Fields: map[string]string{"state": evil}}},
 	} {
 		body := show(t, newPages(t), s).Body.String()
-		if strings.Contains(body, "<script>") || strings.Contains(body, `href="javascript:`) {
+		body = strings.Replace(body, "<script>"+submitScript+"</script>", "", 1)
+		if strings.Contains(body, "<script>") || strings.Contains(body, `="javascript:`) {
 			t.Errorf("%s shows markup of a visitor", s.Name)
+		}
+	}
+}
+
+// The page that posts to a relying party: its script runs by its hash and no other
+// does, it may post anywhere, and tells the site no more of us than where we are.
+func TestFormPostPageRunsOneScriptAndPostsToTheSite(t *testing.T) {
+	w := show(t, newPages(t), state{Page: "formpost", Status: 200, Data: FormPostPage{Action: "https://wiki.example.com/cb?x=1&y=2", Fields: map[string]string{"code": "c<o>de"}}})
+	script := regexp.MustCompile(`<script>(.*)</script>`).FindStringSubmatch(w.Body.String())
+	if script == nil {
+		t.Fatalf("no inline script: %s", w.Body)
+	}
+	sum := sha256.Sum256([]byte(script[1]))
+	policy := w.Header().Get("Content-Security-Policy")
+	if !strings.Contains(policy, "script-src 'self' 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"';") || strings.Contains(policy, "form-action") || strings.Contains(policy, "unsafe") {
+		t.Errorf("CSP %q for the script %q", policy, script[1])
+	}
+	if w.Header().Get("Referrer-Policy") != "origin" || w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Cross-Origin-Opener-Policy") != "" {
+		t.Errorf("headers %v", w.Header())
+	}
+	for _, want := range []string{`action="https://wiki.example.com/cb?x=1&amp;y=2"`, `name="code" value="c&lt;o&gt;de"`, `<button class="primary" type="submit">`} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s is not in %s", want, w.Body)
 		}
 	}
 }

@@ -77,6 +77,8 @@ func states() []state {
 		{"signedout-frames", "signedout", 200, SignedOutPage{Frames: []string{"/frame"}}},
 		{"signedout-goes-on", "signedout", 200, SignedOutPage{Frames: []string{"/frame"}, NextURL: "/signedout", Site: wiki}},
 		{"denied", "denied", 403, DeniedPage{User: "alice", Site: wiki, OtherURL: "/login", BackURL: "https://wiki.example.com/", Reference: login.Reference}},
+		{"denied-form", "denied", 403, DeniedPage{User: "alice", Site: wiki, OtherURL: "/login", BackURL: "https://wiki.example.com/", BackFields: map[string]string{"error": "access_denied"}, Reference: login.Reference}},
+		{"formpost", "formpost", 200, FormPostPage{Site: wiki, Action: "https://wiki.example.com/callback", Fields: map[string]string{"code": "c", "state": "s"}}},
 		{"setup", "setup", 200, setup("", nil)},
 		{"setup-yes", "setup", 200, setup("yes", nil)},
 		{"setup-yes-signedout", "setup", 200, setup("yes", func(p *SetupPage) { p.SignedOut = true })},

@@ -17,14 +17,14 @@ import (
 )
 
 // Check returns everything that is wrong with a relying party's
-// registration, named as in RFC 7591. What we do not support yet is an error and
-// not ignored: somebody relies on it.
+// registration, named as in RFC 7591. What we do not support is an error and not
+// ignored: somebody relies on it.
 func Check(c *store.Client) []error {
 	var problems []error
 	for _, check := range []func(*store.Client) error{
 		checkID, checkAbout, checkAuthMethod, checkSecret, checkKeys, checkAuthAlg, checkProfile, checkGrantTypes, checkRedirectURIs, checkPostLogoutURIs,
 		checkBackchannelURI, checkFrontchannelURI,
-		checkScopeSyntax, checkAlg, checkPKCERule, checkTemplate, checkGroups, checkUnsupported,
+		checkScopeSyntax, checkAlg, checkPKCERule, checkNonceRule, checkMaxAge, checkTemplate, checkGroups,
 	} {
 		if err := check(c); err != nil {
 			problems = append(problems, err)
@@ -298,6 +298,21 @@ func checkPKCERule(c *store.Client) error {
 	return nil
 }
 
+// checkNonceRule: a public client has PKCE, and so needs no exception.
+func checkNonceRule(c *store.Client) error {
+	if c.RequireNonce != nil && !*c.RequireNonce && RequiresPKCE(c) {
+		return errors.New("require_nonce: false is for clients with require_pkce: false; with PKCE none is asked for")
+	}
+	return nil
+}
+
+func checkMaxAge(c *store.Client) error {
+	if c.DefaultMaxAge != nil && *c.DefaultMaxAge < 0 {
+		return errors.New("default_max_age: want a number of seconds, 0 or more")
+	}
+	return nil
+}
+
 func checkTemplate(c *store.Client) error {
 	rest := strings.NewReplacer("{name}", "", "{realm}", "", "{domain}", "").Replace(c.PreferredUsername)
 	if strings.ContainsAny(rest, "{}") || (c.PreferredUsername != "" && !strings.Contains(c.PreferredUsername, "{name}")) {
@@ -314,14 +329,6 @@ func checkGroups(c *store.Client) error {
 	}
 	if slices.Contains(c.AllowGroups, "") {
 		return errors.New("allow_groups: holds an empty name")
-	}
-	return nil
-}
-
-func checkUnsupported(c *store.Client) error {
-	switch {
-	case c.RequirePAR:
-		return errors.New("require_pushed_authorization_requests: not supported yet")
 	}
 	return nil
 }

@@ -139,10 +139,11 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 		"require_pkce": func(c *store.Client) {
 			c.TokenEndpointAuthMethod, c.SecretHashes, c.RequirePKCE = "none", nil, &no
 		},
-		"preferred_username":                    func(c *store.Client) { c.PreferredUsername = "{user}" },
-		"groups":                                func(c *store.Client) { c.Groups = []string{"a*b"} },
-		"require_pushed_authorization_requests": func(c *store.Client) { c.RequirePAR = true },
-		"backchannel_logout_uri: \"/x\"":        func(c *store.Client) { c.BackchannelLogoutURI = "/x" },
+		"preferred_username":             func(c *store.Client) { c.PreferredUsername = "{user}" },
+		"groups":                         func(c *store.Client) { c.Groups = []string{"a*b"} },
+		"require_nonce":                  func(c *store.Client) { c.RequireNonce = &no },
+		"default_max_age":                func(c *store.Client) { c.DefaultMaxAge = new(int64); *c.DefaultMaxAge = -1 },
+		"backchannel_logout_uri: \"/x\"": func(c *store.Client) { c.BackchannelLogoutURI = "/x" },
 		"backchannel_logout_uri: \"a.b:/x\"": func(c *store.Client) {
 			c.TokenEndpointAuthMethod, c.SecretHashes, c.BackchannelLogoutURI = "none", nil, "a.b:/x"
 		},

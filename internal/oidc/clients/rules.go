@@ -25,6 +25,11 @@ func RequiresPKCE(c *store.Client) bool {
 	return c.Public() || c.RequirePKCE == nil || *c.RequirePKCE
 }
 
+// RequiresNonce reports whether the client must send a nonce where it sends no
+// challenge (RFC 9700 §2.1.1): all must, but those whose admin said that they can
+// do neither.
+func RequiresNonce(c *store.Client) bool { return c.RequireNonce == nil || *c.RequireNonce }
+
 // Trusted reports whether nobody is asked for consent: the admin has given it.
 func Trusted(c *store.Client) bool { return c.Trusted == nil || *c.Trusted }
 
