@@ -56,7 +56,7 @@ func (c *cli) clientAdd() *cobra.Command {
 	f.StringVar(&cl.Scope, "scope", "", `what it may ask for (default "openid profile email groups")`)
 	f.StringVar(&cl.TokenEndpointAuthMethod, "auth-method", "", "client_secret_basic (default) or client_secret_post")
 	f.BoolVar(&public, "public", false, "a relying party without a secret (in a browser, on a phone or desktop)")
-	f.BoolVar(&untrusted, "untrusted", false, "people must consent first; until there is a page for that, every login there ends in consent_required")
+	f.BoolVar(&untrusted, "untrusted", false, "people are asked before it learns who they are, and can take that back")
 	f.StringSliceVar(&cl.AllowGroups, "allow-group", nil, "only members may log in there")
 	f.StringSliceVar(&cl.Groups, "groups", nil, "which of a user's groups it may see: names or prefix* (default all)")
 	f.StringVar(&cl.IDTokenAlg, "id-token-alg", "ES256", "ES256 (fast), RS256 (what some libraries insist on), PS256 or EdDSA")

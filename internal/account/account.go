@@ -1,5 +1,6 @@
 // Package account is a person's own pages: who they are logged in as, how that
-// was proved and since when, which sites know them through us, and the way out.
+// was proved and since when, which sites know them through us, what they allowed
+// which of those (and the way to take it back), and the way out.
 package account
 
 import (
@@ -22,6 +23,8 @@ type Config struct {
 	Policy   *authn.Policy
 	Pages    *web.Pages
 	Site     func(ctx context.Context, clientID string) *web.Site
+	// Shares says what a consent gives a relying party of a user.
+	Shares func(ctx context.Context, clientID string, u *store.User, consent, had string) []web.Share
 }
 
 // Account serves the pages. Safe for concurrent use.
@@ -29,8 +32,8 @@ type Account struct{ Config }
 
 // New makes an Account.
 func New(c Config) (*Account, error) {
-	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Pages == nil || c.Site == nil {
-		return nil, errors.New("account: Store, Sessions, Policy, Pages and Site are required")
+	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Pages == nil || c.Site == nil || c.Shares == nil {
+		return nil, errors.New("account: Store, Sessions, Policy, Pages, Site and Shares are required")
 	}
 	return &Account{c}, nil
 }
@@ -91,8 +94,12 @@ func (a *Account) page(w http.ResponseWriter, r *http.Request, c *session.Curren
 		Name: c.User.Name, FullName: c.User.FullName, Email: c.User.Email, Groups: c.User.Groups,
 		How: how(c.Session), Principal: c.Session.Principal,
 		Since: time.UnixMilli(c.Session.AuthTime), Until: time.UnixMilli(c.Session.ExpiresAt),
-		FormToken: a.Sessions.FormToken(b, "end_session"),
+		FormToken: a.Sessions.FormToken(b, "end_session"), AllowedToken: a.Sessions.FormToken(b, takeBackPurpose),
 	}
+	if page.Allowed, err = a.allowed(r.Context(), c.User); err != nil {
+		return nil, err
+	}
+	page.TakenBack = a.takenBack(r, b, page.Allowed)
 	for _, id := range visited {
 		if site := a.Site(r.Context(), id); site != nil {
 			page.Sites = append(page.Sites, *site)

@@ -35,6 +35,10 @@ const (
 	LogoutRefused   = "logout_refused"
 	LogoutDelayed   = "logout_delayed"
 	LogoutGivenUp   = "logout_given_up"
+	// What a user allowed a relying party, refused it, or took back.
+	ConsentGiven   = "consent_given"
+	ConsentDenied  = "consent_denied"
+	ConsentRevoked = "consent_revoked"
 )
 
 // Actors that are not users.

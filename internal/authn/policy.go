@@ -11,10 +11,13 @@ import (
 	"idp/internal/store"
 )
 
-// Where a login begins; both take ?login= with the id of a login request.
+// The steps of a login: where it begins, and where its person is asked whether the
+// relying party may get what it wants. All take ?login= with the id of a login
+// request.
 const (
 	PathNegotiate = "/login/negotiate"
 	PathForm      = "/login"
+	PathConsent   = "/consent"
 )
 
 // requestLifetime is how long a login request waits for its person.
@@ -51,6 +54,16 @@ func (p *Policy) FirstStep(from From, m Markers, fresh bool) string {
 // The caller fills in what the request is for; id, times and address are set here.
 // store.ErrTooMany when the address has too many pending ones.
 func (p *Policy) Begin(ctx context.Context, row store.LoginRequest, from From, m Markers) (string, error) {
+	return p.begin(ctx, row, from, p.FirstStep(from, m, row.Fresh))
+}
+
+// BeginConsent is Begin for whoever is logged in and is to be asked: the row says
+// who, in which session, and what.
+func (p *Policy) BeginConsent(ctx context.Context, row store.LoginRequest, from From) (string, error) {
+	return p.begin(ctx, row, from, PathConsent)
+}
+
+func (p *Policy) begin(ctx context.Context, row store.LoginRequest, from From, step string) (string, error) {
 	now := p.Now()
 	row.ID = secret.ID()
 	row.Address = Network(from.Address)
@@ -61,7 +74,7 @@ func (p *Policy) Begin(ctx context.Context, row store.LoginRequest, from From, m
 	if err := p.Store.CreateLoginRequest(ctx, row); err != nil {
 		return "", err
 	}
-	return p.FirstStep(from, m, row.Fresh) + "?login=" + url.QueryEscape(row.ID), nil
+	return step + "?login=" + url.QueryEscape(row.ID), nil
 }
 
 // Inside reports whether a client is inside the company: its address is in one

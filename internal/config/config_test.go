@@ -208,3 +208,29 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// What may be left out and means something when it is false or 0 is read: a
+// relying party that is not trusted must not become so by silence.
+func TestFalseAndZeroAreNotLeftOut(t *testing.T) {
+	read := func(value, age string) (client struct {
+		Trusted, PKCE *bool
+		Age           *int64
+	}, problems Problems) {
+		c := Config{}
+		_, problems = decode([]byte("clients: [{client_id: a, trusted: "+value+", require_pkce: "+value+", default_max_age: "+age+"}]"), &c)
+		client.Trusted, client.PKCE, client.Age = c.Clients[0].Trusted, c.Clients[0].RequirePKCE, c.Clients[0].DefaultMaxAge
+		return client, problems
+	}
+	for value, want := range map[string]bool{"true": true, "false": false} {
+		c, problems := read(value, "0")
+		if len(problems) > 0 || c.Trusted == nil || *c.Trusted != want || c.PKCE == nil || *c.PKCE != want || c.Age == nil || *c.Age != 0 {
+			t.Errorf("%s: %+v %v", value, c, problems)
+		}
+	}
+	if c, problems := read("null", "null"); len(problems) > 0 || c.Trusted != nil || c.PKCE != nil || c.Age != nil {
+		t.Errorf("null: %+v %v", c, problems)
+	}
+	if _, problems := read("perhaps", "soon"); len(problems) != 3 || problems[0].Text != "wants true or false" || problems[2].Text != "wants a number" {
+		t.Errorf("nonsense: %v", problems)
+	}
+}

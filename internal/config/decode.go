@@ -133,6 +133,10 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 	if n.Type() == ast.NullType { // `key:` with nothing behind it keeps the default
 		return
 	}
+	if v.Kind() == reflect.Pointer { // of a value that has no default; the library would leave nil there
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
 	_, isText := v.Addr().Interface().(encoding.TextUnmarshaler)
 	switch {
 	case isText:
@@ -282,7 +286,7 @@ func hintFor(v reflect.Value) string {
 // place unseen, nor the reverse: `client_id: 0123` would lose its zero.
 func (d *decoder) scalar(path string, n ast.Node, v reflect.Value) {
 	line := lineOf(n)
-	if kind(v) == reflect.String && n.Type() != ast.StringType && n.Type() != ast.LiteralType {
+	if v.Kind() == reflect.String && n.Type() != ast.StringType && n.Type() != ast.LiteralType {
 		d.problem(path, line, "wants a text", "put it in quotes")
 		return
 	}
@@ -299,18 +303,11 @@ func (d *decoder) scalar(path string, n ast.Node, v reflect.Value) {
 	}
 }
 
-func kind(v reflect.Value) reflect.Kind {
-	if v.Kind() == reflect.Pointer {
-		return v.Type().Elem().Kind()
-	}
-	return v.Kind()
-}
-
 func wanted(v reflect.Value) string {
-	switch kind(v) {
+	switch v.Kind() {
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		return "a number"
 	case reflect.Map:
 		return "keys and values"

@@ -3,7 +3,6 @@ package login
 import (
 	"errors"
 	"net/http"
-	"net/url"
 
 	"idp/internal/authn"
 	"idp/internal/session"
@@ -29,7 +28,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 	target := "/account"
 	if a.row != nil {
 		in.LoginRequest = a.row.ID
-		target = "/authorize/resume?login=" + url.QueryEscape(a.row.ID)
+		target = resumePath(a.row)
 	}
 	_, err := l.Sessions.Start(w, r, in)
 	if errors.Is(err, store.ErrNotFound) {

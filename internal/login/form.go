@@ -56,11 +56,7 @@ func (l *Login) ServeSubmit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !l.Sessions.CheckFormToken(a.browser, formPurpose, r.PostForm.Get("form_token")) {
-		return &web.Error{
-			Status: http.StatusForbidden, Code: "FORM_TOKEN", Title: "This form has expired",
-			Message: "The form was not made for this browser, or its cookies were deleted since.",
-			Hint:    "Go back, reload the page, and try again. Cookies must be allowed.",
-		}
+		return web.FormExpired()
 	}
 	if r.PostForm.Has("no_ticket") {
 		if err := l.Sessions.SetMarkers(w, r, a.browser.SignedOut, true); err != nil {

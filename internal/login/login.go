@@ -8,7 +8,8 @@
 // paths: /login/negotiate asks for a ticket or, by the browser's own prompt, for
 // a name and password; /login shows the form. Each hands its credential to
 // package authn and every good one to finish, which starts the session and sends
-// the browser back to where the request came from.
+// the browser back to where the request came from. /consent is for whoever is
+// logged in: may the relying party get what the row says that it wants?
 //
 // Nothing else lives below /login/, for browsers send a Basic password again to
 // everything in the directory that asked for it.
@@ -41,6 +42,10 @@ type Config struct {
 	Issuer   *url.URL        // what browsers are to send tickets to
 	// Site names the relying party behind a client id, for the page; nil when unknown.
 	Site func(ctx context.Context, clientID string) *web.Site
+	// Shares says what a consent gives a relying party of a user, About what pages
+	// it has on itself.
+	Shares func(ctx context.Context, clientID string, u *store.User, consent, had string) []web.Share
+	About  func(ctx context.Context, clientID string) []web.SiteLink
 }
 
 // Login serves the login pages. Safe for concurrent use.
@@ -48,8 +53,8 @@ type Login struct{ Config }
 
 // New makes a Login.
 func New(c Config) (*Login, error) {
-	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil {
-		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages, Issuer and Site are required")
+	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil || c.Shares == nil || c.About == nil {
+		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages, Issuer, Site, Shares and About are required")
 	}
 	return &Login{c}, nil
 }

@@ -12,7 +12,6 @@ import (
 	"idp/internal/authn"
 	"idp/internal/oidc/clients"
 	"idp/internal/session"
-	"idp/internal/store"
 	"idp/internal/web"
 )
 
@@ -63,7 +62,7 @@ func (p *Provider) session(r *http.Request) (*session.Current, error) {
 	return c, err
 }
 
-// authorize decides between the code, a login and a refusal.
+// authorize decides between the code, consent, a login and a refusal.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current) error {
 	chooses := a.prompts(protocol.PromptLogin) || a.prompts(protocol.PromptSelectAccount)
 	switch {
@@ -111,22 +110,10 @@ func (p *Provider) beginLogin(w http.ResponseWriter, r *http.Request, a *authReq
 	if err != nil {
 		return err
 	}
-	row := store.LoginRequest{
-		BrowserHash: b.Hash, ClientID: a.client.ClientID, Params: a.params.encode(), Fresh: fresh, LoginHint: a.params["login_hint"],
-	}
-	if a.maxAge >= 0 {
-		row.MinAuthTime = p.Now().Add(-a.maxAge).UnixMilli()
-	}
-	info := web.InfoFrom(r.Context())
-	from := authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: a.client.ClientID}
-	step, err := p.Policy.Begin(r.Context(), row, from, authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
-	if errors.Is(err, store.ErrTooMany) {
-		return web.TooManyRequests(err)
-	}
-	if err != nil {
-		return err
-	}
-	return web.Redirect(w, r, http.StatusSeeOther, step)
+	row := p.loginRow(a, b)
+	row.Fresh = fresh
+	step, err := p.Policy.Begin(r.Context(), row, from(r, a), authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
+	return sendOn(w, r, step, err)
 }
 
 // deny answers for a user the client is not for. Logging in again would not
@@ -150,6 +137,9 @@ func (p *Provider) otherAccount(ctx context.Context, a *authRequest) (string, er
 	delete(ps, "id_token_hint")
 	delete(ps, "login_hint")
 	ps["prompt"] = protocol.PromptSelectAccount
+	if a.prompts(protocol.PromptConsent) {
+		ps["prompt"] += " " + protocol.PromptConsent
+	}
 	if a.pushed == nil {
 		return "/authorize?" + ps.encode(), nil
 	}

@@ -113,7 +113,7 @@ func TestErrorsGoToTheRelyingPartyOnceItIsProven(t *testing.T) {
 		"neither PKCE nor nonce":     {authorizeURL("old", "code_challenge", "", "code_challenge_method", "", "nonce", ""), "invalid_request"},
 		"nonce without openid":       {authorizeURL("old", "code_challenge", "", "code_challenge_method", "", "scope", "email"), "invalid_request"},
 		"old client, plain":          {authorizeURL("old", "code_challenge_method", "plain"), "invalid_request"},
-		"untrusted":                  {authorizeURL("stranger"), "consent_required"},
+		"prompt none, not consented": {authorizeURL("stranger", "prompt", "none"), "consent_required"},
 		"prompt none, not allowed":   {authorizeURL("finance", "prompt", "none"), "access_denied"},
 		"prompt none, hint damaged":  {authorizeURL("wiki", "prompt", "none", "id_token_hint", "x"), "login_required"},
 	} {
@@ -149,13 +149,7 @@ func (b *browser) row(a *answer) (string, *store.LoginRequest) {
 	if a.Code != http.StatusSeeOther || !strings.HasPrefix(to.Path, "/login") {
 		b.w.t.Fatalf("answer %d to %s, want a login step", a.Code, to)
 	}
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	for name, value := range b.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	br, err := b.w.Sessions.Browser(httptest.NewRecorder(), r)
-	must(b.w.t, err)
-	row, err := b.w.Store.LoginRequest(b.w.t.Context(), to.Query().Get("login"), br.Hash)
+	row, err := b.w.Store.LoginRequest(b.w.t.Context(), to.Query().Get("login"), b.hash())
 	must(b.w.t, err)
 	return to.Path, row
 }
@@ -412,14 +406,8 @@ func TestResumeOfOwnPageStaysHere(t *testing.T) {
 	} {
 		b := w.browser()
 		b.get("/test-silent") // makes the browser cookie
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		for name, value := range b.cookies {
-			r.AddCookie(&http.Cookie{Name: name, Value: value})
-		}
-		br, err := w.Sessions.Browser(httptest.NewRecorder(), r)
-		must(t, err)
 		id := "own" + returnTo
-		must(t, w.Store.CreateLoginRequest(t.Context(), store.LoginRequest{ID: id, BrowserHash: br.Hash, Address: "127.0.0.1", ReturnTo: returnTo,
+		must(t, w.Store.CreateLoginRequest(t.Context(), store.LoginRequest{ID: id, BrowserHash: b.hash(), Address: "127.0.0.1", ReturnTo: returnTo,
 			ExpiresAt: w.clock.Load() + 60_000}))
 		b.logIn(url.Values{"user": {"alice"}, "login": {id}})
 		if a := b.get("/authorize/resume?login=" + url.QueryEscape(id)); a.Header().Get("Location") != want {

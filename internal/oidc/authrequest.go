@@ -53,7 +53,6 @@ var authChecks = []func(*authRequest) error{
 	checkDPoPKey,
 	checkNonceLength,
 	checkNonce,
-	checkConsent,
 }
 
 // readAuthRequest parses and checks an authorization request. With a nil request
@@ -297,15 +296,6 @@ func checkDPoPKey(a *authRequest) error {
 func checkNonce(a *authRequest) error {
 	if a.challenge == "" && clients.RequiresNonce(a.client) && (a.params["nonce"] == "" || !clients.HasScope(a.scope, protocol.ScopeOpenID)) {
 		return protocol.ErrInvalidRequest().WithDescription("without PKCE scope openid and a nonce are required")
-	}
-	return nil
-}
-
-// checkConsent: OIDC Core §3.1.2.4. For a trusted client its admin has consented,
-// also where it asks for prompt=consent; for others there is no consent page yet.
-func checkConsent(a *authRequest) error {
-	if !clients.Trusted(a.client) {
-		return &protocol.Error{ErrorType: consentRequired, Description: "this client needs the user's consent, which cannot be asked for yet"}
 	}
 	return nil
 }

@@ -100,27 +100,7 @@ func addAddress(_ *Provider, o *object, u *store.User, _ *store.Client) {
 }
 
 func addGroups(_ *Provider, o *object, u *store.User, c *store.Client) {
-	o.list(clients.ScopeGroups, visibleGroups(c, u.Groups))
-}
-
-// visibleGroups are those of a user's groups that a client is shown; never nil,
-// for a member of no group has an empty list, which is not "unknown".
-func visibleGroups(c *store.Client, groups []string) []string {
-	visible := []string{}
-	for _, g := range groups {
-		if len(c.Groups) == 0 || slices.ContainsFunc(c.Groups, func(pattern string) bool { return groupMatches(pattern, g) }) {
-			visible = append(visible, g)
-		}
-	}
-	return visible
-}
-
-// groupMatches compares with a name or prefix*.
-func groupMatches(pattern, group string) bool {
-	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-		return strings.HasPrefix(group, prefix)
-	}
-	return pattern == group
+	o.list(clients.ScopeGroups, clients.VisibleGroups(c, u.Groups))
 }
 
 // preferredUsername fills a client's template: {name}, {realm}, and {domain},

@@ -49,11 +49,11 @@ func TestFormPostCarriesCodesAndErrors(t *testing.T) {
 		t.Error(diff)
 	}
 	for name, c := range map[string]struct{ target, want string }{
-		"no response_type":    {authorizeURL("wiki", "response_mode", "form_post", "response_type", ""), "invalid_request"},
-		"prompt=none, nobody": {authorizeURL("wiki", "response_mode", "form_post", "prompt", "none", "max_age", "0"), "login_required"},
-		"scope twice":         {authorizeURL("wiki", "response_mode", "form_post") + "&scope=openid", "invalid_request"},
-		"request_uri":         {authorizeURL("wiki", "response_mode", "form_post", "request_uri", "https://x.example"), "request_uri_not_supported"},
-		"untrusted":           {authorizeURL("stranger", "response_mode", "form_post"), "consent_required"},
+		"no response_type":     {authorizeURL("wiki", "response_mode", "form_post", "response_type", ""), "invalid_request"},
+		"prompt=none, nobody":  {authorizeURL("wiki", "response_mode", "form_post", "prompt", "none", "max_age", "0"), "login_required"},
+		"scope twice":          {authorizeURL("wiki", "response_mode", "form_post") + "&scope=openid", "invalid_request"},
+		"request_uri":          {authorizeURL("wiki", "response_mode", "form_post", "request_uri", "https://x.example"), "request_uri_not_supported"},
+		"prompt=none, consent": {authorizeURL("stranger", "response_mode", "form_post", "prompt", "none"), "consent_required"},
 	} {
 		a := b.get(c.target)
 		action, fields := a.posted()

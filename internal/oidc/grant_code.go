@@ -88,7 +88,7 @@ func notUnreserved(c rune) bool {
 func (p *Provider) newGrant(client *store.Client, c store.Code, jkt string, now time.Time) (store.Grant, *store.RefreshFamily) {
 	refreshes := clients.MayUse(client, protocol.GrantTypeRefreshToken)
 	g := store.Grant{
-		ID: c.GrantID, Offline: refreshes && clients.Trusted(client) && clients.HasScope(c.Scope, protocol.ScopeOfflineAccess),
+		ID: c.GrantID, Offline: refreshes && clients.HasScope(c.Scope, protocol.ScopeOfflineAccess),
 		Scope: c.Scope, Resource: c.Resource, Claims: c.Claims, AMR: c.AMR, ACR: c.ACR, AuthTime: c.AuthTime, CreatedAt: now.UnixMilli(),
 	}
 	if client.Public() {

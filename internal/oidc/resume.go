@@ -62,6 +62,14 @@ func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *
 		return p.refuse(w, r, a, err)
 	}
 	switch {
+	case r.URL.Query().Has("other"): // from the consent page
+		target, err := p.otherAccount(r.Context(), a)
+		if err != nil {
+			return err
+		}
+		return web.Redirect(w, r, http.StatusSeeOther, target)
+	case row.ConsentAnswer == store.ConsentDenied:
+		return p.refusedConsent(w, r, a, row)
 	case c.Session.AuthTime < row.MinAuthTime: // a ticket older than max_age
 		return p.beginLogin(w, r, a, true)
 	case !a.isAbout(c.User.ID):
@@ -75,15 +83,21 @@ func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *
 }
 
 // issueCode stores the code, and uses up the login request if there was one, in
-// one transaction, and sends the browser back with it (RFC 6749 §4.1.2).
+// one transaction, and sends the browser back with it (RFC 6749 §4.1.2), or asks
+// for the consent that is missing.
 func (p *Provider) issueCode(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current, row *store.LoginRequest) error {
+	if mustAsk(a, row) {
+		return p.askConsent(w, r, a, c, row)
+	}
 	code := secret.Token()
-	f := store.Finish{SessionID: c.Session.ID, Code: p.codeRow(a, c.Session, code), PushedHash: a.pushed}
+	f := store.Finish{SessionID: c.Session.ID, Consent: p.consent(a, c.Session), Code: p.codeRow(a, c.Session, code), PushedHash: a.pushed}
 	if row != nil {
 		f.LoginRequestID, f.BrowserHash = row.ID, row.BrowserHash
 	}
 	err := p.Store.FinishAuthorization(r.Context(), f)
 	switch {
+	case errors.Is(err, store.ErrConsent):
+		return p.askConsent(w, r, a, c, row)
 	case errors.Is(err, store.ErrNotFound) && row == nil: // the session ended a moment ago
 		return p.authorize(w, r, a, nil)
 	case errors.Is(err, store.ErrReused):

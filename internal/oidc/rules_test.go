@@ -21,7 +21,7 @@ func TestGroupsAreThoseTheClientMaySee(t *testing.T) {
 		{[]string{"wiki"}, []string{}},
 		{[]string{"Finance"}, []string{}},
 	} {
-		if diff := cmp.Diff(c.want, visibleGroups(&store.Client{Groups: c.patterns}, groups)); diff != "" {
+		if diff := cmp.Diff(c.want, clients.VisibleGroups(&store.Client{Groups: c.patterns}, groups)); diff != "" {
 			t.Errorf("%v: %s", c.patterns, diff)
 		}
 	}

@@ -5,6 +5,7 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"golang.org/x/oauth2"
 
 	"idp/internal/idptest"
@@ -35,7 +37,10 @@ type world struct {
 	sites [2]*site
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, nil) }
+
+// newWorldWith has sites that people must allow to know them.
+func newWorldWith(t *testing.T, untrusted map[string]bool) *world {
 	t.Helper()
 	w := &world{realm: krbtest.Start(t, krbtest.Options{})}
 	muxes := [2]*http.ServeMux{http.NewServeMux(), http.NewServeMux()}
@@ -44,7 +49,7 @@ func newWorld(t *testing.T) *world {
 		srv := httptest.NewServer(muxes[i])
 		t.Cleanup(srv.Close)
 		w.sites[i] = &site{name, strings.Replace(srv.URL, "127.0.0.1", name+".localhost", 1)}
-		clients += fmt.Sprintf("  - {client_id: %s, client_name: Site %s, client_secret_file: wiki.secret, redirect_uris: [\"%s/callback\"]}\n", name, name, w.sites[i].url)
+		clients += fmt.Sprintf("  - {client_id: %s, client_name: Site %s, client_secret_file: wiki.secret, redirect_uris: [\"%s/callback\"], trusted: %v}\n", name, name, w.sites[i].url, !untrusted[name])
 	}
 	w.idp = idptest.Start(t, idptest.Options{YAML: idptest.KerberosYAML(w.realm), Clients: clients})
 	for i := range w.sites {
@@ -64,6 +69,11 @@ func (s *site) serve(t *testing.T, mux *http.ServeMux, idp *idptest.Server) {
 		http.Redirect(w, r, rp.oauth.AuthCodeURL("state", extra...), http.StatusFound)
 	})
 	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
+		if refused := r.URL.Query().Get("error"); refused != "" {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			fmt.Fprintf(w, "<!doctype html><title>%s</title><p id=who>nobody: %s</p>", s.name, html.EscapeString(refused))
+			return
+		}
 		token, err := rp.oauth.Exchange(rp.ctx, r.URL.Query().Get("code"), oauth2.VerifierOption(verifier))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
@@ -236,6 +246,62 @@ func TestCancelledPromptShowsTheForm(t *testing.T) {
 	run(ctx, t, "form", fill("bob", idptest.BobPassword))
 	if got := who(ctx, t); got != "bob by [pwd]" {
 		t.Errorf("the site shows %q", got)
+	}
+}
+
+// doubleClick tells whether the Allow button takes a click in the moment in which
+// the page comes to light, of a mouse and of the keyboard.
+const doubleClick = `(() => {
+  const button = document.querySelector("button[value=allow]");
+  const form = button.form;
+  let taken = 0;
+  form.addEventListener("submit", e => { e.preventDefault(); e.stopImmediatePropagation(); taken++; }, {capture: true});
+  const press = detail => { dispatchEvent(new Event("focus")); button.dispatchEvent(new MouseEvent("click", {bubbles: true, cancelable: true, detail})); return taken; };
+  return [press(2), press(0)];
+})()`
+
+func TestConsentInABrowser(t *testing.T) {
+	w := newWorldWith(t, map[string]bool{"one": true})
+	ctx := w.employee(t, "*.localhost")
+	shop := w.sites[0].url
+	var says string
+	consent := chromedp.Tasks{chromedp.WaitVisible("button[value=allow]"), chromedp.Text("main", &says)}
+	run(ctx, t, "the consent page", chromedp.Navigate(shop), consent)
+	chromium.Photograph(ctx, t, "consent")
+	for _, words := range []string{"Allow Site one?", strings.TrimPrefix(shop, "http://"), "logged in as alice", "Your profile"} {
+		if !strings.Contains(says, words) {
+			t.Errorf("the page does not say %q:\n%s", words, says)
+		}
+	}
+	var taken []int
+	run(ctx, t, "a double click", chromedp.Evaluate(doubleClick, &taken))
+	if len(taken) != 2 || taken[0] != 0 || taken[1] != 1 {
+		t.Errorf("clicks that were taken: %v, want the keyboard's only", taken)
+	}
+	run(ctx, t, "not allowed", chromedp.Reload(), consent, chromedp.Click("button[value=deny]"))
+	if got := who(ctx, t); got != "nobody: access_denied" {
+		t.Errorf("refused, the site shows %q", got)
+	}
+	run(ctx, t, "allowed", chromedp.Navigate(shop), consent, chromedp.SendKeys("button[value=allow]", kb.Enter))
+	if got := who(ctx, t); got != "alice by [wia]" {
+		t.Errorf("allowed, the site shows %q", got)
+	}
+	if err := open(ctx, shop); err != nil {
+		t.Fatal(err)
+	}
+	if got := who(ctx, t); got != "alice by [wia]" {
+		t.Errorf("asked again: %q", got)
+	}
+	run(ctx, t, "account", chromedp.Navigate(w.idp.Issuer+"/account"), chromedp.Click("form[action='/account/consents'] button"), chromedp.WaitVisible("#notice"), chromedp.Text("main", &says))
+	chromium.Photograph(ctx, t, "taken-back")
+	if !strings.Contains(says, "Taken back from Site one") {
+		t.Errorf("after taking it back:\n%s", says)
+	}
+	run(ctx, t, "asked anew", chromedp.Navigate(shop), consent)
+	// Another account: the form, and its owner is asked.
+	run(ctx, t, "another account", chromedp.Click("main p a"), fill("bob", idptest.BobPassword), consent, chromedp.SendKeys("button[value=allow]", kb.Enter))
+	if got := who(ctx, t); got != "bob by [pwd]" {
+		t.Errorf("with another account the site shows %q", got)
 	}
 }
 

@@ -40,6 +40,8 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /login", p.login.ServeForm)
 	submit("POST /login", p.login.ServeSubmit)
 	page("GET /login/negotiate", p.login.ServeNegotiate)
+	page("GET /consent", p.login.ServeConsent)
+	submit("POST /consent", p.login.ServeConsentSubmit)
 
 	// does this browser send tickets
 	page("GET /setup", p.login.ServeSetup)
@@ -49,10 +51,11 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	// a person's own pages
 	page("GET /{$}", p.account.ServeHome)
 	page("GET /account", p.account.ServeAccount)
+	submit("POST /account/consents", p.account.ServeTakeBack)
 
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
 	// would answer it like GET.
-	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account"} {
+	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/consent"} {
 		page("HEAD "+path, func(_ http.ResponseWriter, r *http.Request) error { return notAllowed(r, http.MethodGet) })
 	}
 

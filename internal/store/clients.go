@@ -39,7 +39,7 @@ func (s *Store) ClientByID(ctx context.Context, id string) (*Client, error) {
 }
 
 // AddClient adds a relying party; ErrConflict when its id is taken. What an
-// earlier owner of the id was granted stays, or becomes, revoked.
+// earlier owner of the id was granted or allowed stays, or becomes, revoked.
 func (s *Store) AddClient(ctx context.Context, c Client, e Entry) error {
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Store) AddClient(ctx context.Context, c Client, e Entry) error {
 	})
 }
 
-// RemoveClient removes a relying party and revokes all it was granted.
+// RemoveClient removes a relying party and revokes all it was granted and allowed.
 func (s *Store) RemoveClient(ctx context.Context, id string, e Entry) error {
 	e.ClientID = id
 	return s.revoking(ctx, func(t tx) error {
@@ -74,7 +74,11 @@ func (s *Store) RemoveClient(ctx context.Context, id string, e Entry) error {
 }
 
 func (s *Store) clientChanged(t tx, e Entry, event string, now Millis) error {
-	_, err := t.Exec(`UPDATE grants SET revoked_at = $1 WHERE client_id = $2 AND revoked_at = 0`, now, e.ClientID)
+	_, err := t.Exec(`DELETE FROM consents WHERE client_id = $1`, e.ClientID)
+	if err != nil {
+		return err
+	}
+	_, err = t.Exec(`UPDATE grants SET revoked_at = $1 WHERE client_id = $2 AND revoked_at = 0`, now, e.ClientID)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type Finish struct {
 	LoginRequestID string // empty: the session was there already, no login request
 	BrowserHash    []byte // with a LoginRequestID
 	SessionID      string
+	Consent        string // what the user must have allowed the client, items as in Consent.Scope; empty: it is trusted
 	PushedHash     []byte // of the request that the client pushed; nil: it pushed none
 	Code           Code
 }
@@ -28,7 +29,8 @@ type Finish struct {
 // session and uses the login request up, all in one transaction. ErrNotFound:
 // the login request is unknown, expired, consumed, another browser's, another
 // client's or ended in another session, or the session is gone. ErrReused: the
-// pushed request has given a code already.
+// pushed request has given a code already. ErrConsent: the user has not allowed all
+// of Consent, or has taken it back. Whatever is refused uses nothing up.
 func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 	return s.db.write(ctx, func(t tx) error {
 		now := s.Now()
@@ -39,6 +41,11 @@ func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 			}
 			if l.ClientID != f.Code.ClientID {
 				return ErrNotFound
+			}
+		}
+		if f.Consent != "" {
+			if err := holdConsent(t, f.Code.UserID, f.Code.ClientID, f.Consent); err != nil {
+				return err
 			}
 		}
 		if f.PushedHash != nil {

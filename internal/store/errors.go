@@ -19,6 +19,8 @@ var (
 	ErrReused = errors.New("used a second time")
 	// ErrTooMany: a bound on rows of one kind is reached.
 	ErrTooMany = errors.New("too many")
+	// ErrConsent: the user has not allowed the relying party all that it is to get.
+	ErrConsent = errors.New("the user has not consented")
 	// ErrNewerSchema: the schema no longer supports a binary this old.
 	ErrNewerSchema = errors.New("the database needs a newer version of this program")
 	// ErrText: a text holds a NUL or invalid UTF-8, or is longer than a

@@ -15,14 +15,17 @@ const (
 )
 
 const loginRequestColumns = `id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, acr, login_hint,
-	reason, reference, username, rechallenged, state, user_id, session_id, auth_time, created_at, expires_at, consumed_at`
+	reason, reference, username, rechallenged, state, user_id, session_id, auth_time, consent, consent_answer,
+	created_at, expires_at, consumed_at`
 
 func (l *LoginRequest) dest() []any {
 	return []any{&l.ID, &l.BrowserHash, &l.Address, &l.ClientID, &l.Params, &l.ReturnTo, &l.Fresh, &l.MinAuthTime, &l.ACR, &l.LoginHint,
-		&l.Reason, &l.Reference, &l.Username, &l.Rechallenged, &l.State, &l.UserID, &l.SessionID, &l.AuthTime, &l.CreatedAt, &l.ExpiresAt, &l.ConsumedAt}
+		&l.Reason, &l.Reference, &l.Username, &l.Rechallenged, &l.State, &l.UserID, &l.SessionID, &l.AuthTime, &l.Consent, &l.ConsentAnswer,
+		&l.CreatedAt, &l.ExpiresAt, &l.ConsumedAt}
 }
 
-// CreateLoginRequest adds a pending login. A browser has at most 50, the oldest
+// CreateLoginRequest adds a pending login, or one that is done and waits for
+// consent. A browser has at most 50, the oldest
 // of which make room; an address at most 2,000, beyond which it is ErrTooMany.
 func (s *Store) CreateLoginRequest(ctx context.Context, l LoginRequest) error {
 	now := s.Now()
@@ -33,13 +36,15 @@ func (s *Store) CreateLoginRequest(ctx context.Context, l LoginRequest) error {
 	err := s.db.single(ctx, func(t tx) error {
 		err := t.QueryRow([]any{&ofBrowser}, `
 			INSERT INTO login_requests (id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, acr, login_hint,
-				reason, username, rechallenged, state, created_at, expires_at, reference)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $19
+				reason, username, rechallenged, state, created_at, expires_at, reference,
+				user_id, session_id, auth_time, consent)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $19, $20, $21, $22, $23
 			WHERE $17 > (SELECT COUNT(*) FROM (SELECT 1 FROM login_requests l
 				WHERE l.address = $3 AND l.consumed_at = 0 AND l.expires_at > $18 LIMIT $17) full_address)
 			RETURNING (SELECT COUNT(*) FROM login_requests l WHERE l.browser_hash = $2 AND l.consumed_at = 0)`,
 			l.ID, l.BrowserHash, l.Address, l.ClientID, l.Params, l.ReturnTo, l.Fresh, l.MinAuthTime, l.ACR, l.LoginHint,
-			l.Reason, l.Username, l.Rechallenged, l.State, l.CreatedAt, l.ExpiresAt, int64(maxPendingPerAddress), now, l.Reference)
+			l.Reason, l.Username, l.Rechallenged, l.State, l.CreatedAt, l.ExpiresAt, int64(maxPendingPerAddress), now, l.Reference,
+			l.UserID, l.SessionID, l.AuthTime, l.Consent)
 		return err
 	})
 	if errors.Is(err, ErrNotFound) && !errors.Is(err, ErrText) { // nothing inserted
@@ -100,10 +105,10 @@ func (s *Store) MarkRechallenged(ctx context.Context, id string) (first bool, er
 }
 
 // loginDone writes who logged in into the login request, for the browser that
-// began it only.
+// began it only. What another user was asked, or answered, is over.
 func loginDone(t tx, in StartSession, now Millis) error {
 	n, err := t.Exec(`
-		UPDATE login_requests SET user_id = $1, session_id = $2, auth_time = $3, reason = '', username = ''
+		UPDATE login_requests SET user_id = $1, session_id = $2, auth_time = $3, reason = '', username = '', consent = '', consent_answer = ''
 		WHERE id = $4 AND browser_hash = $5 AND consumed_at = 0 AND expires_at > $6`,
 		in.Session.UserID, in.Session.ID, in.Session.AuthTime, in.LoginRequestID, in.BrowserHash, now)
 	return found(n, err)

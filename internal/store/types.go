@@ -114,27 +114,38 @@ type Session struct {
 // LoginRequest is one pending attempt to log in. It belongs to the browser whose
 // cookie hashes to BrowserHash, and holds the only copy of where to return.
 type LoginRequest struct {
-	ID           string
-	BrowserHash  []byte
-	Address      string
-	ClientID     string // empty: no relying party, ReturnTo holds a path of ours
-	Params       string // the auth request's parameters, URL-encoded
-	ReturnTo     string // path of our own, when ClientID is empty
-	Fresh        bool   // a silent ticket does not satisfy it
-	MinAuthTime  Millis // from max_age; 0: any
-	ACR          string
-	LoginHint    string
-	Reason       string // why the last attempt failed: a reason code
-	Reference    string // of the request that failed, to be read out
-	Username     string // what the last failed form held
-	Rechallenged bool   // the one more Basic challenge after sign-out was sent
-	State        []byte // of a SPNEGO continuation
-	UserID       string // set when the login is done
-	SessionID    string // set when the login is done
-	AuthTime     Millis // set when the login is done
-	CreatedAt    Millis
-	ExpiresAt    Millis
-	ConsumedAt   Millis
+	ID            string
+	BrowserHash   []byte
+	Address       string
+	ClientID      string // empty: no relying party, ReturnTo holds a path of ours
+	Params        string // the auth request's parameters, URL-encoded
+	ReturnTo      string // path of our own, when ClientID is empty
+	Fresh         bool   // a silent ticket does not satisfy it
+	MinAuthTime   Millis // from max_age; 0: any
+	ACR           string
+	LoginHint     string
+	Reason        string // why the last attempt failed: a reason code
+	Reference     string // of the request that failed, to be read out
+	Username      string // what the last failed form held
+	Rechallenged  bool   // the one more Basic challenge after sign-out was sent
+	State         []byte // of a SPNEGO continuation
+	UserID        string // set when the login is done
+	SessionID     string // set when the login is done
+	AuthTime      Millis // set when the login is done
+	Consent       string // what its user is asked to allow, items as in Consent.Scope; empty: nothing
+	ConsentAnswer string // ConsentAllowed or ConsentDenied; empty: none yet
+	CreatedAt     Millis
+	ExpiresAt     Millis
+	ConsumedAt    Millis
+}
+
+// Consent is what a user allowed a relying party that is not trusted.
+type Consent struct {
+	UserID    string
+	ClientID  string
+	Scope     string // items separated by spaces, as package clients writes them
+	CreatedAt Millis
+	UpdatedAt Millis
 }
 
 // Code is an authorization code, kept by the SHA-256 of it.

@@ -39,7 +39,7 @@ const measure = `(() => {
     const ratio = (Math.max(a,b)+0.05)/(Math.min(a,b)+0.05);
     if (ratio < 4.5) bad.push(e.tagName + " " + e.className + " contrast " + ratio.toFixed(2));
   }
-  for (const e of document.querySelectorAll(".primary, input:not([type=hidden])")) {
+  for (const e of document.querySelectorAll(".primary, .secondary, input:not([type=hidden])")) {
     const box = e.getBoundingClientRect();
     if (box.height < 44 || box.right > innerWidth) bad.push(e.tagName + " is " + box.height + " high, ends at " + box.right);
   }

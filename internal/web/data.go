@@ -8,6 +8,15 @@ import (
 // Site is a relying party as people see it: who asks.
 type Site struct{ Name, Host string }
 
+// SiteLink is a relying party's page on itself.
+type SiteLink struct{ Text, URL, Host string }
+
+// Share is one thing that a relying party gets of somebody, in plain words.
+type Share struct {
+	Text, Detail string
+	New          bool // beside what was allowed before
+}
+
 // Notice is a message at the head of a page. Kind is "error" or "info".
 type Notice struct{ Kind, Title, Text, Hint string }
 
@@ -36,6 +45,31 @@ type AccountPage struct {
 	Since, Until          time.Time
 	Sites                 []Site
 	FormToken             string
+	Allowed               []Allowed
+	AllowedToken          string // of the forms that take it back
+	TakenBack             *Site  // from whom it was taken back a moment ago; nil: nothing was
+}
+
+// ConsentPage asks whether a relying party may get what it asks for.
+type ConsentPage struct {
+	Action    string
+	FormToken string
+	LoginID   string // id of the login request
+	Site      *Site  // and where the answer is sent: its Host
+	About     []SiteLink
+	User      string // who is logged in
+	OtherURL  string // log in as somebody else
+	Shares    []Share
+	Before    bool // something was allowed before
+	More      bool // but not all of this
+}
+
+// Allowed is what somebody allowed one relying party.
+type Allowed struct {
+	ClientID string
+	Site     Site
+	Shares   []Share
+	Since    time.Time
 }
 
 // LogoutPage asks whether to sign out. Fields are sent along, hidden.

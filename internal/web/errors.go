@@ -114,3 +114,13 @@ func LoginExpired(cause error) error {
 		Hint:    "Start again from the site you came from.", Err: cause,
 	}
 }
+
+// FormExpired is the answer to a form whose token does not fit: it was not made
+// for this browser, or for what the form is about now.
+func FormExpired() error {
+	return &Error{
+		Status: http.StatusForbidden, Code: "FORM_TOKEN", Title: "This form has expired",
+		Message: "The form was not made for this browser, its cookies were deleted since, or the page has changed since.",
+		Hint:    "Go back, reload the page, and try again. Cookies must be allowed.",
+	}
+}

@@ -116,6 +116,9 @@ func TestWhatAVisitorSendsIsNeverMarkup(t *testing.T) {
 	const evil = `"><script>alert(1)</script>`
 	for _, s := range []state{
 		{"login", "login", 200, LoginPage{Username: evil, Site: &Site{evil, evil}, Action: "/login", LoginID: evil, SignedInAs: evil}},
+		{"consent", "consent", 200, ConsentPage{Site: &Site{evil, evil}, User: evil, LoginID: evil, OtherURL: "javascript:alert(1)", Shares: []Share{{Text: evil, Detail: evil}},
+			About: []SiteLink{{evil, "javascript:alert(1)", evil}}}},
+		{"account", "account", 200, AccountPage{Allowed: []Allowed{{ClientID: evil, Site: Site{evil, evil}, Shares: []Share{{Text: evil, Detail: evil}}}}, TakenBack: &Site{evil, evil}}},
 		{"denied", "denied", 403, DeniedPage{User: evil, Site: &Site{evil, evil}}},
 		{"setup", "setup", 401, SetupPage{Outcome: "yes", Principal: evil, Name: evil, Mechanism: evil}},
 		{"denied-form", "denied", 403, DeniedPage{BackURL: "https://wiki.example.com/", BackFields: map[string]string{evil: evil}}},

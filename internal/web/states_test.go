@@ -1,6 +1,9 @@
 package web
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // state is a page in one of its states, to be looked at and tested.
 type state struct {
@@ -34,6 +37,15 @@ func states() []state {
 		}
 		return p
 	}
+	consent := func(change func(*ConsentPage)) ConsentPage {
+		p := ConsentPage{Action: "/consent", FormToken: "token", LoginID: "id", Site: wiki, User: "alice", OtherURL: "/authorize/resume?login=id&other=1", Shares: shares,
+			About: []SiteLink{{"About the site", "https://wiki.example.com/about", "wiki.example.com"}, {"What it does with what it learns", "https://example.com/privacy", "example.com"},
+				{"Its terms", "https://example.com/terms", "example.com"}}}
+		if change != nil {
+			change(&p)
+		}
+		return p
+	}
 	return []state{
 		{"login", "login", 200, login},
 		{"login-inside", "login", 401, with(func(p *LoginPage) { p.TicketURL, p.NoTicketOffer = "/login/negotiate?login=id", true })},
@@ -45,7 +57,19 @@ func states() []state {
 		{"account", "account", 200, AccountPage{Name: "alice", FullName: "Alice Liddell", Email: "alice@example.com", Groups: []string{"finance", "staff"},
 			How: "with your company ticket", Principal: "alice@EXAMPLE.COM", Since: since, Until: since.Add(10 * time.Hour),
 			Sites: []Site{*wiki, {"Tickets", "tickets.example.com"}}, FormToken: "token"}},
+		{"account-allowed", "account", 200, AccountPage{Name: "alice", FullName: "Alice Liddell", How: "with your name and password", Since: since, Until: since.Add(10 * time.Hour), FormToken: "token",
+			Allowed:   []Allowed{{ClientID: "tickets", Site: Site{"Tickets", "tickets.example.com"}, Shares: shares, Since: since}, {ClientID: "gone", Site: Site{Name: "gone"}, Shares: shares[:1], Since: since}},
+			TakenBack: wiki}},
 		{"account-plain", "account", 200, AccountPage{Name: "bob", How: "with your name and password", Since: since, Until: since.Add(time.Hour), FormToken: "token"}},
+		{"consent", "consent", 200, consent(nil)},
+		{"consent-more", "consent", 200, consent(func(p *ConsentPage) {
+			p.Before, p.More, p.About, p.Shares = true, true, nil, slices.Clone(shares)
+			p.Shares[2].New, p.Shares[6].New = true, true
+		})},
+		{"consent-again", "consent", 200, consent(func(p *ConsentPage) { p.Before, p.About = true, nil })},
+		{"consent-app", "consent", 200, consent(func(p *ConsentPage) {
+			p.Site, p.Shares = &Site{"The extraordinarily long name of an application on a telephone", "com.example.extraordinarily.long.name"}, shares[:1]
+		})},
 		{"error", "error", 400, ErrorPage{Title: "This link has expired", Message: "This login was already used, is too old, or was started in another browser.",
 			Hint: "Start again from the site you came from.", Links: []Link{{"Go to your account", "/account"}}, Reference: login.Reference}},
 		{"logout", "logout", 200, LogoutPage{FormToken: "token", User: "alice", Site: wiki, Fields: map[string]string{"state": "x"}}},
@@ -71,6 +95,17 @@ func states() []state {
 		{"setup-forwarded", "setup", 200, setup("outside", func(p *SetupPage) { p.Forwarded = true })},
 		{"setup-unready", "setup", 200, setup("unready", func(p *SetupPage) { p.Text = "The server has no key to open tickets with (kerberos.keytabs)." })},
 	}
+}
+
+// shares are what a site gets that asks for much.
+var shares = []Share{
+	{Text: "A number that stands for you", Detail: "always the same one; with it, when and how you logged in"},
+	{Text: "Your profile", Detail: "Alice Liddell, alice; nickname, picture, web pages, gender, birthday, time zone and language as far as they are known here"},
+	{Text: "Your mail address", Detail: "alice@example.com"},
+	{Text: "The groups you are in", Detail: "those it may see: finance, staff"},
+	{Text: "What the site calls “read”"},
+	{Text: "To act for you at", Detail: "https://ledger.example.com/a/rather/long/path/that/has/to/be/broken/somewhere"},
+	{Text: "To stay logged in there while you are away", Detail: "until you take it back"},
 }
 
 // setupPage is the set-up page of a site with one policy file.

@@ -114,17 +114,18 @@ func ParseForm(_ http.ResponseWriter, r *http.Request) error {
 		if errors.As(err, &big) {
 			return err // renderError knows it
 		}
-		return badForm(err)
+		return BadForm(err)
 	}
 	for name, values := range r.PostForm {
 		if len(values) > 1 {
-			return badForm(fmt.Errorf("field %q comes twice", Loggable(name)))
+			return BadForm(fmt.Errorf("field %q comes twice", Loggable(name)))
 		}
 	}
 	return nil
 }
 
-func badForm(err error) error {
+// BadForm is the answer to what is not a form of ours.
+func BadForm(err error) error {
 	return &Error{Status: http.StatusBadRequest, Code: "BAD_FORM", Title: "The form cannot be read",
 		Message: "What your browser sent is not a form of ours.", Hint: "Go back, reload the page, and try again.", Err: err}
 }

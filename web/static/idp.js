@@ -1,5 +1,5 @@
-// Shows that a form is on its way and keeps it from being sent twice. Every page
-// works without it.
+// Shows that a form is on its way and keeps it from being sent twice, or by a click
+// that was meant for another window. Every page works without it.
 "use strict";
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
@@ -8,4 +8,12 @@ document.addEventListener("submit", (event) => {
   button.textContent = button.dataset.busy;
   setTimeout(() => { button.disabled = true; }, 0);
   addEventListener("pageshow", () => { button.disabled = false; button.textContent = text; }, { once: true });
+});
+
+// A button that gives something away does not take the second click of a double
+// click that began on another window, which has just gone from above it.
+let shown = 0;
+for (const name of ["pageshow", "focus"]) addEventListener(name, () => { shown = performance.now(); });
+document.addEventListener("click", (event) => {
+  if (event.detail > 0 && event.target.closest("[data-deliberate]") && performance.now() - shown < 500) event.preventDefault();
 });

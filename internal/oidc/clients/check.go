@@ -22,7 +22,7 @@ import (
 func Check(c *store.Client) []error {
 	var problems []error
 	for _, check := range []func(*store.Client) error{
-		checkID, checkAuthMethod, checkSecret, checkKeys, checkAuthAlg, checkProfile, checkGrantTypes, checkRedirectURIs, checkPostLogoutURIs,
+		checkID, checkAbout, checkAuthMethod, checkSecret, checkKeys, checkAuthAlg, checkProfile, checkGrantTypes, checkRedirectURIs, checkPostLogoutURIs,
 		checkBackchannelURI, checkFrontchannelURI,
 		checkScopeSyntax, checkAlg, checkPKCERule, checkNonceRule, checkMaxAge, checkTemplate, checkGroups,
 	} {
@@ -39,6 +39,25 @@ func checkID(c *store.Client) error {
 		return fmt.Errorf("client_id: want 1 to %d visible ASCII characters", maxClientID)
 	}
 	return nil
+}
+
+// checkAbout: what people are shown links to (RFC 7591 §2).
+func checkAbout(c *store.Client) error {
+	for name, text := range map[string]string{"client_uri": c.ClientURI, "policy_uri": c.PolicyURI, "tos_uri": c.TOSURI} {
+		if text != "" && webPage(text) == "" {
+			return fmt.Errorf("%s: %q: want an absolute http or https URL", name, text)
+		}
+	}
+	return nil
+}
+
+// webPage is the host of a page that people can be shown a link to; empty: it is none.
+func webPage(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil {
+		return ""
+	}
+	return u.Host
 }
 
 func checkAuthMethod(c *store.Client) error {

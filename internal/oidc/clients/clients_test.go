@@ -106,6 +106,9 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 	}
 	for want, change := range map[string]func(*store.Client){
 		"client_id":                         func(c *store.Client) { c.ClientID = "a b" },
+		"client_uri":                        func(c *store.Client) { c.ClientURI = "wiki.example.com" },
+		"policy_uri":                        func(c *store.Client) { c.PolicyURI = "javascript:alert(1)" },
+		"tos_uri":                           func(c *store.Client) { c.TOSURI = "https://wiki.example.com@evil.example/" },
 		"token_endpoint_auth_method: \"x\"": func(c *store.Client) { c.TokenEndpointAuthMethod = "x" },
 		"token_endpoint_auth_method: a client": func(c *store.Client) {
 			c.TokenEndpointAuthMethod, c.JWKSURI = "private_key_jwt", "https://a.example/jwks"

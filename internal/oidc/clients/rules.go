@@ -11,6 +11,7 @@ package clients
 
 import (
 	"slices"
+	"strings"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
@@ -81,4 +82,24 @@ func IDTokenAlg(c *store.Client) string {
 		return keys.ES256
 	}
 	return keys.RS256
+}
+
+// VisibleGroups are those of a user's groups that a client is shown; never nil,
+// for a member of no group has an empty list, which is not "unknown".
+func VisibleGroups(c *store.Client, groups []string) []string {
+	visible := []string{}
+	for _, g := range groups {
+		if len(c.Groups) == 0 || slices.ContainsFunc(c.Groups, func(pattern string) bool { return groupMatches(pattern, g) }) {
+			visible = append(visible, g)
+		}
+	}
+	return visible
+}
+
+// groupMatches compares with a name or prefix*.
+func groupMatches(pattern, group string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(group, prefix)
+	}
+	return pattern == group
 }

@@ -1,0 +1,112 @@
+package oidc
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/authn"
+	"idp/internal/oidc/clients"
+	"idp/internal/session"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// Consent (OIDC Core §3.1.2.4). For a trusted client its admin has given it, and
+// nobody is asked, not even by prompt=consent. For others the person is asked on a
+// page of package login for all that the client would get, and the answer is kept:
+// who was asked once is asked again only for more, or by prompt=consent.
+//
+// Nothing here decides by reading: the statement that stores the code holds the
+// consent, and fails when it does not cover what the code gives (store.ErrConsent).
+
+// consent is what the user must have allowed the client before it gets a code;
+// empty when the client is trusted.
+func (p *Provider) consent(a *authRequest, s *store.Session) string {
+	if clients.Trusted(a.client) {
+		return ""
+	}
+	scope := withoutOffline(a.client, s, a.scope)
+	return clients.ConsentItems(scope, claimsAlone(a.claims.asked, scope), strings.Fields(a.resource))
+}
+
+// claimsAlone are the claims asked for by themselves (OIDC Core §5.5) that no scope
+// of the request stands for already.
+func claimsAlone(asked askedClaims, scope string) (alone []string) {
+	for _, c := range userClaims {
+		named := slices.Contains(asked.Userinfo, c.name) || slices.Contains(asked.IDToken, c.name)
+		if named && !clients.HasScope(scope, c.scope) {
+			alone = append(alone, c.name)
+		}
+	}
+	return alone
+}
+
+// mustAsk reports whether the client wants the person asked whatever was allowed
+// before, and this login request has no answer yet (OIDC Core §3.1.2.1).
+func mustAsk(a *authRequest, row *store.LoginRequest) bool {
+	return !clients.Trusted(a.client) && a.prompts(protocol.PromptConsent) && (row == nil || row.ConsentAnswer != store.ConsentAllowed)
+}
+
+// askConsent sends the browser to the consent page: with the login request that
+// ended in this session, or with one that says so from the start.
+func (p *Provider) askConsent(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current, row *store.LoginRequest) error {
+	if a.prompts(protocol.PromptNone) {
+		return p.answerError(w, r, a, &protocol.Error{ErrorType: consentRequired, Description: "the user has not allowed all that is asked for"})
+	}
+	asked := p.consent(a, c.Session)
+	if row != nil {
+		if err := p.Store.AskConsent(r.Context(), row.ID, row.BrowserHash, c.Session.ID, asked); err != nil {
+			return expiredIfGone(err)
+		}
+		return web.Redirect(w, r, http.StatusSeeOther, authn.PathConsent+"?login="+url.QueryEscape(row.ID))
+	}
+	if !web.Navigation(r) {
+		return web.NotANavigation()
+	}
+	b, err := p.Sessions.Browser(w, r)
+	if err != nil {
+		return err
+	}
+	next := p.loginRow(a, b)
+	next.UserID, next.SessionID, next.AuthTime, next.Consent = c.User.ID, c.Session.ID, c.Session.AuthTime, asked
+	step, err := p.Policy.BeginConsent(r.Context(), next, from(r, a))
+	return sendOn(w, r, step, err)
+}
+
+// refusedConsent uses up a login request whose person does not allow it.
+func (p *Provider) refusedConsent(w http.ResponseWriter, r *http.Request, a *authRequest, row *store.LoginRequest) error {
+	if _, err := p.Store.ConsumeLoginRequest(r.Context(), row.ID, row.BrowserHash, row.SessionID); err != nil {
+		return expiredIfGone(err)
+	}
+	return p.answerError(w, r, a, protocol.ErrAccessDenied().WithDescription("the user did not allow it"))
+}
+
+// loginRow is a login request that keeps all the relying party asked for.
+func (p *Provider) loginRow(a *authRequest, b *session.Browser) store.LoginRequest {
+	row := store.LoginRequest{BrowserHash: b.Hash, ClientID: a.client.ClientID, Params: a.params.encode(), LoginHint: a.params["login_hint"]}
+	if a.maxAge >= 0 {
+		row.MinAuthTime = p.Now().Add(-a.maxAge).UnixMilli()
+	}
+	return row
+}
+
+func from(r *http.Request, a *authRequest) authn.From {
+	info := web.InfoFrom(r.Context())
+	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: a.client.ClientID}
+}
+
+// sendOn sends the browser to the step that Policy chose.
+func sendOn(w http.ResponseWriter, r *http.Request, step string, err error) error {
+	if errors.Is(err, store.ErrTooMany) {
+		return web.TooManyRequests(err)
+	}
+	if err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, step)
+}
