@@ -79,6 +79,7 @@ func TestConfigurationWithEveryKey(t *testing.T) {
 	p.write("logo.svg", "<svg/>")
 	p.write("bob.txt", "correct horse\n")
 	p.write("wiki.secret", "a secret\n")
+	p.write("initial.token", "0123456789abcdef\n")
 	srv := httptest.NewUnstartedServer(nil)
 	srv.StartTLS()
 	defer srv.Close()

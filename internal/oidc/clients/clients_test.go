@@ -212,6 +212,24 @@ func TestLessTrustEndsWhatWasGranted(t *testing.T) {
 	}
 }
 
+func TestResourcesAreForWhomTheyName(t *testing.T) {
+	for _, c := range []struct {
+		client store.Client
+		named  []string
+		want   bool
+	}{
+		{store.Client{ClientID: "wiki"}, nil, true},
+		{store.Client{ClientID: "wiki"}, []string{"shop"}, false},
+		{store.Client{ClientID: "wiki"}, []string{"shop", "wiki"}, true},
+		{store.Client{ClientID: "theirs", Registered: true}, nil, false},
+		{store.Client{ClientID: "theirs", Registered: true}, []string{"theirs"}, true},
+	} {
+		if got := MayAsk(&c.client, store.Resource{Clients: c.named}); got != c.want {
+			t.Errorf("%+v of %v: %v", c.client, c.named, got)
+		}
+	}
+}
+
 // What is shown holds every default and no hash.
 func TestMetadataIsComplete(t *testing.T) {
 	text, err := json.Marshal(MetadataOf(store.Client{ClientID: "wiki", SecretHashes: [][]byte{{1}}, Profile: ProfileFAPI2, CreatedAt: 1_800_000_000_123}))
