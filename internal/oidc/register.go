@@ -45,7 +45,7 @@ func (p *Provider) ServeRegister(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer, err := json.Marshal(registered)
+	answer, err := json.Marshal(registered) //nolint:gosec // its secret is for the client that asks
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func readMetadata(r *http.Request) ([]byte, error) {
 
 // register makes the relying party, and returns its metadata as they count, with
 // its secret where it has one (RFC 7591 §3.2.1).
-func (p *Provider) register(r *http.Request, body []byte) (*clients.Metadata, error) {
+func (p *Provider) register(r *http.Request, body []byte) (*registeredClient, error) {
 	registration, err := clients.ParseRegistration(body)
 	if err != nil {
 		return nil, badMetadata(err)
@@ -130,16 +130,23 @@ func (p *Provider) needKeys(r *http.Request, c *store.Client) error {
 	return p.Keys.Need(r.Context(), algs...)
 }
 
+// registeredClient is a client information response (RFC 7591 §3.2.1).
+type registeredClient struct {
+	clients.Metadata
+	Secret          string `json:"client_secret,omitempty"`            // told this once
+	SecretExpiresAt *int64 `json:"client_secret_expires_at,omitempty"` // 0: never
+	ApplicationType string `json:"application_type"`
+}
+
 // answerTo leaves out what is ours to know.
-func answerTo(registration *clients.Registration, c store.Client, plain secret.String) *clients.Metadata {
-	m := clients.MetadataOf(c)
-	m.Trusted, m.RequirePKCE, m.Registered = nil, nil, false
-	m.ApplicationType = registration.ApplicationType
+func answerTo(registration *clients.Registration, c store.Client, plain secret.String) *registeredClient {
+	a := &registeredClient{Metadata: clients.MetadataOf(c), ApplicationType: registration.ApplicationType}
+	a.Trusted, a.RequirePKCE, a.Registered = nil, nil, false
 	if plain != "" {
 		never := int64(0)
-		m.Secret, m.SecretExpiresAt = plain.Reveal(), &never
+		a.Secret, a.SecretExpiresAt = plain.Reveal(), &never
 	}
-	return &m
+	return a
 }
 
 // badMetadata is the protocol's answer to metadata that is refused (RFC 7591

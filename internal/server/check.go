@@ -75,10 +75,10 @@ func checkResources(c *config.Config) (problems config.Problems) {
 
 // minSecret is what a secret that somebody else made should have at least, in
 // characters: guessing is not slowed down where programs authenticate (RFC 6749
-// §10.10). goodSecret makes one of 256 bits.
+// §10.10). byOpenSSL makes one of 256 bits.
 const (
-	minSecret  = 16
-	goodSecret = "openssl rand -base64 32"
+	minSecret = 16
+	byOpenSSL = "openssl rand -base64 32"
 )
 
 // Warnings are what does not stop a server, for an old file must start: client
@@ -88,7 +88,7 @@ func Warnings(c *config.Config) (warnings config.Problems) {
 		for _, file := range secretFiles(cl) {
 			if text, err := config.ReadSecret(file.path); err == nil && len(text) < minSecret {
 				warnings = append(warnings, c.Problem(fmt.Sprintf("$.clients[%d].%s", i, file.key),
-					fmt.Sprintf("the secret of %s has fewer than %d characters and can be guessed", cl.ClientID, minSecret), goodSecret+" makes a good one"))
+					fmt.Sprintf("the secret of %s has fewer than %d characters and can be guessed", cl.ClientID, minSecret), byOpenSSL+" makes a good one"))
 			}
 		}
 	}
@@ -123,7 +123,7 @@ func checkRegistration(c *config.Config) config.Problems {
 	if err == nil {
 		return nil
 	}
-	return config.Problems{c.Problem("$.registration.initial_access_token_file", err.Error(), goodSecret+" makes a good one")}
+	return config.Problems{c.Problem("$.registration.initial_access_token_file", err.Error(), byOpenSSL+" makes a good one")}
 }
 
 func checkUsers(c *config.Config) (problems config.Problems) {

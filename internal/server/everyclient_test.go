@@ -50,8 +50,8 @@ var ada = map[string]any{
 		"postal_code": "SW1Y 4LB", "country": "GB"},
 }
 
-// site is a relying party with a method of its own to say who it is.
-type site struct {
+// anySite is a relying party with a method of its own to say who it is.
+type anySite struct {
 	id, method, redirect string
 	key                  *rptest.Key // signs assertions
 	dpop                 *rptest.Key // binds tokens; nil: bearer tokens
@@ -59,13 +59,13 @@ type site struct {
 	yaml                 string // beside what all have
 }
 
-func (s *site) config() string {
+func (s *anySite) config() string {
 	return fmt.Sprintf("  - client_id: %s\n    redirect_uris: [%q]\n    token_endpoint_auth_method: %s\n    scope: openid profile email phone address groups\n%s",
 		s.id, s.redirect, s.method, s.yaml)
 }
 
 // prove adds who asks to a form, and the header where it goes into one.
-func (s *site) prove(t *testing.T, node *idptest.Server, form url.Values) (authorization string) {
+func (s *anySite) prove(t *testing.T, node *idptest.Server, form url.Values) (authorization string) {
 	t.Helper()
 	switch s.method {
 	case "client_secret_basic":
@@ -82,7 +82,7 @@ func (s *site) prove(t *testing.T, node *idptest.Server, form url.Values) (autho
 
 // post sends a form as the site, with a DPoP proof where tokens are bound, and once
 // more with the nonce that it is told (RFC 9449 §8).
-func (s *site) post(t *testing.T, node *idptest.Server, endpoint string, form url.Values) (int, map[string]any) {
+func (s *anySite) post(t *testing.T, node *idptest.Server, endpoint string, form url.Values) (int, map[string]any) {
 	t.Helper()
 	nonce := ""
 	for range 2 {
@@ -109,7 +109,7 @@ func (s *site) post(t *testing.T, node *idptest.Server, endpoint string, form ur
 
 // authorizeURL is where the site sends a browser; by way of a pushed request where it
 // has to.
-func (s *site) authorizeURL(t *testing.T, node *idptest.Server, auth *idptest.Auth, discovery map[string]any) string {
+func (s *anySite) authorizeURL(t *testing.T, node *idptest.Server, auth *idptest.Auth, discovery map[string]any) string {
 	t.Helper()
 	endpoint, there := discovery["pushed_authorization_request_endpoint"].(string)
 	if !s.pushes || !there {
@@ -122,7 +122,7 @@ func (s *site) authorizeURL(t *testing.T, node *idptest.Server, auth *idptest.Au
 	return "/authorize?" + url.Values{"client_id": {s.id}, "request_uri": {fmt.Sprint(pushed["request_uri"])}}.Encode()
 }
 
-func (s *site) userinfo(t *testing.T, node *idptest.Server, endpoint, token string) (int, map[string]any) {
+func (s *anySite) userinfo(t *testing.T, node *idptest.Server, endpoint, token string) (int, map[string]any) {
 	t.Helper()
 	nonce := ""
 	for {
@@ -150,7 +150,7 @@ func TestEveryMethodAndEveryClaimFromTheFileAlone(t *testing.T) {
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(fetched.JWKS()) }))
 	defer keys.Close()
 	const secretFile = "    client_secret_file: wiki.secret\n"
-	sites := []*site{
+	sites := []*anySite{
 		{id: "nobody", method: "none", redirect: "http://127.0.0.1/cb"},
 		{id: "basic", method: "client_secret_basic", redirect: "https://basic.example.com/cb", yaml: secretFile},
 		{id: "post", method: "client_secret_post", redirect: "https://post.example.com/cb", yaml: secretFile},

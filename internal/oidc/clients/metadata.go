@@ -10,11 +10,8 @@ import (
 // §2 and §3.2.1, defaults filled in, and without the hashes of its secrets.
 type Metadata struct {
 	store.Client
-	IssuedAt        int64    `json:"client_id_issued_at,omitempty"` // seconds since 1970; 0: the file's
-	Secret          string   `json:"client_secret,omitempty"`       // once, to whom it is given
-	SecretExpiresAt *int64   `json:"client_secret_expires_at,omitempty"`
-	ApplicationType string   `json:"application_type,omitempty"`
-	ResponseTypes   []string `json:"response_types"`
+	IssuedAt      int64    `json:"client_id_issued_at,omitempty"` // seconds since 1970; 0: the file's
+	ResponseTypes []string `json:"response_types"`
 }
 
 // MetadataOf returns a client's metadata.
