@@ -9,6 +9,7 @@ import (
 
 	"idp/internal/config"
 	"idp/internal/kerberos"
+	"idp/internal/server"
 )
 
 func (c *cli) check() *cobra.Command {
@@ -46,12 +47,16 @@ func (c *cli) check() *cobra.Command {
 	return cmd
 }
 
-// checkWarnings are what does not stop the server: a keytab that cannot be used.
+// checkWarnings are what does not stop the server: a keytab that cannot be used, a
+// client secret that can be guessed.
 func checkWarnings(cfg *config.Config) (warnings []string) {
 	if cfg.HasKerberos {
 		if err := kerberos.Check(cfg.Kerberos); err != nil {
 			warnings = append(warnings, "no login by ticket: "+err.Error())
 		}
+	}
+	for _, w := range server.Warnings(cfg) {
+		warnings = append(warnings, w.Error())
 	}
 	return warnings
 }

@@ -79,6 +79,7 @@ func TestConfigurationWithEveryKey(t *testing.T) {
 	p.write("logo.svg", "<svg/>")
 	p.write("bob.txt", "correct horse\n")
 	p.write("wiki.secret", "a secret\n")
+	p.write("initial.token", "0123456789abcdef\n")
 	srv := httptest.NewUnstartedServer(nil)
 	srv.StartTLS()
 	defer srv.Close()
@@ -92,5 +93,27 @@ func TestConfigurationWithEveryKey(t *testing.T) {
 	out, errs, err := p.run("", "check")
 	if err != nil || !strings.Contains(out, "ok: ") {
 		t.Errorf("check: %v\n%s%s", err, out, errs)
+	}
+}
+
+// A client secret that can be guessed is said by check, doctor and the log, and stops
+// nobody: files that worked go on working.
+func TestWeakClientSecretsAreWarnedOf(t *testing.T) {
+	p := newPlace(t, "clients: [{client_id: a, client_secret_file: a.secret, redirect_uris: [\"https://a.example/cb\"]}]\n")
+	p.write("a.secret", "short\n")
+	const want = "the secret of a has fewer than 16 characters"
+	if out := p.mustRun("", "check"); !strings.Contains(out, "warning: ") || !strings.Contains(out, "idp.yaml:3: clients[0].client_secret_file: "+want) || !strings.Contains(out, "ok: ") {
+		t.Errorf("check:\n%s", out)
+	}
+	_, log := p.serve()
+	if len(log.Lines(`"level":"WARN"`, want)) != 1 {
+		t.Errorf("serve logs:\n%s", log)
+	}
+	if out, _, _ := p.run("", "doctor"); !strings.Contains(out, want) {
+		t.Errorf("doctor:\n%s", out)
+	}
+	p.write("a.secret", "0123456789abcdef\n")
+	if out := p.mustRun("", "check"); strings.Contains(out, "warning") {
+		t.Errorf("check of a good one:\n%s", out)
 	}
 }

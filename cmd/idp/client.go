@@ -17,51 +17,35 @@ import (
 )
 
 func (c *cli) client() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "client", Short: "Register, list and remove relying parties"})
-	cmd.AddCommand(c.clientAdd(), c.clientList(), c.clientShow(), c.clientLogouts(), c.clientRemove())
+	cmd := group(&cobra.Command{Use: "client", Short: "Register, list, change and remove relying parties"})
+	cmd.AddCommand(c.clientAdd(), c.clientList(), c.clientShow(), c.clientSet(), c.clientSecret(), c.clientLogouts(), c.clientRemove())
 	return cmd
 }
 
 func (c *cli) clientAdd() *cobra.Command {
-	var cl store.Client
-	var public, untrusted bool
+	var changes *clientChanges
 	cmd := &cobra.Command{
 		Use: "add CLIENT_ID --redirect-uri URL", Short: "Register a relying party and print its secret, once", Args: cobra.ExactArgs(1),
+		Example: "  a web site:              idp client add wiki --name Wiki --redirect-uri https://wiki.example.com/cb\n" +
+			"  a site that stays in:    idp client add mail --redirect-uri https://mail.example.com/cb --grant-types authorization_code,refresh_token\n" +
+			"  an app or a web page:    idp client add app --public --redirect-uri http://127.0.0.1/cb\n" +
+			"  a site with its own key: idp client add shop --auth-method private_key_jwt --jwks shop.jwks --redirect-uri https://shop.example.com/cb\n" +
+			"  FAPI 2.0:                idp client add bank --profile fapi2 --auth-method private_key_jwt --jwks-uri https://bank.example.com/jwks --redirect-uri https://bank.example.com/cb\n" +
+			"  a program for itself:    idp client add robot --grant-types client_credentials --scope read\n" +
+			"  a site of a stranger:    idp client add shop2 --untrusted --scope \"openid profile email\" --redirect-uri https://shop2.example/cb\n" +
+			"  an old site, no PKCE:    idp client add old --no-pkce --id-token-alg RS256 --redirect-uri https://old.example.com/cb",
 		RunE: c.withStore(func(o opened, args []string) error {
-			cl.ClientID = args[0]
-			trusted := !untrusted
-			cl.Trusted = &trusted
-			var plain secret.String
-			if public {
-				cl.TokenEndpointAuthMethod = "none"
-			} else {
-				plain = secret.Token()
-				cl.SecretHashes = [][]byte{secret.Hash(plain)}
-			}
+			trusted := true
+			cl := store.Client{ClientID: args[0], IDTokenAlg: keys.ES256, Trusted: &trusted}
+			changes.apply(&cl)
+			plain := settleSecret(&cl)
 			if err := errors.Join(clients.Check(&cl)...); err != nil {
 				return err
 			}
 			return o.addClient(cl, plain)
 		}),
 	}
-	f := cmd.Flags()
-	f.StringVar(&cl.ClientName, "name", "", "what people see")
-	f.StringArrayVar(&cl.RedirectURIs, "redirect-uri", nil, "where codes are sent, exactly; may be repeated")
-	f.StringArrayVar(&cl.PostLogoutRedirectURIs, "post-logout-redirect-uri", nil, "where people may return after signing out; may be repeated")
-	f.StringVar(&cl.BackchannelLogoutURI, "backchannel-logout-uri", "", "where the server posts a logout token when a session ends")
-	f.BoolVar(&cl.BackchannelLogoutSession, "backchannel-logout-session-required", false, "the logout token must name the session (it always does)")
-	f.StringVar(&cl.FrontchannelLogoutURI, "frontchannel-logout-uri", "", "what the browser opens in a hidden frame when somebody signs out")
-	f.BoolVar(&cl.FrontchannelLogoutSession, "frontchannel-logout-session-required", false, "the frame's address gets iss and sid")
-	f.StringSliceVar(&cl.GrantTypes, "grant-types", []string{"authorization_code"}, "authorization_code, refresh_token, client_credentials")
-	f.StringVar(&cl.Scope, "scope", "", `what it may ask for (default "openid profile email groups")`)
-	f.StringVar(&cl.TokenEndpointAuthMethod, "auth-method", "", "client_secret_basic (default) or client_secret_post")
-	f.BoolVar(&public, "public", false, "a relying party without a secret (in a browser, on a phone or desktop)")
-	f.BoolVar(&untrusted, "untrusted", false, "people are asked before it learns who they are, and can take that back")
-	f.StringSliceVar(&cl.AllowGroups, "allow-group", nil, "only members may log in there")
-	f.StringSliceVar(&cl.Groups, "groups", nil, "which of a user's groups it may see: names or prefix* (default all)")
-	f.StringVar(&cl.IDTokenAlg, "id-token-alg", "ES256", "ES256 (fast), RS256 (what some libraries insist on), PS256 or EdDSA")
-	f.BoolVar(&cl.ClaimsInIDToken, "claims-in-id-token", false, "put scope claims into the ID token (Kubernetes reads nothing else)")
-	cmd.MarkFlagsMutuallyExclusive("public", "auth-method")
+	changes = clientFlags(cmd)
 	return cmd
 }
 
@@ -71,7 +55,7 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 			return fmt.Errorf("the configuration file owns %q; change it there", cl.ClientID)
 		}
 	}
-	err := o.store.AddClient(o.ctx, cl, store.Entry{Actor: o.actor, ClientID: cl.ClientID})
+	err := o.store.AddClient(o.ctx, cl, o.clientEntry(cl.ClientID))
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("there is a relying party %q already; idp client show %s", cl.ClientID, cl.ClientID)
 	}
@@ -81,12 +65,8 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 	if err := o.needKeys(cl.IDTokenAlg, cl.UserinfoAlg); err != nil {
 		return err
 	}
-	out := o.cmd.OutOrStdout()
-	fmt.Fprintf(out, "issuer: %s\nclient_id: %s\n", o.cfg.Issuer, cl.ClientID)
-	if plain != "" {
-		fmt.Fprintf(out, "client_secret: %s\n", plain.Reveal())
-		fmt.Fprintln(o.cmd.ErrOrStderr(), "This secret is shown only now; idp keeps its hash.")
-	}
+	fmt.Fprintf(o.cmd.OutOrStdout(), "issuer: %s\nclient_id: %s\n", o.cfg.Issuer, cl.ClientID)
+	o.printSecret(plain)
 	return nil
 }
 
@@ -134,24 +114,27 @@ func (c *cli) clientList() *cobra.Command {
 }
 
 func owner(cl store.Client) string {
-	if cl.FromFile {
+	switch {
+	case cl.FromFile:
 		return "file"
+	case cl.Registered:
+		return "database, registered itself"
 	}
 	return "database"
 }
 
 func (c *cli) clientShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show CLIENT_ID", Short: "Print a relying party as JSON, without its secret", Args: cobra.ExactArgs(1),
+		Use: "show CLIENT_ID", Short: "Print a relying party as JSON, with the names of RFC 7591, defaults included and without its secret", Args: cobra.ExactArgs(1),
 		RunE: c.withStore(func(o opened, args []string) error {
 			cl, err := o.clientByID(args[0])
 			if err != nil {
 				return err
 			}
-			cl.SecretHashes = nil
 			enc := json.NewEncoder(o.cmd.OutOrStdout())
 			enc.SetIndent("", "  ")
-			return enc.Encode(cl)
+			enc.SetEscapeHTML(false)
+			return enc.Encode(clients.MetadataOf(*cl))
 		}),
 	}
 }
@@ -174,7 +157,7 @@ func (c *cli) clientRemove() *cobra.Command {
 	return &cobra.Command{
 		Use: "remove CLIENT_ID", Short: "Remove a relying party and revoke what it was given", Args: cobra.ExactArgs(1),
 		RunE: c.withStore(func(o opened, args []string) error {
-			err := o.store.RemoveClient(o.ctx, args[0], store.Entry{Actor: o.actor, ClientID: args[0]})
+			err := o.store.RemoveClient(o.ctx, args[0], o.clientEntry(args[0]))
 			if !errors.Is(err, store.ErrNotFound) {
 				return err
 			}

@@ -11,7 +11,7 @@ func TestUnknownCommandsFail(t *testing.T) {
 	for args, want := range map[string]string{
 		"user frobnicate":     `idp user has no command "frobnicate"; there are add, admin, disable, enable, link, list, passwd, unlink`,
 		"key x":               `idp key has no command "x"; there are list, rotate`,
-		"client x":            "there are add, list, logouts, remove, show",
+		"client x":            "there are add, list, logouts, remove, secret, set, show",
 		"keytab x":            "there are plan",
 		"frobnicate":          `idp has no command "frobnicate"; there are browser-policy, check, client`,
 		"help nosuch":         `idp has no command "nosuch"`,

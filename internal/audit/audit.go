@@ -24,6 +24,8 @@ const (
 	IdentityUnlinked = "identity_unlinked"
 	ClientAdded      = "client_added"
 	ClientRemoved    = "client_removed"
+	ClientChanged    = "client_changed"
+	ClientRegistered = "client_registered" // by itself (RFC 7591)
 	KeyAdded         = "key_added"
 	KeyRetired       = "key_retired"
 	GrantRevoked     = "grant_revoked"
@@ -39,6 +41,9 @@ const (
 	ConsentGiven   = "consent_given"
 	ConsentDenied  = "consent_denied"
 	ConsentRevoked = "consent_revoked"
+	// Client secrets are rolled over: a second one is made, then the first goes.
+	ClientSecretAdded   = "client_secret_added"
+	ClientSecretDropped = "client_secret_dropped"
 )
 
 // Actors that are not users.

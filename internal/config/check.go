@@ -26,6 +26,7 @@ func (c *Config) check() Problems {
 	k.users()
 	k.clients()
 	k.file("$.brand.logo", c.Brand.Logo)
+	k.file("$.registration.initial_access_token_file", c.Registration.InitialAccessTokenFile)
 	return k.found
 }
 

@@ -36,6 +36,7 @@ type Config struct {
 	Users          []User           `yaml:"users"`     // seeds for tests and demos
 	Clients        []store.Client   `yaml:"clients"`   // relying parties this file owns
 	Resources      []store.Resource `yaml:"resources"` // whom access tokens can be made for
+	Registration   Registration     `yaml:"registration"`
 
 	// Path is the file this came from; empty when there is none.
 	Path string `yaml:"-"`
@@ -97,6 +98,11 @@ type User struct {
 	EmailVerified bool             `yaml:"email_verified"`
 	Groups        []string         `yaml:"groups"`
 	Claims        store.UserClaims `yaml:"claims"` // the other standard claims
+}
+
+// Registration lets relying parties register themselves (RFC 7591).
+type Registration struct {
+	InitialAccessTokenFile string `yaml:"initial_access_token_file"` // who holds what is in it may; empty: nobody
 }
 
 // Default is the configuration without a file: a local server to look at.
@@ -194,7 +200,7 @@ func (c *Config) resolvePaths() {
 		abs(&file)
 		c.Database = "sqlite:" + file
 	}
-	for _, p := range []*string{&c.SecretKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.Brand.Logo} {
+	for _, p := range []*string{&c.SecretKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.Brand.Logo, &c.Registration.InitialAccessTokenFile} {
 		abs(p)
 	}
 	if _, set := c.lines["$.kerberos.krb5_conf"]; set {

@@ -7,16 +7,18 @@ import "context"
 func (e *exam) config(context.Context) []Result {
 	switch {
 	case len(e.Problems) > 0:
-		return Unreadable(e.Problems)
+		return append(Unreadable(e.Problems), lines(Warning, e.Warnings)...)
 	case e.File == "":
 		return warning("write an idp.yaml with your issuer and realm, or name it with --config", "no idp.yaml here or in /etc/idp: the defaults, for trying out (%s)", e.Version)
 	default:
-		return ok("%s is sound (%s)", e.File, e.Version)
+		return append(ok("%s is sound (%s)", e.File, e.Version), lines(Warning, e.Warnings)...)
 	}
 }
 
 // Unreadable are the lines for a file of which nothing else can be looked at.
-func Unreadable(problems []Problem) (lines []Result) {
+func Unreadable(problems []Problem) []Result { return lines(Failed, problems) }
+
+func lines(level Level, problems []Problem) (lines []Result) {
 	for _, p := range problems {
 		text := p.Text
 		if p.Key != "" {
@@ -25,7 +27,7 @@ func Unreadable(problems []Problem) (lines []Result) {
 		if p.Where != "" {
 			text = p.Where + ": " + text
 		}
-		lines = append(lines, Result{Check: "config", Level: Failed, Text: text, Hint: p.Hint, Details: map[string]any{"where": p.Where, "key": p.Key}})
+		lines = append(lines, Result{Check: "config", Level: level, Text: text, Hint: p.Hint, Details: map[string]any{"where": p.Where, "key": p.Key}})
 	}
 	return lines
 }

@@ -34,6 +34,7 @@ type Config struct {
 	File     string    // the configuration file; empty: none
 	Version  string    // of this program
 	Problems []Problem // what is wrong with the file
+	Warnings []Problem // what is not good in it, and does not stop a server
 
 	Issuer         string
 	Listen         string // host:port

@@ -48,6 +48,7 @@ type Options struct {
 	Database string // default: a SQLite file of its own
 	YAML     string // added to the configuration: kerberos:, trusted_proxies: …
 	Clients  string // added to the list of clients, indented by two
+	Users    string // added to the list of users, indented by two
 	KeyFile  string // secret_key_file of another node on the same database
 }
 
@@ -72,7 +73,7 @@ func Start(t testing.TB, o Options) *Server {
 	if o.KeyFile == "" {
 		o.KeyFile = "idp.key"
 	}
-	s.write("idp.yaml", fmt.Sprintf(baseYAML, s.Issuer, ln.Addr(), o.Database, o.KeyFile)+o.Clients+o.YAML)
+	s.write("idp.yaml", fmt.Sprintf(baseYAML, s.Issuer, ln.Addr(), o.Database, o.KeyFile, o.Users)+o.Clients+o.YAML)
 	s.open(ln)
 	t.Cleanup(s.Close)
 	return s
@@ -84,7 +85,7 @@ database: %s
 secret_key_file: %s
 users:
   - {name: bob, password_file: bob.txt, email: bob@example.com, groups: [partners, staff-eu]}
-clients:
+%sclients:
   - client_id: wiki
     client_name: Wiki
     client_secret_file: wiki.secret

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -132,8 +133,13 @@ func TestClientKeysByURL(t *testing.T) {
 	old, next := rptest.NewKey(t, "ES256"), rptest.NewKey(t, "PS256")
 	var current atomic.Pointer[rptest.Key]
 	current.Store(old)
-	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(current.Load().JWKS()) }))
+	site := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(current.Load().JWKS()) }))
 	defer site.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(site.Certificate())
+	fetchers, err := clients.NewFetchers(roots)
+	must(t, err)
+	w.keySources = clients.NewKeySources(fetchers)
 	w.signing("far", old, func(c *store.Client) { c.JWKS, c.JWKSURI = nil, site.URL+"/jwks" })
 	w.signing("stranger by url", old, func(c *store.Client) {
 		c.ClientID, c.JWKS, c.JWKSURI, c.Registered = "registered", nil, site.URL+"/jwks", true

@@ -17,7 +17,10 @@ import (
 )
 
 // Paths of endpoints that are named in more than one place.
-const pathToken = "/token"
+const (
+	pathToken    = "/token"
+	pathRegister = "/register"
+)
 
 // metadata is what OpenID Connect Discovery 1.0 §3 and RFC 8414 §2 have, with
 // what the library's type lacks. It is true to the last entry: what is not
@@ -36,6 +39,10 @@ type metadata struct {
 }
 
 func (p *Provider) metadata() ([]byte, error) {
+	registration := ""
+	if p.Registers() {
+		registration = p.Issuer + pathRegister
+	}
 	confidential := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost, protocol.AuthMethodPrivateKeyJWT}
 	all := append(slices.Clip(confidential), protocol.AuthMethodNone)
 	algs := proof.Algorithms(false)
@@ -49,6 +56,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			IntrospectionEndpoint:                     p.Issuer + "/introspect",
 			RevocationEndpoint:                        p.Issuer + "/revoke",
 			EndSessionEndpoint:                        p.Issuer + "/end_session",
+			RegistrationEndpoint:                      registration,
 			ScopesSupported:                           clients.UserScopes,
 			ResponseTypesSupported:                    []string{string(protocol.ResponseTypeCode)},
 			ResponseModesSupported:                    responseModes,

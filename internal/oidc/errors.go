@@ -19,12 +19,15 @@ const (
 	insufficientScope       = "insufficient_scope"        // RFC 6750 §3.1
 	invalidDPoPProof        = "invalid_dpop_proof"        // RFC 9449 §5
 	useDPoPNonce            = "use_dpop_nonce"            // RFC 9449 §8
+	invalidRedirectURI      = "invalid_redirect_uri"      // RFC 7591 §3.2.2
+	invalidClientMetadata   = "invalid_client_metadata"   // RFC 7591 §3.2.2
 )
 
 // failure is an error of the protocol whose answer is not a plain 400.
 type failure struct {
 	status     int
 	challenges []string // WWW-Authenticate, a line each
+	silent     bool     // the challenge is the whole answer (RFC 6750 §3.1); err is for the log
 	allow      string   // Allow, with 405
 	err        *protocol.Error
 }
@@ -79,15 +82,18 @@ func (p *Provider) Handle(h web.Handler) http.Handler {
 		}
 		f := asProtocol(err)
 		note(r, f.err)
-		body, err := json.Marshal(f.err)
-		if err != nil {
-			body = []byte(`{"error":"server_error"}`)
-		}
 		for _, challenge := range f.challenges {
 			w.Header().Add("WWW-Authenticate", challenge)
 		}
 		if f.allow != "" {
 			w.Header().Set("Allow", f.allow)
+		}
+		body, err := json.Marshal(f.err)
+		switch {
+		case f.silent:
+			body = []byte("{}")
+		case err != nil:
+			body = []byte(`{"error":"server_error"}`)
 		}
 		writeJSON(w, f.status, body)
 	})

@@ -58,6 +58,10 @@ type Config struct {
 	Realm     string           // default Kerberos realm, for {realm} in a client's preferred_username
 	Lifetimes Lifetimes
 	Now       func() time.Time
+
+	// InitialAccessToken is the SHA-256 of what lets relying parties register
+	// themselves (RFC 7591 §3); nil: nothing does, and /register is not there.
+	InitialAccessToken []byte
 }
 
 // Provider serves the endpoints. Safe for concurrent use.

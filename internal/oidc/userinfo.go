@@ -21,7 +21,7 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	}
 	token, scheme, err := shownToken(r)
 	if err != nil {
-		return err
+		return malformed(err)
 	}
 	claims, err := p.readAccessToken(token)
 	if err != nil {
@@ -103,10 +103,11 @@ func shownToken(r *http.Request) (token, scheme string, err error) {
 			return posted, protocol.BearerToken, nil
 		}
 	}
-	if !inHeader || token == "" || len(r.Header["Authorization"]) > 1 {
-		// RFC 6750 §3.1: no error code when the request holds no token.
-		return "", "", failure{status: http.StatusUnauthorized, challenges: []string{`Bearer realm="userinfo"`, dpopChallenge("")},
-			err: &protocol.Error{ErrorType: invalidToken, Description: "no access token"}}
+	if len(r.Header["Authorization"]) > 1 {
+		return "", "", protocol.ErrInvalidRequest().WithDescription("more than one Authorization header")
+	}
+	if !inHeader || token == "" {
+		return "", "", noToken(`Bearer realm="userinfo"`, dpopChallenge(""))
 	}
 	return strings.TrimSpace(token), scheme, nil
 }
@@ -135,6 +136,22 @@ func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, sc
 		return nil
 	}
 	return p.resourceProof(w, r, token, jkt)
+}
+
+// noToken: who shows no token is told how to, and of no error (RFC 6750 §3.1).
+func noToken(challenges ...string) error {
+	return failure{status: http.StatusUnauthorized, challenges: challenges, silent: true,
+		err: &protocol.Error{ErrorType: invalidToken, Description: "no access token"}}
+}
+
+// malformed adds what a request has to look like to an error that says that this
+// one does not (RFC 6750 §3).
+func malformed(err error) error {
+	f := asProtocol(err)
+	if f.status == http.StatusBadRequest {
+		f.challenges = []string{`Bearer realm="userinfo", error="invalid_request"`, dpopChallenge(string(protocol.InvalidRequest))}
+	}
+	return f
 }
 
 func badToken(cause error) error {

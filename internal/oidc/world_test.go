@@ -168,6 +168,7 @@ func (w *world) routes() http.Handler {
 	api("/userinfo", w.ServeUserinfo)
 	api("/introspect", w.ServeIntrospect)
 	api("/revoke", w.ServeRevoke)
+	api("/register", w.ServeRegister)
 	api("GET /jwks", w.ServeJWKS)
 	api("GET /.well-known/openid-configuration", w.ServeDiscovery)
 	api("GET /.well-known/oauth-authorization-server", w.ServeDiscovery)

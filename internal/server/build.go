@@ -16,6 +16,7 @@ import (
 	"idp/internal/oidc"
 	"idp/internal/oidc/backchannel"
 	"idp/internal/oidc/clients"
+	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -61,6 +62,9 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if problems := Check(c); len(problems) > 0 {
 		return nil, problems
 	}
+	for _, w := range Warnings(c) {
+		s.log.Warn("configuration can be better", "problem", w.Error())
+	}
 	g := &generation{server: s}
 	p := parts{server: s, config: c}
 	var err error
@@ -95,8 +99,12 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: clients.Site, Shares: clients.Shares}); err != nil {
 		return nil, err
 	}
+	initialToken, err := initialAccessToken(c)
+	if err != nil {
+		return nil, err
+	}
 	if p.oidc, err = oidc.New(oidc.Config{Issuer: c.Issuer, Store: s.store, Sessions: sessions, Keys: s.keys, Pages: p.pages, Clients: clients,
-		Policy: policy, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c), Resources: c.Resources}); err != nil {
+		Policy: policy, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c), Resources: c.Resources, InitialAccessToken: initialToken}); err != nil {
 		return nil, err
 	}
 	g.handler, err = p.routes(s.log)
@@ -115,6 +123,19 @@ func (s *Server) backchannel(c *config.Config) (*backchannel.Backchannel, error)
 		b.Count = s.metrics.Logout
 	}
 	return backchannel.New(b)
+}
+
+// initialAccessToken is the hash of what lets relying parties register themselves;
+// nil: nothing does.
+func initialAccessToken(c *config.Config) ([]byte, error) {
+	if c.Registration.InitialAccessTokenFile == "" {
+		return nil, nil
+	}
+	token, err := config.ReadSecret(c.Registration.InitialAccessTokenFile)
+	if err != nil {
+		return nil, err
+	}
+	return secret.Hash(token), nil
 }
 
 func defaultRealm(c *config.Config) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"idp/internal/config"
@@ -17,13 +18,14 @@ import (
 
 // Check returns the problems of a configuration that only the parts that use it
 // know of, beside those that config.Load finds: the rules of relying parties and
-// resources, users' names and passwords, the brand, the certificate. It reads the files that
+// resources, users' names and passwords, the brand, registration, the certificate. It reads the files that
 // are named, and neither the database nor the network.
 func Check(c *config.Config) config.Problems {
 	_, problems := fileClients(c)
 	problems = append(problems, checkResources(c)...)
 	problems = append(problems, checkUsers(c)...)
 	problems = append(problems, checkBrand(c)...)
+	problems = append(problems, checkRegistration(c)...)
 	return append(problems, checkTLS(c)...)
 }
 
@@ -34,13 +36,10 @@ func fileClients(c *config.Config) ([]store.Client, config.Problems) {
 	for i, cl := range c.Clients {
 		at := fmt.Sprintf("$.clients[%d]", i)
 		cl.FromFile = true
-		for field, path := range map[string]string{"client_secret_file": cl.ClientSecretFile, "next_client_secret_file": cl.NextClientSecretFile} {
-			if path == "" {
-				continue
-			}
-			text, err := config.ReadSecret(path)
+		for _, file := range secretFiles(cl) {
+			text, err := config.ReadSecret(file.path)
 			if err != nil {
-				problems = append(problems, c.Problem(at+"."+field, err.Error(), ""))
+				problems = append(problems, c.Problem(at+"."+file.key, err.Error(), ""))
 				continue
 			}
 			cl.SecretHashes = append(cl.SecretHashes, secret.Hash(text))
@@ -72,6 +71,59 @@ func checkResources(c *config.Config) (problems config.Problems) {
 		}
 	}
 	return problems
+}
+
+// minSecret is what a secret that somebody else made should have at least, in
+// characters: guessing is not slowed down where programs authenticate (RFC 6749
+// §10.10). byOpenSSL makes one of 256 bits.
+const (
+	minSecret = 16
+	byOpenSSL = "openssl rand -base64 32"
+)
+
+// Warnings are what does not stop a server, for an old file must start: client
+// secrets that can be guessed.
+func Warnings(c *config.Config) (warnings config.Problems) {
+	for i, cl := range c.Clients {
+		for _, file := range secretFiles(cl) {
+			if text, err := config.ReadSecret(file.path); err == nil && len(text) < minSecret {
+				warnings = append(warnings, c.Problem(fmt.Sprintf("$.clients[%d].%s", i, file.key),
+					fmt.Sprintf("the secret of %s has fewer than %d characters and can be guessed", cl.ClientID, minSecret), byOpenSSL+" makes a good one"))
+			}
+		}
+	}
+	return warnings
+}
+
+// secretFile is a key of a client, and the file it names.
+type secretFile struct{ key, path string }
+
+// secretFiles are those that a client has, the one in use first.
+func secretFiles(cl store.Client) []secretFile {
+	files := []secretFile{{"client_secret_file", cl.ClientSecretFile}, {"next_client_secret_file", cl.NextClientSecretFile}}
+	return slices.DeleteFunc(files, func(f secretFile) bool { return f.path == "" })
+}
+
+// checkRegistration: a weak initial access token lets everybody in; that the file
+// can be read, config has seen.
+func checkRegistration(c *config.Config) config.Problems {
+	if c.Registration.InitialAccessTokenFile == "" {
+		return nil
+	}
+	token, err := config.ReadSecret(c.Registration.InitialAccessTokenFile)
+	var missing *fs.PathError
+	switch {
+	case errors.As(err, &missing):
+		return nil
+	case err == nil && len(token) < minSecret:
+		err = fmt.Errorf("%s: the token has fewer than %d characters and can be guessed", c.Registration.InitialAccessTokenFile, minSecret)
+	case err == nil && strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }):
+		err = fmt.Errorf("%s: the token has characters that cannot stand in a header", c.Registration.InitialAccessTokenFile)
+	}
+	if err == nil {
+		return nil
+	}
+	return config.Problems{c.Problem("$.registration.initial_access_token_file", err.Error(), byOpenSSL+" makes a good one")}
 }
 
 func checkUsers(c *config.Config) (problems config.Problems) {

@@ -28,6 +28,7 @@ func Doctor(c *config.Config, problems config.Problems, version string) doctor.C
 		d.Kerberos = &c.Kerberos
 	}
 	d.Problems = DoctorProblems(problems)
+	d.Warnings = DoctorProblems(Warnings(c))
 	return d
 }
 

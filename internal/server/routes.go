@@ -32,6 +32,9 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	api("/userinfo", p.oidc.ServeUserinfo)
 	api("/introspect", p.oidc.ServeIntrospect)
 	api("/revoke", p.oidc.ServeRevoke)
+	if p.oidc.Registers() {
+		api("/register", p.oidc.ServeRegister)
+	}
 	page("GET /end_session", p.oidc.ServeEndSession)
 	page("POST /end_session", p.oidc.ServeEndSession)
 	page("GET /end_session/done", p.oidc.ServeSignedOut)

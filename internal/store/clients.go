@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"idp/internal/audit"
 )
@@ -41,23 +44,117 @@ func (s *Store) ClientByID(ctx context.Context, id string) (*Client, error) {
 // AddClient adds a relying party; ErrConflict when its id is taken. What an
 // earlier owner of the id was granted or allowed stays, or becomes, revoked.
 func (s *Store) AddClient(ctx context.Context, c Client, e Entry) error {
+	return s.insertClient(ctx, c, math.MaxInt64, e, audit.ClientAdded)
+}
+
+// RegisterClient adds a relying party that registered itself (RFC 7591);
+// ErrTooMany when there are limit of them.
+func (s *Store) RegisterClient(ctx context.Context, c Client, limit int, e Entry) error {
+	c.Registered = true
+	return s.insertClient(ctx, c, int64(limit), e, audit.ClientRegistered)
+}
+
+// registrations is the setting whose row those who register take turns at: a
+// count sees what others have committed only when nobody is about to.
+const registrations = "client_registrations"
+
+func (s *Store) insertClient(ctx context.Context, c Client, limit int64, e Entry, event string) error {
 	text, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
 	e.ClientID = c.ClientID
 	return s.db.write(ctx, func(t tx) error {
+		if c.Registered {
+			_, err := t.Exec(`
+				INSERT INTO settings (name, value) VALUES ($1, $2)
+				ON CONFLICT (name) DO UPDATE SET value = excluded.value`, registrations, []byte{})
+			if err != nil {
+				return err
+			}
+		}
 		now := s.Now()
 		n, err := t.Exec(`
-			INSERT INTO clients (client_id, metadata, created_at, updated_at) VALUES ($1, $2, $3, $3)
-			ON CONFLICT DO NOTHING`, c.ClientID, string(text), now)
+			INSERT INTO clients (client_id, metadata, registered, created_at, updated_at)
+			SELECT $1, $2, $3, $4, $4 WHERE $5 > (SELECT COUNT(*) FROM clients c WHERE c.registered)
+			ON CONFLICT DO NOTHING`, c.ClientID, string(text), c.Registered, now, limit)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return ErrConflict
+			return clientRefused(t, c.ClientID)
 		}
-		return s.clientChanged(t, e, audit.ClientAdded, now)
+		return s.clientChanged(t, e, event, now)
+	})
+}
+
+// clientRefused says why a client was not inserted.
+func clientRefused(t tx, id string) error {
+	err := t.QueryRow([]any{&id}, `SELECT client_id FROM clients WHERE client_id = $1`, id)
+	switch {
+	case err == nil:
+		return ErrConflict
+	case errors.Is(err, ErrNotFound):
+		return ErrTooMany
+	}
+	return err
+}
+
+// UpdateClient replaces a relying party of the database that was read before, as
+// long as nobody else has changed it since: c.UpdatedAt says when it was read, and
+// ErrConflict that it is another by now. revoke ends what it was granted: for
+// changes by which it may do less.
+func (s *Store) UpdateClient(ctx context.Context, c Client, revoke bool, e Entry) error {
+	return s.replaceClient(ctx, c, revoke, e, audit.ClientChanged)
+}
+
+// maxClientSecrets is one in use and one to come.
+const maxClientSecrets = 2
+
+// AddClientSecret gives a relying party that was read before, as in UpdateClient,
+// one more secret by its hash; ErrTooMany when it has two.
+func (s *Store) AddClientSecret(ctx context.Context, c Client, hash []byte, e Entry) error {
+	if len(c.SecretHashes) >= maxClientSecrets {
+		return ErrTooMany
+	}
+	c.SecretHashes = append(slices.Clip(c.SecretHashes), hash)
+	return s.replaceClient(ctx, c, false, e, audit.ClientSecretAdded)
+}
+
+// DropClientSecret leaves a relying party that was read before, as in
+// UpdateClient, its newest secret; ErrNotFound when it has no older one.
+func (s *Store) DropClientSecret(ctx context.Context, c Client, e Entry) error {
+	if len(c.SecretHashes) < maxClientSecrets {
+		return ErrNotFound
+	}
+	c.SecretHashes = c.SecretHashes[len(c.SecretHashes)-1:]
+	return s.replaceClient(ctx, c, false, e, audit.ClientSecretDropped)
+}
+
+func (s *Store) replaceClient(ctx context.Context, c Client, revoke bool, e Entry, event string) error {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	e.ClientID = c.ClientID
+	return s.revoking(ctx, func(t tx) error {
+		now := max(s.Now(), c.UpdatedAt+1) // two changes within a millisecond are two
+		n, err := t.Exec(`
+			UPDATE clients SET metadata = $1, updated_at = $2 WHERE client_id = $3 AND updated_at = $4`,
+			string(text), now, c.ClientID, c.UpdatedAt)
+		if err != nil {
+			return err
+		}
+		switch {
+		case n == 0:
+			if err := t.QueryRow([]any{&n}, `SELECT updated_at FROM clients WHERE client_id = $1`, c.ClientID); err != nil {
+				return err
+			}
+			return ErrConflict
+		case revoke:
+			return s.clientChanged(t, e, event, now)
+		}
+		return s.writeEntry(t, e, event)
 	})
 }
 

@@ -12,7 +12,7 @@ var (
 	// ErrNotFound: no row that the caller may have: unknown, expired, used up,
 	// or a condition of the statement does not hold.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict: a name or id is taken.
+	// ErrConflict: a name or id is taken, or a row was changed since it was read.
 	ErrConflict = errors.New("already exists")
 	// ErrReused: a code or refresh token came a second time; what the first
 	// use gave has been revoked.

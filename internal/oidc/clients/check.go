@@ -24,7 +24,7 @@ func Check(c *store.Client) []error {
 	for _, check := range []func(*store.Client) error{
 		checkID, checkAbout, checkAuthMethod, checkSecret, checkKeys, checkAuthAlg, checkProfile, checkGrantTypes, checkRedirectURIs, checkPostLogoutURIs,
 		checkBackchannelURI, checkFrontchannelURI,
-		checkScopeSyntax, checkAlg, checkPKCERule, checkNonceRule, checkMaxAge, checkTemplate, checkGroups,
+		checkScopeSyntax, checkAlg, checkPKCERule, checkNonceRule, checkMaxAge, checkTemplate, checkGroups, checkRegistered,
 	} {
 		if err := check(c); err != nil {
 			problems = append(problems, err)
@@ -76,7 +76,7 @@ func checkSecret(c *store.Client) error {
 		return errors.New("token_endpoint_auth_method: a public client (none) has no secret")
 	case some && byKey:
 		return errors.New("token_endpoint_auth_method: a client with private_key_jwt has no secret")
-	case !some && !c.Public() && !byKey:
+	case !some && UsesSecret(c):
 		return errors.New("client_secret_file: missing; a client without a secret is public: token_endpoint_auth_method: none")
 	}
 	return nil
@@ -329,6 +329,32 @@ func checkGroups(c *store.Client) error {
 	}
 	if slices.Contains(c.AllowGroups, "") {
 		return errors.New("allow_groups: holds an empty name")
+	}
+	return nil
+}
+
+// checkRegistered: whoever registered itself is nobody whose word counts, also
+// after an admin has changed it: no exception from RFC 9700 §2.1.1, and nothing
+// unencrypted but an app's own machine.
+func checkRegistered(c *store.Client) error {
+	if !c.Registered {
+		return nil
+	}
+	if !RequiresPKCE(c) {
+		return errors.New("require_pkce: must not be false for a relying party that registered itself")
+	}
+	for _, list := range []struct {
+		name string
+		uris []string
+	}{
+		{"redirect_uris", c.RedirectURIs}, {"post_logout_redirect_uris", c.PostLogoutRedirectURIs}, {"jwks_uri", []string{c.JWKSURI}},
+		{"backchannel_logout_uri", []string{c.BackchannelLogoutURI}}, {"frontchannel_logout_uri", []string{c.FrontchannelLogoutURI}},
+	} {
+		for _, text := range list.uris {
+			if u, err := url.Parse(text); err == nil && u.Scheme == "http" && (!strings.HasSuffix(list.name, "redirect_uris") || !local(u.Hostname())) {
+				return fmt.Errorf("%s: %q: want https; http is for redirect URIs of native apps on their own machine", list.name, text)
+			}
+		}
 	}
 	return nil
 }

@@ -144,6 +144,17 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 		"require_nonce":                  func(c *store.Client) { c.RequireNonce = &no },
 		"default_max_age":                func(c *store.Client) { c.DefaultMaxAge = new(int64); *c.DefaultMaxAge = -1 },
 		"backchannel_logout_uri: \"/x\"": func(c *store.Client) { c.BackchannelLogoutURI = "/x" },
+		"require_nonce: ":                fapi(func(c *store.Client) { c.RequireNonce = &no }),
+		"require_pkce: must not be false for": func(c *store.Client) {
+			c.Registered, c.RequirePKCE, c.RequireNonce = true, &no, &no
+		},
+		"redirect_uris: \"http://a.example/\": want https": func(c *store.Client) {
+			c.Registered, c.RedirectURIs = true, []string{"http://a.example/"}
+		},
+		"post_logout_redirect_uris: \"http://a.example/\"": func(c *store.Client) {
+			c.Registered, c.PostLogoutRedirectURIs = true, []string{"http://a.example/"}
+		},
+		"jwks_uri: \"http://127.0.0.1/\"": func(c *store.Client) { c.Registered, c.JWKSURI = true, "http://127.0.0.1/" },
 		"backchannel_logout_uri: \"a.b:/x\"": func(c *store.Client) {
 			c.TokenEndpointAuthMethod, c.SecretHashes, c.BackchannelLogoutURI = "none", nil, "a.b:/x"
 		},
@@ -166,6 +177,70 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 		if problems := Check(&c); len(problems) != 1 || !strings.HasPrefix(problems[0].Error(), want) {
 			t.Errorf("%s: %v", want, problems)
 		}
+	}
+}
+
+// What is looked at every time (groups, whom it is for, redirect URIs) ends nothing;
+// what was granted under more trust does.
+func TestLessTrustEndsWhatWasGranted(t *testing.T) {
+	yes, no := true, false
+	base := store.Client{ClientID: "wiki", GrantTypes: []string{"authorization_code", "refresh_token"}, Scope: "openid email"}
+	for name, c := range map[string]struct {
+		change func(*store.Client)
+		want   bool
+	}{
+		"nothing":           {func(*store.Client) {}, false},
+		"trusted, said":     {func(c *store.Client) { c.Trusted = &yes }, false},
+		"a redirect URI":    {func(c *store.Client) { c.RedirectURIs = []string{"https://a.example/"} }, false},
+		"more scope":        {func(c *store.Client) { c.Scope = "email openid groups" }, false},
+		"another name":      {func(c *store.Client) { c.ClientName = "Wiki" }, false},
+		"whom it is for":    {func(c *store.Client) { c.AllowGroups = []string{"staff"} }, false},
+		"not trusted":       {func(c *store.Client) { c.Trusted = &no }, true},
+		"less scope":        {func(c *store.Client) { c.Scope = "openid" }, true},
+		"the default scope": {func(c *store.Client) { c.Scope = "" }, false},
+		"no refresh tokens": {func(c *store.Client) { c.GrantTypes = nil }, true},
+		"bound tokens":      {func(c *store.Client) { c.DPoPBoundAccessTokens = true }, true},
+	} {
+		after := base
+		c.change(&after)
+		if got := LowersTrust(&base, &after); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	if Trusted(&store.Client{Registered: true}) || !Trusted(&store.Client{Registered: true, Trusted: &yes}) || !Trusted(&store.Client{}) {
+		t.Error("who registered itself is trusted when an administrator says so")
+	}
+}
+
+func TestResourcesAreForWhomTheyName(t *testing.T) {
+	for _, c := range []struct {
+		client store.Client
+		named  []string
+		want   bool
+	}{
+		{store.Client{ClientID: "wiki"}, nil, true},
+		{store.Client{ClientID: "wiki"}, []string{"shop"}, false},
+		{store.Client{ClientID: "wiki"}, []string{"shop", "wiki"}, true},
+		{store.Client{ClientID: "theirs", Registered: true}, nil, false},
+		{store.Client{ClientID: "theirs", Registered: true}, []string{"theirs"}, true},
+	} {
+		if got := MayAsk(&c.client, store.Resource{Clients: c.named}); got != c.want {
+			t.Errorf("%+v of %v: %v", c.client, c.named, got)
+		}
+	}
+}
+
+// What is shown holds every default and no hash.
+func TestMetadataIsComplete(t *testing.T) {
+	text, err := json.Marshal(MetadataOf(store.Client{ClientID: "wiki", SecretHashes: [][]byte{{1}}, Profile: ProfileFAPI2, CreatedAt: 1_800_000_000_123}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"client_id":"wiki","token_endpoint_auth_method":"client_secret_basic","dpop_bound_access_tokens":true,"profile":"fapi2",` +
+		`"grant_types":["authorization_code"],"scope":"openid profile email groups","require_pkce":true,"require_pushed_authorization_requests":true,"trusted":true,` +
+		`"id_token_signed_response_alg":"ES256","client_id_issued_at":1800000000,"response_types":["code"]}`
+	if string(text) != want {
+		t.Errorf("got  %s\nwant %s", text, want)
 	}
 }
 

@@ -11,9 +11,10 @@ import (
 	"idp/internal/store"
 )
 
-// MayAsk reports whether access tokens for a resource are for this client.
+// MayAsk reports whether access tokens for a resource are for this client. Those
+// that registered themselves have to be named.
 func MayAsk(c *store.Client, r store.Resource) bool {
-	return len(r.Clients) == 0 || slices.Contains(r.Clients, c.ClientID)
+	return len(r.Clients) == 0 && !c.Registered || slices.Contains(r.Clients, c.ClientID)
 }
 
 // CheckResource returns everything that is wrong with a resource server of the

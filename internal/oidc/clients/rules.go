@@ -30,16 +30,30 @@ func RequiresPKCE(c *store.Client) bool {
 // do neither.
 func RequiresNonce(c *store.Client) bool { return c.RequireNonce == nil || *c.RequireNonce }
 
-// Trusted reports whether nobody is asked for consent: the admin has given it.
-func Trusted(c *store.Client) bool { return c.Trusted == nil || *c.Trusted }
+// Trusted reports whether nobody is asked for consent: the admin has given it. Who
+// registered itself is not trusted until an admin says so.
+func Trusted(c *store.Client) bool {
+	if c.Trusted == nil {
+		return !c.Registered
+	}
+	return *c.Trusted
+}
+
+// LowersTrust reports whether a changed client may do less than before, in ways
+// that are looked at only when something is granted: what it was granted has to end.
+// Groups, claims and whom it is for are looked at every time.
+func LowersTrust(before, after *store.Client) bool {
+	lost := func(had, has []string) bool {
+		return slices.ContainsFunc(had, func(one string) bool { return !slices.Contains(has, one) })
+	}
+	return Trusted(before) && !Trusted(after) || lost(GrantTypes(before), GrantTypes(after)) ||
+		lost(strings.Fields(Scope(before)), strings.Fields(Scope(after))) || !RequiresDPoP(before) && RequiresDPoP(after)
+}
 
 // MayUse reports whether the client is registered for a grant type; the default
 // is authorization_code (RFC 7591 §2).
 func MayUse(c *store.Client, grant protocol.GrantType) bool {
-	if len(c.GrantTypes) == 0 {
-		return grant == protocol.GrantTypeCode
-	}
-	return slices.Contains(c.GrantTypes, string(grant))
+	return slices.Contains(GrantTypes(c), string(grant))
 }
 
 // MayLogIn reports whether the client is for this user: in one of allow_groups,
@@ -70,6 +84,11 @@ func AuthMethod(c *store.Client) protocol.AuthMethod {
 		return protocol.AuthMethodBasic
 	}
 	return protocol.AuthMethod(c.TokenEndpointAuthMethod)
+}
+
+// UsesSecret reports whether the client authenticates by a secret.
+func UsesSecret(c *store.Client) bool {
+	return !c.Public() && AuthMethod(c) != protocol.AuthMethodPrivateKeyJWT
 }
 
 // IDTokenAlg is RS256 unless registered otherwise (OIDC Registration §2), or

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"idp/internal/idptest"
+	"idp/internal/oidc/rptest"
+)
+
+// shown is what `client show` prints.
+func (p *place) shown(id string) map[string]any {
+	p.t.Helper()
+	out := p.mustRun("", "client", "show", id)
+	if strings.Contains(out, `"secret_hashes"`) || strings.Contains(out, `"client_secret"`) {
+		p.t.Errorf("client show has a secret:\n%s", out)
+	}
+	got := map[string]any{}
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		p.t.Fatal(err)
+	}
+	return got
+}
+
+// A flag for everything that a relying party can be, in add and in set.
+func TestEveryFlagOfAClient(t *testing.T) {
+	p := newPlace(t, "")
+	p.write("keys", string(rptest.NewKey(t, "ES256").JWKS()))
+	p.mustRun("", "client", "add", "wiki", "--redirect-uri", "https://wiki.example/cb?a=1&b=2,3", "--redirect-uri", "https://wiki.example/two")
+	want := map[string]any{
+		"client_id": "wiki", "token_endpoint_auth_method": "client_secret_basic", "redirect_uris": []any{"https://wiki.example/cb?a=1&b=2,3", "https://wiki.example/two"},
+		"grant_types": []any{"authorization_code"}, "response_types": []any{"code"}, "scope": "openid profile email groups", "require_pkce": true, "trusted": true,
+		"id_token_signed_response_alg": "ES256",
+	}
+	got := p.shown("wiki")
+	delete(got, "client_id_issued_at")
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if out := p.mustRun("", "client", "show", "wiki"); !strings.Contains(out, "a=1&b=2") {
+		t.Errorf("an address cannot be copied:\n%s", out)
+	}
+	p.mustRun("", "client", "set", "wiki", "--name", "Wiki", "--client-uri", "https://wiki.example/", "--policy-uri", "https://wiki.example/p", "--tos-uri", "https://wiki.example/t",
+		"--auth-method", "private_key_jwt", "--jwks", p.dir+"/keys", "--auth-alg", "ES256", "--dpop", "--redirect-uri", "https://wiki.example/cb",
+		"--grant-types", "authorization_code,refresh_token", "--scope", "openid email", "--default-max-age", "0", "--untrusted",
+		"--allow-group", "a,b", "--allow-group", "c", "--reauth-by-ticket", "--groups", "a*", "--preferred-username", "{name}@{realm}", "--id-token-alg", "EdDSA",
+		"--userinfo-alg", "PS256", "--claims-in-id-token", "--post-logout-redirect-uri", "https://wiki.example/bye",
+		"--backchannel-logout-uri", "https://wiki.example/back", "--backchannel-logout-session-required",
+		"--frontchannel-logout-uri", "https://wiki.example/front", "--frontchannel-logout-session-required")
+	got = p.shown("wiki")
+	delete(got, "jwks")
+	delete(got, "client_id_issued_at")
+	want = map[string]any{
+		"client_id": "wiki", "client_name": "Wiki", "client_uri": "https://wiki.example/", "policy_uri": "https://wiki.example/p", "tos_uri": "https://wiki.example/t",
+		"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256", "dpop_bound_access_tokens": true,
+		"redirect_uris": []any{"https://wiki.example/cb"}, "grant_types": []any{"authorization_code", "refresh_token"}, "response_types": []any{"code"},
+		"scope": "openid email", "require_pkce": true, "default_max_age": 0.0, "trusted": false, "allow_groups": []any{"a", "b", "c"}, "reauth_by_ticket": true,
+		"groups": []any{"a*"}, "preferred_username": "{name}@{realm}", "claims_in_id_token": true, "id_token_signed_response_alg": "EdDSA",
+		"userinfo_signed_response_alg": "PS256", "post_logout_redirect_uris": []any{"https://wiki.example/bye"},
+		"backchannel_logout_uri": "https://wiki.example/back", "backchannel_logout_session_required": true,
+		"frontchannel_logout_uri": "https://wiki.example/front", "frontchannel_logout_session_required": true,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if list := p.mustRun("", "key", "list"); !strings.Contains(list, "EdDSA") || !strings.Contains(list, "PS256") {
+		t.Errorf("the keys that it now needs are not there:\n%s", list)
+	}
+	p.mustRun("", "client", "set", "wiki", "--allow-group", "", "--dpop=false", "--trusted", "--default-max-age", "", "--userinfo-alg", "", "--jwks-uri", "https://wiki.example/jwks")
+	got = p.shown("wiki")
+	for _, name := range []string{"allow_groups", "dpop_bound_access_tokens", "default_max_age", "userinfo_signed_response_alg", "jwks"} {
+		if got[name] != nil {
+			t.Errorf("%s is still %v", name, got[name])
+		}
+	}
+	if got["trusted"] != true || got["jwks_uri"] != "https://wiki.example/jwks" {
+		t.Errorf("%v", got)
+	}
+	if out := p.mustRun("", "client", "set", "wiki", "--auth-method", "client_secret_post"); !strings.Contains(out, "client_secret: ") {
+		t.Errorf("a method with a secret, and none is printed:\n%s", out)
+	}
+	p.mustRun("", "client", "set", "wiki", "--no-pkce", "--no-nonce")
+	if got := p.shown("wiki"); got["require_pkce"] != false || got["require_nonce"] != false {
+		t.Errorf("%v", got)
+	}
+	p.mustRun("", "client", "set", "wiki", "--no-pkce=false", "--no-nonce=false", "--public", "--jwks-uri", "")
+	if got := p.shown("wiki"); got["require_pkce"] != true || got["require_nonce"] != nil || got["token_endpoint_auth_method"] != "none" {
+		t.Errorf("%v", got)
+	}
+	if out := p.mustRun("", "client", "add", "bank", "--profile", "fapi2", "--auth-method", "private_key_jwt", "--jwks-uri", "https://bank.example/jwks", "--redirect-uri", "https://bank.example/cb"); strings.Contains(out, "client_secret") {
+		t.Errorf("a secret for a client with a key:\n%s", out)
+	}
+}
+
+func TestChangesOfAClientThatAreRefused(t *testing.T) {
+	p := newPlace(t, "clients: [{client_id: filed, client_secret_file: filed.secret, redirect_uris: [\"http://127.0.0.1/cb\"]}]\n")
+	p.write("filed.secret", "a secret of some length\n")
+	p.mustRun("", "client", "add", "wiki", "--redirect-uri", "https://wiki.example/cb")
+	p.mustRun("", "client", "add", "app", "--public", "--redirect-uri", "https://app.example/cb")
+	for want, args := range map[string][]string{
+		"nothing to change":        {"set", "wiki"},
+		"no relying party":         {"set", "nobody", "--name", "x"},
+		"configuration file owns":  {"set", "filed", "--name", "x"},
+		"file owns":                {"secret", "filed", "--new"},
+		"redirect_uris: \"x\"":     {"set", "wiki", "--redirect-uri", "x"},
+		"redirect_uris: missing":   {"set", "wiki", "--redirect-uri", ""},
+		"jwks: missing":            {"set", "wiki", "--auth-method", "private_key_jwt"},
+		"no such file":             {"set", "wiki", "--jwks", "/none"},
+		"jwks: no JWKS":            {"set", "wiki", "--auth-method", "private_key_jwt", "--jwks", p.dir + "/filed.secret"},
+		"trusted untrusted":        {"set", "wiki", "--trusted", "--untrusted"},
+		"require_nonce":            {"set", "wiki", "--no-nonce"},
+		"invalid syntax":           {"set", "wiki", "--default-max-age", "soon"},
+		"has no secret":            {"secret", "app", "--new"},
+		"no older secret":          {"secret", "wiki", "--drop-old"},
+		"at least one":             {"secret", "wiki"},
+		"none of the others":       {"secret", "wiki", "--new", "--drop-old"},
+		"require_pkce: a public":   {"set", "app", "--no-pkce"},
+		"profile: fapi2 needs tok": {"set", "wiki", "--profile", "fapi2"},
+	} {
+		if _, errs, err := p.run("", append([]string{"client"}, args...)...); err == nil || !strings.Contains(errs, want) {
+			t.Errorf("client %v: %v %s, want %q", args, err, errs, want)
+		}
+	}
+}
+
+// While the server runs: a second secret, both are good, then the old one is not.
+func TestSecretRollsOverWithoutAnOutage(t *testing.T) {
+	p := newPlace(t, "")
+	p.serve()
+	secretOf := func(out string) string {
+		_, secret, _ := strings.Cut(out, "client_secret: ")
+		return strings.TrimSpace(secret)
+	}
+	first := secretOf(p.mustRun("", "client", "add", "robot", "--grant-types", "client_credentials", "--scope", "read"))
+	ask := func(secret string) int {
+		req, err := http.NewRequest(http.MethodPost, p.url+"/token", strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Authorization", idptest.Basic("robot", secret))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	until := func(secret string, want int) { // a change is seen within a second
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ask(secret) != want; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the answer is not %d within 20 s", want)
+			}
+		}
+	}
+	until(first, 200)
+	second := secretOf(p.mustRun("", "client", "secret", "robot", "--new"))
+	if second == first || len(second) != 43 {
+		t.Fatalf("secrets %q %q", first, second)
+	}
+	if _, errs, err := p.run("", "client", "secret", "robot", "--new"); err == nil || !strings.Contains(errs, "two secrets already") {
+		t.Errorf("a third secret: %v %s", err, errs)
+	}
+	until(second, 200)
+	if got := ask(first); got != 200 {
+		t.Errorf("the old secret beside the new: %d", got)
+	}
+	p.mustRun("", "client", "secret", "robot", "--drop-old")
+	until(first, 401)
+	if got := ask(second); got != 200 {
+		t.Errorf("the new secret alone: %d", got)
+	}
+}
+
+// A client that registered itself shows as such, is changed by the administrator
+// alone, and gets groups and trust from nobody else.
+func TestRelyingPartyThatRegisteredItself(t *testing.T) {
+	p := newPlace(t, "registration: {initial_access_token_file: initial.token}\n")
+	p.write("initial.token", "the-initial-access-token\n")
+	p.serve()
+	register := func() (int, map[string]any) {
+		req, err := http.NewRequest(http.MethodPost, p.url+"/register", strings.NewReader(`{"redirect_uris":["https://app.example/cb"],"client_name":"App"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer the-initial-access-token")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		got := map[string]any{}
+		_ = json.NewDecoder(resp.Body).Decode(&got)
+		return resp.StatusCode, got
+	}
+	status, got := register()
+	id, _ := got["client_id"].(string)
+	if status != http.StatusCreated || id == "" {
+		t.Fatalf("register: %d %v", status, got)
+	}
+	if list := p.mustRun("", "client", "list"); !strings.Contains(list, "registered itself") || !strings.Contains(list, id) {
+		t.Errorf("client list:\n%s", list)
+	}
+	if shown := p.shown(id); shown["trusted"] != false || shown["registered"] != true || shown["scope"] != "openid profile email" {
+		t.Errorf("%v", shown)
+	}
+	if _, errs, err := p.run("", "client", "set", id, "--no-pkce"); err == nil || !strings.Contains(errs, "registered itself") {
+		t.Errorf("--no-pkce: %v %s", err, errs)
+	}
+	p.mustRun("", "client", "set", id, "--trusted", "--scope", "openid groups")
+	if shown := p.shown(id); shown["trusted"] != true || shown["registered"] != true || shown["scope"] != "openid groups" {
+		t.Errorf("adopted: %v", shown)
+	}
+	p.mustRun("", "client", "remove", id)
+}
