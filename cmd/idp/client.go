@@ -31,6 +31,7 @@ func (c *cli) clientAdd() *cobra.Command {
 			"  an app or a web page:    idp client add app --public --redirect-uri http://127.0.0.1/cb\n" +
 			"  a site with its own key: idp client add shop --auth-method private_key_jwt --jwks shop.jwks --redirect-uri https://shop.example.com/cb\n" +
 			"  FAPI 2.0:                idp client add bank --profile fapi2 --auth-method private_key_jwt --jwks-uri https://bank.example.com/jwks --redirect-uri https://bank.example.com/cb\n" +
+			"  a device, a terminal:    idp client add cli --public --grant-types urn:ietf:params:oauth:grant-type:device_code,refresh_token\n" +
 			"  a program for itself:    idp client add robot --grant-types client_credentials --scope read\n" +
 			"  a site of a stranger:    idp client add shop2 --untrusted --scope \"openid profile email\" --redirect-uri https://shop2.example/cb\n" +
 			"  an old site, no PKCE:    idp client add old --no-pkce --id-token-alg RS256 --redirect-uri https://old.example.com/cb",

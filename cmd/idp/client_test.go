@@ -221,3 +221,17 @@ func TestRelyingPartyThatRegisteredItself(t *testing.T) {
 	}
 	p.mustRun("", "client", "remove", id)
 }
+
+func TestTrustedAssertionsByCommand(t *testing.T) {
+	p := newPlace(t, "")
+	p.write("trusted", `[{"issuer":"https://ci.example","jwks_uri":"https://ci.example/jwks","subject":"repo:org/app:ref:refs/heads/main"}]`)
+	p.mustRun("", "client", "add", "deploy", "--public", "--grant-types", "urn:ietf:params:oauth:grant-type:jwt-bearer", "--trusted-assertions", p.dir+"/trusted")
+	want := []any{map[string]any{"issuer": "https://ci.example", "jwks_uri": "https://ci.example/jwks", "subject": "repo:org/app:ref:refs/heads/main"}}
+	if d := cmp.Diff(want, p.shown("deploy")["trusted_assertions"]); d != "" {
+		t.Error(d)
+	}
+	p.write("trusted", `[{"issuer":"https://ci.example","subjects":["x"]}]`)
+	if _, out, err := p.run("", "client", "set", "deploy", "--trusted-assertions", p.dir+"/trusted"); err == nil || !strings.Contains(out, "subjects") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

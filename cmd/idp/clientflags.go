@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"strconv"
 	"strings"
@@ -31,13 +33,14 @@ func clientFlags(cmd *cobra.Command) *clientChanges {
 		}
 	})
 	ch.keys(cmd)
+	ch.trusted(cmd)
 	ch.text(cmd, "auth-alg", "the only `ALG` that its assertions may be signed with (default any of ES256, RS256, PS256, EdDSA)",
 		func(c *store.Client) *string { return &c.TokenEndpointAuthAlg })
 	ch.yes(cmd, "dpop", "it gets tokens bound to a key only (RFC 9449)", func(c *store.Client, on bool) { c.DPoPBoundAccessTokens = on })
 	ch.text(cmd, "profile", "`fapi2`: FAPI 2.0 Security Profile", func(c *store.Client) *string { return &c.Profile })
 
 	ch.list(cmd, "redirect-uri", "`URL` where codes are sent, exactly; may be repeated", false, func(c *store.Client) *[]string { return &c.RedirectURIs })
-	ch.list(cmd, "grant-types", "`LIST` of authorization_code (default), refresh_token, client_credentials", true, func(c *store.Client) *[]string { return &c.GrantTypes })
+	ch.list(cmd, "grant-types", "`LIST` of authorization_code (default), refresh_token, client_credentials, urn:ietf:params:oauth:grant-type:device_code, urn:ietf:params:oauth:grant-type:jwt-bearer", true, func(c *store.Client) *[]string { return &c.GrantTypes })
 	ch.text(cmd, "scope", "`SCOPE` that it may ask for (default openid profile email groups)", func(c *store.Client) *string { return &c.Scope })
 	ch.yes(cmd, "no-pkce", "a confidential client that cannot do PKCE; it has to send a nonce", func(c *store.Client, on bool) { c.RequirePKCE = required(!on) })
 	ch.yes(cmd, "no-nonce", "beside --no-pkce: one that sends no nonce either, and is open to injected codes", func(c *store.Client, on bool) { c.RequireNonce = required(!on) })
@@ -128,6 +131,23 @@ func (ch *clientChanges) keys(cmd *cobra.Command) {
 	})
 	cmd.Flags().Func("jwks-uri", "`URL` where they are found", func(url string) error {
 		return ch.add(func(c *store.Client) { c.JWKS, c.JWKSURI = nil, url })
+	})
+}
+
+// trusted defines the flag for whose JWTs stand for the client.
+func (ch *clientChanges) trusted(cmd *cobra.Command) {
+	cmd.Flags().Func("trusted-assertions", "`FILE` with a JSON array of {issuer, jwks_uri, subject, audience}: whose JWTs get it a token", func(path string) error {
+		text, err := os.ReadFile(path) //nolint:gosec // the administrator names the file
+		if err != nil {
+			return err
+		}
+		var list []store.TrustedAssertion
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&list); err != nil {
+			return err
+		}
+		return ch.add(func(c *store.Client) { c.TrustedAssertions = list })
 	})
 }
 

@@ -41,6 +41,9 @@ const (
 	ConsentGiven   = "consent_given"
 	ConsentDenied  = "consent_denied"
 	ConsentRevoked = "consent_revoked"
+	// What a user said to a device that asks to be logged in (RFC 8628).
+	DeviceAllowed = "device_allowed"
+	DeviceDenied  = "device_denied"
 	// Client secrets are rolled over: a second one is made, then the first goes.
 	ClientSecretAdded   = "client_secret_added"
 	ClientSecretDropped = "client_secret_dropped"

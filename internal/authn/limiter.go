@@ -63,21 +63,29 @@ func (l *limiter) hash(asked string, password secret.String) []byte {
 // take reserves a guess at an account's password. The error is a *reason.Error when
 // there is none left, or when this password is known to be wrong.
 func (l *limiter) take(ctx context.Context, acc account, password secret.String) (*guess, error) {
-	name, asked, hash := acc.counted, acc.asked(), l.hash(acc.asked(), password)
+	name, asked := acc.counted, acc.asked()
+	t, err := l.reserve(ctx, name, asked, l.hash(asked, password), l.max)
+	switch {
+	case err != nil:
+		return nil, err
+	case t.State == store.GuessTaken:
+		return &guess{l, name, asked, t.Token}, nil
+	case t.State == store.GuessKnownWrong:
+		return nil, reason.Refuse(cmp.Or(reason.Code(t.Reason), reason.BadPassword), "the same password again; not asked")
+	}
+	return nil, reason.Refuse(reason.TooManyGuesses, fmt.Sprintf("%d wrong passwords for %s within %s", l.max, name, failureWindow))
+}
+
+// reserve takes a slot of a name. It waits for guesses in flight, whose slots may
+// come back, but not for ever: the state is GuessBusy then.
+func (l *limiter) reserve(ctx context.Context, name, asked string, hash []byte, limit int) (store.Taken, error) {
 	for deadline := time.Now().Add(guessWait); ; {
-		t, err := l.store.TakeGuess(ctx, name, asked, hash, l.max, guessLease, l.now().UnixMilli())
-		switch {
-		case err != nil:
-			return nil, err
-		case t.State == store.GuessTaken:
-			return &guess{l, name, asked, t.Token}, nil
-		case t.State == store.GuessKnownWrong:
-			return nil, reason.Refuse(cmp.Or(reason.Code(t.Reason), reason.BadPassword), "the same password again; not asked")
-		case t.State == store.GuessLocked || time.Now().After(deadline):
-			return nil, reason.Refuse(reason.TooManyGuesses, fmt.Sprintf("%d wrong passwords for %s within %s", l.max, name, failureWindow))
+		t, err := l.store.TakeGuess(ctx, name, asked, hash, limit, guessLease, l.now().UnixMilli())
+		if err != nil || t.State != store.GuessBusy || time.Now().After(deadline) {
+			return t, err
 		}
 		if err := wait(ctx, guessPoll); err != nil {
-			return nil, err
+			return store.Taken{}, err
 		}
 	}
 }

@@ -7,6 +7,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"idp/internal/store"
 )
 
 func load(t *testing.T, text string, environ ...string) (*Config, Problems) {
@@ -170,6 +174,29 @@ func TestEmptyAndNullKeepDefaults(t *testing.T) {
 	}
 	if c.Listen != "127.0.0.1:8080" || c.Kerberos.MaxFailures != 3 {
 		t.Errorf("listen %q, max_failures %d", c.Listen, c.Kerberos.MaxFailures)
+	}
+}
+
+func TestTrustedAssertionsAreRead(t *testing.T) {
+	c, problems := load(t, `clients:
+  - client_id: deploy
+    trusted_assertions:
+      - {issuer: https://ci.example, jwks_uri: https://ci.example/jwks, subject: "repo:org/app:ref:refs/heads/main"}
+      - {issuer: https://k8s.example, jwks_uri: https://k8s.example/jwks, subject: "system:serviceaccount:a:b", audience: idp}
+`)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	want := []store.TrustedAssertion{
+		{Issuer: "https://ci.example", JWKSURI: "https://ci.example/jwks", Subject: "repo:org/app:ref:refs/heads/main"},
+		{Issuer: "https://k8s.example", JWKSURI: "https://k8s.example/jwks", Subject: "system:serviceaccount:a:b", Audience: "idp"},
+	}
+	if diff := cmp.Diff(want, c.Clients[0].TrustedAssertions); diff != "" {
+		t.Error(diff)
+	}
+	_, problems = load(t, "clients: [{client_id: a, trusted_assertions: [{issuer: https://ci.example, subjects: [x]}]}]\n")
+	if len(problems) != 1 || !strings.Contains(problems[0].Error(), "clients[0].trusted_assertions[0].subjects: unknown key") {
+		t.Errorf("%v", problems)
 	}
 }
 

@@ -29,15 +29,15 @@ func assertionCredentials(ps params) (credentials, error) {
 }
 
 // checkAssertion verifies an assertion that authenticates a client (RFC 7523 §3).
-func (p *Provider) checkAssertion(r *http.Request, client *store.Client, claimed *proof.Claimed) (*proof.Once, error) {
+func (p *Provider) checkAssertion(r *http.Request, client *store.Client, claimed *proof.Claimed) ([]onetime, error) {
 	a, err := claimed.Verify(r.Context(), proof.Rules{
-		Client: client.ClientID, Audiences: p.audiences(r, client), Algorithm: client.TokenEndpointAuthAlg,
+		Issuer: client.ClientID, Audiences: p.audiences(r, client), Algorithm: client.TokenEndpointAuthAlg,
 		FAPI: clients.FAPI(client), Now: p.Now(),
 	}, p.keySources.Of(client))
 	if err != nil {
 		return nil, assertionRefused(err)
 	}
-	return &a.Once, nil
+	return []onetime{{a.Once, invalidClient("the assertion was used before")}}, nil
 }
 
 // audiences are what an assertion may be made out to: the issuer. Who is not of
@@ -50,16 +50,18 @@ func (p *Provider) audiences(r *http.Request, client *store.Client) []string {
 	return []string{p.Issuer, p.Issuer + pathToken, p.Issuer + r.URL.Path}
 }
 
-// useAssertion uses an assertion up on all nodes; nil is none.
-func (p *Provider) useAssertion(ctx context.Context, once *proof.Once) error {
-	if once == nil {
-		return nil
+// useUp uses assertions up on all nodes.
+func (p *Provider) useUp(ctx context.Context, singles []onetime) error {
+	for _, s := range singles {
+		first, err := p.Store.SeenOnce(ctx, s.Hash, s.Until)
+		if err == nil && !first {
+			err = s.used
+		}
+		if err != nil {
+			return err
+		}
 	}
-	first, err := p.Store.SeenOnce(ctx, once.Hash, once.Until)
-	if err == nil && !first {
-		err = invalidClient("the assertion was used before")
-	}
-	return err
+	return nil
 }
 
 // assertionRefused turns what package proof says into the protocol's answer. Keys

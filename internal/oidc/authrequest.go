@@ -203,9 +203,13 @@ func checkResponseMode(a *authRequest) error {
 func checkScope(a *authRequest) error {
 	a.scope = clients.AllowedScope(a.client, a.params["scope"])
 	if a.scope == "" {
-		return protocol.ErrInvalidScope().WithDescription("scope is missing, or holds nothing that this client may ask for")
+		return errNoScope()
 	}
 	return nil
+}
+
+func errNoScope() error {
+	return protocol.ErrInvalidScope().WithDescription("scope is missing, or holds nothing that this client may ask for")
 }
 
 // prompts are the values of prompt that we know (OIDC Core §3.1.2.1). For a

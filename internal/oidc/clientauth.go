@@ -25,22 +25,28 @@ type credentials struct {
 	assertion *proof.Claimed
 }
 
+// onetime is an assertion that counts once, and the answer to the second time.
+type onetime struct {
+	proof.Once
+	used error
+}
+
 // fromClient reads what a client posts, and finds out which client: what every
 // endpoint for programs begins with.
 func (p *Provider) fromClient(r *http.Request) (*store.Client, params, error) {
-	client, ps, once, err := p.identify(r)
+	client, ps, singles, err := p.identify(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	return client, ps, p.useAssertion(r.Context(), once)
+	return client, ps, p.useUp(r.Context(), singles)
 }
 
 // fromClientWithKey is fromClient where a DPoP proof may come along: jkt is the
-// thumbprint of its key, empty without one. Assertion and proof are used up
+// thumbprint of its key, empty without one. Assertions and proof are used up
 // together and last, so that a client which only lacks a nonce can send the same
 // assertion again.
 func (p *Provider) fromClientWithKey(w http.ResponseWriter, r *http.Request) (client *store.Client, ps params, jkt string, err error) {
-	client, ps, once, err := p.identify(r)
+	client, ps, singles, err := p.identify(r)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -48,7 +54,7 @@ func (p *Provider) fromClientWithKey(w http.ResponseWriter, r *http.Request) (cl
 	if err != nil {
 		return nil, nil, "", err
 	}
-	if err := p.useAssertion(r.Context(), once); err != nil {
+	if err := p.useUp(r.Context(), singles); err != nil {
 		return nil, nil, "", err
 	}
 	jkt, err = p.useProof(r.Context(), shown)
@@ -56,41 +62,55 @@ func (p *Provider) fromClientWithKey(w http.ResponseWriter, r *http.Request) (cl
 }
 
 // identify finds out which client asks, by the one method it is registered for
-// (RFC 6749 §2.3). A public client is known by its client_id only. An assertion
-// counts when once, which is nil for the other methods, is used up.
-func (p *Provider) identify(r *http.Request) (client *store.Client, ps params, once *proof.Once, err error) {
+// (RFC 6749 §2.3) or by the assertion that is its grant. A public client is known
+// by its client_id only. The assertions count when they are used up.
+func (p *Provider) identify(r *http.Request) (client *store.Client, ps params, singles []onetime, err error) {
 	if ps, err = formParams(r); err != nil {
 		return nil, nil, nil, err
 	}
-	cred, err := readCredentials(r, ps)
+	grant, err := readGrant(r, ps)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	cred, err := readCredentials(r, ps, grant)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	client, err = p.Clients.ByID(r.Context(), cred.id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil, nil, invalidClient("client is unknown")
+		return nil, nil, nil, unknownClient(cred.method)
 	}
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	web.InfoFrom(r.Context()).ClientID = client.ClientID
-	if want := clients.AuthMethod(client); cred.method != want {
-		return nil, nil, nil, invalidClient("used " + string(cred.method) + ", registered for " + string(want))
+	if singles, err = p.authenticate(r, client, cred); err != nil || grant == nil {
+		return client, ps, singles, err
+	}
+	once, err := p.checkGrant(r, client, grant)
+	return client, ps, append(singles, once...), err
+}
+
+// authenticate checks what proves a client. Where the grant does, it is checked
+// after this, and nothing is asked of the client before.
+func (p *Provider) authenticate(r *http.Request, client *store.Client, cred credentials) ([]onetime, error) {
+	if want := clients.AuthMethod(client); cred.method != want && cred.method != authMethodGrant {
+		return nil, invalidClient("used " + string(cred.method) + ", registered for " + string(want))
 	}
 	switch cred.method {
-	case protocol.AuthMethodNone:
+	case protocol.AuthMethodNone, authMethodGrant:
+		return nil, nil
 	case protocol.AuthMethodPrivateKeyJWT:
-		once, err = p.checkAssertion(r, client, cred.assertion)
-	default:
-		if !secretMatches(client, cred.secret) {
-			err = invalidClient("client secret is wrong")
-		}
+		return p.checkAssertion(r, client, cred.assertion)
 	}
-	return client, ps, once, err
+	if !secretMatches(client, cred.secret) {
+		return nil, invalidClient("client secret is wrong")
+	}
+	return nil, nil
 }
 
 // readCredentials: more than one method in a request is an error (RFC 6749 §2.3).
-func readCredentials(r *http.Request, ps params) (credentials, error) {
+func readCredentials(r *http.Request, ps params, grant *proof.Claimed) (credentials, error) {
 	cred, basic, err := basicCredentials(r)
 	if err != nil {
 		return credentials{}, err
@@ -106,6 +126,8 @@ func readCredentials(r *http.Request, ps params) (credentials, error) {
 		return credentials{}, protocol.ErrInvalidRequest().WithDescription("client_id is not the one that authenticated")
 	case basic:
 		return cred, nil
+	case grant != nil && posted == "":
+		return grantCredentials(ps, grant), nil
 	case id == "":
 		return credentials{}, invalidClient("no client authentication")
 	case posted != "":

@@ -20,6 +20,7 @@ import (
 const (
 	pathToken    = "/token"
 	pathRegister = "/register"
+	pathDevice   = "/device"
 )
 
 // metadata is what OpenID Connect Discovery 1.0 §3 and RFC 8414 §2 have, with
@@ -55,12 +56,13 @@ func (p *Provider) metadata() ([]byte, error) {
 			JwksURI:                                   p.Issuer + "/jwks",
 			IntrospectionEndpoint:                     p.Issuer + "/introspect",
 			RevocationEndpoint:                        p.Issuer + "/revoke",
+			DeviceAuthorizationEndpoint:               p.Issuer + "/device_authorization",
 			EndSessionEndpoint:                        p.Issuer + "/end_session",
 			RegistrationEndpoint:                      registration,
 			ScopesSupported:                           clients.UserScopes,
 			ResponseTypesSupported:                    []string{string(protocol.ResponseTypeCode)},
 			ResponseModesSupported:                    responseModes,
-			GrantTypesSupported:                       []protocol.GrantType{protocol.GrantTypeCode, protocol.GrantTypeRefreshToken, protocol.GrantTypeClientCredentials},
+			GrantTypesSupported:                       clients.GrantTypesSupported,
 			ACRValuesSupported:                        authn.ACRLevels,
 			SubjectTypesSupported:                     []string{"public"},
 			IDTokenSigningAlgValuesSupported:          keys.Algorithms,

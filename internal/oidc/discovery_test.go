@@ -105,6 +105,11 @@ var proofs = map[string]entryProof{
 			t.Errorf("%d %s", a.Code, a.Body)
 		}
 	},
+	"device_authorization_endpoint": func(t *testing.T, w *world, value any) {
+		if a := w.do(postForm(local(value), url.Values{"client_id": {"tv"}, "scope": {"openid"}})); a.Code != http.StatusOK || a.str("user_code") == "" {
+			t.Errorf("%d %s", a.Code, a.Body)
+		}
+	},
 	"end_session_endpoint": func(t *testing.T, w *world, value any) {
 		b := w.loggedIn("alice")
 		b.get(local(value) + "?" + url.Values{"id_token_hint": {b.tokens("wiki").str("id_token")}}.Encode())
@@ -138,8 +143,12 @@ var proofs = map[string]entryProof{
 		}
 	},
 	"grant_types_supported": func(t *testing.T, w *world, value any) {
+		before := w.client("wiki").GrantTypes
+		defer func() { w.client("wiki").GrantTypes = before }()
+		w.client("wiki").GrantTypes = list(t, value)
+		jwks := rptest.NewKey(t, "ES256").JWKS()
 		for _, grant := range list(t, value) {
-			if problems := clients.Check(&store.Client{ClientID: "c", SecretHashes: [][]byte{{1}}, RedirectURIs: []string{testRedirect}, GrantTypes: []string{grant}}); problems != nil {
+			if problems := clients.Check(&store.Client{ClientID: "c", SecretHashes: [][]byte{{1}}, RedirectURIs: []string{testRedirect}, GrantTypes: []string{grant}, JWKS: jwks}); problems != nil {
 				t.Errorf("%s: no client can be registered for it: %v", grant, problems)
 			}
 			if a := w.api("wiki", "/token", url.Values{"grant_type": {grant}}); a.Code != http.StatusOK && a.str("error") != "invalid_request" {

@@ -19,6 +19,7 @@ const (
 	insufficientScope       = "insufficient_scope"        // RFC 6750 §3.1
 	invalidDPoPProof        = "invalid_dpop_proof"        // RFC 9449 §5
 	useDPoPNonce            = "use_dpop_nonce"            // RFC 9449 §8
+	temporarilyUnavailable  = "temporarily_unavailable"   // RFC 6749 §4.1.2.1
 	invalidRedirectURI      = "invalid_redirect_uri"      // RFC 7591 §3.2.2
 	invalidClientMetadata   = "invalid_client_metadata"   // RFC 7591 §3.2.2
 )

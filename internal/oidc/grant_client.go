@@ -16,6 +16,12 @@ func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps params,
 	if client.Public() {
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("a public client cannot use client_credentials")
 	}
+	return p.ownToken(client, ps, jkt)
+}
+
+// ownToken is a token for the client itself, with those of its scopes that are
+// about no person.
+func (p *Provider) ownToken(client *store.Client, ps params, jkt string) ([]byte, error) {
 	registered := clients.FilterScope(clients.Scope(client), func(name string) bool { return !slices.Contains(clients.UserScopes, name) })
 	scope := registered
 	if asked := ps["scope"]; asked != "" {

@@ -4,8 +4,9 @@
 // under the name its specification gives it: OpenID Connect Core 1.0 (OIDC Core),
 // OAuth 2.0 (RFC 6749) as RFC 9700 wants it today, PKCE (RFC 7636), JWT access
 // tokens (RFC 9068), resources (RFC 8707), pushed requests (RFC 9126), Form Post
-// Response Mode, introspection (RFC 7662), revocation (RFC 7009), issuer
-// identification (RFC 9207), metadata (RFC 8414) and RP-Initiated Logout 1.0.
+// Response Mode, devices (RFC 8628), assertions as grants (RFC 7523),
+// introspection (RFC 7662), revocation (RFC 7009), issuer identification
+// (RFC 9207), metadata (RFC 8414) and RP-Initiated Logout 1.0.
 //
 // Who somebody is, is not decided here: /authorize either finds a session that
 // satisfies the request or writes a login request, a row that belongs to one
@@ -70,6 +71,7 @@ type Provider struct {
 	refresh    refreshTokens
 	nonces     *proof.Nonces
 	keySources *clients.KeySources
+	userCodes  *authn.UserCodes
 	verified   *tokenCache
 	discovery  []byte
 }
@@ -93,7 +95,7 @@ func New(c Config) (*Provider, error) {
 		}
 	}
 	p := &Provider{Config: c, refresh: refreshTokens{c.Ring.Derive("refresh token")}, nonces: proof.NewNonces(c.Ring),
-		keySources: clients.NewKeySources(c.Fetchers), verified: newTokenCache()}
+		keySources: clients.NewKeySources(c.Fetchers), userCodes: authn.NewUserCodes(c.Store, c.Ring, c.Now), verified: newTokenCache()}
 	p.discovery, err = p.metadata()
 	return p, err
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"idp/internal/oidc/rptest"
+	"idp/internal/store"
 	"idp/internal/store/storetest"
 )
 
@@ -46,6 +47,16 @@ var races = []struct {
 			return ""
 		}
 	}},
+	{"device code", func(w *world) func(*world) string {
+		device := w.begun()
+		w.loggedIn("alice").answers(device, "allow")
+		form := pollForm("tv", device.str("device_code"))
+		return func(node *world) string { return wonBy(node.do(postForm("/token", form))) }
+	}},
+	{"assertion grant", func(w *world) func(*world) string {
+		form := bearerForm(raceKey(w).Assertion(w.t, "signs", testIssuer, w.now(), nil))
+		return func(node *world) string { return wonBy(node.do(postForm("/token", form))) }
+	}},
 	{"client assertion", func(w *world) func(*world) string {
 		form := assertionForm(raceKey(w).Assertion(w.t, "signs", testIssuer, w.now(), nil))
 		return func(node *world) string { return wonBy(node.do(postForm("/token", form))) }
@@ -72,7 +83,7 @@ func wonBy(a *answer) string {
 func raceKey(w *world) *rptest.Key {
 	if w.raceKey == nil {
 		w.raceKey = rptest.NewKey(w.t, "ES256")
-		w.signing("signs", w.raceKey, nil)
+		w.signing("signs", w.raceKey, func(c *store.Client) { c.GrantTypes = append(c.GrantTypes, bearerGrantType) })
 	}
 	return w.raceKey
 }

@@ -14,18 +14,24 @@ import (
 )
 
 // checkResource: RFC 8707 §2. Several may be asked for; each token is for one.
-func (p *Provider) checkResource(a *authRequest) error {
+func (p *Provider) checkResource(a *authRequest) (err error) {
+	a.resource, err = p.targets(a.client, a.params)
+	return err
+}
+
+// targets are the resources that a client asks for, each once and separated by
+// spaces.
+func (p *Provider) targets(client *store.Client, ps params) (string, error) {
 	var granted []string
-	for _, uri := range a.params.resources() {
-		if err := p.checkTarget(a.client, uri); err != nil {
-			return err
+	for _, uri := range ps.resources() {
+		if err := p.checkTarget(client, uri); err != nil {
+			return "", err
 		}
 		if !slices.Contains(granted, uri) {
 			granted = append(granted, uri)
 		}
 	}
-	a.resource = strings.Join(granted, " ")
-	return nil
+	return strings.Join(granted, " "), nil
 }
 
 // checkTarget: a resource is an absolute URI without a fragment (RFC 8707 §2),

@@ -49,6 +49,10 @@ func (p *Provider) grant(r *http.Request, client *store.Client, ps params, jkt s
 		answer = p.refreshGrant
 	case protocol.GrantTypeClientCredentials:
 		answer = p.clientGrant
+	case protocol.GrantTypeDeviceCode:
+		answer = p.deviceGrant
+	case protocol.GrantTypeBearer:
+		answer = p.bearerGrant
 	default:
 		return nil, protocol.ErrUnsupportedGrantType()
 	}

@@ -69,6 +69,8 @@ func testClients() []store.Client {
 		{ClientID: "hourly", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, DefaultMaxAge: &hour},
 		{ClientID: "pushes", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, GrantTypes: all, RequirePAR: true},
 		{ClientID: testLedger, SecretHashes: hashes, GrantTypes: []string{"client_credentials"}, Scope: "read"}, // a resource server
+		{ClientID: "tv", ClientName: "Tellyvision", TokenEndpointAuthMethod: "none", GrantTypes: []string{deviceGrantType, "refresh_token"}, Scope: "openid profile email offline_access"},
+		{ClientID: "printer", SecretHashes: hashes, GrantTypes: []string{deviceGrantType}, ClaimsInIDToken: true},
 		{ClientID: "machine", SecretHashes: hashes, GrantTypes: []string{"client_credentials"}, Scope: "read openid"},
 	}
 }
@@ -168,6 +170,9 @@ func (w *world) routes() http.Handler {
 	api("/userinfo", w.ServeUserinfo)
 	api("/introspect", w.ServeIntrospect)
 	api("/revoke", w.ServeRevoke)
+	api("/device_authorization", w.ServeDeviceAuthorization)
+	page("GET /device", w.ServeDevice)
+	page("POST /device", w.ServeDeviceAnswer)
 	api("/register", w.ServeRegister)
 	api("GET /jwks", w.ServeJWKS)
 	api("GET /.well-known/openid-configuration", w.ServeDiscovery)

@@ -32,6 +32,9 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	api("/userinfo", p.oidc.ServeUserinfo)
 	api("/introspect", p.oidc.ServeIntrospect)
 	api("/revoke", p.oidc.ServeRevoke)
+	api("/device_authorization", p.oidc.ServeDeviceAuthorization)
+	page("GET /device", p.oidc.ServeDevice)
+	submit("POST /device", p.oidc.ServeDeviceAnswer)
 	if p.oidc.Registers() {
 		api("/register", p.oidc.ServeRegister)
 	}
@@ -58,7 +61,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
 	// would answer it like GET.
-	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/consent"} {
+	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/consent", "/device"} {
 		page("HEAD "+path, func(_ http.ResponseWriter, r *http.Request) error { return notAllowed(r, http.MethodGet) })
 	}
 

@@ -175,6 +175,10 @@ func (s *Store) clientChanged(t tx, e Entry, event string, now Millis) error {
 	if err != nil {
 		return err
 	}
+	_, err = t.Exec(`DELETE FROM device_codes WHERE client_id = $1`, e.ClientID)
+	if err != nil {
+		return err
+	}
 	_, err = t.Exec(`UPDATE grants SET revoked_at = $1 WHERE client_id = $2 AND revoked_at = 0`, now, e.ClientID)
 	if err != nil {
 		return err

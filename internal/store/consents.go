@@ -152,6 +152,10 @@ func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, e En
 		if err != nil {
 			return err
 		}
+		_, err = t.Exec(`DELETE FROM device_codes WHERE expires_at > $1 AND user_id = $2 AND client_id = $3`, now-inFlight, userID, clientID)
+		if err != nil {
+			return err
+		}
 		if err := revokeGrantsAt(t, userID, clientID, now); err != nil {
 			return err
 		}

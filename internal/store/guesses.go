@@ -30,6 +30,7 @@ type slot struct {
 	failed bool
 	reason string
 	again  bool
+	until  Millis
 }
 
 // Taken is what came of the wish to check a password.
@@ -37,6 +38,7 @@ type Taken struct {
 	State  GuessState
 	Token  string // of GuessTaken: settles it
 	Reason string // of GuessKnownWrong: what FailGuess was told
+	Until  Millis // of GuessLocked: when the first slot is free again
 }
 
 // TakeGuess reserves one of max guesses at the password of a name before it is
@@ -55,7 +57,7 @@ func (s *Store) TakeGuess(ctx context.Context, name, asked string, passwordHash 
 			}
 			var h slot
 			if taken.State, h = judge(held, passwordHash, int64(limit)); taken.State != GuessTaken {
-				taken.Reason = h.reason
+				taken.Reason, taken.Until = h.reason, firstFree(held)
 				return nil
 			}
 			got, err := g.take(t, h)
@@ -73,11 +75,21 @@ func (s *Store) TakeGuess(ctx context.Context, name, asked string, passwordHash 
 func slotsOf(t tx, name string, now Millis) (held []slot, err error) {
 	err = t.Query(func(scan scanFunc) error {
 		var h slot
-		err := scan(&h.number, &h.hash, &h.failed, &h.reason, &h.again)
+		err := scan(&h.number, &h.hash, &h.failed, &h.reason, &h.again, &h.until)
 		held = append(held, h)
 		return err
-	}, `SELECT slot, password_hash, failed, reason, again FROM guesses WHERE name = $1 AND expires_at > $2`, name, now)
+	}, `SELECT slot, password_hash, failed, reason, again, expires_at FROM guesses WHERE name = $1 AND expires_at > $2`, name, now)
 	return held, err
+}
+
+// firstFree is when the first of the slots is free again; 0 when none is held.
+func firstFree(held []slot) (until Millis) {
+	for _, h := range held {
+		if until == 0 || h.until < until {
+			until = h.until
+		}
+	}
+	return until
 }
 
 // judge says what the slots held by earlier guesses leave for this one, and

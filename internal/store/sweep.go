@@ -18,6 +18,9 @@ const (
 	// keepCodes: a code that is presented a second time is noticed for so long
 	// after it expired.
 	keepCodes = 24 * time.Hour
+	// keepDeviceCodes: a device that asks too late is told so, and a second use
+	// noticed, for so long; shorter, for user codes are not to run out.
+	keepDeviceCodes = time.Hour
 )
 
 // sweep deletes rows of one table that expired. The condition stands twice in
@@ -41,6 +44,8 @@ var sweeps = []sweep{
 		DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "codes", keep: keepCodes, delete: `
 		DELETE FROM codes WHERE hash IN (SELECT hash FROM codes WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "device_codes", keep: keepDeviceCodes, delete: `
+		DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "grants", before: `
 		DELETE FROM refresh_families WHERE grant_id IN (SELECT id FROM grants WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2)`,
 		delete: `

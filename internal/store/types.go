@@ -40,15 +40,16 @@ type Client struct {
 	TOSURI     string `json:"tos_uri,omitempty" yaml:"tos_uri"`
 
 	// who asks
-	TokenEndpointAuthMethod string          `json:"token_endpoint_auth_method,omitempty" yaml:"token_endpoint_auth_method"`
-	ClientSecretFile        string          `json:"-" yaml:"client_secret_file"`
-	NextClientSecretFile    string          `json:"-" yaml:"next_client_secret_file"`                                                 // good beside the other while secrets are rolled over
-	SecretHashes            [][]byte        `json:"secret_hashes,omitempty" yaml:"-"`                                                 // SHA-256 of each valid secret
-	TokenEndpointAuthAlg    string          `json:"token_endpoint_auth_signing_alg,omitempty" yaml:"token_endpoint_auth_signing_alg"` // empty: any we accept
-	JWKSURI                 string          `json:"jwks_uri,omitempty" yaml:"jwks_uri"`
-	JWKS                    json.RawMessage `json:"jwks,omitempty" yaml:"jwks"` // RFC 7517 §5; in the file as YAML, or as a text that is JSON
-	DPoPBoundAccessTokens   bool            `json:"dpop_bound_access_tokens,omitempty" yaml:"dpop_bound_access_tokens"`
-	Profile                 string          `json:"profile,omitempty" yaml:"profile"` // fapi2: FAPI 2.0 Security Profile; empty: none
+	TokenEndpointAuthMethod string             `json:"token_endpoint_auth_method,omitempty" yaml:"token_endpoint_auth_method"`
+	ClientSecretFile        string             `json:"-" yaml:"client_secret_file"`
+	NextClientSecretFile    string             `json:"-" yaml:"next_client_secret_file"`                                                 // good beside the other while secrets are rolled over
+	SecretHashes            [][]byte           `json:"secret_hashes,omitempty" yaml:"-"`                                                 // SHA-256 of each valid secret
+	TokenEndpointAuthAlg    string             `json:"token_endpoint_auth_signing_alg,omitempty" yaml:"token_endpoint_auth_signing_alg"` // empty: any we accept
+	JWKSURI                 string             `json:"jwks_uri,omitempty" yaml:"jwks_uri"`
+	JWKS                    json.RawMessage    `json:"jwks,omitempty" yaml:"jwks"`                             // RFC 7517 §5; in the file as YAML, or as a text that is JSON
+	TrustedAssertions       []TrustedAssertion `json:"trusted_assertions,omitempty" yaml:"trusted_assertions"` // of others, that stand for this client (RFC 7523 §2.1)
+	DPoPBoundAccessTokens   bool               `json:"dpop_bound_access_tokens,omitempty" yaml:"dpop_bound_access_tokens"`
+	Profile                 string             `json:"profile,omitempty" yaml:"profile"` // fapi2: FAPI 2.0 Security Profile; empty: none
 
 	// what it may ask for
 	RedirectURIs  []string `json:"redirect_uris,omitempty" yaml:"redirect_uris"`
@@ -82,6 +83,16 @@ type Client struct {
 	FromFile   bool   `json:"-" yaml:"-"`                    // owned by the configuration file
 	CreatedAt  Millis `json:"-" yaml:"-"`
 	UpdatedAt  Millis `json:"-" yaml:"-"`
+}
+
+// TrustedAssertion says which JWTs of somebody else get a token for a client: those
+// of one issuer about one subject, such as a workflow or a service account. All is
+// compared to the letter.
+type TrustedAssertion struct {
+	Issuer   string `json:"issuer" yaml:"issuer"`
+	JWKSURI  string `json:"jwks_uri" yaml:"jwks_uri"` // the issuer's keys
+	Subject  string `json:"subject" yaml:"subject"`
+	Audience string `json:"audience,omitempty" yaml:"audience"` // default: this issuer
 }
 
 // Public reports whether the client has no secret (RFC 6749 §2.1).

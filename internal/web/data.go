@@ -64,6 +64,40 @@ type ConsentPage struct {
 	More      bool // but not all of this
 }
 
+// DevicePage asks for the code that a device shows (RFC 8628 §3.3).
+type DevicePage struct {
+	User      string // who is logged in
+	OtherURL  string // log in as somebody else
+	Code      string // what was typed
+	Notice    *Notice
+	Locked    bool      // too many codes were wrong: there is nothing to type
+	Until     time.Time // of Locked
+	Reference string
+}
+
+// DeviceAskPage asks whether a relying party may log in on a device.
+type DeviceAskPage struct {
+	FormToken string
+	Code      string // as the device shows it
+	Site      *Site
+	About     []SiteLink
+	User      string
+	OtherURL  string
+	Shares    []Share
+	Asked     time.Time // by the device
+	Ago       string    // the same in words: "1 minute ago"
+	Address   string    // where the device asked from
+	Near      bool      // which is the visitor's network too
+}
+
+// DeviceDonePage tells what was answered to a device.
+type DeviceDonePage struct {
+	Site    *Site
+	User    string
+	Allowed bool
+	Offline bool // it may stay logged in while its person is away
+}
+
 // Allowed is what somebody allowed one relying party.
 type Allowed struct {
 	ClientID string

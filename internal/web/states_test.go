@@ -46,7 +46,34 @@ func states() []state {
 		}
 		return p
 	}
+	device := func(change func(*DevicePage)) DevicePage {
+		p := DevicePage{User: "alice", OtherURL: "/device?other=1", Reference: login.Reference}
+		if change != nil {
+			change(&p)
+		}
+		return p
+	}
+	tv := &Site{Name: "Tellyvision"}
+	ask := DeviceAskPage{FormToken: "token", Code: "WDJB-MJHT", Site: tv, User: "alice", OtherURL: "/device?other=1&user_code=WDJB-MJHT", Shares: shares[:2],
+		Asked: since, Ago: "1 minute ago", Address: "192.0.2.7", Near: true}
+	far := ask
+	far.Near, far.Address, far.Ago, far.Shares = false, "2001:db8:1234:5678:9abc:def0:1234:5678", "less than a minute ago", shares
+	far.Site, far.About = &Site{"The extraordinarily long name of an application on a television", "tv.example.com"}, []SiteLink{{"About the site", "https://tv.example.com/about", "tv.example.com"}}
 	return []state{
+		{"device", "device", 200, device(nil)},
+		{"device-wrong", "device", 404, device(func(p *DevicePage) {
+			p.Code, p.Notice = "wdjb mjhx", &Notice{Kind: "error", Title: "No device waits with this code", Text: "Compare it with what your device shows: letters only, no numbers.",
+				Hint: "A code is good for 10 minutes. After that the device shows a new one, or you start again there."}
+		})},
+		{"device-locked", "device", 429, device(func(p *DevicePage) {
+			p.Locked, p.Until = true, since
+			p.Notice = &Notice{Kind: "error", Title: "Too many codes were wrong", Text: "So that nobody finds a code by trying, none is looked at for a while."}
+		})},
+		{"deviceask", "deviceask", 200, ask},
+		{"deviceask-far", "deviceask", 200, far},
+		{"devicedone-allowed", "devicedone", 200, DeviceDonePage{Site: tv, User: "alice", Allowed: true}},
+		{"devicedone-offline", "devicedone", 200, DeviceDonePage{Site: tv, User: "alice", Allowed: true, Offline: true}},
+		{"devicedone-denied", "devicedone", 200, DeviceDonePage{Site: tv, User: "alice"}},
 		{"login", "login", 200, login},
 		{"login-inside", "login", 401, with(func(p *LoginPage) { p.TicketURL, p.NoTicketOffer = "/login/negotiate?login=id", true })},
 		{"login-wrong", "login", 401, with(func(p *LoginPage) { p.Notice, p.Username, p.TicketURL = wrong, "alice", "/login/negotiate" })},

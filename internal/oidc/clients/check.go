@@ -22,7 +22,7 @@ import (
 func Check(c *store.Client) []error {
 	var problems []error
 	for _, check := range []func(*store.Client) error{
-		checkID, checkAbout, checkAuthMethod, checkSecret, checkKeys, checkAuthAlg, checkProfile, checkGrantTypes, checkRedirectURIs, checkPostLogoutURIs,
+		checkID, checkAbout, checkAuthMethod, checkSecret, checkKeys, checkAuthAlg, checkProfile, checkGrantTypes, checkAssertions, checkRedirectURIs, checkPostLogoutURIs,
 		checkBackchannelURI, checkFrontchannelURI,
 		checkScopeSyntax, checkAlg, checkPKCERule, checkNonceRule, checkMaxAge, checkTemplate, checkGroups, checkRegistered,
 	} {
@@ -132,10 +132,9 @@ func checkProfile(c *store.Client) error {
 }
 
 func checkGrantTypes(c *store.Client) error {
-	supported := []string{string(protocol.GrantTypeCode), string(protocol.GrantTypeRefreshToken), string(protocol.GrantTypeClientCredentials)}
 	for _, g := range c.GrantTypes {
-		if !slices.Contains(supported, g) {
-			return fmt.Errorf("grant_types: %q is not supported: want some of %v", g, supported)
+		if !slices.Contains(GrantTypesSupported, protocol.GrantType(g)) {
+			return fmt.Errorf("grant_types: %q is not supported: want some of %v", g, GrantTypesSupported)
 		}
 	}
 	if c.Public() && MayUse(c, protocol.GrantTypeClientCredentials) {

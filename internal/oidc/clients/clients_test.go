@@ -95,6 +95,29 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 	if fapi(func(*store.Client) {})(&c); Check(&c) != nil {
 		t.Errorf("good FAPI: %v", Check(&c))
 	}
+	const bearer, device = "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:device_code"
+	trusting := func(change func(*store.TrustedAssertion)) func(*store.Client) {
+		return func(c *store.Client) {
+			entry := store.TrustedAssertion{Issuer: "https://ci.example", JWKSURI: "https://ci.example/jwks", Subject: "repo:org/app:*"}
+			change(&entry)
+			c.GrantTypes, c.TrustedAssertions = []string{bearer}, []store.TrustedAssertion{entry}
+		}
+	}
+	for name, change := range map[string]func(*store.Client){
+		"a workload": func(c *store.Client) {
+			trusting(func(*store.TrustedAssertion) {})(c)
+			c.TokenEndpointAuthMethod, c.SecretHashes, c.RedirectURIs = "none", nil, nil
+		},
+		"a device": func(c *store.Client) { c.GrantTypes, c.RedirectURIs = []string{device, "refresh_token"}, nil },
+		"a service by key": func(c *store.Client) {
+			c.GrantTypes, c.RedirectURIs, c.JWKS = []string{bearer}, nil, json.RawMessage(aKey)
+		},
+	} {
+		c := good()
+		if change(&c); Check(&c) != nil {
+			t.Errorf("%s: %v", name, Check(&c))
+		}
+	}
 	if c := good(); Check(&c) != nil {
 		t.Errorf("good: %v", Check(&c))
 	}
@@ -113,29 +136,50 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 		"token_endpoint_auth_method: a client": func(c *store.Client) {
 			c.TokenEndpointAuthMethod, c.JWKSURI = "private_key_jwt", "https://a.example/jwks"
 		},
-		"token_endpoint_auth_method: a public":  func(c *store.Client) { c.TokenEndpointAuthMethod = "none" },
-		"jwks: missing":                         func(c *store.Client) { c.TokenEndpointAuthMethod, c.SecretHashes = "private_key_jwt", nil },
-		"jwks: there is":                        func(c *store.Client) { c.JWKS, c.JWKSURI = json.RawMessage(aKey), "https://a.example/jwks" },
-		"jwks: ":                                func(c *store.Client) { c.JWKS = json.RawMessage(`{"keys":[{"kty":"oct","k":"AA"}]}`) },
-		"jwks_uri":                              func(c *store.Client) { c.JWKSURI = "ftp://a.example/jwks" },
-		"token_endpoint_auth_signing_alg":       func(c *store.Client) { c.TokenEndpointAuthAlg = "HS256" },
-		"profile: \"x\"":                        func(c *store.Client) { c.Profile = "x" },
-		"profile: fapi2 needs token":            func(c *store.Client) { c.Profile = "fapi2" },
-		"profile: fapi2 needs https":            fapi(func(c *store.Client) { c.RedirectURIs = []string{"http://a.example/cb"} }),
-		"profile: fapi2 needs PKCE":             fapi(func(c *store.Client) { c.RequirePKCE = &no }),
-		"profile: fapi2 does without RS256":     fapi(func(c *store.Client) { c.IDTokenAlg = "RS256" }),
-		"client_secret_file":                    func(c *store.Client) { c.SecretHashes = nil },
-		"grant_types":                           func(c *store.Client) { c.GrantTypes = []string{"authorization_code", "password"} },
-		"redirect_uris: missing":                func(c *store.Client) { c.RedirectURIs = nil },
-		"redirect_uris: \"/cb\"":                func(c *store.Client) { c.RedirectURIs = []string{"/cb"} },
-		"redirect_uris: \"https://*.a\"":        func(c *store.Client) { c.RedirectURIs = []string{"https://*.a"} },
-		"redirect_uris: \"https://a/#f\"":       func(c *store.Client) { c.RedirectURIs = []string{"https://a/#f"} },
-		"redirect_uris: \"https://b@a/\"":       func(c *store.Client) { c.RedirectURIs = []string{"https://b@a/"} },
-		"redirect_uris: \"javascript:alert()\"": func(c *store.Client) { c.RedirectURIs = []string{"javascript:alert()"} },
-		"post_logout_redirect_uris":             func(c *store.Client) { c.PostLogoutRedirectURIs = []string{"x"} },
-		"scope":                                 func(c *store.Client) { c.Scope = "a\tb" },
-		"userinfo_signed_response_alg":          func(c *store.Client) { c.UserinfoAlg = "HS256" },
-		"id_token_signed_response_alg":          func(c *store.Client) { c.IDTokenAlg = "none" },
+		"token_endpoint_auth_method: a public": func(c *store.Client) { c.TokenEndpointAuthMethod = "none" },
+		"jwks: missing":                        func(c *store.Client) { c.TokenEndpointAuthMethod, c.SecretHashes = "private_key_jwt", nil },
+		"jwks: there is":                       func(c *store.Client) { c.JWKS, c.JWKSURI = json.RawMessage(aKey), "https://a.example/jwks" },
+		"jwks: ":                               func(c *store.Client) { c.JWKS = json.RawMessage(`{"keys":[{"kty":"oct","k":"AA"}]}`) },
+		"jwks_uri":                             func(c *store.Client) { c.JWKSURI = "ftp://a.example/jwks" },
+		"token_endpoint_auth_signing_alg":      func(c *store.Client) { c.TokenEndpointAuthAlg = "HS256" },
+		"profile: \"x\"":                       func(c *store.Client) { c.Profile = "x" },
+		"profile: fapi2 needs token":           func(c *store.Client) { c.Profile = "fapi2" },
+		"profile: fapi2 needs https":           fapi(func(c *store.Client) { c.RedirectURIs = []string{"http://a.example/cb"} }),
+		"profile: fapi2 needs PKCE":            fapi(func(c *store.Client) { c.RequirePKCE = &no }),
+		"profile: fapi2 does without RS256":    fapi(func(c *store.Client) { c.IDTokenAlg = "RS256" }),
+		"client_secret_file":                   func(c *store.Client) { c.SecretHashes = nil },
+		"grant_types":                          func(c *store.Client) { c.GrantTypes = []string{"authorization_code", "password"} },
+		"grant_types: " + bearer + " needs":    func(c *store.Client) { c.GrantTypes = []string{bearer} },
+		"trusted_assertions: without": func(c *store.Client) {
+			trusting(func(*store.TrustedAssertion) {})(c)
+			c.GrantTypes = nil
+		},
+		"trusted_assertions: not for": func(c *store.Client) {
+			trusting(func(*store.TrustedAssertion) {})(c)
+			c.Registered = true
+		},
+		"trusted_assertions: entry 2 is there twice": func(c *store.Client) {
+			trusting(func(*store.TrustedAssertion) {})(c)
+			c.TrustedAssertions = append(c.TrustedAssertions, c.TrustedAssertions[0])
+		},
+		"trusted_assertions: entry 1: issuer: want": trusting(func(e *store.TrustedAssertion) { e.Issuer = "ci.example" }),
+		"trusted_assertions: entry 1: issuer: is": func(c *store.Client) {
+			c.ClientID = "https://ci.example"
+			trusting(func(*store.TrustedAssertion) {})(c)
+		},
+		"trusted_assertions: entry 1: subject":           trusting(func(e *store.TrustedAssertion) { e.Subject = "" }),
+		"trusted_assertions: entry 1: jwks_uri: missing": trusting(func(e *store.TrustedAssertion) { e.JWKSURI = "" }),
+		"trusted_assertions: entry 1: jwks_uri: ":        trusting(func(e *store.TrustedAssertion) { e.JWKSURI = "ftp://ci.example/jwks" }),
+		"redirect_uris: missing":                         func(c *store.Client) { c.RedirectURIs = nil },
+		"redirect_uris: \"/cb\"":                         func(c *store.Client) { c.RedirectURIs = []string{"/cb"} },
+		"redirect_uris: \"https://*.a\"":                 func(c *store.Client) { c.RedirectURIs = []string{"https://*.a"} },
+		"redirect_uris: \"https://a/#f\"":                func(c *store.Client) { c.RedirectURIs = []string{"https://a/#f"} },
+		"redirect_uris: \"https://b@a/\"":                func(c *store.Client) { c.RedirectURIs = []string{"https://b@a/"} },
+		"redirect_uris: \"javascript:alert()\"":          func(c *store.Client) { c.RedirectURIs = []string{"javascript:alert()"} },
+		"post_logout_redirect_uris":                      func(c *store.Client) { c.PostLogoutRedirectURIs = []string{"x"} },
+		"scope":                                          func(c *store.Client) { c.Scope = "a\tb" },
+		"userinfo_signed_response_alg":                   func(c *store.Client) { c.UserinfoAlg = "HS256" },
+		"id_token_signed_response_alg":                   func(c *store.Client) { c.IDTokenAlg = "none" },
 		"require_pkce": func(c *store.Client) {
 			c.TokenEndpointAuthMethod, c.SecretHashes, c.RequirePKCE = "none", nil, &no
 		},

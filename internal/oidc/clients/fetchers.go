@@ -62,3 +62,6 @@ func (k *KeySources) Of(c *store.Client) proof.Finder {
 	}
 	return k.ours.Of(string(c.JWKS), c.JWKSURI)
 }
+
+// At returns the Finder of the keys behind a URL that an administrator wrote.
+func (k *KeySources) At(jwksURI string) proof.Finder { return k.ours.Of("", jwksURI) }

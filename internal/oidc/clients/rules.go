@@ -50,6 +50,11 @@ func LowersTrust(before, after *store.Client) bool {
 		lost(strings.Fields(Scope(before)), strings.Fields(Scope(after))) || !RequiresDPoP(before) && RequiresDPoP(after)
 }
 
+// GrantTypesSupported are those that a client may be registered for.
+var GrantTypesSupported = []protocol.GrantType{
+	protocol.GrantTypeCode, protocol.GrantTypeRefreshToken, protocol.GrantTypeClientCredentials, protocol.GrantTypeDeviceCode, protocol.GrantTypeBearer,
+}
+
 // MayUse reports whether the client is registered for a grant type; the default
 // is authorization_code (RFC 7591 §2).
 func MayUse(c *store.Client, grant protocol.GrantType) bool {

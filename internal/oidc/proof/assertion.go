@@ -9,6 +9,7 @@ import (
 const (
 	maxAssertion = 16 << 10  // bytes
 	maxAhead     = time.Hour // of exp
+	maxRepeated  = 24 * time.Hour
 )
 
 // Claimed is an assertion whose signature nobody has looked at.
@@ -30,12 +31,16 @@ type assertionClaims struct {
 
 // Rules are what an assertion must be to be taken.
 type Rules struct {
-	Client    string   // client_id of who signs
+	Issuer    string   // who signs: a client_id, or another issuer that the client trusts
 	Audiences []string // who we are: the issuer; for clients that are not FAPI also the endpoints' URLs
 	Algorithm string   // the client is registered for (token_endpoint_auth_signing_alg); empty: any of ours
 	FAPI      bool     // FAPI 2.0 Security Profile §5.3.2.1: no RS256, and aud a text
 	Grant     bool     // a grant (RFC 7523 §2.1): sub is whom it is about, not the client itself
-	Now       time.Time
+	// Repeated: it is shown again and again until it ends, as a workload does with
+	// the token that its platform gave it. So it needs no jti, has no Once, and may
+	// be good for a day.
+	Repeated bool
+	Now      time.Time
 }
 
 // Assertion is one that was verified.
@@ -43,7 +48,7 @@ type Assertion struct {
 	Client  string // who signed: iss
 	Subject string // whom it is about: the client itself, unless Rules.Grant
 	Claims  []byte // all of them, an object of JSON
-	Once    Once   // to be remembered before it counts (RFC 7523 §3, 7)
+	Once    Once   // to be remembered before it counts (RFC 7523 §3, 7); not with Rules.Repeated
 }
 
 // ParseAssertion reads an assertion to find out whose it claims to be. Errors are
@@ -58,8 +63,11 @@ func ParseAssertion(text string) (*Claimed, error) {
 }
 
 // Client is the client_id that the assertion claims (RFC 7521 §4.2: the parameter
-// client_id may be absent). It proves nothing before Verify.
+// client_id may be absent), its iss. It proves nothing before Verify.
 func (c *Claimed) Client() string { return c.claims.Issuer }
+
+// Subject is whom the assertion is about, by what it says. It proves nothing either.
+func (c *Claimed) Subject() string { return c.claims.Subject }
 
 // Verify checks the assertion by RFC 7523 §3 and its signature by a key of the
 // client. Errors are *Error, or the Finder's.
@@ -75,14 +83,13 @@ func (c *Claimed) Verify(ctx context.Context, r Rules, find Finder) (*Assertion,
 	if err := c.signature(ctx, find); err != nil {
 		return nil, err
 	}
-	kind := "client assertion"
-	if r.Grant {
-		kind = "assertion grant"
+	a := &Assertion{Client: c.claims.Issuer, Subject: c.claims.Subject, Claims: c.jws.claims}
+	if !r.Repeated {
+		// Whatever it is shown as: else one that authenticated a client could be
+		// shown once more, by whoever saw it, as a grant.
+		a.Once = once("assertion", c.claims.Issuer, c.claims.ID, c.claims.Expires.time().Add(skew))
 	}
-	return &Assertion{
-		Client: c.claims.Issuer, Subject: c.claims.Subject, Claims: c.jws.claims,
-		Once: once(kind, c.claims.Issuer, c.claims.ID, c.claims.Expires.time().Add(skew)),
-	}, nil
+	return a, nil
 }
 
 // assertionType: one kind of JWT is never taken for another (RFC 8725 §3.11).
@@ -113,7 +120,7 @@ func (c *Claimed) algorithm(r Rules) error {
 
 // issuer: RFC 7523 §3, 1.
 func (c *Claimed) issuer(r Rules) error {
-	if r.Client == "" || c.claims.Issuer != r.Client {
+	if r.Issuer == "" || c.claims.Issuer != r.Issuer {
 		return refuse("iss of the assertion is not the client_id")
 	}
 	return nil
@@ -124,7 +131,7 @@ func (c *Claimed) subject(r Rules) error {
 	if c.claims.Subject == "" {
 		return refuse("the assertion has no sub")
 	}
-	if !r.Grant && c.claims.Subject != r.Client {
+	if !r.Grant && c.claims.Subject != r.Issuer {
 		return refuse("sub of the assertion is not the client_id")
 	}
 	return nil
@@ -143,13 +150,17 @@ func (c *Claimed) audience(r Rules) error {
 
 // expires: RFC 7523 §3, 4.
 func (c *Claimed) expires(r Rules) error {
+	ahead := maxAhead
+	if r.Repeated {
+		ahead = maxRepeated
+	}
 	switch exp := c.claims.Expires; {
 	case exp == nil:
 		return refuse("the assertion has no exp")
 	case !r.Now.Before(exp.time().Add(skew)):
 		return refuse("the assertion has expired; are the clocks right?")
-	case exp.time().After(r.Now.Add(maxAhead + skew)):
-		return refuse("exp of the assertion is more than %s ahead", maxAhead)
+	case exp.time().After(r.Now.Add(ahead + skew)):
+		return refuse("exp of the assertion is more than %s ahead", ahead)
 	}
 	return nil
 }
@@ -171,7 +182,12 @@ func (c *Claimed) issuedAt(r Rules) error {
 }
 
 // id: OIDC Core §9 requires a jti, so that an assertion counts once.
-func (c *Claimed) id(Rules) error { return checkID(c.claims.ID) }
+func (c *Claimed) id(r Rules) error {
+	if r.Repeated {
+		return nil
+	}
+	return checkID(c.claims.ID)
+}
 
 func checkID(id string) error {
 	if id == "" || len(id) > maxID {

@@ -20,7 +20,7 @@ func assertion() fields {
 }
 
 func rules() Rules {
-	return Rules{Client: client, Audiences: []string{issuer, endpoint}, Now: now}
+	return Rules{Issuer: client, Audiences: []string{issuer, endpoint}, Now: now}
 }
 
 // judge reads and verifies an assertion with the keys of the tests.
@@ -381,7 +381,7 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// TestOnce: a jti is the client's own, counts apart for grants, and is remembered
+// TestOnce: a jti is the client's own, whatever it is shown as, and is remembered
 // until the assertion would be refused for its age.
 func TestOnce(t *testing.T) {
 	text := func(changes fields) string {
@@ -404,15 +404,23 @@ func TestOnce(t *testing.T) {
 	if err != nil || !slices.Equal(again.Once.Hash, first.Once.Hash) {
 		t.Errorf("the same jti in another assertion: %v", err)
 	}
-	other, grant := rules(), rules()
-	other.Client, grant.Grant = "other", true
+	other, grant, repeated := rules(), rules(), rules()
+	other.Issuer, grant.Grant, repeated.Repeated = "other", true, true
+	if a, err := judge(t, text(nil), grant); err != nil || !slices.Equal(a.Once.Hash, first.Once.Hash) {
+		t.Errorf("the same assertion as a grant: %v", err)
+	}
+	if a, err := judge(t, text(fields{"jti": nil, "exp": now.Add(maxRepeated).Unix()}), repeated); err != nil || a.Once.Hash != nil {
+		t.Errorf("one that is shown again and again: %v", err)
+	}
+	if _, err := judge(t, text(fields{"exp": now.Add(maxRepeated + 2*skew).Unix()}), repeated); err == nil {
+		t.Error("one that is good for longer than a day is taken")
+	}
 	for name, c := range map[string]struct {
 		text string
 		r    Rules
 	}{
 		"another jti":    {text(fields{"jti": "a2"}), rules()},
 		"another client": {text(fields{"iss": "other", "sub": "other"}), other},
-		"a grant":        {text(nil), grant},
 	} {
 		a, err := judge(t, c.text, c.r)
 		if err != nil || slices.Equal(a.Once.Hash, first.Once.Hash) {

@@ -1,0 +1,95 @@
+package oidc
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/authn"
+	"idp/internal/oidc/clients"
+	"idp/internal/secret"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+const (
+	// deviceLifetime is how long a device waits for its person (RFC 8628 §3.2).
+	deviceLifetime = 10 * time.Minute
+	// pollEvery is how often it may ask, until it is told to slow down (§3.5).
+	pollEvery = 5 * time.Second
+	// userCodeTries: that so many fresh codes are all taken does not happen.
+	userCodeTries = 5
+)
+
+// ServeDeviceAuthorization answers the device authorization endpoint (RFC 8628
+// §3.1): a device without a browser of its own gets a code to ask with, and one to
+// show. What it gets by them, a person decides at /device.
+func (p *Provider) ServeDeviceAuthorization(w http.ResponseWriter, r *http.Request) error {
+	client, ps, err := p.fromClient(r)
+	if err != nil {
+		return err
+	}
+	if !clients.MayUse(client, protocol.GrantTypeDeviceCode) {
+		return protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for the device grant")
+	}
+	row, err := p.deviceRow(r, client, ps)
+	if err != nil {
+		return err
+	}
+	code := secret.Token()
+	row.Hash = secret.Hash(code)
+	if err := p.putDevice(r, &row); err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, p.deviceResponse(code, row))
+	return nil
+}
+
+// deviceRow is what the device asks for, by the same rules as at /authorize.
+func (p *Provider) deviceRow(r *http.Request, client *store.Client, ps params) (store.DeviceCode, error) {
+	scope := clients.AllowedScope(client, ps["scope"])
+	if scope == "" {
+		return store.DeviceCode{}, errNoScope()
+	}
+	resource, err := p.targets(client, ps)
+	if err != nil {
+		return store.DeviceCode{}, err
+	}
+	now, from := p.Now(), web.InfoFrom(r.Context()).Client
+	return store.DeviceCode{
+		GrantID: secret.ID(), ClientID: client.ClientID, Address: from.String(), Network: authn.Network(from),
+		Scope: scope, Resource: resource, PollEvery: pollEvery.Milliseconds(),
+		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(deviceLifetime).UnixMilli(),
+	}, nil
+}
+
+// putDevice stores the row under a user code that no other has.
+func (p *Provider) putDevice(r *http.Request, row *store.DeviceCode) (err error) {
+	for range userCodeTries {
+		row.UserCode = newUserCode()
+		if err = p.Store.PutDeviceCode(r.Context(), *row); !errors.Is(err, store.ErrConflict) {
+			break
+		}
+	}
+	if errors.Is(err, store.ErrTooMany) {
+		return failure{status: http.StatusTooManyRequests, err: &protocol.Error{ErrorType: temporarilyUnavailable,
+			Description: "too many devices of this network or client wait for an answer", Parent: err}}
+	}
+	return err
+}
+
+// deviceResponse: RFC 8628 §3.2.
+func (p *Provider) deviceResponse(code secret.String, row store.DeviceCode) []byte {
+	shown, page := showUserCode(row.UserCode), p.Issuer+pathDevice
+	o := newObject(512)
+	o.text("device_code", code.Reveal())
+	o.text("user_code", shown)
+	o.text("verification_uri", page)
+	o.text("verification_uri_complete", page+"?"+url.Values{"user_code": {shown}}.Encode())
+	o.number("expires_in", int64(deviceLifetime/time.Second))
+	o.number("interval", int64(pollEvery/time.Second))
+	return o.close()
+}

@@ -1,0 +1,65 @@
+package oidc
+
+import (
+	"net/http"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/oidc/clients"
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// deviceGrant tells a device whether it was allowed (RFC 8628 §3.4, §3.5), and
+// gives it the tokens once. As with an authorization code, the conditions are those
+// of the statement that uses the device code up.
+func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
+	code, err := ps.need("device_code")
+	if err != nil {
+		return nil, err
+	}
+	now := p.Now()
+	t := tokens{client: client, jkt: jkt}
+	polled, err := p.Store.PollDevice(r.Context(), store.Poll{
+		Hash: secret.Hash(secret.String(code)), ClientID: client.ClientID, Now: now.UnixMilli(), Entry: entry(r, client),
+		Grant: func(d store.DeviceCode, u store.User) (store.Grant, *store.RefreshFamily, error) {
+			if !clients.MayLogIn(client, &u) {
+				return store.Grant{}, nil, protocol.ErrAccessDenied().WithDescription("the user may not use this client any more")
+			}
+			var err error
+			if t.audience, err = p.audience(client, d.Resource, ps.resources()); err != nil {
+				return store.Grant{}, nil, err
+			}
+			g, family := p.newGrant(client, store.Code{GrantID: d.GrantID, Scope: d.Scope, Resource: d.Resource, AMR: d.AMR, ACR: d.ACR, AuthTime: d.AuthTime}, jkt, now)
+			return g, family, nil
+		},
+	})
+	if err != nil {
+		return nil, invalidGrant(err, "the device code is unknown or used, was given to another client, or the login that allowed it has ended")
+	}
+	if err := deviceError(polled.State); err != nil {
+		return nil, err
+	}
+	t.grant, t.user, t.scope = polled.Grant, polled.User, polled.Grant.Scope
+	if clients.MayUse(client, protocol.GrantTypeRefreshToken) {
+		if t.refresh, err = p.refresh.encode(t.grant.ID, 0); err != nil {
+			return nil, err
+		}
+	}
+	return p.tokenResponse(t)
+}
+
+// deviceError: RFC 8628 §3.5; nil when the tokens are granted.
+func deviceError(state store.DeviceState) error {
+	switch state {
+	case store.DeviceGranted:
+		return nil
+	case store.DeviceTooFast:
+		return &protocol.Error{ErrorType: protocol.SlowDown, Description: "wait 5 seconds longer between two requests than so far"}
+	case store.DeviceRefused:
+		return protocol.ErrAccessDenied().WithDescription("the user did not allow it")
+	case store.DeviceExpired:
+		return &protocol.Error{ErrorType: protocol.ExpiredToken, Description: "the device code has expired; ask for a new one"}
+	}
+	return &protocol.Error{ErrorType: protocol.AuthorizationPending, Description: "the user has not answered yet"}
+}

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"idp/internal/audit"
+)
+
+// DeviceCode is a device that asks to be logged in (RFC 8628), known by the
+// SHA-256 of its device code.
+type DeviceCode struct {
+	Hash      []byte
+	UserCode  string // what people type, in the form in which it is compared
+	GrantID   string // what it will give; names the request on pages until then
+	ClientID  string
+	Address   string // where the device asked from
+	Network   string // what those that wait are counted by
+	Scope     string
+	Resource  string // the resources asked for, separated by spaces
+	PollEvery Millis // how long the device has to wait between two polls
+	Answer    string // DeviceAllowed or DeviceDenied; empty: none yet
+	UserID    string // who answered, and in which session
+	SessionID string
+	AMR       []string
+	ACR       string
+	AuthTime  Millis
+	CreatedAt Millis
+	ExpiresAt Millis
+	UsedAt    Millis
+}
+
+// Answers to a device.
+const (
+	DeviceAllowed = "allowed"
+	DeviceDenied  = "denied"
+)
+
+const (
+	maxDevicesPerNetwork = 1_000  // that wait for an answer
+	maxDevicesPerClient  = 10_000 // so that one relying party does not fill the table from everywhere
+	// collectedFor: whoever allows in the last second gives the device so long to
+	// ask once more.
+	collectedFor = time.Minute
+)
+
+const deviceColumns = `hash, user_code, grant_id, client_id, address, network, scope, resource, poll_every, answer,
+	user_id, session_id, amr, acr, auth_time, created_at, expires_at, used_at`
+
+func (d *DeviceCode) dest() []any {
+	return []any{&d.Hash, &d.UserCode, &d.GrantID, &d.ClientID, &d.Address, &d.Network, &d.Scope, &d.Resource, &d.PollEvery, &d.Answer,
+		&d.UserID, &d.SessionID, (*textList)(&d.AMR), &d.ACR, &d.AuthTime, &d.CreatedAt, &d.ExpiresAt, &d.UsedAt}
+}
+
+// PutDeviceCode keeps what a device asks for. ErrTooMany: its network or its
+// relying party has too many that wait. ErrConflict: the user code is taken.
+func (s *Store) PutDeviceCode(ctx context.Context, d DeviceCode) error {
+	return s.db.write(ctx, func(t tx) error {
+		n, err := t.Exec(`
+			INSERT INTO device_codes (hash, user_code, grant_id, client_id, address, network, scope, resource, poll_every, created_at, expires_at)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+			WHERE $12 > (SELECT COUNT(*) FROM (SELECT 1 FROM device_codes d
+				WHERE d.network = $6 AND d.answer = '' AND d.expires_at > $10 LIMIT $12) full_network)
+			AND $13 > (SELECT COUNT(*) FROM (SELECT 1 FROM device_codes d
+				WHERE d.client_id = $4 AND d.answer = '' AND d.expires_at > $10 LIMIT $13) full_client)
+			ON CONFLICT (user_code) DO NOTHING`,
+			d.Hash, d.UserCode, d.GrantID, d.ClientID, d.Address, d.Network, d.Scope, d.Resource, d.PollEvery, d.CreatedAt, d.ExpiresAt,
+			int64(maxDevicesPerNetwork), int64(maxDevicesPerClient))
+		if err != nil || n == 1 {
+			return err
+		}
+		var taken bool
+		if err := t.QueryRow([]any{&taken}, `SELECT EXISTS (SELECT 1 FROM device_codes WHERE user_code = $1)`, d.UserCode); err != nil {
+			return err
+		}
+		if taken {
+			return ErrConflict
+		}
+		return ErrTooMany
+	})
+}
+
+// DeviceByUserCode reads what a user code stands for: one that was answered or
+// has expired, too, until it is swept.
+func (s *Store) DeviceByUserCode(ctx context.Context, userCode string) (*DeviceCode, error) {
+	d := &DeviceCode{}
+	if err := s.queryRow(ctx, d.dest(), `SELECT `+deviceColumns+` FROM device_codes WHERE user_code = $1`, userCode); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// DeviceAnswer is what a person says to a device.
+type DeviceAnswer struct {
+	Hash    []byte
+	Allow   bool
+	Session Session // whose it is, and what the tokens will rest on
+	Scope   string  // of what the device asked for, what this session can give
+	Consent string  // what the relying party is allowed by it, items as in Consent.Scope; empty: it is trusted
+	Entry   Entry   // actor, address, request id … of the audit row
+}
+
+// AnswerDevice notes the answer, and the consent that is in it, in one
+// transaction. The first answer counts: ErrNotFound for another, for a device that
+// has waited too long, and when the session is over.
+func (s *Store) AnswerDevice(ctx context.Context, a DeviceAnswer) error {
+	answer, event := DeviceDenied, audit.DeviceDenied
+	if a.Allow {
+		answer, event = DeviceAllowed, audit.DeviceAllowed
+	}
+	return s.db.write(ctx, func(t tx) error {
+		e, now := a.Entry, s.Now()
+		e.UserID, e.SessionID, e.Detail = a.Session.UserID, a.Session.ID, a.Scope
+		err := t.QueryRow([]any{&e.ClientID}, `
+			UPDATE device_codes SET answer = $1, user_id = $2, session_id = $3, amr = $4, acr = $5, auth_time = $6, scope = $7,
+				expires_at = CASE WHEN expires_at < $8 THEN $8 ELSE expires_at END
+			WHERE hash = $9 AND answer = '' AND expires_at > $10
+			AND EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
+				WHERE s.id = $3 AND u.id = $2 AND NOT u.disabled AND s.expires_at > $10 AND s.idle_expires_at > $10)
+			RETURNING client_id`,
+			answer, a.Session.UserID, a.Session.ID, encodeList(a.Session.AMR), a.Session.ACR, a.Session.AuthTime, a.Scope,
+			now+collectedFor.Milliseconds(), a.Hash, now)
+		if err != nil {
+			return err
+		}
+		if a.Allow && a.Consent != "" {
+			if err := mergeConsent(t, e.UserID, e.ClientID, a.Consent, now); err != nil {
+				return err
+			}
+		}
+		return s.writeEntry(t, e, event)
+	})
+}
