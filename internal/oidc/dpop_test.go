@@ -103,7 +103,7 @@ func TestStolenBoundTokenIsWorthNothing(t *testing.T) {
 	} {
 		a := w.do(c.r)
 		challenge := strings.Join(a.Header().Values("WWW-Authenticate"), ", ")
-		if a.Code != http.StatusUnauthorized || !strings.Contains(challenge, "DPoP ") || !strings.Contains(challenge, `error="`+c.code+`"`) {
+		if a.Code != http.StatusUnauthorized || !strings.Contains(challenge, "DPoP ") || !strings.Contains(challenge, `error="`+c.code+`"`) || !strings.Contains(challenge, `algs="ES256 `) {
 			t.Errorf("%s: %d %s", name, a.Code, challenge)
 		}
 	}
@@ -125,7 +125,7 @@ func TestDPoPNonceIsAskedForAndTold(t *testing.T) {
 	a := w.do(first)
 	a.wantError(http.StatusBadRequest, "use_dpop_nonce")
 	nonce := a.Header().Get("DPoP-Nonce")
-	if nonce == "" || !strings.Contains(a.Header().Get("Access-Control-Expose-Headers"), "DPoP-Nonce") {
+	if nonce == "" || len(a.Header().Values("DPoP-Nonce")) != 1 || !strings.Contains(a.Header().Get("Access-Control-Expose-Headers"), "DPoP-Nonce") {
 		t.Errorf("nonce %q, exposed %q", nonce, a.Header().Get("Access-Control-Expose-Headers"))
 	}
 	again := postForm("/token", form) // the code is good still
@@ -234,4 +234,21 @@ func TestRefreshTokenOfAFAPIClientStays(t *testing.T) {
 			t.Fatalf("%d %s", next.Code, next.Body)
 		}
 	}
+}
+
+// RFC 9449 §5.2, FAPI 2.0 Security Profile §5.3.2.1: who is registered for bound
+// tokens gets no others, and at the token endpoint only is the proof missed.
+func TestClientRegisteredForBoundTokensGetsNoOthers(t *testing.T) {
+	w := newWorld(t)
+	w.user("alice")
+	w.client("wiki").DPoPBoundAccessTokens = true
+	code := w.loggedIn("alice").code("wiki")
+	w.api("wiki", "/token", codeForm(code)).wantError(http.StatusBadRequest, "invalid_dpop_proof")
+	r := postForm("/token", codeForm(code))
+	r.SetBasicAuth("wiki", "secret")
+	a := w.do(w.prove(r, rptest.NewKey(t, "ES256"), nil))
+	if a.Code != http.StatusOK || a.str("token_type") != "DPoP" || w.claimsOf(a.str("access_token"))["cnf"] == nil {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	w.api("wiki", "/token", refreshForm(a.str("refresh_token"))).wantError(http.StatusBadRequest, "invalid_dpop_proof")
 }
