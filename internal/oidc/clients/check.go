@@ -83,7 +83,7 @@ func checkSecret(c *store.Client) error {
 }
 
 // checkKeys: OIDC Registration §2: jwks or jwks_uri, not both, and one of them
-// where the client signs.
+// where the client signs; jwks_uri by https.
 func checkKeys(c *store.Client) error {
 	switch {
 	case len(c.JWKS) > 0 && c.JWKSURI != "":
@@ -97,6 +97,9 @@ func checkKeys(c *store.Client) error {
 	case c.JWKSURI != "":
 		if err := fetch.Check(c.JWKSURI); err != nil {
 			return fmt.Errorf("jwks_uri: %w", err)
+		}
+		if u, err := url.Parse(c.JWKSURI); err != nil || (u.Scheme != "https" && !local(u.Hostname())) {
+			return errors.New("jwks_uri: want https, or http on this machine: who answers in its place is the client")
 		}
 	}
 	return nil

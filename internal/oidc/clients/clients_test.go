@@ -141,6 +141,7 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 		"jwks: there is":                       func(c *store.Client) { c.JWKS, c.JWKSURI = json.RawMessage(aKey), "https://a.example/jwks" },
 		"jwks: ":                               func(c *store.Client) { c.JWKS = json.RawMessage(`{"keys":[{"kty":"oct","k":"AA"}]}`) },
 		"jwks_uri":                             func(c *store.Client) { c.JWKSURI = "ftp://a.example/jwks" },
+		"jwks_uri: want https":                 func(c *store.Client) { c.JWKSURI = "http://a.example/jwks" },
 		"token_endpoint_auth_signing_alg":      func(c *store.Client) { c.TokenEndpointAuthAlg = "HS256" },
 		"profile: \"x\"":                       func(c *store.Client) { c.Profile = "x" },
 		"profile: fapi2 needs token":           func(c *store.Client) { c.Profile = "fapi2" },
