@@ -219,18 +219,27 @@ func TestRefreshTokenOfAFAPIClientStays(t *testing.T) {
 	a := &authRequest{client: w.client("bank"), redirect: testRedirect, scope: "openid", challenge: challengeFor(testVerifier), params: params{}}
 	code := w.codeRow(a, &row, "a code")
 	must(t, w.Store.FinishAuthorization(t.Context(), store.Finish{SessionID: row.ID, Code: code}))
-	ask := func(f url.Values) *answer {
+	ask := func(f url.Values, proof *rptest.Key) *answer {
 		f.Set("client_assertion_type", rptest.AssertionType)
 		f.Set("client_assertion", key.Assertion(t, "bank", testIssuer, w.now(), nil))
-		return w.do(w.prove(postForm("/token", f), key, nil))
+		return w.do(w.prove(postForm("/token", f), proof, nil))
 	}
-	first := ask(codeForm("a code"))
+	first := ask(codeForm("a code"), key)
 	if first.Code != http.StatusOK {
 		t.Fatalf("%d %s", first.Code, first.Body)
 	}
+	rsa := rptest.NewKey(t, "PS256") // §5.4.1: the same key with RS256 is not taken, at userinfo either
+	bound := ask(refreshForm(first.str("refresh_token")), rsa).str("access_token")
+	if a := w.boundUserinfo(bound, rsa, nil); a.Code != http.StatusOK {
+		t.Errorf("PS256: %d %s", a.Code, a.Body)
+	}
+	rsa.Alg = "RS256"
+	if a := w.boundUserinfo(bound, rsa, nil); a.Code != http.StatusUnauthorized {
+		t.Errorf("RS256: %d %s", a.Code, a.Body)
+	}
 	for range 3 {
 		w.pass(refreshGrace + time.Second)
-		if next := ask(refreshForm(first.str("refresh_token"))); next.Code != http.StatusOK || next.str("refresh_token") != first.str("refresh_token") {
+		if next := ask(refreshForm(first.str("refresh_token")), key); next.Code != http.StatusOK || next.str("refresh_token") != first.str("refresh_token") {
 			t.Fatalf("%d %s", next.Code, next.Body)
 		}
 	}

@@ -267,6 +267,17 @@ func checkURI(text string, public bool) error {
 	return errors.New("want an absolute https URL (a public client: or com.example.app:/path)")
 }
 
+// InClear is a redirect URI that leads to another machine without TLS (RFC 6749
+// §3.1.2.1), which an administrator may want for a confidential client; empty: none.
+func InClear(c *store.Client) string {
+	for _, text := range c.RedirectURIs {
+		if u, err := url.Parse(text); err == nil && u.Scheme == "http" && !local(u.Hostname()) {
+			return text
+		}
+	}
+	return ""
+}
+
 func local(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.IsLoopback()
