@@ -95,12 +95,18 @@ func checkKeys(c *store.Client) error {
 			return fmt.Errorf("jwks: %w", err)
 		}
 	case c.JWKSURI != "":
-		if err := fetch.Check(c.JWKSURI); err != nil {
-			return fmt.Errorf("jwks_uri: %w", err)
-		}
-		if u, err := url.Parse(c.JWKSURI); err != nil || (u.Scheme != "https" && !local(u.Hostname())) {
-			return errors.New("jwks_uri: want https, or http on this machine: who answers in its place is the client")
-		}
+		return checkKeyURL(c.JWKSURI)
+	}
+	return nil
+}
+
+// checkKeyURL: who answers in its place signs as the client (OIDC Registration §2).
+func checkKeyURL(text string) error {
+	if err := fetch.Check(text); err != nil {
+		return fmt.Errorf("jwks_uri: %w", err)
+	}
+	if u, err := url.Parse(text); err != nil || (u.Scheme != "https" && !local(u.Hostname())) {
+		return errors.New("jwks_uri: want https, or http on this machine: who answers in its place is the client")
 	}
 	return nil
 }
@@ -121,6 +127,8 @@ func checkProfile(c *store.Client) error {
 		return fmt.Errorf("profile: %q is not known: want %s, or nothing", c.Profile, ProfileFAPI2)
 	case AuthMethod(c) != protocol.AuthMethodPrivateKeyJWT:
 		return errors.New("profile: fapi2 needs token_endpoint_auth_method: private_key_jwt")
+	case len(c.TrustedAssertions) > 0:
+		return errors.New("profile: fapi2 knows the client by its own key alone: no trusted_assertions")
 	case !RequiresPKCE(c):
 		return errors.New("profile: fapi2 needs PKCE: require_pkce must not be false")
 	case c.IDTokenAlg == keys.RS256 || c.UserinfoAlg == keys.RS256:

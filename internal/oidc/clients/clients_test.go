@@ -170,6 +170,8 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 		},
 		"trusted_assertions: entry 1: subject":           trusting(func(e *store.TrustedAssertion) { e.Subject = "" }),
 		"trusted_assertions: entry 1: jwks_uri: missing": trusting(func(e *store.TrustedAssertion) { e.JWKSURI = "" }),
+		"trusted_assertions: entry 1: jwks_uri: want":    trusting(func(e *store.TrustedAssertion) { e.JWKSURI = "http://ci.example/jwks" }),
+		"profile: fapi2 knows":                           fapi(trusting(func(*store.TrustedAssertion) {})),
 		"trusted_assertions: entry 1: jwks_uri: ":        trusting(func(e *store.TrustedAssertion) { e.JWKSURI = "ftp://ci.example/jwks" }),
 		"redirect_uris: missing":                         func(c *store.Client) { c.RedirectURIs = nil },
 		"redirect_uris: \"/cb\"":                         func(c *store.Client) { c.RedirectURIs = []string{"/cb"} },
