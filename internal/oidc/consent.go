@@ -19,7 +19,8 @@ import (
 // Consent (OIDC Core §3.1.2.4). For a trusted client its admin has given it, and
 // nobody is asked, not even by prompt=consent. For others the person is asked on a
 // page of package login for all that the client would get, and the answer is kept:
-// who was asked once is asked again only for more, or by prompt=consent.
+// who was asked once is asked again only for more, by prompt=consent, or where any
+// program of this machine could be the one that asks.
 //
 // Nothing here decides by reading: the statement that stores the code holds the
 // consent, and fails when it does not cover what the code gives (store.ErrConsent).
@@ -46,10 +47,14 @@ func claimsAlone(asked askedClaims, scope string) (alone []string) {
 	return alone
 }
 
-// mustAsk reports whether the client wants the person asked whatever was allowed
-// before, and this login request has no answer yet (OIDC Core §3.1.2.1).
+// mustAsk reports whether the person is asked whatever was allowed before, and this
+// login request has no answer yet: because the client wants it (OIDC Core §3.1.2.1),
+// or because what was allowed may have been allowed to another (RFC 8252 §8.6).
 func mustAsk(a *authRequest, row *store.LoginRequest) bool {
-	return !clients.Trusted(a.client) && a.prompts(protocol.PromptConsent) && (row == nil || row.ConsentAnswer != store.ConsentAllowed)
+	if clients.Trusted(a.client) || (row != nil && row.ConsentAnswer == store.ConsentAllowed) {
+		return false
+	}
+	return a.prompts(protocol.PromptConsent) || !clients.Proven(a.client, a.redirect)
 }
 
 // askConsent sends the browser to the consent page: with the login request that

@@ -52,11 +52,13 @@ func (b *browser) say(row *store.LoginRequest, allow bool) *answer {
 
 func resumeOf(row *store.LoginRequest) string { return "/authorize/resume?login=" + row.ID }
 
-func (w *world) takeBack(name string) {
+func (w *world) takeBack(name string) { w.takeBackFrom(name, "stranger") }
+
+func (w *world) takeBackFrom(name, client string) {
 	w.t.Helper()
 	u, err := w.Store.UserByName(w.t.Context(), name)
 	must(w.t, err)
-	must(w.t, w.Store.RevokeConsent(w.t.Context(), u.ID, "stranger", store.Entry{Actor: name}))
+	must(w.t, w.Store.RevokeConsent(w.t.Context(), u.ID, client, store.Entry{Actor: name}))
 }
 
 func TestUntrustedClientIsAskedForOnceAndAgainForMore(t *testing.T) {
@@ -103,6 +105,35 @@ func TestUntrustedClientIsAskedForOnceAndAgainForMore(t *testing.T) {
 	w.user("bob")
 	b.logIn(url.Values{"user": {"bob"}})
 	b.asked(b.get(authorizeURL("stranger", "scope", "openid")))
+}
+
+// RFC 8252 §8.6: what one program was allowed, another that listens on the same
+// port has not been allowed. An https address is proof enough, and so is a secret.
+func TestConsentOfAProgramThatNobodyKnowsIsNotRemembered(t *testing.T) {
+	w := newWorld(t)
+	w.user("alice")
+	no := false
+	native := w.client("native")
+	native.Trusted, native.RedirectURIs = &no, append(native.RedirectURIs, "com.example.app:/cb")
+	b := w.loggedIn("alice")
+	for redirect, again := range map[string]bool{"http://127.0.0.1:8000/cb": true, "com.example.app:/cb": true, testRedirect: false} {
+		ask := func(pairs ...string) *answer {
+			return b.get(authorizeURL("native", append(pairs, "redirect_uri", redirect)...))
+		}
+		w.takeBackFrom("alice", "native")
+		row := b.asked(ask())
+		if a := b.say(row, true); !a.location().Query().Has("code") {
+			t.Fatalf("%s, allowed: %d %s", redirect, a.Code, a.Body)
+		}
+		silent := ask("prompt", "none").location().Query()
+		if asks := ask().location().Path == "/consent"; asks != again || (silent.Get("error") == "consent_required") != again {
+			t.Errorf("%s: asked again: %t, want %t; in silence %v", redirect, asks, again, silent)
+		}
+	}
+	native.Trusted = nil
+	if back := b.get(authorizeURL("native", "redirect_uri", "http://127.0.0.1:8000/cb", "prompt", "none")).location().Query(); !back.Has("code") {
+		t.Errorf("a trusted one: %v", back)
+	}
 }
 
 func TestPromptConsentAsksWhoeverIsNotTrusted(t *testing.T) {

@@ -48,11 +48,18 @@ func (p *Provider) tokenProof(w http.ResponseWriter, r *http.Request, client *st
 }
 
 // resourceProof checks that whoever shows a bound access token holds its key
-// (RFC 9449 §7.1). jkt is that of the token.
-func (p *Provider) resourceProof(w http.ResponseWriter, r *http.Request, token, jkt string) error {
+// (RFC 9449 §7.1). claims are those of the token.
+func (p *Provider) resourceProof(w http.ResponseWriter, r *http.Request, token string, claims *accessClaims) error {
+	client, err := p.Clients.ByID(r.Context(), claims.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return badToken(err)
+	}
+	if err != nil {
+		return err
+	}
 	shown, err := p.verifyProof(w, r.Header.Values(headerDPoP), proof.Request{
-		Method: r.Method, URL: p.Issuer + r.URL.Path, AccessToken: secret.String(token)})
-	if err == nil && shown.Thumbprint != jkt {
+		Method: r.Method, URL: p.Issuer + r.URL.Path, AccessToken: secret.String(token), FAPI: clients.FAPI(client)})
+	if err == nil && shown.Thumbprint != claims.Confirmation.JKT {
 		err = &proof.Error{Hint: "the proof is by another key than the access token is bound to"}
 	}
 	if err == nil {

@@ -103,7 +103,7 @@ func TestStolenBoundTokenIsWorthNothing(t *testing.T) {
 	} {
 		a := w.do(c.r)
 		challenge := strings.Join(a.Header().Values("WWW-Authenticate"), ", ")
-		if a.Code != http.StatusUnauthorized || !strings.Contains(challenge, "DPoP ") || !strings.Contains(challenge, `error="`+c.code+`"`) {
+		if a.Code != http.StatusUnauthorized || !strings.Contains(challenge, "DPoP ") || !strings.Contains(challenge, `error="`+c.code+`"`) || !strings.Contains(challenge, `algs="ES256 `) {
 			t.Errorf("%s: %d %s", name, a.Code, challenge)
 		}
 	}
@@ -125,7 +125,7 @@ func TestDPoPNonceIsAskedForAndTold(t *testing.T) {
 	a := w.do(first)
 	a.wantError(http.StatusBadRequest, "use_dpop_nonce")
 	nonce := a.Header().Get("DPoP-Nonce")
-	if nonce == "" || !strings.Contains(a.Header().Get("Access-Control-Expose-Headers"), "DPoP-Nonce") {
+	if nonce == "" || len(a.Header().Values("DPoP-Nonce")) != 1 || !strings.Contains(a.Header().Get("Access-Control-Expose-Headers"), "DPoP-Nonce") {
 		t.Errorf("nonce %q, exposed %q", nonce, a.Header().Get("Access-Control-Expose-Headers"))
 	}
 	again := postForm("/token", form) // the code is good still
@@ -219,19 +219,45 @@ func TestRefreshTokenOfAFAPIClientStays(t *testing.T) {
 	a := &authRequest{client: w.client("bank"), redirect: testRedirect, scope: "openid", challenge: challengeFor(testVerifier), params: params{}}
 	code := w.codeRow(a, &row, "a code")
 	must(t, w.Store.FinishAuthorization(t.Context(), store.Finish{SessionID: row.ID, Code: code}))
-	ask := func(f url.Values) *answer {
+	ask := func(f url.Values, proof *rptest.Key) *answer {
 		f.Set("client_assertion_type", rptest.AssertionType)
 		f.Set("client_assertion", key.Assertion(t, "bank", testIssuer, w.now(), nil))
-		return w.do(w.prove(postForm("/token", f), key, nil))
+		return w.do(w.prove(postForm("/token", f), proof, nil))
 	}
-	first := ask(codeForm("a code"))
+	first := ask(codeForm("a code"), key)
 	if first.Code != http.StatusOK {
 		t.Fatalf("%d %s", first.Code, first.Body)
 	}
+	rsa := rptest.NewKey(t, "PS256") // §5.4.1: the same key with RS256 is not taken, at userinfo either
+	bound := ask(refreshForm(first.str("refresh_token")), rsa).str("access_token")
+	if a := w.boundUserinfo(bound, rsa, nil); a.Code != http.StatusOK {
+		t.Errorf("PS256: %d %s", a.Code, a.Body)
+	}
+	rsa.Alg = "RS256"
+	if a := w.boundUserinfo(bound, rsa, nil); a.Code != http.StatusUnauthorized {
+		t.Errorf("RS256: %d %s", a.Code, a.Body)
+	}
 	for range 3 {
 		w.pass(refreshGrace + time.Second)
-		if next := ask(refreshForm(first.str("refresh_token"))); next.Code != http.StatusOK || next.str("refresh_token") != first.str("refresh_token") {
+		if next := ask(refreshForm(first.str("refresh_token")), key); next.Code != http.StatusOK || next.str("refresh_token") != first.str("refresh_token") {
 			t.Fatalf("%d %s", next.Code, next.Body)
 		}
 	}
+}
+
+// RFC 9449 §5.2, FAPI 2.0 Security Profile §5.3.2.1: who is registered for bound
+// tokens gets no others, and at the token endpoint only is the proof missed.
+func TestClientRegisteredForBoundTokensGetsNoOthers(t *testing.T) {
+	w := newWorld(t)
+	w.user("alice")
+	w.client("wiki").DPoPBoundAccessTokens = true
+	code := w.loggedIn("alice").code("wiki")
+	w.api("wiki", "/token", codeForm(code)).wantError(http.StatusBadRequest, "invalid_dpop_proof")
+	r := postForm("/token", codeForm(code))
+	r.SetBasicAuth("wiki", "secret")
+	a := w.do(w.prove(r, rptest.NewKey(t, "ES256"), nil))
+	if a.Code != http.StatusOK || a.str("token_type") != "DPoP" || w.claimsOf(a.str("access_token"))["cnf"] == nil {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	w.api("wiki", "/token", refreshForm(a.str("refresh_token"))).wantError(http.StatusBadRequest, "invalid_dpop_proof")
 }

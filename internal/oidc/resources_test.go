@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"idp/internal/keys"
+	"idp/internal/oidc/clients"
 )
 
 // codeFor runs a silent authorization for resources.
@@ -64,6 +65,11 @@ func TestAccessTokenIsForTheResourceThatWasAskedFor(t *testing.T) {
 	if id := w.claimsOf(a.str("id_token")); id["aud"] != "wiki" {
 		t.Errorf("ID token for %v", id["aud"])
 	}
+	w.client("wiki").Profile = clients.ProfileFAPI2
+	if _, ok := w.signingAlg(w.client("wiki"), testLedger); ok {
+		t.Error("a client of FAPI gets what RS256 signs")
+	}
+	w.client("wiki").Profile = ""
 	// The resource server, which has a client_id of its own, may ask about it.
 	if !w.active(testLedger, token) || w.active("other", token) {
 		t.Error("introspection: the resource server alone may know")

@@ -201,6 +201,19 @@ func TestDiscoveryHoldsWhatIsRequired(t *testing.T) {
 	}
 }
 
+// OIDC Core §2, FAPI 2.0 Security Profile §5.3.2.2: 64 characters at least; here as
+// many as a request has room for.
+func TestNoncesOfEveryLengthComeBackUnchanged(t *testing.T) {
+	w := newWorld(t)
+	w.user("alice")
+	b := w.loggedIn("alice")
+	for _, nonce := range []string{"n", strings.Repeat("n", 64), "ö & \\" + strings.Repeat("n", 2000)} {
+		if id := w.claimsOf(b.tokens("wiki", "nonce", nonce).str("id_token")); id["nonce"] != nonce {
+			t.Errorf("%q: %v", nonce, id["nonce"])
+		}
+	}
+}
+
 // RFC 6749 §10.10: 2^-160 at most. 43 characters are 256 random bits; a refresh
 // token ends in a MAC of 256 bits; a jti has 128 bits and is no credential.
 func TestWhatIsIssuedCannotBeGuessed(t *testing.T) {

@@ -27,7 +27,7 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badToken(err)
 	}
-	if err := p.checkScheme(w, r, token, scheme, claims.Confirmation.JKT); err != nil {
+	if err := p.checkScheme(w, r, token, scheme, claims); err != nil {
 		return err
 	}
 	web.InfoFrom(r.Context()).ClientID = claims.ClientID
@@ -126,8 +126,8 @@ func tokenScheme(scheme string) (name string, ok bool) {
 // checkScheme: a bound token is worth nothing without its key's proof, and must
 // not be taken as a bearer token; a bearer token does not become better by being
 // called bound (RFC 9449 §7.1, §7.2).
-func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, scheme, jkt string) error {
-	switch {
+func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, scheme string, claims *accessClaims) error {
+	switch jkt := claims.Confirmation.JKT; {
 	case jkt != "" && scheme != tokenTypeDPoP:
 		return badToken(errors.New("the token is bound to a DPoP key and came as a bearer token"))
 	case jkt == "" && scheme == tokenTypeDPoP:
@@ -135,7 +135,7 @@ func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, sc
 	case jkt == "":
 		return nil
 	}
-	return p.resourceProof(w, r, token, jkt)
+	return p.resourceProof(w, r, token, claims)
 }
 
 // noToken: who shows no token is told how to, and of no error (RFC 6750 §3.1).

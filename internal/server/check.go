@@ -82,9 +82,13 @@ const (
 )
 
 // Warnings are what does not stop a server, for an old file must start: client
-// secrets that can be guessed.
+// secrets that can be guessed, and codes that travel in clear (RFC 6749 §3.1.2.1).
 func Warnings(c *config.Config) (warnings config.Problems) {
 	for i, cl := range c.Clients {
+		if uri := clients.InClear(&cl); uri != "" {
+			warnings = append(warnings, c.Problem(fmt.Sprintf("$.clients[%d].redirect_uris", i),
+				fmt.Sprintf("who listens on the way to %s reads the codes and the sessions of %s", uri, cl.ClientID), "https keeps them"))
+		}
 		for _, file := range secretFiles(cl) {
 			if text, err := config.ReadSecret(file.path); err == nil && len(text) < minSecret {
 				warnings = append(warnings, c.Problem(fmt.Sprintf("$.clients[%d].%s", i, file.key),

@@ -14,6 +14,7 @@ import (
 	"idp/internal/config"
 	"idp/internal/idptest"
 	"idp/internal/server"
+	"idp/internal/store"
 )
 
 // send sends one request of a program, with no cookies.
@@ -100,6 +101,18 @@ func TestRegistrationThroughTheFrontDoor(t *testing.T) {
 			t.Errorf("the old token after a reload: %d", resp.StatusCode)
 		}
 	})
+}
+
+// http redirect URIs of other machines are said, and stop nothing.
+func TestRedirectURIsWithoutTLSAreSaid(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{})
+	c := *s.Config()
+	for uri, want := range map[string]int{"https://a.example/": 0, "http://127.0.0.1/cb": 0, "http://a.localhost/cb": 0, "http://wiki.corp.example:8080/cb": 1} {
+		c.Clients = []store.Client{{ClientID: "a", RedirectURIs: []string{"https://a.example/cb", uri}}}
+		if warnings := server.Warnings(&c); len(warnings) != want || (want > 0 && !strings.Contains(warnings.Error(), uri)) {
+			t.Errorf("%s: %v", uri, warnings)
+		}
+	}
 }
 
 // A weak initial access token refuses to start; a weak client secret, which older

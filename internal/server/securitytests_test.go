@@ -39,10 +39,11 @@ func TestSecurityTestsExist(t *testing.T) {
 	}
 }
 
-// testNames are the tests and fuzz targets of all packages, as package.Name.
+// testNames are the tests and fuzz targets of all packages, those behind build tags
+// too, as package.Name.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-f", `{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, "idp/...").Output()
+	out, err := exec.Command("go", "list", "-tags", "browser,interop,bench", "-f", `{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, "idp/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}

@@ -8,7 +8,6 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"idp/internal/fetch"
 	"idp/internal/store"
 )
 
@@ -47,8 +46,5 @@ func checkTrusted(c *store.Client, t store.TrustedAssertion) error {
 	case t.JWKSURI == "":
 		return errors.New("jwks_uri: missing; want where the issuer's keys are")
 	}
-	if err := fetch.Check(t.JWKSURI); err != nil {
-		return fmt.Errorf("jwks_uri: %w", err)
-	}
-	return nil
+	return checkKeyURL(t.JWKSURI)
 }

@@ -83,7 +83,7 @@ func checkSecret(c *store.Client) error {
 }
 
 // checkKeys: OIDC Registration §2: jwks or jwks_uri, not both, and one of them
-// where the client signs.
+// where the client signs; jwks_uri by https.
 func checkKeys(c *store.Client) error {
 	switch {
 	case len(c.JWKS) > 0 && c.JWKSURI != "":
@@ -95,9 +95,18 @@ func checkKeys(c *store.Client) error {
 			return fmt.Errorf("jwks: %w", err)
 		}
 	case c.JWKSURI != "":
-		if err := fetch.Check(c.JWKSURI); err != nil {
-			return fmt.Errorf("jwks_uri: %w", err)
-		}
+		return checkKeyURL(c.JWKSURI)
+	}
+	return nil
+}
+
+// checkKeyURL: who answers in its place signs as the client (OIDC Registration §2).
+func checkKeyURL(text string) error {
+	if err := fetch.Check(text); err != nil {
+		return fmt.Errorf("jwks_uri: %w", err)
+	}
+	if u, err := url.Parse(text); err != nil || (u.Scheme != "https" && !local(u.Hostname())) {
+		return errors.New("jwks_uri: want https, or http on this machine: who answers in its place is the client")
 	}
 	return nil
 }
@@ -118,6 +127,8 @@ func checkProfile(c *store.Client) error {
 		return fmt.Errorf("profile: %q is not known: want %s, or nothing", c.Profile, ProfileFAPI2)
 	case AuthMethod(c) != protocol.AuthMethodPrivateKeyJWT:
 		return errors.New("profile: fapi2 needs token_endpoint_auth_method: private_key_jwt")
+	case len(c.TrustedAssertions) > 0:
+		return errors.New("profile: fapi2 knows the client by its own key alone: no trusted_assertions")
 	case !RequiresPKCE(c):
 		return errors.New("profile: fapi2 needs PKCE: require_pkce must not be false")
 	case c.IDTokenAlg == keys.RS256 || c.UserinfoAlg == keys.RS256:
@@ -262,6 +273,17 @@ func checkURI(text string, public bool) error {
 		return nil
 	}
 	return errors.New("want an absolute https URL (a public client: or com.example.app:/path)")
+}
+
+// InClear is a redirect URI that leads to another machine without TLS (RFC 6749
+// §3.1.2.1), which an administrator may want for a confidential client; empty: none.
+func InClear(c *store.Client) string {
+	for _, text := range c.RedirectURIs {
+		if u, err := url.Parse(text); err == nil && u.Scheme == "http" && !local(u.Hostname()) {
+			return text
+		}
+	}
+	return ""
 }
 
 func local(host string) bool {

@@ -12,8 +12,12 @@ import (
 )
 
 // MayAsk reports whether access tokens for a resource are for this client. Those
-// that registered themselves have to be named.
+// that registered themselves have to be named, and nothing that a client of FAPI is
+// given is signed with RS256 (Security Profile §5.4.1).
 func MayAsk(c *store.Client, r store.Resource) bool {
+	if FAPI(c) && r.AccessTokenAlg == keys.RS256 {
+		return false
+	}
 	return len(r.Clients) == 0 && !c.Registered || slices.Contains(r.Clients, c.ClientID)
 }
 

@@ -55,6 +55,14 @@ var GrantTypesSupported = []protocol.GrantType{
 	protocol.GrantTypeCode, protocol.GrantTypeRefreshToken, protocol.GrantTypeClientCredentials, protocol.GrantTypeDeviceCode, protocol.GrantTypeBearer,
 }
 
+// Proven reports whether nobody but the client can redeem a code that is sent to a
+// redirect URI: a confidential client proves itself, and who holds an https address
+// is known by it. Any program of the person's machine can listen on a loopback port
+// or claim a scheme (RFC 8252 §8.6).
+func Proven(c *store.Client, redirect string) bool {
+	return !c.Public() || strings.HasPrefix(redirect, "https://")
+}
+
 // MayUse reports whether the client is registered for a grant type; the default
 // is authorization_code (RFC 7591 §2).
 func MayUse(c *store.Client, grant protocol.GrantType) bool {
