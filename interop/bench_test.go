@@ -49,7 +49,7 @@ func BenchmarkFlows(b *testing.B) {
 	for _, db := range []string{"sqlite", "postgres"} {
 		for _, alg := range []string{"ES256", "RS256"} {
 			b.Run(db+"/"+alg, func(b *testing.B) {
-				s := benchStage(b, bin, db, alg)
+				s := benchStage(b, bin, db, fmt.Sprintf(benchClients, alg))
 				for _, flow := range flows {
 					b.Run(flow, func(b *testing.B) { drive(b, s, flow) })
 				}
@@ -73,9 +73,9 @@ const benchClients = `  - client_id: bench-public
 
 const benchSecret = "bench-conf-secret-of-the-load-driver"
 
-func benchStage(b *testing.B, bin, db, alg string) *stage.Stage {
+func benchStage(b *testing.B, bin, db, clients string) *stage.Stage {
 	b.Helper()
-	c := stage.Config{Dir: b.TempDir(), Bin: bin, Host: "localhost", Users: map[string]string{}, Clients: fmt.Sprintf(benchClients, alg)}
+	c := stage.Config{Dir: b.TempDir(), Bin: bin, Host: "localhost", Users: map[string]string{}, Clients: clients}
 	// Many people: guesses at one name's password wait for each other.
 	c.YAML = "users:\n"
 	for i := range 64 {
@@ -95,7 +95,7 @@ func benchStage(b *testing.B, bin, db, alg string) *stage.Stage {
 		b.Fatal(err)
 	}
 	b.Cleanup(s.Stop)
-	provider := fmt.Sprintf(`name: %s-%s
+	provider := fmt.Sprintf(`name: idp-%s
 issuer: %s
 redirect_uri: http://localhost:18199/cb
 login: {id: bench-public, auth: none}
@@ -107,7 +107,7 @@ kerberos:
   realm: %s
   spn: HTTP/localhost
   user: {name: user, password: %s, count: 64}
-`, db, alg, s.Issuer, benchSecret, stage.BobPassword, s.Realm.Krb5Conf, s.Realm.Name, stage.UserPassword)
+`, db, s.Issuer, benchSecret, stage.BobPassword, s.Realm.Krb5Conf, s.Realm.Name, stage.UserPassword)
 	if err := os.WriteFile(s.Path("provider.yaml"), []byte(provider), 0o600); err != nil {
 		b.Fatal(err)
 	}
