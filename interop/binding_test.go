@@ -28,7 +28,7 @@ import (
 // binary is the real idp, with a configuration of its own, in the stage's realm.
 type binary struct {
 	Issuer string
-	CA     string // a PEM file that vouches for what browsers see
+	CA     string // a PEM file that vouches for what browsers see, and whom it believes itself
 	log    string
 }
 
@@ -60,8 +60,17 @@ func (b *binary) start(t *testing.T, listen, more, top string) {
 	b.log = filepath.Join(dir, "idp.log")
 	cmd := exec.Command(filepath.Join(set.Bin, "idp"), "serve", "--config", filepath.Join(dir, "idp.yaml"))
 	// Whatever it would write of its own accord lands in this folder.
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "KRB5CCNAME="+filepath.Join(dir, "ccache"))
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "KRB5CCNAME="+filepath.Join(dir, "ccache"), "SSL_CERT_FILE="+b.CA)
 	launch(t, cmd, b.log, listen)
+}
+
+// command runs another command of idp, beside the server.
+func (b *binary) command(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(set.Bin, "idp"), append(args, "--config", filepath.Join(filepath.Dir(b.log), "idp.yaml"))...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("idp %s: %v\n%s", args, err, out)
+	}
 }
 
 // pair writes a certificate for localhost and names below it, signed by itself, and its key.
