@@ -80,17 +80,9 @@ func TestApacheBackChannelOfADisabledUser(t *testing.T) {
 }
 
 // In a browser the module's frame ends its session, and nothing else tells the site.
+// Chromium has no cookie of the module there: sid says which session.
 func TestApacheFrontChannel(t *testing.T) {
-	endsByFrame(t, apache(t, tellsByFrame...))
-}
-
-// The same where the frame does not get the module's cookie: sid says which session.
-func TestApacheFrontChannelWithoutCookie(t *testing.T) {
-	endsByFrame(t, apache(t, append(tellsByFrame, "OIDCPKCEMethod S256", "OIDCPKCEMethod S256\nOIDCCookieSameSite On")...))
-}
-
-func endsByFrame(t *testing.T, d *documented) {
-	t.Helper()
+	d := apache(t, tellsByFrame...)
 	ctx := d.browser(t)
 	must(t, chromedp.Run(ctx, d.asBob()))
 	v := apacheVisitor(t, d)
