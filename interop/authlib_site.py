@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import flask
 from authlib.integrations.base_client import OAuthError
-from authlib.integrations.requests_client import OAuth2Session
+from authlib.integrations.requests_client import AssertionSession, OAuth2Session
 from authlib.oidc.core import CodeIDToken
 from sso import oauth
 
@@ -56,7 +56,10 @@ def pushed():
 
 def session():
     """The client itself, for what concerns no visitor."""
-    return OAuth2Session(oauth.idp.client_id, oauth.idp.client_secret)
+    s = OAuth2Session(oauth.idp.client_id, oauth.idp.client_secret, **oauth.idp.client_kwargs)
+    for method in oauth.idp.client_auth_methods or ():
+        s.register_client_auth_method(method)
+    return s
 
 
 @site.route("/callback", methods=["GET", "POST"])
@@ -106,6 +109,17 @@ def itself():
     idp = oauth.idp.load_server_metadata()
     with session() as s:
         token = s.fetch_token(idp["token_endpoint"], grant_type="client_credentials")
+        return s.introspect_token(idp["introspection_endpoint"], token=token["access_token"]).json()
+
+
+@site.get("/asserted")
+def asserted():
+    """The same for a JWT that the site signs as its grant (RFC 7523)."""
+    idp, me = oauth.idp.load_server_metadata(), oauth.idp.client_id
+    key = {"key": oauth.idp.client_secret, "header": {"alg": "ES256"}}
+    with AssertionSession(idp["token_endpoint"], me, me, audience=idp["issuer"], **key) as s:
+        token = s.refresh_token()
+    with session() as s:
         return s.introspect_token(idp["introspection_endpoint"], token=token["access_token"]).json()
 
 

@@ -42,13 +42,24 @@ func ecKey(t *testing.T) (file, jwks string) {
 	return file, string(set)
 }
 
-// By its own key, whose public part idp has.
-func TestAuthlibPrivateKeyJWT(t *testing.T) {
+// byItsOwnKey is a client without a secret, and what Authlib is told then; more are
+// further edits.
+func byItsOwnKey(t *testing.T, more ...string) []string {
+	t.Helper()
 	key, jwks := ecKey(t)
-	authlib(t, "    client_secret_file: wiki.secret\n", "    token_endpoint_auth_method: private_key_jwt\n    jwks: "+jwks+"\n",
+	return append([]string{
+		"    client_secret_file: wiki.secret\n", "    token_endpoint_auth_method: private_key_jwt\n    jwks: " + jwks + "\n",
 		"from authlib.integrations.flask_client import OAuth\n", "from authlib.integrations.flask_client import OAuth\nfrom authlib.oauth2.rfc7523 import PrivateKeyJWT\nfrom joserfc.jwk import ECKey\n",
-		`client_secret="`+docSecret+`",`, `client_secret=ECKey.import_key(open("`+key+`").read()), client_auth_methods=[PrivateKeyJWT(alg="ES256")],`,
-		`"code_challenge_method": "S256"`, `"code_challenge_method": "S256", "token_endpoint_auth_method": "private_key_jwt"`).visits(t, "/refresh")
+		`client_secret="` + docSecret + `",`, `client_secret=ECKey.import_key(open("` + key + `").read()), client_auth_methods=[PrivateKeyJWT(alg="ES256")],`,
+		`"code_challenge_method": "S256"`, `"code_challenge_method": "S256", "token_endpoint_auth_method": "private_key_jwt"`,
+	}, more...)
+}
+
+// By its own key, whose public part idp has: for tokens, and to push a request.
+func TestAuthlibPrivateKeyJWT(t *testing.T) {
+	d := authlib(t, byItsOwnKey(t)...)
+	d.Login = "/pushed"
+	d.visits(t, "/refresh")
 }
 
 // A site that logs in nobody gets a token as itself (RFC 6749 §4.4).
