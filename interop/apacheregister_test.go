@@ -20,7 +20,7 @@ const ourToken = "the-initial-access-token"
 func registersItself(t *testing.T) *documented {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "idp-metadata-") // Apache's to write
-	must(t, err, os.Chmod(dir, 0o777))            //nolint:gosec // a folder of one test
+	must(t, err, os.Chmod(dir, 0o777))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	token := dir + "/token"
 	must(t, os.WriteFile(token, []byte(ourToken+"\n"), 0o600))
@@ -28,7 +28,7 @@ func registersItself(t *testing.T) *documented {
 		"OIDCProviderMetadataURL https://sso.example.com/.well-known/openid-configuration\nOIDCClientID wiki\nOIDCClientSecret "+docSecret+"\n", "OIDCMetadataDir "+dir+"\n",
 		"OIDCPKCEMethod S256", "OIDCPKCEMethod S256\nOIDCDefaultLoggedOutURL https://wiki.example.com/public/goodbye.html")
 	conf := dir + "/" + url.QueryEscape(strings.TrimPrefix(d.Issuer, "https://")) + ".conf"
-	must(t, os.WriteFile(conf, []byte(`{"registration_token": "`+ourToken+`"}`), 0o644)) //nolint:gosec // Apache reads it
+	must(t, os.WriteFile(conf, []byte(`{"registration_token": "`+ourToken+`"}`), 0o644))
 	return d
 }
 
