@@ -74,7 +74,7 @@ func TestApacheBackChannelOfADisabledUser(t *testing.T) {
 	d := apache(t)
 	v := apacheVisitor(t, d)
 	d.bobAt(v, d.Login)
-	d.command(t, "user", "disable", "bob")
+	d.does(t, "user", "disable", "bob")
 	d.told(t)
 	d.isOut(v)
 }
