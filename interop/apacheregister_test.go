@@ -15,9 +15,9 @@ import (
 // ourToken is the initial access token of these tests.
 const ourToken = "the-initial-access-token"
 
-// registersItself is a site whose module knows nothing of idp but the initial access
+// apacheAlone is a site whose module knows nothing of idp but the initial access
 // token: it asks people for their provider, and registers there.
-func registersItself(t *testing.T) *documented {
+func apacheAlone(t *testing.T) *documented {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "idp-metadata-") // Apache's to write
 	must(t, err, os.Chmod(dir, 0o777))
@@ -35,7 +35,7 @@ func registersItself(t *testing.T) *documented {
 // The module registers itself, with every response type and grant that it can; what
 // counts is what idp has. Nobody trusts it, so bob is asked, and no groups are told.
 func TestApacheRegistersItself(t *testing.T) {
-	d := registersItself(t)
+	d := apacheAlone(t)
 	v := apacheVisitor(t, d)
 	p := v.open(d.URL + d.Login)
 	action, form := p.Form(t, "iss")
