@@ -28,8 +28,9 @@ import (
 // binary is the real idp, with a configuration of its own, in the stage's realm.
 type binary struct {
 	Issuer string
-	CA     string // a PEM file that vouches for what browsers see
+	CA     string // a PEM file that vouches for what browsers see, and whom it believes itself
 	log    string
+	file   string // its configuration
 }
 
 // said returns the lines of the log that contain all of the words.
@@ -56,12 +57,21 @@ func (b *binary) start(t *testing.T, listen, more, top string) {
 	dir := t.TempDir()
 	yaml := fmt.Sprintf("issuer: %s\nlisten: %s\ndatabase: sqlite:idp.db\n%skerberos:\n  keytabs: [%s]\n  krb5_conf: %s\n  realms: [{name: %s}]\n%s",
 		b.Issuer, listen, top, set.Realm.Keytab, set.Realm.Krb5Conf, set.Realm.Name, more)
-	must(t, os.WriteFile(filepath.Join(dir, "idp.yaml"), []byte(yaml), 0o600))
-	b.log = filepath.Join(dir, "idp.log")
-	cmd := exec.Command(filepath.Join(set.Bin, "idp"), "serve", "--config", filepath.Join(dir, "idp.yaml"))
+	b.file, b.log = filepath.Join(dir, "idp.yaml"), filepath.Join(dir, "idp.log")
+	must(t, os.WriteFile(b.file, []byte(yaml), 0o600))
+	cmd := exec.Command(filepath.Join(set.Bin, "idp"), "serve", "--config", b.file)
 	// Whatever it would write of its own accord lands in this folder.
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "KRB5CCNAME="+filepath.Join(dir, "ccache"))
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "KRB5CCNAME="+filepath.Join(dir, "ccache"), "SSL_CERT_FILE="+b.CA)
 	launch(t, cmd, b.log, listen)
+}
+
+// does runs a command of idp's beside the server.
+func (b *binary) does(t *testing.T, command ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(set.Bin, "idp"), append(command, "--config", b.file)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
 }
 
 // pair writes a certificate for localhost and names below it, signed by itself, and its key.

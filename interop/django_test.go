@@ -38,6 +38,15 @@ func TestDjangoES256(t *testing.T) {
 	reads[told](t, d.bobAt(newVisitor(t, d.binary), d.Login), http.StatusOK).isBob(t, d.binary, d.registration)
 }
 
+// Userinfo as a JWT; the package verifies it as it does an ID token.
+func TestDjangoSignedUserinfo(t *testing.T) {
+	d := django(t, moreOfClient, moreOfClient+"\n    userinfo_signed_response_alg: RS256")
+	w := reads[told](t, d.bobAt(newVisitor(t, d.binary), d.Login), http.StatusOK)
+	if w.isBob(t, d.binary, d.registration); w.Userinfo.Iss != d.Issuer {
+		t.Errorf("userinfo %+v was not signed", w.Userinfo)
+	}
+}
+
 func TestDjangoClientSecretBasic(t *testing.T) {
 	d := django(t, "    token_endpoint_auth_method: client_secret_post\n", "", "USE_PKCE = True", "USE_PKCE = True\nOIDC_TOKEN_USE_BASIC_AUTH = True")
 	reads[told](t, d.bobAt(newVisitor(t, d.binary), d.Login), http.StatusOK).isBob(t, d.binary, d.registration)
@@ -75,6 +84,34 @@ func TestDjangoSessionRefresh(t *testing.T) {
 		t.Errorf("idp answered %v", q)
 	}
 	v.open(d.URL+d.Login).Form(t, "password")
+}
+
+// Whoever is asked may say no, and sees the site's own page; who said yes is not
+// asked again, not even by the middleware, which asks with prompt=none.
+func TestDjangoConsent(t *testing.T) {
+	d := django(t, moreOfClient, moreOfClient+"\n    trusted: false")
+	v := newVisitor(t, d.binary)
+	p := v.consents(d.bobAt(v, d.Login), "deny")
+	at(t, p, http.StatusForbidden, d.URL+"/refused/")
+	if q := queryOf(t, p, d.Callback); q.Get("error") != "access_denied" {
+		t.Errorf("idp answered %v", q)
+	}
+	first := reads[told](t, v.consents(v.open(d.URL+d.Login), "allow"), http.StatusOK)
+	first.isBob(t, d.binary, d.registration)
+	if second := reads[told](t, v.open(d.URL+"/old/"), http.StatusOK); second.IDToken == first.IDToken {
+		t.Error("nothing new came")
+	}
+	reads[told](t, d.bobAt(newVisitor(t, d.binary), d.Login), http.StatusOK).isBob(t, d.binary, d.registration)
+}
+
+// Claims that the site asks for one by one, beside a scope that has neither.
+func TestDjangoClaims(t *testing.T) {
+	d := django(t, `OIDC_RP_SCOPES = "openid profile email groups"`,
+		`OIDC_RP_SCOPES = "openid profile"`+"\n"+`OIDC_AUTH_REQUEST_EXTRA_PARAMS = {"claims": '{"userinfo": {"email": {"essential": true}}}'}`)
+	u := reads[told](t, d.bobAt(newVisitor(t, d.binary), d.Login), http.StatusOK).Userinfo
+	if u.Name != "bob" || u.Email != "bob@example.com" || u.Groups != nil {
+		t.Errorf("userinfo %+v, want bob's address, and no groups", u)
+	}
 }
 
 // Signed out here and there, and back at the site, which lets nobody in.

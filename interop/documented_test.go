@@ -118,7 +118,13 @@ func (d *documented) block(t *testing.T, language string) string {
 		block = strings.ReplaceAll(block, d.edit[i], d.edit[i+1])
 	}
 	secret := filepath.Join(d.dir, "wiki.secret")
-	return strings.NewReplacer(docIssuer, d.Issuer, docSite, d.URL, docSecret, docSecret, "wiki.secret", secret).Replace(block) + "\n"
+	return strings.NewReplacer("jwks_uri: "+docSite, "jwks_uri: "+d.near(), "backchannel_logout_uri: "+docSite, "backchannel_logout_uri: "+d.near(),
+		docIssuer, d.Issuer, docSite, d.URL, docSecret, docSecret, "wiki.secret", secret).Replace(block) + "\n"
+}
+
+// near is the site for idp, which resolves no names below localhost.
+func (d *documented) near() string {
+	return strings.Replace(d.URL, "site.localhost", "localhost", 1)
 }
 
 // python is a program of Python, with the packages that scripts/install-python has

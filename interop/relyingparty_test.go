@@ -93,6 +93,7 @@ type told struct {
 		Name   string   `json:"preferred_username"`
 		Email  string   `json:"email"`
 		Groups []string `json:"groups"`
+		Iss    string   `json:"iss"` // where it was signed
 	} `json:"userinfo"`
 
 	Error       string `json:"error"`
@@ -109,6 +110,9 @@ type idToken struct {
 	Aud   string   `json:"aud"`
 	AMR   []string `json:"amr"`
 	Nonce string   `json:"nonce"`
+
+	Email  string   `json:"email"` // and groups: where the site asks for them there
+	Groups []string `json:"groups"`
 }
 
 func (w told) claims(t *testing.T) (out idToken) {

@@ -75,6 +75,13 @@ func (v *visitor) logIn(p *idptest.Page, name, password string) *idptest.Page {
 	return v.submit(p, "password", url.Values{"username": {name}, "password": {password}})
 }
 
+// consents answers the question of a page, whether a site may get what it asks for,
+// by allow or deny.
+func (v *visitor) consents(p *idptest.Page, answer string) *idptest.Page {
+	v.t.Helper()
+	return v.submit(p, "answer", url.Values{"answer": {answer}})
+}
+
 // negotiate answers the challenge of a page.
 func (v *visitor) negotiate(p *idptest.Page, authorization string) *idptest.Page {
 	v.t.Helper()

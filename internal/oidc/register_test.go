@@ -52,6 +52,7 @@ func TestRegisteredClientIsToldWhatCounts(t *testing.T) {
 	a := w.register(`{"redirect_uris":["https://app.example.com/cb"],"client_name":" Café №1 ","client_uri":"https://app.example.com/","tos_uri":"https://bank.example/terms",
 		"logo_uri":"https://tracker.example/logo.png","contacts":["a@example.com"],"software_statement":"eyJ.e30.","application_type":"web","subject_type":"public",
 		"scope":"openid groups email admin offline_access","userinfo_signed_response_alg":"none","request_uris":[],"jwks_uri":"https://app.example.com/jwks",
+		"grant_types":["implicit","authorization_code","client_credentials"],"response_types":["id_token","code","code id_token token"],
 		"trusted":true,"registered":false,"allow_groups":[],"require_pkce":false,"require_nonce":false,"claims_in_id_token":true,"profile":"x","secret_hashes":["AA=="],
 		"client_id":"wiki","client_secret":"mine","TRUSTED":true,"Scope":"openid groups","reauth_by_ticket":true}`)
 	got := a.wantCreated()

@@ -142,12 +142,14 @@ func refuseUnsupported(m metadataMembers) error {
 	return nil
 }
 
+// checkGrants leaves out what is not for strangers, as limitScope does: software
+// names every grant that it can (RFC 7591 §2).
 func (r *Registration) checkGrants() error {
 	c := &r.Client
-	for _, g := range c.GrantTypes {
-		if !slices.Contains(registrableGrants, g) {
-			return fmt.Errorf("grant_types: %q is not for relying parties that register themselves: want some of %v", g, registrableGrants)
-		}
+	asked := c.GrantTypes
+	c.GrantTypes = slices.DeleteFunc(slices.Clone(asked), func(g string) bool { return !slices.Contains(registrableGrants, g) })
+	if len(c.GrantTypes) == 0 && len(asked) > 0 {
+		return fmt.Errorf("grant_types: %q is not for relying parties that register themselves: want some of %v", asked[0], registrableGrants)
 	}
 	if MayUse(c, protocol.GrantTypeRefreshToken) && len(c.GrantTypes) == 1 {
 		return errors.New("grant_types: refresh_token alone gets no token to refresh")
@@ -158,10 +160,8 @@ func (r *Registration) checkGrants() error {
 // checkResponseTypes: code is the one response type (RFC 9700 §2.1.2), and belongs
 // to authorization_code (RFC 7591 §2.1): what does not fit is mended.
 func (r *Registration) checkResponseTypes() error {
-	for _, t := range r.ResponseTypes {
-		if t != string(protocol.ResponseTypeCode) {
-			return fmt.Errorf("response_types: %q is not supported: want code", t)
-		}
+	if len(r.ResponseTypes) > 0 && !slices.Contains(r.ResponseTypes, string(protocol.ResponseTypeCode)) {
+		return fmt.Errorf("response_types: %q is not supported: want code", r.ResponseTypes[0])
 	}
 	r.ResponseTypes = ResponseTypes(&r.Client)
 	return nil
