@@ -25,7 +25,7 @@ test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser; 20,
 interop: ## Samba, realms that trust each other, curl, Apache, Python, Node.js, Java, Firefox, Chromium against idp
 	@scripts/install-packages interop
 	@scripts/install-python
-	go test -count=1 -tags interop ./interop/
+	go test -count=1 -timeout 30m -tags interop ./interop/
 
 fuzz: ## every fuzz target for FUZZTIME (10m); FUZZ=REGEXP chooses among them
 	@FUZZTIME=$(FUZZTIME) FUZZ='$(FUZZ)' scripts/fuzz
