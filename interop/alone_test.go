@@ -3,12 +3,16 @@
 package interop_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"idp/examples/demo/stage"
 	"idp/internal/oidc/rptest"
+	"idp/internal/secret"
 )
 
 // asksOtherwise: the ways to ask, each by itself: with the answer posted, pushed,
@@ -74,4 +78,37 @@ func consents(t *testing.T, file string) {
 	reads[told](t, v.open(r.URL+r.Login), http.StatusOK).isBob(t, idp, r) // and is not asked again
 	page = v.open(r.URL + r.Login + "?prompt=consent")
 	reads[told](t, v.submit(page, "answer", url.Values{"answer": {"allow"}}), http.StatusOK).isBob(t, idp, r)
+}
+
+// registersItself: what idp knows of the site is what the site has told it
+// (RFC 7591). It is not trusted, and sees no groups.
+func registersItself(t *testing.T, file string) {
+	t.Helper()
+	token := secret.ID()
+	name := filepath.Join(t.TempDir(), "initial.token")
+	must(t, os.WriteFile(name, []byte(token+"\n"), 0o600))
+	idp := openFor(t, fmt.Sprintf("registration: {initial_access_token_file: %q}\n", name))
+	for _, r := range []registration{
+		{Method: "client_secret_basic", Alg: "RS256"},
+		{Method: "client_secret_post", Alg: "ES256"},
+		{Method: "private_key_jwt", Alg: "EdDSA", Key: rptest.NewKey(t, "ES256")},
+	} {
+		t.Run(r.Method, func(t *testing.T) {
+			r.TLS = true
+			r := register(t, r)
+			r.Secret = "" // the answer to its registration has one
+			r.Site = map[string]any{"initial_access_token": token}
+			startNode(t, file, idp, r)
+			v := newVisitor(t, idp)
+			p := v.submit(bobLogsIn(v, r), "answer", url.Values{"answer": {"allow"}})
+			first := reads[told](t, p, http.StatusOK)
+			if u := first.Userinfo; u.Name != "bob" || u.Email != "bob@example.com" || u.Groups != nil || first.claims(t).Alg != r.Alg {
+				t.Errorf("%+v, want bob without his groups, and %s", first, r.Alg)
+			}
+			if second := reads[told](t, v.post(r.URL+"/refresh", nil), http.StatusOK); second.Access == first.Access {
+				t.Error("after the refresh the tokens are still the old ones")
+			}
+			webSite(r).signOut(t, v)
+		})
+	}
 }

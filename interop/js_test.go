@@ -45,9 +45,12 @@ func startNode(t *testing.T, file string, idp *binary, r *registration) {
 	t.Helper()
 	must(t, nodeModules())
 	site := map[string]any{
-		"issuer": idp.Issuer, "client_id": r.ID, "client_secret": r.Secret, "scope": strings.Join(scopes, " "),
+		"issuer": idp.Issuer, "client_id": r.ID, "scope": strings.Join(scopes, " "),
 		"token_endpoint_auth_method": r.Method, "id_token_signed_response_alg": r.Alg,
 		"url": r.URL, "listen": r.Listen, "redirect_uri": r.redirectURI(), "post_logout_redirect_uri": r.URL + "/signed-out",
+	}
+	if r.Secret != "" {
+		site["client_secret"] = r.Secret
 	}
 	if r.TLS {
 		site["tls"] = map[string]string{"certificate": idp.CA, "key": idp.key}

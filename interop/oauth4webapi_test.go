@@ -23,3 +23,5 @@ func TestOAuth4WebAPIAsksOtherwise(t *testing.T) { asksOtherwise(t, "oauth4webap
 func TestOAuth4WebAPIByItsKey(t *testing.T) { byItsKey(t, "oauth4webapi.mjs") }
 
 func TestOAuth4WebAPIConsents(t *testing.T) { consents(t, "oauth4webapi.mjs") }
+
+func TestOAuth4WebAPIRegistersItself(t *testing.T) { registersItself(t, "oauth4webapi.mjs") }

@@ -23,3 +23,5 @@ func TestOpenIDClientAsksOtherwise(t *testing.T) { asksOtherwise(t, "openid-clie
 func TestOpenIDClientByItsKey(t *testing.T) { byItsKey(t, "openid-client.mjs") }
 
 func TestOpenIDClientConsents(t *testing.T) { consents(t, "openid-client.mjs") }
+
+func TestOpenIDClientRegistersItself(t *testing.T) { registersItself(t, "openid-client.mjs") }

@@ -2,22 +2,30 @@
 // is asked for by name.
 import * as oauth from 'oauth4webapi'
 
-import { config, key, serve } from './site.mjs'
+import { config, key, metadata, serve } from './site.mjs'
 
-const methods = {
-  none: () => oauth.None(),
-  client_secret_basic: () => oauth.ClientSecretBasic(config.client_secret),
-  client_secret_post: () => oauth.ClientSecretPost(config.client_secret),
-  private_key_jwt: () => oauth.PrivateKeyJwt(key),
-}
 const issuer = new URL(config.issuer)
 const server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer))
-const client = {
-  client_id: config.client_id,
-  id_token_signed_response_alg: config.id_token_signed_response_alg,
-  userinfo_signed_response_alg: config.userinfo_signed_response_alg,
+const client = config.initial_access_token
+  ? await register(config.initial_access_token)
+  : {
+      client_id: config.client_id,
+      client_secret: config.client_secret,
+      id_token_signed_response_alg: config.id_token_signed_response_alg,
+      userinfo_signed_response_alg: config.userinfo_signed_response_alg,
+    }
+const methods = {
+  none: () => oauth.None(),
+  client_secret_basic: () => oauth.ClientSecretBasic(client.client_secret),
+  client_secret_post: () => oauth.ClientSecretPost(client.client_secret),
+  private_key_jwt: () => oauth.PrivateKeyJwt(key),
 }
 const auth = methods[config.token_endpoint_auth_method]()
+
+async function register(initialAccessToken) {
+  const response = await oauth.dynamicClientRegistrationRequest(server, metadata, { initialAccessToken })
+  return oauth.processDynamicClientRegistrationResponse(response)
+}
 
 // again does a request once more where nothing but a DPoP nonce was missing.
 async function again(request) {

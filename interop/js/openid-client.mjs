@@ -3,7 +3,7 @@
 // It sends a request again where only a DPoP nonce was missing.
 import * as client from 'openid-client'
 
-import { config, key, serve } from './site.mjs'
+import { config, key, metadata, serve } from './site.mjs'
 
 const methods = {
   none: () => client.None(),
@@ -11,15 +11,21 @@ const methods = {
   client_secret_post: () => client.ClientSecretPost(config.client_secret),
   private_key_jwt: () => client.PrivateKeyJwt(key),
 }
-const idp = await client.discovery(
-  new URL(config.issuer),
-  config.client_id,
-  {
-    id_token_signed_response_alg: config.id_token_signed_response_alg,
-    userinfo_signed_response_alg: config.userinfo_signed_response_alg,
-  },
-  methods[config.token_endpoint_auth_method](),
-)
+const issuer = new URL(config.issuer)
+const auth = methods[config.token_endpoint_auth_method]()
+const idp = config.initial_access_token
+  ? await client.dynamicClientRegistration(issuer, metadata, auth, {
+      initialAccessToken: config.initial_access_token,
+    })
+  : await client.discovery(
+      issuer,
+      config.client_id,
+      {
+        id_token_signed_response_alg: config.id_token_signed_response_alg,
+        userinfo_signed_response_alg: config.userinfo_signed_response_alg,
+      },
+      auth,
+    )
 client.enableNonRepudiationChecks(idp) // verify the signature, though the token came over TLS
 
 const bound = (session) => ({ DPoP: session.dpop })

@@ -22,6 +22,20 @@ export const key = config.jwk && {
   kid: config.jwk.kid,
 }
 
+// What the site registers itself with, if it has a token for that (RFC 7591).
+export const metadata = {
+  client_name: 'Wiki',
+  application_type: 'web',
+  redirect_uris: [config.redirect_uri],
+  post_logout_redirect_uris: [config.post_logout_redirect_uri],
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+  scope: config.scope,
+  token_endpoint_auth_method: config.token_endpoint_auth_method,
+  id_token_signed_response_alg: config.id_token_signed_response_alg,
+  jwks: config.jwks,
+}
+
 // serve answers for a relying party with the functions
 //   begin(session, parameters)   the address of the authorization request, pushed if
 //                                session.par; tokens are for session.dpop, a DPoP key
