@@ -17,7 +17,7 @@ func bank(t *testing.T, alg, resource string) *registration {
 	t.Helper()
 	key := rptest.NewKey(t, alg)
 	return register(t, registration{
-		ID: "bank-" + alg, Method: "private_key_jwt", Alg: alg, Key: key, TLS: true,
+		ID: "bank-" + alg, Method: "private_key_jwt", Alg: alg, Key: key, TLS: true, Grants: "authorization_code, refresh_token, client_credentials",
 		Meta: map[string]any{"profile": "fapi2", "jwks": key.JWKS(), "userinfo_signed_response_alg": alg},
 		Site: map[string]any{"dpop": alg, "require_pushed_authorization_requests": true, "resource": resource},
 	})
@@ -48,6 +48,7 @@ func fapi(t *testing.T, file string) {
 			ledger.takes(t, v, r, "PS256", "DPoP")
 			refusedAt(t, v.post(r.URL+"/as-bearer", nil), "invalid_token")
 			gone(t, v, r)
+			actsForItself(t, v, r)
 			refusedAt(t, v.open(r.URL+r.Login+"?par=no"), "invalid_request")
 			refusedAt(t, v.logIn(v.open(r.URL+r.Login+"?dpop=no&prompt=login"), "bob", stage.BobPassword), "invalid_dpop_proof")
 		})

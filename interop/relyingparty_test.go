@@ -139,6 +139,7 @@ type idToken struct {
 
 	Email  string   `json:"email"` // and groups: where the site asks for them there
 	Groups []string `json:"groups"`
+	Sid    string   `json:"sid"`
 }
 
 func (w told) claims(t *testing.T) (out idToken) {

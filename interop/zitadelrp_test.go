@@ -5,15 +5,19 @@ package interop_test
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/client/rp"
 	httphelper "github.com/zitadel/oidc/v3/pkg/http"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"golang.org/x/oauth2"
 
+	"idp/internal/oidc/rptest"
 	"idp/internal/secret"
 )
 
@@ -24,9 +28,12 @@ func zitadel(t *testing.T, idp *binary, r *registration) {
 	if r.Method != "client_secret_basic" {
 		style = oauth2.AuthStyleInParams
 	}
+	options := []rp.Option{rp.WithAuthStyle(style)}
+	if r.Key != nil {
+		options = append(options, rp.WithJWTProfile(rp.SignerFromKeyAndKeyID(privatePEM(t, r.Key), "rp-"+r.Key.Alg)))
+	}
 	cookies := httphelper.NewCookieHandler([]byte(rand.Text()), nil, httphelper.WithUnsecure()) // the site has no TLS
-	party, err := rp.NewRelyingPartyOIDC(t.Context(), idp.Issuer, r.ID, r.Secret, r.redirectURI(), scopes,
-		rp.WithHTTPClient(idp.client(t)), rp.WithAuthStyle(style), rp.WithSigningAlgsFromDiscovery(),
+	options = append(options, rp.WithHTTPClient(idp.client(t)), rp.WithSigningAlgsFromDiscovery(),
 		rp.WithCookieHandler(cookies), rp.WithPKCEFromDiscovery(cookies),
 		rp.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, code, description, _ string) {
 			tell(w, nil, errors.New(code+": "+description))
@@ -34,6 +41,7 @@ func zitadel(t *testing.T, idp *binary, r *registration) {
 		rp.WithUnauthorizedHandler(func(w http.ResponseWriter, _ *http.Request, message, _ string) {
 			tell(w, nil, errors.New(message))
 		}))
+	party, err := rp.NewRelyingPartyOIDC(t.Context(), idp.Issuer, r.ID, r.Secret, r.redirectURI(), scopes, options...)
 	must(t, err)
 	z := &zitadelSite{party: party}
 	site := &goSite{
@@ -51,6 +59,16 @@ func zitadel(t *testing.T, idp *binary, r *registration) {
 		},
 	}
 	site.serve(t, r)
+}
+
+// privatePEM is a key as the library reads it.
+func privatePEM(t *testing.T, key *rptest.Key) []byte {
+	t.Helper()
+	var private jose.JSONWebKey
+	must(t, private.UnmarshalJSON(key.PrivateJWK()))
+	der, err := x509.MarshalPKCS8PrivateKey(private.Key)
+	must(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
 type zitadelSite struct {
@@ -82,3 +100,19 @@ func (z *zitadelSite) refresh(ctx context.Context) (any, error) {
 func TestZitadelRP(t *testing.T) { everyMethod(t, zitadel) }
 
 func TestZitadelRPRefusals(t *testing.T) { refusals(t, zitadel, register) }
+
+// The library's assertions have an array as aud.
+func TestZitadelRPByItsKey(t *testing.T) {
+	var parties []*registration
+	for id, algs := range map[string][2]string{"rsa": {"RS256", "PS256"}, "ec": {"ES256", "ES256"}, "ed25519": {"EdDSA", "EdDSA"}} {
+		key := rptest.NewKey(t, algs[0])
+		parties = append(parties, register(t, registration{ID: id, Method: "private_key_jwt", Alg: algs[1], Key: key, Meta: map[string]any{"jwks": key.JWKS()}}))
+	}
+	idp := openFor(t, "", parties...)
+	for _, r := range parties {
+		t.Run(r.ID, func(t *testing.T) {
+			zitadel(t, idp, r)
+			visit(t, idp, r, webSite(r))
+		})
+	}
+}

@@ -27,6 +27,8 @@ async function register(initialAccessToken) {
   return oauth.processDynamicClientRegistrationResponse(response)
 }
 
+const newKey = async () => oauth.DPoP(client, await oauth.generateKeyPair(config.dpop))
+
 // again does a request once more where nothing but a DPoP nonce was missing.
 async function again(request) {
   try {
@@ -82,7 +84,7 @@ async function introspect(token) {
 }
 
 serve({
-  dpop: async () => oauth.DPoP(client, await oauth.generateKeyPair(config.dpop)),
+  dpop: newKey,
 
   async begin(session, parameters) {
     session.verifier = oauth.generateRandomCodeVerifier()
@@ -163,8 +165,11 @@ serve({
   },
 
   async itself() {
-    const response = await oauth.clientCredentialsGrantRequest(server, client, auth, {})
-    const tokens = await oauth.processClientCredentialsResponse(server, client, response)
+    const DPoP = config.dpop && (await newKey())
+    const tokens = await again(async () => {
+      const response = await oauth.clientCredentialsGrantRequest(server, client, auth, {}, { DPoP })
+      return oauth.processClientCredentialsResponse(server, client, response)
+    })
     return introspect(tokens.access_token)
   },
 

@@ -28,6 +28,7 @@ const idp = config.initial_access_token
     )
 client.enableNonRepudiationChecks(idp) // verify the signature, though the token came over TLS
 
+const newKey = async () => client.getDPoPHandle(idp, await client.randomDPoPKeyPair(config.dpop))
 const bound = (session) => ({ DPoP: session.dpop })
 
 async function learned(session, tokens) {
@@ -42,7 +43,7 @@ async function learned(session, tokens) {
 }
 
 serve({
-  dpop: async () => client.getDPoPHandle(idp, await client.randomDPoPKeyPair(config.dpop)),
+  dpop: newKey,
 
   async begin(session, parameters) {
     session.verifier = client.randomPKCECodeVerifier()
@@ -111,7 +112,8 @@ serve({
   },
 
   async itself() {
-    const tokens = await client.clientCredentialsGrant(idp)
+    const DPoP = config.dpop && (await newKey())
+    const tokens = await client.clientCredentialsGrant(idp, undefined, { DPoP })
     return client.tokenIntrospection(idp, tokens.access_token)
   },
 
