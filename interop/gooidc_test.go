@@ -34,7 +34,7 @@ func newGoOIDC(t *testing.T, idp *binary, r *registration) *goOIDCSite {
 	if r.Method != "client_secret_basic" {
 		g.oauth.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
-	site := &goSite{begin: http.HandlerFunc(g.begin), finish: http.HandlerFunc(g.finish), refresh: g.refresh, signOut: g.signOut}
+	site := &goSite{begin: http.HandlerFunc(g.begin), finish: http.HandlerFunc(g.finish), refresh: g.refresh, signOut: g.signOut, device: g.device}
 	site.serve(t, r)
 	return g
 }
@@ -112,6 +112,18 @@ func (g *goOIDCSite) signOut(context.Context) (string, error) {
 	return g.endSession + "?" + q.Encode(), nil
 }
 
+// device: x/oauth2 asks once in the interval that it was told.
+func (g *goOIDCSite) device(ctx context.Context) (any, answered, error) {
+	shown, err := g.oauth.DeviceAuth(oidc.ClientContext(ctx, g.http))
+	return shown, func(ctx context.Context) (any, error) {
+		tokens, err := g.oauth.DeviceAccessToken(oidc.ClientContext(ctx, g.http), shown)
+		if err != nil {
+			return nil, err
+		}
+		return g.learned(ctx, tokens, "")
+	}, err
+}
+
 func TestGoOIDC(t *testing.T) { everyMethod(t, goOIDC) }
 
 func TestGoOIDCRefusals(t *testing.T) { refusals(t, goOIDC, register) }
@@ -150,3 +162,5 @@ func TestGoOIDCVerifiesWhatIsSigned(t *testing.T) {
 		t.Errorf("logout token %+v, want one for the session of %+v", claims, w.claims(t))
 	}
 }
+
+func TestGoOIDCOnADevice(t *testing.T) { onADevice(t, goOIDC) }

@@ -25,3 +25,7 @@ func TestOAuth4WebAPIByItsKey(t *testing.T) { byItsKey(t, "oauth4webapi.mjs") }
 func TestOAuth4WebAPIConsents(t *testing.T) { consents(t, "oauth4webapi.mjs") }
 
 func TestOAuth4WebAPIRegistersItself(t *testing.T) { registersItself(t, "oauth4webapi.mjs") }
+
+func TestOAuth4WebAPIOnADevice(t *testing.T) { onADevice(t, node("oauth4webapi.mjs")) }
+
+func TestOAuth4WebAPIBringsAJWT(t *testing.T) { bringsAJWT(t, "oauth4webapi.mjs") }

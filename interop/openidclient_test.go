@@ -25,3 +25,7 @@ func TestOpenIDClientByItsKey(t *testing.T) { byItsKey(t, "openid-client.mjs") }
 func TestOpenIDClientConsents(t *testing.T) { consents(t, "openid-client.mjs") }
 
 func TestOpenIDClientRegistersItself(t *testing.T) { registersItself(t, "openid-client.mjs") }
+
+func TestOpenIDClientOnADevice(t *testing.T) { onADevice(t, node("openid-client.mjs")) }
+
+func TestOpenIDClientBringsAJWT(t *testing.T) { bringsAJWT(t, "openid-client.mjs") }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/client/rp"
@@ -48,6 +49,7 @@ func zitadel(t *testing.T, idp *binary, r *registration) {
 		begin:   rp.AuthURLHandler(secret.ID, party),
 		finish:  rp.CodeExchangeHandler(rp.UserinfoCallback(z.arrived), party),
 		refresh: z.refresh,
+		device:  z.device,
 		// The library sends the logout request itself: the browser goes on from
 		// where the answer leads.
 		signOut: func(ctx context.Context) (string, error) {
@@ -97,6 +99,26 @@ func (z *zitadelSite) refresh(ctx context.Context) (any, error) {
 	return z.learned(tokens, info), nil
 }
 
+func (z *zitadelSite) device(ctx context.Context) (any, answered, error) {
+	shown, err := rp.DeviceAuthorization(ctx, scopes, z.party, nil)
+	return shown, func(ctx context.Context) (any, error) {
+		got, err := rp.DeviceAccessToken(ctx, shown.DeviceCode, time.Duration(shown.Interval)*time.Second, z.party)
+		if err != nil {
+			return nil, err
+		}
+		claims, err := rp.VerifyTokens[*oidc.IDTokenClaims](ctx, got.AccessToken, got.IDToken, z.party.IDTokenVerifier())
+		if err != nil {
+			return nil, err
+		}
+		info, err := rp.Userinfo[*oidc.UserInfo](ctx, got.AccessToken, got.TokenType, claims.Subject, z.party)
+		if err != nil {
+			return nil, err
+		}
+		tokens := &oauth2.Token{AccessToken: got.AccessToken, RefreshToken: got.RefreshToken, TokenType: got.TokenType}
+		return z.learned(&oidc.Tokens[*oidc.IDTokenClaims]{Token: tokens, IDTokenClaims: claims, IDToken: got.IDToken}, info), nil
+	}, err
+}
+
 func TestZitadelRP(t *testing.T) { everyMethod(t, zitadel) }
 
 func TestZitadelRPRefusals(t *testing.T) { refusals(t, zitadel, register) }
@@ -116,3 +138,5 @@ func TestZitadelRPByItsKey(t *testing.T) {
 		})
 	}
 }
+
+func TestZitadelRPOnADevice(t *testing.T) { onADevice(t, zitadel) }

@@ -173,6 +173,27 @@ serve({
     return introspect(tokens.access_token)
   },
 
+  async device(session) {
+    const parameters = { scope: config.scope }
+    const response = await oauth.deviceAuthorizationRequest(server, client, auth, parameters)
+    session.device = await oauth.processDeviceAuthorizationResponse(server, client, response)
+    return session.device
+  },
+
+  // One question: when to ask again is for the caller to decide.
+  async allowed(session) {
+    const { device_code } = session.device
+    const response = await oauth.deviceCodeGrantRequest(server, client, auth, device_code)
+    const tokens = await oauth.processDeviceCodeResponse(server, client, response)
+    return learned(session, { tokens, response })
+  },
+
+  async bearer(assertion) {
+    const grant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+    const response = await oauth.genericTokenEndpointRequest(server, client, auth, grant, { assertion })
+    return oauth.processGenericTokenEndpointResponse(server, client, response)
+  },
+
   async signOut(session) {
     const url = new URL(server.end_session_endpoint)
     url.search = new URLSearchParams({

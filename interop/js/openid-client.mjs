@@ -117,6 +117,21 @@ serve({
     return client.tokenIntrospection(idp, tokens.access_token)
   },
 
+  async device(session) {
+    const shown = await client.initiateDeviceAuthorization(idp, { scope: config.scope })
+    session.polling = client.pollDeviceAuthorizationGrant(idp, shown)
+    session.polling.catch(() => {}) // allowed() tells of it
+    return shown
+  },
+
+  async allowed(session) {
+    return learned(session, await session.polling)
+  },
+
+  async bearer(assertion) {
+    return client.genericGrantRequest(idp, 'urn:ietf:params:oauth:grant-type:jwt-bearer', { assertion })
+  },
+
   async signOut(session) {
     return client.buildEndSessionUrl(idp, {
       id_token_hint: session.idToken,

@@ -45,6 +45,9 @@ export const metadata = {
 //   atResource(session)          what config.resource says to a token made for it
 //   revoke(session)              what introspection says before and after
 //   itself()                     what introspection says of a token for the site itself
+//   device(session)              what a device shows that cannot open a page
+//   allowed(session)             what there is to tell when a person has answered
+//   bearer(assertion)            tokens for somebody's JWT
 //   signOut(session)             the address of the logout request
 //   dpop()                       a new DPoP key, of the algorithm config.dpop
 export function serve(rp) {
@@ -58,6 +61,14 @@ export function serve(rp) {
     return rp.begin(session, parameters)
   }
 
+  // begun is a new session.
+  function begun(response) {
+    const [id, session] = [randomUUID(), {}]
+    sessions.set(id, session)
+    response.setHeader('Set-Cookie', `visit=${id}; Path=/; HttpOnly; SameSite=Lax`)
+    return session
+  }
+
   async function answer(request, response) {
     const url = new URL(request.url, config.url)
     const id = /(?:^|; )visit=([^;]*)/.exec(request.headers.cookie)?.[1]
@@ -65,12 +76,8 @@ export function serve(rp) {
     switch (`${request.method} ${url.pathname}`) {
       case 'GET /':
         return tell(response, session?.told ? 200 : 401, session?.told ?? {})
-      case 'GET /login': {
-        const fresh = randomUUID()
-        sessions.set(fresh, {})
-        response.setHeader('Set-Cookie', `visit=${fresh}; Path=/; HttpOnly; SameSite=Lax`)
-        return go(response, await arrive(sessions.get(fresh), Object.fromEntries(url.searchParams)))
-      }
+      case 'GET /login':
+        return go(response, await arrive(begun(response), Object.fromEntries(url.searchParams)))
       case 'GET /callback':
       case 'POST /callback':
         session.told = await rp.finish(session, await whole(request, url))
@@ -88,6 +95,13 @@ export function serve(rp) {
         return tell(response, 200, await rp.revoke(session))
       case 'POST /itself':
         return tell(response, 200, await rp.itself())
+      case 'POST /device':
+        return tell(response, 200, await rp.device(begun(response)))
+      case 'POST /allowed':
+        session.told = await rp.allowed(session)
+        return tell(response, 200, session.told)
+      case 'POST /bearer':
+        return tell(response, 200, await rp.bearer(await (await whole(request, url)).text()))
       case 'GET /sign-out':
         sessions.delete(id)
         return go(response, await rp.signOut(session))
