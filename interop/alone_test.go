@@ -20,7 +20,7 @@ import (
 func asksOtherwise(t *testing.T, file string) {
 	t.Helper()
 	ledger := newLedger(t)
-	r := register(t, registration{ID: "site", Method: "client_secret_basic", Alg: "RS256", Site: map[string]any{"resource": ledger.ID}})
+	r := register(t, registration{ID: "site", Method: "client_secret_basic", Alg: "RS256", TLS: true, Site: map[string]any{"resource": ledger.ID}})
 	idp := openFor(t, ledger.resource("RS256"), r, ledger.registration)
 	startNode(t, file, idp, r)
 	startNode(t, "ledger.mjs", idp, ledger.registration)

@@ -65,7 +65,8 @@ export function serve(rp) {
   function begun(response) {
     const [id, session] = [randomUUID(), {}]
     sessions.set(id, session)
-    response.setHeader('Set-Cookie', `visit=${id}; Path=/; HttpOnly; SameSite=Lax`)
+    const site = config.tls ? 'SameSite=None; Secure' : 'SameSite=Lax' // an answer by form_post is another site's
+    response.setHeader('Set-Cookie', `visit=${id}; Path=/; HttpOnly; ${site}`)
     return session
   }
 
