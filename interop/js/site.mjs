@@ -52,12 +52,13 @@ export const metadata = {
 //   dpop()                       a new DPoP key, of the algorithm config.dpop
 export function serve(rp) {
   const sessions = new Map()
+  let first // the key for tokens of visitors that no test wants another one for
 
   // arrive begins a login. A test may ask for one without what the site is
   // registered for: ?par=no, ?dpop=no.
   async function arrive(session, { par, dpop, ...parameters }) {
     session.par = par ? par === 'yes' : config.require_pushed_authorization_requests
-    session.dpop = config.dpop && dpop !== 'no' ? await rp.dpop() : undefined
+    session.dpop = config.dpop && dpop !== 'no' ? await (first ??= rp.dpop()) : undefined
     return rp.begin(session, parameters)
   }
 
