@@ -71,13 +71,13 @@ func consents(t *testing.T, file string) {
 	idp := openFor(t, "", r)
 	startNode(t, file, idp, r)
 	v := newVisitor(t, idp)
-	refusedAt(t, v.submit(bobLogsIn(v, r), "answer", url.Values{"answer": {"deny"}}), "access_denied")
+	refusedAt(t, v.consents(bobLogsIn(v, r), "deny"), "access_denied")
 	refusedAt(t, v.open(r.URL+r.Login+"?prompt=none"), "consent_required")
 	page := v.open(r.URL + r.Login)
-	reads[told](t, v.submit(page, "answer", url.Values{"answer": {"allow"}}), http.StatusOK).isBob(t, idp, r)
+	reads[told](t, v.consents(page, "allow"), http.StatusOK).isBob(t, idp, r)
 	reads[told](t, v.open(r.URL+r.Login), http.StatusOK).isBob(t, idp, r) // and is not asked again
 	page = v.open(r.URL + r.Login + "?prompt=consent")
-	reads[told](t, v.submit(page, "answer", url.Values{"answer": {"allow"}}), http.StatusOK).isBob(t, idp, r)
+	reads[told](t, v.consents(page, "allow"), http.StatusOK).isBob(t, idp, r)
 }
 
 // registersItself: what idp knows of the site is what the site has told it
@@ -100,7 +100,7 @@ func registersItself(t *testing.T, file string) {
 			r.Site = map[string]any{"initial_access_token": token}
 			startNode(t, file, idp, r)
 			v := newVisitor(t, idp)
-			p := v.submit(bobLogsIn(v, r), "answer", url.Values{"answer": {"allow"}})
+			p := v.consents(bobLogsIn(v, r), "allow")
 			first := reads[told](t, p, http.StatusOK)
 			if u := first.Userinfo; u.Name != "bob" || u.Email != "bob@example.com" || u.Groups != nil || first.claims(t).Alg != r.Alg {
 				t.Errorf("%+v, want bob without his groups, and %s", first, r.Alg)

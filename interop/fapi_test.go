@@ -16,11 +16,13 @@ import (
 func bank(t *testing.T, alg, resource string) *registration {
 	t.Helper()
 	key := rptest.NewKey(t, alg)
-	return register(t, registration{
+	r := register(t, registration{
 		ID: "bank-" + alg, Method: "private_key_jwt", Alg: alg, Key: key, TLS: true, Grants: "authorization_code, refresh_token, client_credentials",
-		Meta: map[string]any{"profile": "fapi2", "jwks": key.JWKS(), "userinfo_signed_response_alg": alg},
+		Meta: map[string]any{"profile": "fapi2", "userinfo_signed_response_alg": alg},
 		Site: map[string]any{"dpop": alg, "require_pushed_authorization_requests": true, "resource": resource},
 	})
+	r.Meta["jwks_uri"] = r.URL + "/jwks"
+	return r
 }
 
 // fapi is bob at sites that are clients of FAPI 2.0 (Security Profile §5.3.3).

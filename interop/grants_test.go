@@ -4,7 +4,6 @@ package interop_test
 
 import (
 	"net/http"
-	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -32,8 +31,8 @@ func onADevice(t *testing.T, start program) {
 	bob, allowed, denied := newVisitor(t, idp), newVisitor(t, idp), newVisitor(t, idp)
 	first := reads[shown](t, allowed.post(r.URL+"/device", nil), http.StatusOK)
 	second := reads[shown](t, denied.post(r.URL+"/device", nil), http.StatusOK)
-	bob.submit(bob.logIn(bob.open(first.Link), "bob", stage.BobPassword), "answer", url.Values{"answer": {"allow"}})
-	bob.submit(bob.open(second.Link), "answer", url.Values{"answer": {"deny"}})
+	bob.consents(bob.logIn(bob.open(first.Link), "bob", stage.BobPassword), "allow")
+	bob.consents(bob.open(second.Link), "deny")
 	var refused *idptest.Page
 	var wait sync.WaitGroup // both wait as long as they were told, before they ask
 	wait.Go(func() { refused = denied.post(r.URL+"/allowed", nil) })
