@@ -29,6 +29,7 @@ import (
 type binary struct {
 	Issuer string
 	CA     string // a PEM file that vouches for what browsers see, and whom it believes itself
+	key    string // the PEM file of its key, where a site at localhost has the same
 	log    string
 	file   string // its configuration
 }

@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
@@ -15,7 +17,9 @@ import (
 
 // goOIDC is a site of go-oidc and x/oauth2. The sites of the demo are others of
 // the kind; this one refreshes, and does not look at iss.
-func goOIDC(t *testing.T, idp *binary, r *registration) {
+func goOIDC(t *testing.T, idp *binary, r *registration) { t.Helper(); newGoOIDC(t, idp, r) }
+
+func newGoOIDC(t *testing.T, idp *binary, r *registration) *goOIDCSite {
 	t.Helper()
 	g := &goOIDCSite{http: idp.client(t), registration: r}
 	provider, err := oidc.NewProvider(oidc.ClientContext(t.Context(), g.http), idp.Issuer)
@@ -30,8 +34,9 @@ func goOIDC(t *testing.T, idp *binary, r *registration) {
 	if r.Method != "client_secret_basic" {
 		g.oauth.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
-	site := &goSite{begin: http.HandlerFunc(g.begin), finish: http.HandlerFunc(g.finish), refresh: g.refresh, signOut: g.signOut}
+	site := &goSite{begin: http.HandlerFunc(g.begin), finish: http.HandlerFunc(g.finish), refresh: g.refresh, signOut: g.signOut, device: g.device}
 	site.serve(t, r)
+	return g
 }
 
 type goOIDCSite struct {
@@ -107,6 +112,55 @@ func (g *goOIDCSite) signOut(context.Context) (string, error) {
 	return g.endSession + "?" + q.Encode(), nil
 }
 
+// device: x/oauth2 asks once in the interval that it was told.
+func (g *goOIDCSite) device(ctx context.Context) (any, answered, error) {
+	shown, err := g.oauth.DeviceAuth(oidc.ClientContext(ctx, g.http))
+	return shown, func(ctx context.Context) (any, error) {
+		tokens, err := g.oauth.DeviceAccessToken(oidc.ClientContext(ctx, g.http), shown)
+		if err != nil {
+			return nil, err
+		}
+		return g.learned(ctx, tokens, "")
+	}, err
+}
+
 func TestGoOIDC(t *testing.T) { everyMethod(t, goOIDC) }
 
 func TestGoOIDCRefusals(t *testing.T) { refusals(t, goOIDC, register) }
+
+// The library verifies a userinfo answer that is signed, and a logout token (OIDC
+// Back-Channel Logout §2.6), whose sid and events are for the site to look at.
+func TestGoOIDCVerifiesWhatIsSigned(t *testing.T) {
+	r := register(t, registration{ID: "site", Method: "client_secret_basic", Alg: "PS256"})
+	logouts := make(chan string, 1)
+	back := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		logouts <- req.PostFormValue("logout_token")
+	}))
+	t.Cleanup(back.Close)
+	r.Meta = map[string]any{"backchannel_logout_uri": back.URL, "userinfo_signed_response_alg": "ES256"}
+	idp := openFor(t, "", r)
+	g := newGoOIDC(t, idp, r)
+	v := newVisitor(t, idp)
+	w := reads[told](t, bobLogsIn(v, r), http.StatusOK)
+	w.isBob(t, idp, r)
+	v.submit(v.open(idp.Issuer+"/end_session"), "form_token", nil)
+
+	var raw string
+	select {
+	case raw = <-logouts:
+	case <-time.After(patience):
+		t.Fatal("no logout token has come")
+	}
+	token, err := g.provider.Verifier(&oidc.Config{ClientID: r.ID}).Verify(oidc.ClientContext(t.Context(), g.http), raw)
+	must(t, err)
+	var claims struct {
+		Sid    string                    `json:"sid"`
+		Events map[string]map[string]any `json:"events"`
+	}
+	must(t, token.Claims(&claims))
+	if claims.Sid == "" || claims.Sid != w.claims(t).Sid || claims.Events["http://schemas.openid.net/event/backchannel-logout"] == nil {
+		t.Errorf("logout token %+v, want one for the session of %+v", claims, w.claims(t))
+	}
+}
+
+func TestGoOIDCOnADevice(t *testing.T) { onADevice(t, goOIDC) }

@@ -4,10 +4,12 @@ package interop_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 )
 
@@ -17,7 +19,13 @@ type goSite struct {
 	begin, finish http.Handler                          // of a login
 	refresh       func(context.Context) (any, error)    // what there is to tell then
 	signOut       func(context.Context) (string, error) // where to send the browser
+
+	// device begins a login of a device: what it shows, and what there is to tell
+	// when a person has answered. There may be several.
+	device func(context.Context) (shown any, allowed answered, err error)
 }
+
+type answered func(context.Context) (any, error)
 
 func (g *goSite) serve(t *testing.T, r *registration) {
 	t.Helper()
@@ -37,6 +45,7 @@ func (g *goSite) serve(t *testing.T, r *registration) {
 		http.Redirect(w, req, to, http.StatusSeeOther)
 	})
 	mux.HandleFunc("GET /signed-out", func(w http.ResponseWriter, _ *http.Request) { tell(w, told{}, nil) })
+	g.serveDevices(mux)
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", r.Listen)
 	must(t, err)
 	server := httptest.NewUnstartedServer(mux)
@@ -44,6 +53,29 @@ func (g *goSite) serve(t *testing.T, r *registration) {
 	server.Listener = l
 	server.Start()
 	t.Cleanup(server.Close)
+}
+
+// serveDevices answers what onADevice asks; a cookie says which device it is.
+func (g *goSite) serveDevices(mux *http.ServeMux) {
+	const cookie = "device"
+	var waiting sync.Map
+	mux.HandleFunc("POST /device", func(w http.ResponseWriter, req *http.Request) {
+		shown, allowed, err := g.device(req.Context())
+		id := rand.Text()
+		waiting.Store(id, allowed)
+		http.SetCookie(w, &http.Cookie{Name: cookie, Value: id, Path: "/"})
+		tell(w, shown, err)
+	})
+	mux.HandleFunc("POST /allowed", func(w http.ResponseWriter, req *http.Request) {
+		c, err := req.Cookie(cookie)
+		if err != nil {
+			tell(w, nil, err)
+			return
+		}
+		allowed, _ := waiting.Load(c.Value)
+		what, err := allowed.(answered)(req.Context())
+		tell(w, what, err)
+	})
 }
 
 // tell answers what a site has learned, or what went wrong.

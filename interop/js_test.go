@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -43,11 +44,23 @@ func node(file string) program {
 func startNode(t *testing.T, file string, idp *binary, r *registration) {
 	t.Helper()
 	must(t, nodeModules())
-	config, err := json.Marshal(map[string]string{
-		"issuer": idp.Issuer, "client_id": r.ID, "client_secret": r.Secret, "scope": strings.Join(scopes, " "),
+	site := map[string]any{
+		"issuer": idp.Issuer, "client_id": r.ID, "scope": strings.Join(scopes, " "),
 		"token_endpoint_auth_method": r.Method, "id_token_signed_response_alg": r.Alg,
 		"url": r.URL, "listen": r.Listen, "redirect_uri": r.redirectURI(), "post_logout_redirect_uri": r.URL + "/signed-out",
-	})
+	}
+	if r.Secret != "" {
+		site["client_secret"] = r.Secret
+	}
+	if r.TLS {
+		site["tls"] = map[string]string{"certificate": idp.CA, "key": idp.key}
+	}
+	if r.Key != nil {
+		site["jwk"], site["jwks"] = r.Key.PrivateJWK(), r.Key.JWKS()
+	}
+	maps.Copy(site, r.Meta)
+	maps.Copy(site, r.Site)
+	config, err := json.Marshal(site)
 	must(t, err)
 	// Node 18 has WebCrypto behind a flag, and takes localhost to ::1 alone.
 	cmd := exec.Command("node", "--experimental-global-webcrypto", "--dns-result-order=ipv4first", file)
@@ -64,6 +77,12 @@ func revokes(t *testing.T, file string) {
 	startNode(t, file, idp, r)
 	v := newVisitor(t, idp)
 	reads[told](t, bobLogsIn(v, r), http.StatusOK)
+	gone(t, v, r)
+}
+
+// gone revokes what a site knows of its visitor.
+func gone(t *testing.T, v *visitor, r *registration) {
+	t.Helper()
 	type state struct {
 		Active bool `json:"active"`
 	}
@@ -80,10 +99,15 @@ func itself(t *testing.T, file string) {
 	r := register(t, registration{ID: "robot", Method: "client_secret_basic", Alg: "RS256", Grants: "client_credentials"})
 	idp := openFor(t, "", r)
 	startNode(t, file, idp, r)
+	actsForItself(t, newVisitor(t, idp), r)
+}
+
+func actsForItself(t *testing.T, v *visitor, r *registration) {
+	t.Helper()
 	got := reads[struct {
 		Active bool
 		Sub    string
-	}](t, newVisitor(t, idp).post(r.URL+"/itself", nil), http.StatusOK)
+	}](t, v.post(r.URL+"/itself", nil), http.StatusOK)
 	if !got.Active || got.Sub != r.ID {
 		t.Errorf("%+v, want an active token of %s", got, r.ID)
 	}

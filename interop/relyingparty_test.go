@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,6 +20,7 @@ import (
 
 	"idp/examples/demo/stage"
 	"idp/internal/idptest"
+	"idp/internal/oidc/rptest"
 	"idp/internal/secret"
 )
 
@@ -30,6 +32,11 @@ type registration struct {
 	Alg    string // id_token_signed_response_alg
 	Grants string // grant_types; default authorization_code, refresh_token
 	More   string // further keys of its entry in idp.yaml
+
+	Key  *rptest.Key    // for private_key_jwt
+	TLS  bool           // the site is at https://localhost
+	Meta map[string]any // further keys, for idp and for the site
+	Site map[string]any // what the site alone is told
 
 	Login    string // path of the site that begins a login; default /login
 	Callback string // path of the redirect URI; default /callback
@@ -45,19 +52,35 @@ func register(t *testing.T, r registration) *registration {
 	t.Helper()
 	r.Listen, _ = freeAddress(t)
 	r.URL = "http://" + r.Listen
+	if r.TLS {
+		_, port, _ := net.SplitHostPort(r.Listen)
+		r.URL = "https://localhost:" + port
+	}
 	r.Login, r.Callback = cmp.Or(r.Login, "/login"), cmp.Or(r.Callback, "/callback")
-	if r.Secret == "" && r.Method != "none" {
+	if r.Secret == "" && r.secret() {
 		r.Secret = secret.ID() + "+/%3A: &=~*" // what Basic must encode (RFC 6749 §2.3.1)
 	}
 	return &r
 }
 
+// secret reports whether it has one.
+func (r *registration) secret() bool { return r.Method != "none" && r.Key == nil }
+
+// secretFile is where idp finds the secret.
+func (r *registration) secretFile(dir string) string {
+	return filepath.Join(dir, url.PathEscape(r.ID)+".secret")
+}
+
 // entry is the relying party in idp's list of clients.
 func (r *registration) entry(dir string) string {
-	keys := fmt.Sprintf("client_id: %s, token_endpoint_auth_method: %s, id_token_signed_response_alg: %s, redirect_uris: [%q], post_logout_redirect_uris: [%q], grant_types: [%s]",
+	keys := fmt.Sprintf("client_id: %q, token_endpoint_auth_method: %s, id_token_signed_response_alg: %s, redirect_uris: [%q], post_logout_redirect_uris: [%q], grant_types: [%s]",
 		r.ID, r.Method, r.Alg, r.redirectURI(), r.URL+"/signed-out", cmp.Or(r.Grants, "authorization_code, refresh_token"))
-	if r.Method != "none" {
-		keys += ", client_secret_file: " + filepath.Join(dir, r.ID+".secret")
+	if r.secret() {
+		keys += ", client_secret_file: " + r.secretFile(dir)
+	}
+	for name, value := range r.Meta {
+		text, _ := json.Marshal(value) // JSON is YAML
+		keys += fmt.Sprintf(", %s: %s", name, text)
 	}
 	if r.More != "" {
 		keys += ", " + r.More
@@ -75,11 +98,11 @@ func openFor(t *testing.T, top string, parties ...*registration) *binary {
 	certificate, key := pair(t, elliptic.P256())
 	top += fmt.Sprintf("tls: {certificate: %s, key: %s}\nusers:\n  - {name: bob, password_file: %s, email: bob@example.com, groups: [partners]}\nclients:\n", certificate, key, bob)
 	for _, r := range parties {
-		must(t, os.WriteFile(filepath.Join(dir, r.ID+".secret"), []byte(r.Secret+"\n"), 0o600))
+		must(t, os.WriteFile(r.secretFile(dir), []byte(r.Secret+"\n"), 0o600))
 		top += r.entry(dir)
 	}
 	addr, port := freeAddress(t)
-	b := &binary{Issuer: "https://localhost:" + port, CA: certificate}
+	b := &binary{Issuer: "https://localhost:" + port, CA: certificate, key: key}
 	b.start(t, addr, "", top)
 	return b
 }
@@ -88,6 +111,9 @@ func openFor(t *testing.T, top string, parties ...*registration) *binary {
 type told struct {
 	IDToken  string `json:"id_token"`
 	Access   string `json:"access_token"`
+	Type     string `json:"token_type"`
+	Refresh  string `json:"refresh_token"`
+	Callback string `json:"callback"` // the method by which the answer came
 	Userinfo struct {
 		Sub    string   `json:"sub"`
 		Name   string   `json:"preferred_username"`
@@ -113,19 +139,26 @@ type idToken struct {
 
 	Email  string   `json:"email"` // and groups: where the site asks for them there
 	Groups []string `json:"groups"`
+	Sid    string   `json:"sid"`
 }
 
 func (w told) claims(t *testing.T) (out idToken) {
 	t.Helper()
-	parts := strings.Split(w.IDToken, ".")
+	out = part[idToken](t, w.IDToken, 1)
+	out.Alg = part[idToken](t, w.IDToken, 0).Alg
+	return out
+}
+
+// part reads a part of a JWT: 0 is its header, 1 its claims.
+func part[T any](t *testing.T, token string, n int) (out T) {
+	t.Helper()
+	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		t.Fatalf("id_token %q", w.IDToken)
+		t.Fatalf("no JWT: %q", token)
 	}
-	for _, part := range parts[:2] {
-		text, err := base64.RawURLEncoding.DecodeString(part)
-		must(t, err)
-		must(t, json.Unmarshal(text, &out))
-	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[n])
+	must(t, err)
+	must(t, json.Unmarshal(text, &out))
 	return out
 }
 

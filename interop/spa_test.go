@@ -17,7 +17,7 @@ import (
 )
 
 // A page that is its own relying party: discovery, keys, tokens, userinfo and
-// revocation reach it by CORS only, and its secret is none.
+// revocation reach it by CORS only, the DPoP nonce too, and its secret is none.
 func TestOAuth4WebAPIInABrowser(t *testing.T) {
 	must(t, nodeModules())
 	idp := idptest.Start(t, idptest.Options{})
@@ -37,19 +37,34 @@ func TestOAuth4WebAPIInABrowser(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(chromium.Start(t, ""), patience)
 	defer cancel()
-	var text string
-	must(t, chromedp.Run(ctx,
-		chromedp.Navigate(srv.URL),
-		chromedp.SendKeys("#username", "bob"), chromedp.SendKeys("#password", idptest.BobPassword+"\r"),
-		chromedp.Text("#told:not(:empty)", &text)))
-	var got struct {
-		told
-		Refreshed bool `json:"refreshed"`
+	shows := func(what ...chromedp.Action) (got spaTold) {
+		t.Helper()
+		var text string
+		must(t, chromedp.Run(ctx, append(what, chromedp.Text("#told:not(:empty)", &text))...))
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		if id := got.claims(t); got.Userinfo.Name != "bob" || got.Userinfo.Sub != id.Sub || id.Alg != "ES256" || !got.Refreshed {
+			t.Errorf("the page says %s, want bob, ES256 and new tokens", text)
+		}
+		return got
 	}
-	if err := json.Unmarshal([]byte(text), &got); err != nil {
-		t.Fatalf("%v: %s", err, text)
+	plain := shows(chromedp.Navigate(srv.URL),
+		chromedp.SendKeys("#username", "bob"), chromedp.SendKeys("#password", idptest.BobPassword+"\r"))
+	if keyOf(t, plain.Access) != "" {
+		t.Error("bound without a proof")
 	}
-	if id := got.claims(t); got.Userinfo.Name != "bob" || got.Userinfo.Sub != id.Sub || id.Alg != "ES256" || !got.Refreshed {
-		t.Errorf("the page says %s, want bob, ES256 and new tokens", text)
+	// The same page with tokens that are for its key, the refresh token as well.
+	bound := shows(chromedp.Navigate(srv.URL + "/?dpop"))
+	bound.isBound(t)
+	if bound.Stolen != "invalid_grant" {
+		t.Errorf("the refresh token with another key: %v, want invalid_grant", bound.Stolen)
 	}
+}
+
+// spaTold is what the page says.
+type spaTold struct {
+	told
+	Refreshed bool `json:"refreshed"`
+	Stolen    any  `json:"stolen"` // the error for a refresh token with another key
 }

@@ -11,13 +11,18 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"idp/internal/idptest"
+	"idp/internal/oidc/rptest"
 )
 
 // springJar builds the site of the folder spring where its sources have changed:
@@ -82,6 +87,9 @@ func spring(t *testing.T, idp *binary, r *registration) {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "ISSUER="+idp.Issuer, "CLIENT_ID="+r.ID, "CLIENT_SECRET="+r.Secret,
 		"CLIENT_AUTHENTICATION_METHOD="+r.Method, "ID_TOKEN_SIGNED_RESPONSE_ALG="+r.Alg, "PORT="+port)
+	if r.Key != nil {
+		cmd.Env = append(cmd.Env, "JWK="+string(r.Key.PrivateJWK()))
+	}
 	launch(t, cmd, filepath.Join(dir, "site.log"), r.Listen)
 }
 
@@ -111,7 +119,7 @@ func TestSpringSecurity(t *testing.T) {
 	parties := []*registration{
 		registerSpring(t, registration{ID: "basic", Method: "client_secret_basic", Alg: "RS256"}),
 		registerSpring(t, registration{ID: "post", Method: "client_secret_post", Alg: "ES256"}),
-		registerSpring(t, registration{ID: "native", Method: "none", Alg: "ES256"}),
+		registerSpring(t, registration{ID: "native", Method: "none", Alg: "PS256"}),
 	}
 	idp := openFor(t, "lifetimes: {access_token: 30s}\n", parties...)
 	for _, r := range parties {
@@ -124,3 +132,72 @@ func TestSpringSecurity(t *testing.T) {
 }
 
 func TestSpringSecurityRefusals(t *testing.T) { refusals(t, spring, registerSpring) }
+
+// A site that proves itself by its key, and whose sessions end when idp's do
+// (OIDC Back-Channel Logout): when bob signs out elsewhere, and when he is disabled.
+func TestSpringSecurityBackChannel(t *testing.T) {
+	key := rptest.NewKey(t, "ES256")
+	r := registerSpring(t, registration{ID: "signs", Method: "private_key_jwt", Alg: "RS256", Key: key})
+	post := newPost(t, r.URL)
+	r.Meta = map[string]any{"jwks": key.JWKS(), "backchannel_logout_uri": post.URL + "/logout/connect/back-channel/idp"}
+	idp := openFor(t, "lifetimes: {access_token: 30s}\n", r)
+	spring(t, idp, r)
+
+	visit(t, idp, r, springSite(r))
+	post.delivers(t)
+	bob, other := newVisitor(t, idp), newVisitor(t, idp)
+	for _, v := range []*visitor{bob, other} {
+		reads[told](t, bobLogsIn(v, r), http.StatusOK).isBob(t, idp, r)
+	}
+	bob.submit(bob.open(idp.Issuer+"/end_session"), "form_token", nil)
+	post.delivers(t)
+	loggedOut(t, bob, r)
+	reads[told](t, other.open(r.URL+"/"), http.StatusOK).isBob(t, idp, r) // his session elsewhere
+
+	idp.does(t, "user", "disable", "bob")
+	post.delivers(t)
+	loggedOut(t, other, r)
+}
+
+// loggedOut: the site knows its visitor no more.
+func loggedOut(t *testing.T, v *visitor, r *registration) {
+	t.Helper()
+	v.stay = r.URL + r.Login
+	defer func() { v.stay = "" }()
+	if p := v.open(r.URL + "/"); p.Location == nil {
+		t.Errorf("still logged in: %d %s", p.StatusCode, p.Body)
+	}
+}
+
+// post stands before a site and says when a logout token was taken there.
+type post struct {
+	*httptest.Server
+	status chan int
+}
+
+func newPost(t *testing.T, site string) *post {
+	t.Helper()
+	to, err := url.Parse(site)
+	must(t, err)
+	p := &post{status: make(chan int, 10)}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(to) },
+		ModifyResponse: func(r *http.Response) error { p.status <- r.StatusCode; return nil },
+	}
+	p.Server = httptest.NewServer(proxy)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// delivers waits for the site's answer to a logout token.
+func (p *post) delivers(t *testing.T) {
+	t.Helper()
+	select {
+	case status := <-p.status:
+		if status != http.StatusOK {
+			t.Errorf("the site answers a logout token with %d, want 200", status)
+		}
+	case <-time.After(patience):
+		t.Fatal("no logout token has come")
+	}
+}

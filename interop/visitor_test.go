@@ -92,7 +92,7 @@ func (v *visitor) walk(method, target string, form url.Values, authorization str
 	v.t.Helper()
 	var walked []string
 	for range 20 {
-		p := v.send(method, target, form, authorization)
+		p := v.send(method, target, form.Encode(), authorization)
 		walked = append(walked, target)
 		p.Walked = walked
 		to, err := p.Response.Location()
@@ -109,14 +109,15 @@ func (v *visitor) walk(method, target string, form url.Values, authorization str
 	return nil
 }
 
-func (v *visitor) send(method, target string, form url.Values, authorization string) *idptest.Page {
+// send sends one request; a POST has the body of a form.
+func (v *visitor) send(method, target, body, authorization string) *idptest.Page {
 	v.t.Helper()
-	req, err := http.NewRequestWithContext(v.t.Context(), method, target, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(v.t.Context(), method, target, strings.NewReader(body))
 	must(v.t, err)
 	req.Header.Set("Sec-Fetch-Mode", "navigate")
 	req.Header.Set("Sec-Fetch-Dest", "document")
 	req.Header.Set("Accept", "text/html,*/*;q=0.8") // without text/html it would be a script's, to mod_auth_openidc
-	if form != nil {
+	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if authorization != "" {

@@ -112,7 +112,7 @@ func (c *Claimed) algorithm(r Rules) error {
 	if !accepted(alg, r.FAPI) {
 		return refuse("alg of the assertion is not one of %v", Algorithms(r.FAPI))
 	}
-	if r.Algorithm != "" && alg != r.Algorithm {
+	if r.Algorithm != "" && named(alg) != named(r.Algorithm) {
 		return refuse("alg of the assertion is not the one that the client is registered for")
 	}
 	return nil

@@ -62,6 +62,9 @@ func TestAssertionsOfEveryAlgorithm(t *testing.T) {
 		if err != nil || a.Client != client || a.Subject != client {
 			t.Errorf("%s: %+v, %v", alg, a, err)
 		}
+		if alg == Ed25519 { // which go-jose calls EdDSA
+			continue
+		}
 		// And as a library of others makes them.
 		s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: jose.JSONWebKey{Key: key, KeyID: alg}}, (&jose.SignerOptions{}).WithType("JWT"))
 		if err != nil {

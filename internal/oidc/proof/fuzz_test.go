@@ -10,10 +10,13 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 )
 
-// joseAlgorithms are ours under the library's names.
+// joseAlgorithms are ours, as far as the library has them: it knows Ed25519 as
+// EdDSA only.
 func joseAlgorithms() (all []jose.SignatureAlgorithm) {
 	for _, alg := range Algorithms(false) {
-		all = append(all, jose.SignatureAlgorithm(alg))
+		if alg == named(alg) {
+			all = append(all, jose.SignatureAlgorithm(alg))
+		}
 	}
 	return all
 }

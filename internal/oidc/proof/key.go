@@ -134,11 +134,11 @@ func (k *Key) restrict(alg string) error {
 	if !k.fits(alg) {
 		return errors.New("alg of the key is not supported, or does not fit its type")
 	}
-	k.algs = []string{alg}
+	k.algs = []string{named(alg)}
 	return nil
 }
 
-func (k *Key) fits(alg string) bool { return slices.Contains(k.algs, alg) }
+func (k *Key) fits(alg string) bool { return slices.Contains(k.algs, named(alg)) }
 
 // thumbprint is the key's in base64url (RFC 7638, SHA-256).
 func (k *Key) thumbprint() (string, error) {

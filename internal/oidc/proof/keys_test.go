@@ -54,6 +54,39 @@ func TestASignatureOfTheRFC(t *testing.T) {
 	}
 }
 
+// TestEd25519IsEdDSA: RFC 9864 §2.2 gave the algorithm another name; software that
+// writes either meets keys and registrations that say either.
+func TestEd25519IsEdDSA(t *testing.T) {
+	names := []string{EdDSA, Ed25519}
+	for _, alg := range names {
+		for _, ofKey := range append(names, "") {
+			keys, err := ParseKeys([]byte(marshal(t, fields{"keys": []any{jwk(t, private()[EdDSA], fields{"alg": ofKey})}})))
+			if err != nil {
+				t.Fatalf("key for %q: %v", ofKey, err)
+			}
+			for _, registered := range append(names, "", ES256) {
+				r := rules()
+				r.Algorithm, r.FAPI, r.Audiences = registered, true, []string{issuer}
+				c, err := ParseAssertion(sign(t, private()[EdDSA], EdDSA, fields{"alg": alg}, assertion()))
+				if err == nil {
+					_, err = c.Verify(t.Context(), r, keys.Find)
+				}
+				if (err == nil) != (registered != ES256) {
+					t.Errorf("%s with a key for %q of a client for %q: %v", alg, ofKey, registered, err)
+				}
+			}
+		}
+		header := with(proofHeader(t, EdDSA), fields{"alg": alg})
+		if _, err := VerifyDPoP([]string{sign(t, private()[EdDSA], EdDSA, header, proofClaims())}, request()); err != nil {
+			t.Errorf("proof with %s: %v", alg, err)
+		}
+	}
+	for _, other := range []string{ES256, RS256, PS256} { // the name is for one kind of key
+		_, err := judge(t, sign(t, private()[other], other, fields{"alg": Ed25519}, assertion()), rules())
+		checkHint(t, err, "signature")
+	}
+}
+
 // TestHoleOneKeySpoilsTheSet: a key that is unknown, broken, weak or secret is left
 // out, and the one beside it is used.
 func TestHoleOneKeySpoilsTheSet(t *testing.T) {

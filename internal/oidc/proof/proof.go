@@ -26,14 +26,23 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 )
 
-// The algorithms that we verify (RFC 7518 §3.1, RFC 8037 §3.1). There is no
-// "none", and no HMAC: a secret that we know too proves nothing.
+// The algorithms that we verify (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2).
+// There is no "none", and no HMAC: a secret that we know too proves nothing.
 const (
-	ES256 = "ES256"
-	RS256 = "RS256"
-	PS256 = "PS256"
-	EdDSA = "EdDSA" // with Ed25519 only
+	ES256   = "ES256"
+	RS256   = "RS256"
+	PS256   = "PS256"
+	EdDSA   = "EdDSA"   // with Ed25519 only
+	Ed25519 = "Ed25519" // its name since RFC 9864
 )
+
+// named is the name that we compare an algorithm by: one that has two is one.
+func named(alg string) string {
+	if alg == Ed25519 {
+		return EdDSA
+	}
+	return alg
+}
 
 const (
 	skew  = time.Minute // by which a clock may differ from ours
@@ -44,9 +53,9 @@ const (
 // Security Profile §5.4.1 leaves out RS256.
 func Algorithms(fapi bool) []string {
 	if fapi {
-		return []string{ES256, PS256, EdDSA}
+		return []string{ES256, PS256, EdDSA, Ed25519}
 	}
-	return []string{ES256, RS256, PS256, EdDSA}
+	return []string{ES256, RS256, PS256, EdDSA, Ed25519}
 }
 
 // Error says why an assertion or a proof is refused.

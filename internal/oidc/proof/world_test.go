@@ -41,7 +41,8 @@ var private = sync.OnceValue(func() map[string]crypto.Signer {
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		panic(err)
 	}
-	return map[string]crypto.Signer{ES256: ec, RS256: rs, PS256: rs, EdDSA: ed25519.NewKeyFromSeed(seed)}
+	ed := ed25519.NewKeyFromSeed(seed)
+	return map[string]crypto.Signer{ES256: ec, RS256: rs, PS256: rs, EdDSA: ed, Ed25519: ed}
 })
 
 // jwk is a key as JSON: the public half of a signer, anything else as it is.

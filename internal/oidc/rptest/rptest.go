@@ -31,7 +31,7 @@ type Key struct {
 	private crypto.Signer
 }
 
-// NewKey makes a key for ES256, RS256, PS256 or EdDSA.
+// NewKey makes a key for ES256, RS256, PS256, EdDSA or Ed25519.
 func NewKey(t testing.TB, alg string) *Key {
 	t.Helper()
 	var private crypto.Signer
@@ -39,7 +39,7 @@ func NewKey(t testing.TB, alg string) *Key {
 	switch alg {
 	case "ES256":
 		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "EdDSA":
+	case "EdDSA", ed25519Name:
 		_, private, err = ed25519.GenerateKey(rand.Reader)
 	default:
 		private, err = rsa.GenerateKey(rand.Reader, 2048)
@@ -68,6 +68,15 @@ func (k *Key) JWKS() json.RawMessage {
 	return raw
 }
 
+// PrivateJWK is for software that signs by itself.
+func (k *Key) PrivateJWK() json.RawMessage {
+	raw, err := json.Marshal(jose.JSONWebKey{Key: k.private, KeyID: "rp-" + k.Alg, Algorithm: k.Alg})
+	if err != nil { // a key of ours
+		panic(err)
+	}
+	return raw
+}
+
 // Thumbprint is the key's jkt (RFC 7638).
 func (k *Key) Thumbprint(t testing.TB) string {
 	t.Helper()
@@ -83,7 +92,7 @@ func (k *Key) Assertion(t testing.TB, client, audience string, now time.Time, ch
 	t.Helper()
 	claims := map[string]any{"iss": client, "sub": client, "aud": audience, "jti": secret.ID(), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
 	opts := (&jose.SignerOptions{}).WithType("JWT")
-	return k.sign(t, jose.JSONWebKey{Key: k.private, KeyID: "rp-" + k.Alg}, opts, claims, changes)
+	return k.sign(t, jose.JSONWebKey{Key: k.signs(), KeyID: "rp-" + k.Alg}, opts, claims, changes)
 }
 
 // Proof signs a DPoP proof for a request, with a nonce unless it is empty.
@@ -93,13 +102,40 @@ func (k *Key) Proof(t testing.TB, method, url, nonce string, now time.Time, chan
 	if nonce != "" {
 		claims["nonce"] = nonce
 	}
-	return k.sign(t, k.private, (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt"), claims, changes)
+	return k.sign(t, k.signs(), (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt"), claims, changes)
 }
 
 // TokenHash is the ath of an access token (RFC 9449 §4.2).
 func TokenHash(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// ed25519Name is what RFC 9864 §2.2 calls the algorithm; go-jose has only the name
+// EdDSA for it.
+const ed25519Name = "Ed25519"
+
+// signs is what go-jose signs with.
+func (k *Key) signs() any {
+	if k.Alg == ed25519Name {
+		return renamed{k}
+	}
+	return k.private
+}
+
+// renamed signs with Ed25519 by that name.
+type renamed struct{ key *Key }
+
+func (r renamed) Public() *jose.JSONWebKey {
+	return &jose.JSONWebKey{Key: r.key.private.Public()}
+}
+
+func (renamed) Algs() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{ed25519Name}
+}
+
+func (r renamed) SignPayload(payload []byte, _ jose.SignatureAlgorithm) ([]byte, error) {
+	return r.key.private.Sign(nil, payload, crypto.Hash(0))
 }
 
 func (k *Key) sign(t testing.TB, key any, opts *jose.SignerOptions, claims, changes map[string]any) string {

@@ -1,7 +1,10 @@
 package site;
 
+import java.text.ParseException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+
+import com.nimbusds.jose.jwk.JWK;
 
 import jakarta.servlet.http.HttpServletResponse;
 
@@ -9,11 +12,15 @@ import org.springframework.beans.factory.annotation.Value;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.context.annotation.Bean;
+import org.springframework.security.config.Customizer;
 import org.springframework.security.config.annotation.web.builders.HttpSecurity;
 import org.springframework.security.core.AuthenticationException;
 import org.springframework.security.core.annotation.AuthenticationPrincipal;
 import org.springframework.security.oauth2.client.OAuth2AuthorizedClient;
 import org.springframework.security.oauth2.client.annotation.RegisteredOAuth2AuthorizedClient;
+import org.springframework.security.oauth2.client.endpoint.NimbusJwtClientAuthenticationParametersConverter;
+import org.springframework.security.oauth2.client.endpoint.RestClientAuthorizationCodeTokenResponseClient;
+import org.springframework.security.oauth2.client.endpoint.RestClientRefreshTokenTokenResponseClient;
 import org.springframework.security.oauth2.client.oidc.authentication.OidcIdTokenDecoderFactory;
 import org.springframework.security.oauth2.client.oidc.web.logout.OidcClientInitiatedLogoutSuccessHandler;
 import org.springframework.security.oauth2.client.registration.ClientRegistration;
@@ -61,6 +68,7 @@ public class Site {
                 .authorizeHttpRequests(requests -> requests.requestMatchers("/signed-out").permitAll().anyRequest().authenticated())
                 .oauth2Login(login -> login.failureHandler((request, response, failure) -> tell(response, failure)))
                 .logout(logout -> logout.logoutSuccessHandler(signOut))
+                .oidcLogout(logout -> logout.backChannel(Customizer.withDefaults()))
                 .build();
     }
 
@@ -70,6 +78,30 @@ public class Site {
         OidcIdTokenDecoderFactory factory = new OidcIdTokenDecoderFactory();
         factory.setJwsAlgorithmResolver(registration -> SignatureAlgorithm.from(algorithm));
         return factory;
+    }
+
+    /** How a site with a key of its own proves who it is (private_key_jwt), when it redeems a code. */
+    @Bean
+    RestClientAuthorizationCodeTokenResponseClient codes(@Value("${JWK:}") String key) {
+        RestClientAuthorizationCodeTokenResponseClient codes = new RestClientAuthorizationCodeTokenResponseClient();
+        codes.addParametersConverter(new NimbusJwtClientAuthenticationParametersConverter<>(registration -> jwk(key)));
+        return codes;
+    }
+
+    /** The same, when it refreshes. */
+    @Bean
+    RestClientRefreshTokenTokenResponseClient refreshes(@Value("${JWK:}") String key) {
+        RestClientRefreshTokenTokenResponseClient refreshes = new RestClientRefreshTokenTokenResponseClient();
+        refreshes.addParametersConverter(new NimbusJwtClientAuthenticationParametersConverter<>(registration -> jwk(key)));
+        return refreshes;
+    }
+
+    private static JWK jwk(String key) {
+        try {
+            return JWK.parse(key);
+        } catch (ParseException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /** What went wrong, the protocol's words first. */
