@@ -9,21 +9,22 @@ import (
 
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 )
 
 // assertionCredentials reads private_key_jwt (RFC 7523 §2.2). client_id may be
 // left out, for the assertion names the client (RFC 7521 §4.2).
-func assertionCredentials(ps params) (credentials, error) {
+func assertionCredentials(ps wire.Params) (credentials, error) {
 	if ps["client_assertion_type"] != protocol.ClientAssertionTypeJWTAssertion {
-		return credentials{}, invalidClient("client_assertion_type is not " + protocol.ClientAssertionTypeJWTAssertion)
+		return credentials{}, wire.InvalidClient("client_assertion_type is not " + protocol.ClientAssertionTypeJWTAssertion)
 	}
 	claimed, err := proof.ParseAssertion(ps["client_assertion"])
 	if err != nil {
 		return credentials{}, assertionRefused(err)
 	}
 	if id := ps["client_id"]; id != "" && id != claimed.Client() {
-		return credentials{}, invalidClient("client_id is not the assertion's iss")
+		return credentials{}, wire.InvalidClient("client_id is not the assertion's iss")
 	}
 	return credentials{method: protocol.AuthMethodPrivateKeyJWT, id: claimed.Client(), assertion: claimed}, nil
 }
@@ -37,7 +38,7 @@ func (p *Provider) checkAssertion(r *http.Request, client *store.Client, claimed
 	if err != nil {
 		return nil, assertionRefused(err)
 	}
-	return []onetime{{a.Once, invalidClient("the assertion was used before")}}, nil
+	return []onetime{{a.Once, wire.InvalidClient("the assertion was used before")}}, nil
 }
 
 // audiences are what an assertion may be made out to: the issuer. Who is not of
@@ -69,7 +70,7 @@ func (p *Provider) useUp(ctx context.Context, singles []onetime) error {
 func assertionRefused(err error) error {
 	var e *proof.Error
 	if errors.As(err, &e) || errors.Is(err, proof.ErrNoKeys) {
-		return invalidClient(err.Error())
+		return wire.InvalidClient(err.Error())
 	}
 	return err
 }

@@ -141,7 +141,7 @@ func (p *Provider) otherAccount(ctx context.Context, a *authRequest) (string, er
 		ps["prompt"] += " " + protocol.PromptConsent
 	}
 	if a.pushed == nil {
-		return "/authorize?" + ps.encode(), nil
+		return "/authorize?" + ps.Encode(), nil
 	}
 	return p.parkRequest(ctx, a.client.ClientID, ps, otherAccountFor)
 }

@@ -15,6 +15,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -53,8 +54,8 @@ func TestNoRedirectBeforeTheRedirectURIIsProven(t *testing.T) {
 		"redirect URI with user info": authorizeURL("wiki", "redirect_uri", "https://wiki.example.com@evil.example/callback"),
 		"redirect URI with a query":   authorizeURL("wiki", "redirect_uri", testRedirect+"?x=1"),
 		"damaged encoding":            "/authorize?client_id=%zz",
-		"too long":                    authorizeURL("wiki", "state", strings.Repeat("s", maxQuery)),
-		"too many parameters":         "/authorize?" + strings.Repeat("a=b&", maxParams+1),
+		"too long":                    authorizeURL("wiki", "state", strings.Repeat("s", wire.MaxQuery)),
+		"too many parameters":         "/authorize?" + strings.Repeat("a=b&", wire.MaxParams+1),
 		"foreign handle":              "/authorize?client_id=wiki&request_uri=" + url.QueryEscape(requestURI+"nothing"),
 	} {
 		a := b.get(target)
@@ -453,7 +454,7 @@ func FuzzAuthorize(f *testing.F) {
 		case clients.RequiresPKCE(a.client) && len(a.challenge) != 43, a.client.RequirePAR, a.scope == "" || clients.AllowedScope(a.client, a.scope) != a.scope:
 			t.Errorf("%q passes: challenge %q, scope %q", raw, a.challenge, a.scope)
 		}
-		again, err := w.reread(t.Context(), a.params.encode()) // as a login request keeps it
+		again, err := w.reread(t.Context(), a.params.Encode()) // as a login request keeps it
 		if diff := cmp.Diff(a, again, cmp.AllowUnexported(authRequest{}, claimsRequest{})); err != nil || diff != "" {
 			t.Errorf("read again: %v %s", err, diff)
 		}

@@ -15,6 +15,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -22,7 +23,7 @@ import (
 // authRequest is an authorization request whose client and redirect URI are
 // proven: from here on errors go to the relying party.
 type authRequest struct {
-	params   params
+	params   wire.Params
 	client   *store.Client
 	redirect string
 	formPost bool   // the answer is posted, not put into the query
@@ -58,7 +59,7 @@ var authChecks = []func(*authRequest) error{
 // readAuthRequest parses and checks an authorization request. With a nil request
 // the error is a page's; with one, it is for the relying party.
 func (p *Provider) readAuthRequest(ctx context.Context, raw string) (*authRequest, error) {
-	ps, malformed := parseParams(raw, maxQuery)
+	ps, malformed := wire.Parse(raw, wire.MaxQuery)
 	ps, pushed, err := p.expand(ctx, ps, ps["client_id"])
 	if err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func (p *Provider) reread(ctx context.Context, raw string) (*authRequest, error)
 }
 
 // proveAuthRequest proves client and redirect URI before all else.
-func (p *Provider) proveAuthRequest(ctx context.Context, ps params, pushed []byte, malformed error) (*authRequest, error) {
+func (p *Provider) proveAuthRequest(ctx context.Context, ps wire.Params, pushed []byte, malformed error) (*authRequest, error) {
 	client, err := p.clientOf(ctx, ps, malformed)
 	if err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func (p *Provider) proveAuthRequest(ctx context.Context, ps params, pushed []byt
 
 // newAuthRequest is a request that is still to be checked. How its answer travels
 // is known from the start, for errors travel like codes.
-func newAuthRequest(ps params, client *store.Client) *authRequest {
+func newAuthRequest(ps wire.Params, client *store.Client) *authRequest {
 	a := &authRequest{params: ps, client: client, redirect: ps["redirect_uri"], maxAge: -1}
 	mode := cmp.Or(ps["response_mode"], readRequestObject(ps["request"]).ResponseMode)
 	a.formPost = mode == responseModeFormPost && postable(a.redirect)
@@ -129,7 +130,7 @@ func (p *Provider) checkAuthRequest(a *authRequest) error {
 }
 
 // clientOf finds the client (RFC 6749 §4.1.2.1: never a redirect without one).
-func (p *Provider) clientOf(ctx context.Context, ps params, malformed error) (*store.Client, error) {
+func (p *Provider) clientOf(ctx context.Context, ps wire.Params, malformed error) (*store.Client, error) {
 	id := ps["client_id"]
 	if id == "" {
 		return nil, linkError("CLIENT_MISSING", "The site that sent you here did not say which site it is (client_id).", malformed)
@@ -174,7 +175,7 @@ func checkResponseType(a *authRequest) error {
 	case "":
 		return protocol.ErrInvalidRequest().WithDescription("response_type is missing")
 	}
-	return &protocol.Error{ErrorType: unsupportedResponseType, Description: "only code is supported"}
+	return &protocol.Error{ErrorType: wire.UnsupportedResponseType, Description: "only code is supported"}
 }
 
 // checkGrantType: RFC 6749 §4.1.2.1, unauthorized_client.
@@ -203,13 +204,9 @@ func checkResponseMode(a *authRequest) error {
 func checkScope(a *authRequest) error {
 	a.scope = clients.AllowedScope(a.client, a.params["scope"])
 	if a.scope == "" {
-		return errNoScope()
+		return wire.NoScope()
 	}
 	return nil
-}
-
-func errNoScope() error {
-	return protocol.ErrInvalidScope().WithDescription("scope is missing, or holds nothing that this client may ask for")
 }
 
 // prompts are the values of prompt that we know (OIDC Core §3.1.2.1). For a

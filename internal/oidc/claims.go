@@ -7,6 +7,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 )
 
@@ -14,7 +15,7 @@ import (
 // (OIDC Core §5.4).
 type userClaim struct {
 	name, scope string
-	add         func(p *Provider, o *object, u *store.User, c *store.Client)
+	add         func(p *Provider, o *wire.Object, u *store.User, c *store.Client)
 }
 
 // userClaims are all that we tell about people (OIDC Core §5.1), as far as a
@@ -45,7 +46,7 @@ var userClaims = []userClaim{
 
 // appendUser adds the claims that a scope stands for, and those asked for by name
 // that the client may still have.
-func (p *Provider) appendUser(o *object, u *store.User, c *store.Client, scope string, asked []string) {
+func (p *Provider) appendUser(o *wire.Object, u *store.User, c *store.Client, scope string, asked []string) {
 	last, granted, may := "", false, false // claims of a scope stand together
 	for _, claim := range userClaims {
 		if claim.scope != last {
@@ -59,48 +60,48 @@ func (p *Provider) appendUser(o *object, u *store.User, c *store.Client, scope s
 }
 
 // text makes a claim of a text, which is left out when it is empty.
-func text(name string, of func(*store.User) string) func(*Provider, *object, *store.User, *store.Client) {
-	return func(_ *Provider, o *object, u *store.User, _ *store.Client) { o.text(name, of(u)) }
+func text(name string, of func(*store.User) string) func(*Provider, *wire.Object, *store.User, *store.Client) {
+	return func(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) { o.Text(name, of(u)) }
 }
 
-func addPreferredUsername(p *Provider, o *object, u *store.User, c *store.Client) {
-	o.text("preferred_username", preferredUsername(c.PreferredUsername, u.Name, p.Realm))
+func addPreferredUsername(p *Provider, o *wire.Object, u *store.User, c *store.Client) {
+	o.Text("preferred_username", preferredUsername(c.PreferredUsername, u.Name, p.Realm))
 }
 
-func addUpdatedAt(_ *Provider, o *object, u *store.User, _ *store.Client) {
-	o.time("updated_at", u.UpdatedAt)
+func addUpdatedAt(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) {
+	o.Time("updated_at", u.UpdatedAt)
 }
 
-func addEmailVerified(_ *Provider, o *object, u *store.User, _ *store.Client) {
+func addEmailVerified(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) {
 	if u.Email != "" {
-		o.boolean("email_verified", u.EmailVerified)
+		o.Boolean("email_verified", u.EmailVerified)
 	}
 }
 
-func addPhoneVerified(_ *Provider, o *object, u *store.User, _ *store.Client) {
+func addPhoneVerified(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) {
 	if u.Claims.PhoneNumber != "" {
-		o.boolean("phone_number_verified", u.Claims.PhoneNumberVerified)
+		o.Boolean("phone_number_verified", u.Claims.PhoneNumberVerified)
 	}
 }
 
 // addAddress: OIDC Core §5.1.1.
-func addAddress(_ *Provider, o *object, u *store.User, _ *store.Client) {
+func addAddress(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) {
 	a := u.Claims.Address
 	if a == (store.Address{}) {
 		return
 	}
-	in := newObject(256)
-	in.text("formatted", a.Formatted)
-	in.text("street_address", a.StreetAddress)
-	in.text("locality", a.Locality)
-	in.text("region", a.Region)
-	in.text("postal_code", a.PostalCode)
-	in.text("country", a.Country)
-	o.raw("address", in.close())
+	in := wire.NewObject(256)
+	in.Text("formatted", a.Formatted)
+	in.Text("street_address", a.StreetAddress)
+	in.Text("locality", a.Locality)
+	in.Text("region", a.Region)
+	in.Text("postal_code", a.PostalCode)
+	in.Text("country", a.Country)
+	o.Raw("address", in.Close())
 }
 
-func addGroups(_ *Provider, o *object, u *store.User, c *store.Client) {
-	o.list(clients.ScopeGroups, clients.VisibleGroups(c, u.Groups))
+func addGroups(_ *Provider, o *wire.Object, u *store.User, c *store.Client) {
+	o.List(clients.ScopeGroups, clients.VisibleGroups(c, u.Groups))
 }
 
 // preferredUsername fills a client's template: {name}, {realm}, and {domain},

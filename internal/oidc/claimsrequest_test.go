@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"idp/internal/authn"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 )
 
@@ -207,7 +208,7 @@ func FuzzClaims(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parseClaims(client, text)
 		if err != nil {
-			if f := asProtocol(err); f.status != http.StatusBadRequest {
+			if f := wire.AsFailure(err); f.Status != http.StatusBadRequest {
 				t.Errorf("%v is not the client's error", err)
 			}
 			return

@@ -12,6 +12,7 @@ import (
 
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -33,7 +34,7 @@ type onetime struct {
 
 // fromClient reads what a client posts, and finds out which client: what every
 // endpoint for programs begins with.
-func (p *Provider) fromClient(r *http.Request) (*store.Client, params, error) {
+func (p *Provider) fromClient(r *http.Request) (*store.Client, wire.Params, error) {
 	client, ps, singles, err := p.identify(r)
 	if err != nil {
 		return nil, nil, err
@@ -45,7 +46,7 @@ func (p *Provider) fromClient(r *http.Request) (*store.Client, params, error) {
 // thumbprint of its key, empty without one. Assertions and proof are used up
 // together and last, so that a client which only lacks a nonce can send the same
 // assertion again.
-func (p *Provider) fromClientWithKey(w http.ResponseWriter, r *http.Request) (client *store.Client, ps params, jkt string, err error) {
+func (p *Provider) fromClientWithKey(w http.ResponseWriter, r *http.Request) (client *store.Client, ps wire.Params, jkt string, err error) {
 	client, ps, singles, err := p.identify(r)
 	if err != nil {
 		return nil, nil, "", err
@@ -64,8 +65,8 @@ func (p *Provider) fromClientWithKey(w http.ResponseWriter, r *http.Request) (cl
 // identify finds out which client asks, by the one method it is registered for
 // (RFC 6749 §2.3) or by the assertion that is its grant. A public client is known
 // by its client_id only. The assertions count when they are used up.
-func (p *Provider) identify(r *http.Request) (client *store.Client, ps params, singles []onetime, err error) {
-	if ps, err = formParams(r); err != nil {
+func (p *Provider) identify(r *http.Request) (client *store.Client, ps wire.Params, singles []onetime, err error) {
+	if ps, err = wire.PostedParams(r); err != nil {
 		return nil, nil, nil, err
 	}
 	grant, err := readGrant(r, ps)
@@ -95,7 +96,7 @@ func (p *Provider) identify(r *http.Request) (client *store.Client, ps params, s
 // after this, and nothing is asked of the client before.
 func (p *Provider) authenticate(r *http.Request, client *store.Client, cred credentials) ([]onetime, error) {
 	if want := clients.AuthMethod(client); cred.method != want && cred.method != authMethodGrant {
-		return nil, invalidClient("used " + string(cred.method) + ", registered for " + string(want))
+		return nil, wire.InvalidClient("used " + string(cred.method) + ", registered for " + string(want))
 	}
 	switch cred.method {
 	case protocol.AuthMethodNone, authMethodGrant:
@@ -104,13 +105,13 @@ func (p *Provider) authenticate(r *http.Request, client *store.Client, cred cred
 		return p.checkAssertion(r, client, cred.assertion)
 	}
 	if !secretMatches(client, cred.secret) {
-		return nil, invalidClient("client secret is wrong")
+		return nil, wire.InvalidClient("client secret is wrong")
 	}
 	return nil, nil
 }
 
 // readCredentials: more than one method in a request is an error (RFC 6749 §2.3).
-func readCredentials(r *http.Request, ps params, grant *proof.Claimed) (credentials, error) {
+func readCredentials(r *http.Request, ps wire.Params, grant *proof.Claimed) (credentials, error) {
 	cred, basic, err := basicCredentials(r)
 	if err != nil {
 		return credentials{}, err
@@ -129,7 +130,7 @@ func readCredentials(r *http.Request, ps params, grant *proof.Claimed) (credenti
 	case grant != nil && posted == "":
 		return grantCredentials(ps, grant), nil
 	case id == "":
-		return credentials{}, invalidClient("no client authentication")
+		return credentials{}, wire.InvalidClient("no client authentication")
 	case posted != "":
 		return credentials{method: protocol.AuthMethodPost, id: id, secret: secret.String(posted)}, nil
 	}
@@ -148,13 +149,13 @@ func basicCredentials(r *http.Request) (cred credentials, found bool, err error)
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil {
-		return cred, false, invalidClient("Basic is not base64")
+		return cred, false, wire.InvalidClient("Basic is not base64")
 	}
 	user, password, ok := strings.Cut(string(raw), ":")
 	id, err1 := url.QueryUnescape(user)
 	pass, err2 := url.QueryUnescape(password)
 	if !ok || err1 != nil || err2 != nil || id == "" {
-		return cred, false, invalidClient("Basic does not hold a form-encoded id and secret")
+		return cred, false, wire.InvalidClient("Basic does not hold a form-encoded id and secret")
 	}
 	return credentials{method: protocol.AuthMethodBasic, id: id, secret: secret.String(pass)}, true, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -61,7 +62,7 @@ func mustAsk(a *authRequest, row *store.LoginRequest) bool {
 // ended in this session, or with one that says so from the start.
 func (p *Provider) askConsent(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current, row *store.LoginRequest) error {
 	if a.prompts(protocol.PromptNone) {
-		return p.answerError(w, r, a, &protocol.Error{ErrorType: consentRequired, Description: "the user has not allowed all that is asked for"})
+		return p.answerError(w, r, a, &protocol.Error{ErrorType: wire.ConsentRequired, Description: "the user has not allowed all that is asked for"})
 	}
 	asked := p.consent(a, c.Session)
 	if row != nil {
@@ -93,7 +94,7 @@ func (p *Provider) refusedConsent(w http.ResponseWriter, r *http.Request, a *aut
 
 // loginRow is a login request that keeps all the relying party asked for.
 func (p *Provider) loginRow(a *authRequest, b *session.Browser) store.LoginRequest {
-	row := store.LoginRequest{BrowserHash: b.Hash, ClientID: a.client.ClientID, Params: a.params.encode(), LoginHint: a.params["login_hint"]}
+	row := store.LoginRequest{BrowserHash: b.Hash, ClientID: a.client.ClientID, Params: a.params.Encode(), LoginHint: a.params["login_hint"]}
 	if a.maxAge >= 0 {
 		row.MinAuthTime = p.Now().Add(-a.maxAge).UnixMilli()
 	}

@@ -10,6 +10,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -44,15 +45,15 @@ func (p *Provider) ServeDeviceAuthorization(w http.ResponseWriter, r *http.Reque
 	if err := p.putDevice(r, &row); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, p.deviceResponse(code, row))
+	wire.WriteJSON(w, http.StatusOK, p.deviceResponse(code, row))
 	return nil
 }
 
 // deviceRow is what the device asks for, by the same rules as at /authorize.
-func (p *Provider) deviceRow(r *http.Request, client *store.Client, ps params) (store.DeviceCode, error) {
+func (p *Provider) deviceRow(r *http.Request, client *store.Client, ps wire.Params) (store.DeviceCode, error) {
 	scope := clients.AllowedScope(client, ps["scope"])
 	if scope == "" {
-		return store.DeviceCode{}, errNoScope()
+		return store.DeviceCode{}, wire.NoScope()
 	}
 	resource, err := p.targets(client, ps)
 	if err != nil {
@@ -75,7 +76,7 @@ func (p *Provider) putDevice(r *http.Request, row *store.DeviceCode) (err error)
 		}
 	}
 	if errors.Is(err, store.ErrTooMany) {
-		return failure{status: http.StatusTooManyRequests, err: &protocol.Error{ErrorType: temporarilyUnavailable,
+		return wire.Failure{Status: http.StatusTooManyRequests, Err: &protocol.Error{ErrorType: wire.TemporarilyUnavailable,
 			Description: "too many devices of this network or client wait for an answer", Parent: err}}
 	}
 	return err
@@ -84,12 +85,12 @@ func (p *Provider) putDevice(r *http.Request, row *store.DeviceCode) (err error)
 // deviceResponse: RFC 8628 §3.2.
 func (p *Provider) deviceResponse(code secret.String, row store.DeviceCode) []byte {
 	shown, page := showUserCode(row.UserCode), p.Issuer+pathDevice
-	o := newObject(512)
-	o.text("device_code", code.Reveal())
-	o.text("user_code", shown)
-	o.text("verification_uri", page)
-	o.text("verification_uri_complete", page+"?"+url.Values{"user_code": {shown}}.Encode())
-	o.number("expires_in", int64(deviceLifetime/time.Second))
-	o.number("interval", int64(pollEvery/time.Second))
-	return o.close()
+	o := wire.NewObject(512)
+	o.Text("device_code", code.Reveal())
+	o.Text("user_code", shown)
+	o.Text("verification_uri", page)
+	o.Text("verification_uri_complete", page+"?"+url.Values{"user_code": {shown}}.Encode())
+	o.Number("expires_in", int64(deviceLifetime/time.Second))
+	o.Number("interval", int64(pollEvery/time.Second))
+	return o.Close()
 }

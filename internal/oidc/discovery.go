@@ -113,6 +113,7 @@ func (p *Provider) ServeJWKS(w http.ResponseWriter, r *http.Request) error {
 }
 
 var (
+	jsonType  = []string{"application/json"}
 	cacheable = []string{fmt.Sprintf("public, max-age=%d", int(keys.MaxAge.Seconds()))}
 	anybody   = []string{"*"}
 )

@@ -10,6 +10,7 @@ import (
 
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -32,7 +33,7 @@ func (p *Provider) tokenProof(w http.ResponseWriter, r *http.Request, client *st
 	headers := r.Header.Values(headerDPoP)
 	if len(headers) == 0 {
 		if clients.RequiresDPoP(client) && r.URL.Path == pathToken {
-			return nil, &protocol.Error{ErrorType: invalidDPoPProof, Description: "this client has to send a DPoP proof"}
+			return nil, &protocol.Error{ErrorType: wire.InvalidDPoPProof, Description: "this client has to send a DPoP proof"}
 		}
 		return nil, nil //nolint:nilnil // no proof is an answer, not an error
 	}
@@ -42,9 +43,9 @@ func (p *Provider) tokenProof(w http.ResponseWriter, r *http.Request, client *st
 	case !errors.As(err, &e):
 		return shown, err
 	case e.Nonce:
-		return nil, &protocol.Error{ErrorType: useDPoPNonce, Description: e.Hint}
+		return nil, &protocol.Error{ErrorType: wire.UseDPoPNonce, Description: e.Hint}
 	}
-	return nil, &protocol.Error{ErrorType: invalidDPoPProof, Description: e.Hint}
+	return nil, &protocol.Error{ErrorType: wire.InvalidDPoPProof, Description: e.Hint}
 }
 
 // resourceProof checks that whoever shows a bound access token holds its key
@@ -69,20 +70,20 @@ func (p *Provider) resourceProof(w http.ResponseWriter, r *http.Request, token s
 	var refused *protocol.Error
 	switch {
 	case errors.As(err, &e) && e.Nonce:
-		return badProof(useDPoPNonce, e.Hint)
+		return badProof(wire.UseDPoPNonce, e.Hint)
 	case errors.As(err, &e):
-		return badProof(invalidDPoPProof, e.Hint)
-	case errors.As(err, &refused) && refused.ErrorType == invalidDPoPProof:
-		return badProof(invalidDPoPProof, refused.Description)
+		return badProof(wire.InvalidDPoPProof, e.Hint)
+	case errors.As(err, &refused) && refused.ErrorType == wire.InvalidDPoPProof:
+		return badProof(wire.InvalidDPoPProof, refused.Description)
 	}
 	return err
 }
 
 func badProof(code, hint string) error {
-	f := failure{status: http.StatusUnauthorized, challenges: []string{dpopChallenge(code)}, err: &protocol.Error{Description: hint}}
-	f.err.ErrorType = invalidDPoPProof
-	if code == useDPoPNonce {
-		f.err.ErrorType = useDPoPNonce
+	f := wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{dpopChallenge(code)}, Err: &protocol.Error{Description: hint}}
+	f.Err.ErrorType = wire.InvalidDPoPProof
+	if code == wire.UseDPoPNonce {
+		f.Err.ErrorType = wire.UseDPoPNonce
 	}
 	return f
 }
@@ -114,7 +115,7 @@ func (p *Provider) useProof(ctx context.Context, shown *proof.DPoP) (jkt string,
 	}
 	first, err := p.Store.SeenOnce(ctx, shown.Once.Hash, shown.Once.Until)
 	if err == nil && !first {
-		err = &protocol.Error{ErrorType: invalidDPoPProof, Description: "the proof was used before"}
+		err = &protocol.Error{ErrorType: wire.InvalidDPoPProof, Description: "the proof was used before"}
 	}
 	return shown.Thumbprint, err
 }

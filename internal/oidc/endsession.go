@@ -11,6 +11,7 @@ import (
 
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -22,7 +23,7 @@ const signOutPurpose = "end_session"
 
 // signOut is a checked logout request (RP-Initiated Logout 1.0 §2).
 type signOut struct {
-	params params
+	params wire.Params
 	client *store.Client // nil: nobody says which
 	hint   *idHint       // nil: none
 	target string        // where to go afterwards; empty: our page
@@ -35,11 +36,11 @@ func (p *Provider) ServeEndSession(w http.ResponseWriter, r *http.Request) error
 	raw := r.URL.RawQuery
 	if r.Method == http.MethodPost {
 		var err error
-		if raw, err = formBody(r, maxQuery); err != nil {
+		if raw, err = wire.FormBody(r, wire.MaxQuery); err != nil {
 			return signOutError(err)
 		}
 	}
-	ps, err := parseParams(raw, maxQuery)
+	ps, err := wire.Parse(raw, wire.MaxQuery)
 	if err != nil {
 		return signOutError(err)
 	}
@@ -143,7 +144,7 @@ func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, s *signOut)
 
 // readSignOut checks a logout request; every error is a page, for a bad
 // post_logout_redirect_uri must neither be followed nor quietly forgotten (§3).
-func (p *Provider) readSignOut(r *http.Request, ps params) (*signOut, error) {
+func (p *Provider) readSignOut(r *http.Request, ps wire.Params) (*signOut, error) {
 	s := &signOut{params: ps}
 	id := ps["client_id"]
 	if text := ps["id_token_hint"]; text != "" {
@@ -181,7 +182,7 @@ func (s *signOut) setTarget() error {
 	}
 	s.target = uri
 	if state := s.params["state"]; state != "" {
-		s.target = appendQuery(uri, url.Values{"state": {state}})
+		s.target = wire.AppendQuery(uri, url.Values{"state": {state}})
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 )
 
@@ -129,7 +130,7 @@ func TestSignOutAddressIsExactOrAPage(t *testing.T) {
 		"damaged hint":         logoutURL("id_token_hint", hint+"x", "post_logout_redirect_uri", bye),
 		"access token as hint": logoutURL("id_token_hint", a.str("access_token")),
 		"hint twice":           logoutURL("id_token_hint", hint) + "&id_token_hint=" + hint,
-		"too long":             logoutURL("state", strings.Repeat("x", maxQuery)),
+		"too long":             logoutURL("state", strings.Repeat("x", wire.MaxQuery)),
 	} {
 		a := b.get(target)
 		if a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" || strings.Contains(a.Body.String(), "evil.example") {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -42,7 +43,7 @@ func (p *Provider) framesPage(w http.ResponseWriter, r *http.Request, s *signOut
 	if err != nil {
 		return "", err
 	}
-	ps := params{"sid": c.Session.ID, "clients": strings.Join(visited, " "), "target": s.target}
+	ps := wire.Params{"sid": c.Session.ID, "clients": strings.Join(visited, " "), "target": s.target}
 	if s.client != nil {
 		ps["client_id"] = s.client.ClientID
 	}
@@ -105,5 +106,5 @@ func (p *Provider) frame(c *store.Client, sid string) string {
 	if !c.FrontchannelLogoutSession {
 		return c.FrontchannelLogoutURI
 	}
-	return appendQuery(c.FrontchannelLogoutURI, url.Values{"iss": {p.Issuer}, "sid": {sid}})
+	return wire.AppendQuery(c.FrontchannelLogoutURI, url.Values{"iss": {p.Issuer}, "sid": {sid}})
 }

@@ -9,6 +9,7 @@ import (
 
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 )
 
@@ -25,17 +26,17 @@ import (
 const authMethodGrant protocol.AuthMethod = "assertion"
 
 // bearerGrant answers for an assertion that checkGrant has taken.
-func (p *Provider) bearerGrant(_ *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
+func (p *Provider) bearerGrant(_ *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	return p.ownToken(client, ps, jkt)
 }
 
 // readGrant reads the assertion of a JWT bearer grant; nil where the request is
 // another. At other endpoints it counts for nothing.
-func readGrant(r *http.Request, ps params) (*proof.Claimed, error) {
+func readGrant(r *http.Request, ps wire.Params) (*proof.Claimed, error) {
 	if r.URL.Path != pathToken || ps["grant_type"] != string(protocol.GrantTypeBearer) {
 		return nil, nil //nolint:nilnil // another grant is an answer, not an error
 	}
-	text, err := ps.need("assertion")
+	text, err := ps.Need("assertion")
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func readGrant(r *http.Request, ps params) (*proof.Claimed, error) {
 
 // grantCredentials: the client is the one named by client_id, or the assertion's
 // issuer (RFC 7523 §2.1: client_id is needed only where something relies on it).
-func grantCredentials(ps params, grant *proof.Claimed) credentials {
+func grantCredentials(ps wire.Params, grant *proof.Claimed) credentials {
 	return credentials{method: authMethodGrant, id: cmp.Or(ps["client_id"], grant.Client())}
 }
 
@@ -111,5 +112,5 @@ func unknownClient(method protocol.AuthMethod) error {
 	if method == authMethodGrant {
 		return protocol.ErrInvalidGrant().WithDescription("neither client_id nor iss of the assertion is a client")
 	}
-	return invalidClient("client is unknown")
+	return wire.InvalidClient("client is unknown")
 }

@@ -11,6 +11,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -21,7 +22,7 @@ const offlineAbsolute = 30 * 24 * time.Hour
 // codeGrant redeems an authorization code (RFC 6749 §4.1.3, OIDC Core §3.1.3).
 // Client, redirect URI and verifier are conditions of the one statement that
 // uses the code up, so there is no moment between check and use.
-func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
+func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	if ps["code"] == "" || ps["redirect_uri"] == "" {
 		return nil, protocol.ErrInvalidRequest().WithDescription("code and redirect_uri are required")
 	}
@@ -35,7 +36,7 @@ func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params, j
 		Hash: secret.Hash(secret.String(ps["code"])), ClientID: client.ClientID, RedirectURI: ps["redirect_uri"], CodeChallenge: challenge, JKT: jkt,
 		Now: now.UnixMilli(), Entry: entry(r, client),
 		Grant: func(c store.Code) (g store.Grant, f *store.RefreshFamily, err error) {
-			if t.audience, err = p.audience(client, c.Resource, ps.resources()); err == nil {
+			if t.audience, err = p.audience(client, c.Resource, ps.Resources()); err == nil {
 				g, f = p.newGrant(client, c, jkt, now)
 			}
 			return g, f, err

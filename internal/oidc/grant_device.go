@@ -6,6 +6,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -13,8 +14,8 @@ import (
 // deviceGrant tells a device whether it was allowed (RFC 8628 §3.4, §3.5), and
 // gives it the tokens once. As with an authorization code, the conditions are those
 // of the statement that uses the device code up.
-func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
-	code, err := ps.need("device_code")
+func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+	code, err := ps.Need("device_code")
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +28,7 @@ func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps params,
 				return store.Grant{}, nil, protocol.ErrAccessDenied().WithDescription("the user may not use this client any more")
 			}
 			var err error
-			if t.audience, err = p.audience(client, d.Resource, ps.resources()); err != nil {
+			if t.audience, err = p.audience(client, d.Resource, ps.Resources()); err != nil {
 				return store.Grant{}, nil, err
 			}
 			g, family := p.newGrant(client, store.Code{GrantID: d.GrantID, Scope: d.Scope, Resource: d.Resource, AMR: d.AMR, ACR: d.ACR, AuthTime: d.AuthTime}, jkt, now)

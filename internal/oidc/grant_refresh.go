@@ -6,6 +6,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -15,9 +16,9 @@ import (
 // the same transaction: a token that was refused is not used up. For FAPI clients
 // the token stays the same (FAPI 2.0 Security Profile §5.3.2.1): it is worth
 // nothing without the client's key, and no answer can get lost.
-func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
+func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	const refused = "the refresh token is unknown, used or expired, or was given to another client"
-	token, err := ps.need("refresh_token")
+	token, err := ps.Need("refresh_token")
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +38,7 @@ func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params
 			if t.scope, err = refreshScope(client, g, u, ps["scope"]); err != nil {
 				return err
 			}
-			t.audience, err = p.audience(client, g.Resource, ps.resources())
+			t.audience, err = p.audience(client, g.Resource, ps.Resources())
 			return err
 		},
 	})

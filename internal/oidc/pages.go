@@ -7,6 +7,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/web"
 )
@@ -27,7 +28,7 @@ func (p *Provider) renderDenied(w http.ResponseWriter, r *http.Request, a *authR
 	if a.formPost {
 		page.BackFields = single(values)
 	} else {
-		back = appendQuery(back, values)
+		back = wire.AppendQuery(back, values)
 	}
 	page.BackURL = template.URL(back) //nolint:gosec // of a registered redirect URI, whose scheme clients.Check has judged
 	return p.Pages.Render(w, r, http.StatusForbidden, "denied", page)

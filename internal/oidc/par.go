@@ -13,6 +13,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -51,30 +52,30 @@ func (p *Provider) ServePAR(w http.ResponseWriter, r *http.Request) error {
 	if err := p.push(r.Context(), a); err != nil {
 		return err
 	}
-	o := newObject(160)
-	o.text("request_uri", requestURI+handle.Reveal())
-	o.number("expires_in", int64(pushedFor/time.Second))
-	writeJSON(w, http.StatusCreated, o.close())
+	o := wire.NewObject(160)
+	o.Text("request_uri", requestURI+handle.Reveal())
+	o.Number("expires_in", int64(pushedFor/time.Second))
+	wire.WriteJSON(w, http.StatusCreated, o.Close())
 	return nil
 }
 
 // readPushed checks a request that is to be kept under hash (RFC 9126 §2.1). A
 // DPoP proof that came with it binds the code as dpop_jkt does (RFC 9449 §10.1);
 // jkt is the thumbprint of its key, empty without one.
-func (p *Provider) readPushed(client *store.Client, ps params, jkt string, hash []byte) (*authRequest, error) {
+func (p *Provider) readPushed(client *store.Client, ps wire.Params, jkt string, hash []byte) (*authRequest, error) {
 	switch asked := ps["dpop_jkt"]; {
 	case ps["request_uri"] != "":
 		return nil, protocol.ErrInvalidRequest().WithDescription("request_uri cannot be pushed")
 	case jkt != "" && asked != "" && asked != jkt:
-		return nil, &protocol.Error{ErrorType: invalidDPoPProof, Description: "the proof is by another key than dpop_jkt names"}
+		return nil, &protocol.Error{ErrorType: wire.InvalidDPoPProof, Description: "the proof is by another key than dpop_jkt names"}
 	case jkt != "":
 		ps["dpop_jkt"] = jkt
 	}
 	ps["client_id"] = client.ClientID // it may stand in the client's authentication alone
 	maps.DeleteFunc(ps, func(name, _ string) bool { return !pushable[name] })
 	switch uri := ps["redirect_uri"]; {
-	case len(ps.encode()) > maxQuery:
-		return nil, tooLarge(maxQuery)
+	case len(ps.Encode()) > wire.MaxQuery:
+		return nil, wire.TooLarge(wire.MaxQuery)
 	case uri == "":
 		return nil, protocol.ErrInvalidRequest().WithDescription("redirect_uri is missing")
 	case !clients.RedirectAllowed(client, uri):
@@ -88,14 +89,14 @@ func (p *Provider) readPushed(client *store.Client, ps params, jkt string, hash 
 // push keeps the request. An address has a limit where anybody may ask, and
 // confidential clients have none: a site's logins all come from its one server.
 func (p *Provider) push(ctx context.Context, a *authRequest) error {
-	row := store.PushedRequest{Hash: a.pushed, ClientID: a.client.ClientID, Params: a.params.encode(), Pushed: true,
+	row := store.PushedRequest{Hash: a.pushed, ClientID: a.client.ClientID, Params: a.params.Encode(), Pushed: true,
 		ExpiresAt: p.Now().Add(pushedFor).UnixMilli()}
 	if a.client.Public() {
 		row.Address = authn.Network(web.InfoFrom(ctx).Client)
 	}
 	err := p.Store.PutPushedRequest(ctx, row)
 	if errors.Is(err, store.ErrTooMany) { // RFC 9126 §2.3
-		return failure{status: http.StatusTooManyRequests, err: protocol.ErrInvalidRequest().WithDescription("too many requests were pushed from this address").WithParent(err)}
+		return wire.Failure{Status: http.StatusTooManyRequests, Err: protocol.ErrInvalidRequest().WithDescription("too many requests were pushed from this address").WithParent(err)}
 	}
 	return err
 }

@@ -15,6 +15,7 @@ import (
 
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -149,7 +150,7 @@ func TestPushedRequestIsCheckedAtOnce(t *testing.T) {
 		"hint":                 {"wiki", []string{"id_token_hint", "x"}, 400, "invalid_request"},
 		"grant_type":           {"machine", []string{"redirect_uri", testRedirect}, 400, "invalid_request"},
 		"another client_id":    {"wiki", []string{"client_id", "other"}, 400, "invalid_request"},
-		"long":                 {"wiki", []string{"state", strings.Repeat("x", maxQuery)}, 413, "invalid_request"},
+		"long":                 {"wiki", []string{"state", strings.Repeat("x", wire.MaxQuery)}, 413, "invalid_request"},
 		"very long":            {"wiki", []string{"state", strings.Repeat("x", 70<<10)}, 413, "invalid_request"},
 		"wrong secret":         {"wiki", []string{"client_secret", "x"}, 400, "invalid_request"}, // beside Basic
 	} {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"idp/internal/authn"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -24,7 +25,7 @@ const (
 	// otherAccountFor is how long a page's link may be looked at.
 	otherAccountFor = 30 * time.Minute
 	// maxKept bounds what is read back, in bytes: we escape more than clients do.
-	maxKept = 3*maxQuery + 1000
+	maxKept = 3*wire.MaxQuery + 1000
 )
 
 // parkAuthorize answers a POST to the authorization endpoint (OIDC Core §3.1.2.1
@@ -32,7 +33,7 @@ const (
 // session cannot be seen: the parameters are kept and the browser comes again by
 // GET, with its cookies. Only a request that would be served is kept.
 func (p *Provider) parkAuthorize(w http.ResponseWriter, r *http.Request) error {
-	body, err := formBody(r, maxQuery)
+	body, err := wire.FormBody(r, wire.MaxQuery)
 	if err != nil {
 		return linkError("REQUEST_INVALID", "The form that brought you here is damaged.", err)
 	}
@@ -48,17 +49,17 @@ func (p *Provider) parkAuthorize(w http.ResponseWriter, r *http.Request) error {
 }
 
 // parkRequest keeps an authorization request and returns the way back to it.
-func (p *Provider) parkRequest(ctx context.Context, clientID string, ps params, d time.Duration) (string, error) {
+func (p *Provider) parkRequest(ctx context.Context, clientID string, ps wire.Params, d time.Duration) (string, error) {
 	uri, err := p.park(ctx, clientID, ps, d)
 	return "/authorize?" + url.Values{"client_id": {clientID}, "request_uri": {uri}}.Encode(), err
 }
 
 // park keeps parameters for owner: the client, or "" for a sign-out.
-func (p *Provider) park(ctx context.Context, owner string, ps params, d time.Duration) (uri string, err error) {
+func (p *Provider) park(ctx context.Context, owner string, ps wire.Params, d time.Duration) (uri string, err error) {
 	handle := secret.Token()
 	err = p.Store.PutPushedRequest(ctx, store.PushedRequest{
 		Hash: secret.Hash(handle), ClientID: owner, Address: authn.Network(web.InfoFrom(ctx).Client),
-		Params: ps.encode(), ExpiresAt: p.Now().Add(d).UnixMilli(),
+		Params: ps.Encode(), ExpiresAt: p.Now().Add(d).UnixMilli(),
 	})
 	if errors.Is(err, store.ErrTooMany) {
 		return "", web.TooManyRequests(err)
@@ -70,7 +71,7 @@ func (p *Provider) park(ctx context.Context, owner string, ps params, d time.Dur
 // beside it counts (RFC 9126 §4). Any other request_uri stays, to be refused: we
 // fetch nothing that a request names. pushed is the hash of the request that the
 // client pushed, nil when it pushed none.
-func (p *Provider) expand(ctx context.Context, ps params, owner string) (expanded params, pushed []byte, err error) {
+func (p *Provider) expand(ctx context.Context, ps wire.Params, owner string) (expanded wire.Params, pushed []byte, err error) {
 	handle, ours := strings.CutPrefix(ps["request_uri"], requestURI)
 	if !ours {
 		return ps, nil, nil
@@ -92,8 +93,8 @@ func (p *Provider) expand(ctx context.Context, ps params, owner string) (expande
 // readKept reads parameters that we kept ourselves. Beside those of a pushed
 // request stands its hash, as request_uri: a request kept anew, between two steps,
 // is still the same.
-func readKept(raw string) (ps params, pushed []byte, err error) {
-	ps, err = parseParams(raw, maxKept)
+func readKept(raw string) (ps wire.Params, pushed []byte, err error) {
+	ps, err = wire.Parse(raw, maxKept)
 	if err == nil && ps["request_uri"] != "" {
 		pushed, err = base64.RawURLEncoding.DecodeString(ps["request_uri"])
 	}

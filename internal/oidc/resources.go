@@ -10,6 +10,7 @@ import (
 
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 )
 
@@ -21,9 +22,9 @@ func (p *Provider) checkResource(a *authRequest) (err error) {
 
 // targets are the resources that a client asks for, each once and separated by
 // spaces.
-func (p *Provider) targets(client *store.Client, ps params) (string, error) {
+func (p *Provider) targets(client *store.Client, ps wire.Params) (string, error) {
 	var granted []string
-	for _, uri := range ps.resources() {
+	for _, uri := range ps.Resources() {
 		if err := p.checkTarget(client, uri); err != nil {
 			return "", err
 		}

@@ -3,11 +3,11 @@ package oidc
 import (
 	"net/http"
 	"net/url"
-	"strings"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/web"
 )
 
@@ -28,7 +28,7 @@ func (p *Provider) answer(w http.ResponseWriter, r *http.Request, a *authRequest
 }
 
 func (p *Provider) answerError(w http.ResponseWriter, r *http.Request, a *authRequest, e *protocol.Error) error {
-	note(r, e)
+	wire.Note(r, e)
 	return p.respond(w, r, a, errorValues(e))
 }
 
@@ -43,7 +43,7 @@ func errorValues(e *protocol.Error) url.Values {
 func (p *Provider) respond(w http.ResponseWriter, r *http.Request, a *authRequest, v url.Values) error {
 	v = p.complete(a, v)
 	if !a.formPost {
-		return web.Redirect(w, r, http.StatusSeeOther, appendQuery(a.redirect, v))
+		return web.Redirect(w, r, http.StatusSeeOther, wire.AppendQuery(a.redirect, v))
 	}
 	return p.Pages.Render(w, r, http.StatusOK, "formpost", web.FormPostPage{Site: clients.SiteOf(a.client), Action: a.redirect, Fields: single(v)})
 }
@@ -65,14 +65,4 @@ func single(v url.Values) map[string]string {
 		fields[name] = v.Get(name)
 	}
 	return fields
-}
-
-// appendQuery adds parameters to a registered URI, keeping the query it has
-// (RFC 6749 §3.1.2).
-func appendQuery(uri string, v url.Values) string {
-	separator := "?"
-	if strings.Contains(uri, "?") {
-		separator = "&"
-	}
-	return uri + separator + v.Encode()
 }

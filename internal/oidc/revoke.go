@@ -9,6 +9,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -16,14 +17,14 @@ import (
 // ServeRevoke answers the revocation endpoint (RFC 7009): an access token alone,
 // or a refresh token and with it all that its grant gave (§2.1).
 func (p *Provider) ServeRevoke(w http.ResponseWriter, r *http.Request) error {
-	if anyOrigin(w, r, "POST") {
+	if wire.AnyOrigin(w, r, "POST") {
 		return nil
 	}
 	client, ps, err := p.fromClient(r)
 	if err != nil {
 		return err
 	}
-	token, err := ps.need("token")
+	token, err := ps.Need("token")
 	if err != nil {
 		return err
 	}
@@ -35,8 +36,7 @@ func (p *Provider) ServeRevoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h := w.Header()
-	h["Cache-Control"] = noStore
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	return nil
 }

@@ -1,8 +1,6 @@
 package oidc
 
 import (
-	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,32 +42,6 @@ func TestPreferredUsernameTemplate(t *testing.T) {
 		if got := preferredUsername(c.template, c.name, "EXAMPLE.COM"); got != c.want {
 			t.Errorf("%s of %s: %s, want %s", c.template, c.name, got, c.want)
 		}
-	}
-}
-
-func TestJSONObjectIsWhatEncodingJSONReads(t *testing.T) {
-	values := []string{"plain", `quote " and \`, "line\nbreak", "<script>", "ümlaut", "\u2028", "bad \xff utf-8", "\x00", "\x7f"}
-	for _, v := range values {
-		o := newObject(0)
-		o.text("a", v)
-		o.text("empty", "")
-		o.number("n", -5)
-		o.time("t", 1999)
-		o.boolean("b", true)
-		o.list("l", []string{v, v})
-		o.list("none", nil)
-		o.list("zero", []string{})
-		var got map[string]any
-		raw := o.close()
-		must(t, json.Unmarshal(raw, &got))
-		v = strings.ToValidUTF8(v, "\ufffd")
-		want := map[string]any{"a": v, "n": -5.0, "t": 1.0, "b": true, "l": []any{v, v}, "zero": []any{}}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", raw, diff)
-		}
-	}
-	if o := newObject(0); string(o.close()) != "{}" {
-		t.Error("the empty object")
 	}
 }
 

@@ -565,21 +565,3 @@ func FuzzRefreshToken(f *testing.F) {
 		}
 	})
 }
-
-func FuzzParams(f *testing.F) {
-	f.Add(authParams("wiki").Encode())
-	f.Add("scope=a&scope=b&state=%00&;=&=&&%zz")
-	f.Fuzz(func(t *testing.T, raw string) {
-		ps, err := parseParams(raw, maxQuery)
-		if err != nil {
-			if f := asProtocol(err); f.status != http.StatusBadRequest {
-				t.Errorf("%v is not the client's error", err)
-			}
-			return
-		}
-		again, err := parseParams(ps.encode(), 4*maxQuery)
-		if diff := cmp.Diff(ps, again); err != nil || diff != "" {
-			t.Errorf("%v %s", err, diff)
-		}
-	})
-}

@@ -8,6 +8,7 @@ import (
 
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -32,20 +33,20 @@ func (p *Provider) tokenResponse(t tokens) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := newObject(2048)
-	o.text("access_token", access)
-	o.text("token_type", tokenType(t.jkt))
-	o.number("expires_in", int64(p.Lifetimes.AccessToken/time.Second))
-	o.text("refresh_token", t.refresh.Reveal())
-	o.text("scope", t.scope)
+	o := wire.NewObject(2048)
+	o.Text("access_token", access)
+	o.Text("token_type", tokenType(t.jkt))
+	o.Number("expires_in", int64(p.Lifetimes.AccessToken/time.Second))
+	o.Text("refresh_token", t.refresh.Reveal())
+	o.Text("scope", t.scope)
 	if t.grant != nil && clients.HasScope(t.scope, protocol.ScopeOpenID) {
 		id, err := p.idToken(t, access, now)
 		if err != nil {
 			return nil, err
 		}
-		o.text("id_token", id)
+		o.Text("id_token", id)
 	}
-	return o.close(), nil
+	return o.Close(), nil
 }
 
 // accessToken makes an RFC 9068 JWT. Its audience is this issuer, whose userinfo
@@ -54,30 +55,30 @@ func (p *Provider) tokenResponse(t tokens) ([]byte, error) {
 // (§2.2.3.1) are not in it: which of them somebody may see is said of each client,
 // and of no resource.
 func (p *Provider) accessToken(t tokens, now time.Time) (string, error) {
-	o := newObject(640)
-	o.text("iss", p.Issuer)
+	o := wire.NewObject(640)
+	o.Text("iss", p.Issuer)
 	subject := t.client.ClientID
 	if t.grant != nil {
 		subject = t.grant.UserID
 	}
-	o.text("sub", subject)
+	o.Text("sub", subject)
 	audience := cmp.Or(t.audience, p.Issuer)
-	o.text("aud", audience)
-	o.text("client_id", t.client.ClientID)
-	o.number("exp", now.Add(p.Lifetimes.AccessToken).Unix())
-	o.number("iat", now.Unix())
-	o.text("jti", secret.ID())
-	o.text("scope", t.scope)
+	o.Text("aud", audience)
+	o.Text("client_id", t.client.ClientID)
+	o.Number("exp", now.Add(p.Lifetimes.AccessToken).Unix())
+	o.Number("iat", now.Unix())
+	o.Text("jti", secret.ID())
+	o.Text("scope", t.scope)
 	if t.grant != nil {
 		appendLogin(&o, t.grant)
-		o.text("grant", t.grant.ID)
+		o.Text("grant", t.grant.ID)
 	}
-	o.confirmation(t.jkt)
+	o.Confirmation(t.jkt)
 	alg, ok := p.signingAlg(t.client, audience)
 	if !ok {
 		return "", invalidTarget("the resource is unknown, or not for this client")
 	}
-	return p.Keys.Sign(alg, keys.TypeAccessToken, o.close())
+	return p.Keys.Sign(alg, keys.TypeAccessToken, o.Close())
 }
 
 // tokenType: RFC 6750 §6.1.1 or RFC 9449 §5.
@@ -88,37 +89,28 @@ func tokenType(jkt string) string {
 	return protocol.BearerToken
 }
 
-// confirmation adds the key that a token is bound to (RFC 9449 §6.1), if any.
-func (o *object) confirmation(jkt string) {
-	if jkt != "" {
-		cnf := newObject(64)
-		cnf.text("jkt", jkt)
-		o.raw("cnf", cnf.close())
-	}
-}
-
 // idToken makes the ID token (OIDC Core §2).
 func (p *Provider) idToken(t tokens, access string, now time.Time) (string, error) {
-	o := newObject(768)
-	o.text("iss", p.Issuer)
-	o.text("sub", t.grant.UserID)
-	o.text("aud", t.client.ClientID)
-	o.number("exp", now.Add(p.Lifetimes.IDToken).Unix())
-	o.number("iat", now.Unix())
-	o.text("nonce", t.nonce)
+	o := wire.NewObject(768)
+	o.Text("iss", p.Issuer)
+	o.Text("sub", t.grant.UserID)
+	o.Text("aud", t.client.ClientID)
+	o.Number("exp", now.Add(p.Lifetimes.IDToken).Unix())
+	o.Number("iat", now.Unix())
+	o.Text("nonce", t.nonce)
 	appendLogin(&o, t.grant)
-	o.text("at_hash", keys.HalfHash(clients.IDTokenAlg(t.client), access))
+	o.Text("at_hash", keys.HalfHash(clients.IDTokenAlg(t.client), access))
 	if t.user != nil {
 		if err := p.appendAsked(&o, t); err != nil {
 			return "", err
 		}
 	}
-	return p.Keys.Sign(clients.IDTokenAlg(t.client), keys.TypeIDToken, o.close())
+	return p.Keys.Sign(clients.IDTokenAlg(t.client), keys.TypeIDToken, o.Close())
 }
 
 // appendAsked adds the claims about the user that belong into the ID token: those
 // asked for one by one, and for clients that read nothing else the scope's.
-func (p *Provider) appendAsked(o *object, t tokens) error {
+func (p *Provider) appendAsked(o *wire.Object, t tokens) error {
 	asked, err := readAskedClaims(t.grant.Claims)
 	scope := ""
 	if t.client.ClaimsInIDToken {
@@ -129,11 +121,11 @@ func (p *Provider) appendAsked(o *object, t tokens) error {
 }
 
 // appendLogin adds how and when the user logged in, and in which session.
-func appendLogin(o *object, g *store.Grant) {
-	o.time("auth_time", g.AuthTime)
-	o.text("acr", g.ACR)
+func appendLogin(o *wire.Object, g *store.Grant) {
+	o.Time("auth_time", g.AuthTime)
+	o.Text("acr", g.ACR)
 	if len(g.AMR) > 0 {
-		o.list("amr", g.AMR)
+		o.List("amr", g.AMR)
 	}
-	o.text("sid", g.SessionID)
+	o.Text("sid", g.SessionID)
 }

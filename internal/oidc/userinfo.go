@@ -9,6 +9,7 @@ import (
 
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -16,7 +17,7 @@ import (
 // ServeUserinfo answers the userinfo endpoint (OIDC Core §5.3), by GET and POST,
 // in JSON or, for clients registered so, as a signed JWT.
 func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
-	if anyOrigin(w, r, "GET, POST") {
+	if wire.AnyOrigin(w, r, "GET, POST") {
 		return nil
 	}
 	token, scheme, err := shownToken(r)
@@ -45,14 +46,14 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if client.UserinfoAlg == "" {
-		writeJSON(w, http.StatusOK, body)
+		wire.WriteJSON(w, http.StatusOK, body)
 		return nil
 	}
 	signed, err := p.Keys.Sign(client.UserinfoAlg, keys.TypeUserinfo, body)
 	if err != nil {
 		return err
 	}
-	write(w, http.StatusOK, jwtType, []byte(signed))
+	wire.WriteJWT(w, http.StatusOK, signed)
 	return nil
 }
 
@@ -72,14 +73,14 @@ func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Clien
 		return nil, nil, err
 	}
 	web.InfoFrom(r.Context()).User = user.Name
-	o := newObject(512)
+	o := wire.NewObject(512)
 	if client.UserinfoAlg != "" {
-		o.text("iss", p.Issuer)
-		o.text("aud", client.ClientID)
+		o.Text("iss", p.Issuer)
+		o.Text("aud", client.ClientID)
 	}
-	o.text("sub", user.ID)
+	o.Text("sub", user.ID)
 	p.appendUser(&o, user, client, claims.Scope, asked.Userinfo)
-	return client, o.close(), nil
+	return client, o.Close(), nil
 }
 
 // shownToken finds the access token in the header or a posted form, by one way
@@ -87,12 +88,12 @@ func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Clien
 // or, in a form too, Bearer.
 func shownToken(r *http.Request) (token, scheme string, err error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
-		return "", "", failure{status: http.StatusMethodNotAllowed, allow: "GET, POST", err: protocol.ErrInvalidRequest()}
+		return "", "", wire.Failure{Status: http.StatusMethodNotAllowed, Allow: "GET, POST", Err: protocol.ErrInvalidRequest()}
 	}
 	scheme, token, _ = strings.Cut(r.Header.Get("Authorization"), " ")
 	scheme, inHeader := tokenScheme(scheme)
-	if r.Method == http.MethodPost && isForm(r.Header.Get("Content-Type")) {
-		ps, err := formParams(r)
+	if r.Method == http.MethodPost && wire.IsForm(r.Header.Get("Content-Type")) {
+		ps, err := wire.PostedParams(r)
 		if err != nil {
 			return "", "", err
 		}
@@ -140,26 +141,26 @@ func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, sc
 
 // noToken: who shows no token is told how to, and of no error (RFC 6750 §3.1).
 func noToken(challenges ...string) error {
-	return failure{status: http.StatusUnauthorized, challenges: challenges, silent: true,
-		err: &protocol.Error{ErrorType: invalidToken, Description: "no access token"}}
+	return wire.Failure{Status: http.StatusUnauthorized, Challenges: challenges, Silent: true,
+		Err: &protocol.Error{ErrorType: wire.InvalidToken, Description: "no access token"}}
 }
 
 // malformed adds what a request has to look like to an error that says that this
 // one does not (RFC 6750 §3).
 func malformed(err error) error {
-	f := asProtocol(err)
-	if f.status == http.StatusBadRequest {
-		f.challenges = []string{`Bearer realm="userinfo", error="invalid_request"`, dpopChallenge(string(protocol.InvalidRequest))}
+	f := wire.AsFailure(err)
+	if f.Status == http.StatusBadRequest {
+		f.Challenges = []string{`Bearer realm="userinfo", error="invalid_request"`, dpopChallenge(string(protocol.InvalidRequest))}
 	}
 	return f
 }
 
 func badToken(cause error) error {
-	return failure{status: http.StatusUnauthorized, challenges: []string{`Bearer realm="userinfo", error="invalid_token"`, dpopChallenge(invalidToken)},
-		err: &protocol.Error{ErrorType: invalidToken, Description: "the access token is not valid", Parent: cause}}
+	return wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{`Bearer realm="userinfo", error="invalid_token"`, dpopChallenge(wire.InvalidToken)},
+		Err: &protocol.Error{ErrorType: wire.InvalidToken, Description: "the access token is not valid", Parent: cause}}
 }
 
 func noScope() error {
-	return failure{status: http.StatusForbidden, challenges: []string{`Bearer realm="userinfo", error="insufficient_scope", scope="openid"`},
-		err: &protocol.Error{ErrorType: insufficientScope, Description: "scope openid is needed"}}
+	return wire.Failure{Status: http.StatusForbidden, Challenges: []string{`Bearer realm="userinfo", error="insufficient_scope", scope="openid"`},
+		Err: &protocol.Error{ErrorType: wire.InsufficientScope, Description: "scope openid is needed"}}
 }

@@ -23,6 +23,7 @@ import (
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -160,7 +161,7 @@ var testKeys = sync.OnceValues(func() (*secret.Ring, []store.SigningKey) {
 func (w *world) routes() http.Handler {
 	mux := http.NewServeMux()
 	page := func(pattern string, h web.Handler) { mux.Handle(pattern, w.Pages.Handle(h)) }
-	api := func(pattern string, h web.Handler) { mux.Handle(pattern, w.Handle(h)) }
+	api := func(pattern string, h web.Handler) { mux.Handle(pattern, wire.Handle(h)) }
 	page("/authorize", w.ServeAuthorize)
 	page("GET /authorize/resume", w.ServeResume)
 	page("/end_session", w.ServeEndSession)

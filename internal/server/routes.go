@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"idp/internal/oidc/wire"
 	"idp/internal/web"
 )
 
@@ -18,7 +19,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	}
 	form.SetDenyHandler(p.pages.Handle(p.pages.ServeCrossOrigin))
 	submit := func(pattern string, h web.Handler) { mux.Handle(pattern, form.Handler(p.pages.Handle(h))) }
-	api := func(pattern string, h web.Handler) { mux.Handle(pattern, p.oidc.Handle(h)) }
+	api := func(pattern string, h web.Handler) { mux.Handle(pattern, wire.Handle(h)) }
 
 	// OpenID provider
 	api("GET /.well-known/openid-configuration", p.oidc.ServeDiscovery)

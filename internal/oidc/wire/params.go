@@ -1,4 +1,17 @@
-package oidc
+// Package wire is how OpenID Connect and OAuth 2.0 are written: parameters of
+// requests, objects of JSON, errors, and the answers that carry them.
+//
+// A request is a query or a form (RFC 6749 appendix B). Parse takes the parameters
+// that we know, each once, within a limit that is looked at first; Params then are a
+// map that every endpoint reads. An answer is an object of JSON, which Object builds
+// by appending, or an error of the protocol: an endpoint returns one, as
+// protocol.Error or, where the answer is not a plain 400, as Failure, and Handle
+// writes it. Whatever else an endpoint returns leaves as server_error, and its text
+// goes to the log alone.
+//
+// Nothing is judged here: whether a client may ask, whether a token is good. No
+// client and no database is known.
+package wire
 
 import (
 	"errors"
@@ -14,18 +27,18 @@ import (
 )
 
 const (
-	maxParams = 100      // parameters of one request
-	maxQuery  = 16 << 10 // bytes of an authorization or logout request
+	MaxParams = 100      // parameters of one request
+	MaxQuery  = 16 << 10 // bytes of an authorization or logout request
 	maxForm   = 64 << 10 // bytes of a form posted by a program: assertions and tickets are long
 
 	paramResource = "resource"
 )
 
-// params are the parameters of a request that we know, each exactly once.
+// Params are the parameters of a request that we know, each exactly once.
 // Unknown ones are ignored, and one without a value counts as absent
 // (RFC 6749 §3.1). Only resource may be repeated (RFC 8707 §2): its values, which
 // are URIs, stand side by side with spaces in between.
-type params map[string]string
+type Params map[string]string
 
 // known are the parameters of all our endpoints.
 var known = func() map[string]bool {
@@ -41,16 +54,16 @@ var known = func() map[string]bool {
 	return set
 }()
 
-// parseParams parses a query or form. Parameters that come twice are not in the
+// Parse parses a query or form. Parameters that come twice are not in the
 // result, and the error, which is the protocol's, names the first of them; the
 // others can be used to decide where to send it.
-func parseParams(raw string, limit int) (params, error) {
-	ps := params{}
+func Parse(raw string, limit int) (Params, error) {
+	ps := Params{}
 	if len(raw) > limit {
 		return ps, protocol.ErrInvalidRequest().WithDescription("the request is longer than %d bytes", limit)
 	}
-	if strings.Count(raw, "&") >= maxParams {
-		return ps, protocol.ErrInvalidRequest().WithDescription("the request has more than %d parameters", maxParams)
+	if strings.Count(raw, "&") >= MaxParams {
+		return ps, protocol.ErrInvalidRequest().WithDescription("the request has more than %d parameters", MaxParams)
 	}
 	var failed error
 	doubled := map[string]bool{}
@@ -94,56 +107,56 @@ func parsePair(pair string) (name, value string, err error) {
 	return name, value, nil
 }
 
-// resources are the values of resource (RFC 8707 §2).
-func (ps params) resources() []string { return strings.Fields(ps[paramResource]) }
+// Resources are the values of resource (RFC 8707 §2).
+func (ps Params) Resources() []string { return strings.Fields(ps[paramResource]) }
 
-// need returns a parameter that must be there.
-func (ps params) need(name string) (string, error) {
+// Need returns a parameter that must be there.
+func (ps Params) Need(name string) (string, error) {
 	if ps[name] == "" {
 		return "", protocol.ErrInvalidRequest().WithDescription("%s is missing", name)
 	}
 	return ps[name], nil
 }
 
-// encode is what parseParams reads back.
-func (ps params) encode() string {
+// Encode is what Parse reads back.
+func (ps Params) Encode() string {
 	v := url.Values{}
 	for name, value := range ps {
 		v.Set(name, value)
 	}
-	if all := ps.resources(); len(all) > 0 {
+	if all := ps.Resources(); len(all) > 0 {
 		v[paramResource] = all
 	}
 	return v.Encode()
 }
 
-// formParams reads the parameters of a POST from its body, and from nowhere else:
+// PostedParams reads the parameters of a POST from its body, and from nowhere else:
 // what stands in a URL is in logs, histories and Referer headers (RFC 6749 §3.2
 // and §2.3.1).
-func formParams(r *http.Request) (params, error) {
+func PostedParams(r *http.Request) (Params, error) {
 	if r.Method != http.MethodPost {
-		return nil, failure{status: http.StatusMethodNotAllowed, allow: "POST",
-			err: protocol.ErrInvalidRequest().WithDescription("the method must be POST")}
+		return nil, Failure{Status: http.StatusMethodNotAllowed, Allow: "POST",
+			Err: protocol.ErrInvalidRequest().WithDescription("the method must be POST")}
 	}
 	if r.URL.RawQuery != "" {
 		return nil, protocol.ErrInvalidRequest().WithDescription("parameters must be in the body, not in the URL")
 	}
-	body, err := formBody(r, maxForm)
+	body, err := FormBody(r, maxForm)
 	if err != nil {
 		return nil, err
 	}
-	return parseParams(body, maxForm)
+	return Parse(body, maxForm)
 }
 
-// formBody reads a form as it came, of at most limit bytes.
-func formBody(r *http.Request, limit int64) (string, error) {
-	if !isForm(r.Header.Get("Content-Type")) {
+// FormBody reads a form as it came, of at most limit bytes.
+func FormBody(r *http.Request, limit int64) (string, error) {
+	if !IsForm(r.Header.Get("Content-Type")) {
 		return "", protocol.ErrInvalidRequest().WithDescription("the body must be application/x-www-form-urlencoded")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	var big *http.MaxBytesError
 	if len(body) > int(limit) || errors.As(err, &big) {
-		return "", tooLarge(limit)
+		return "", TooLarge(limit)
 	}
 	if err != nil {
 		return "", protocol.ErrInvalidRequest().WithDescription("the body could not be read").WithParent(err)
@@ -151,11 +164,21 @@ func formBody(r *http.Request, limit int64) (string, error) {
 	return string(body), nil
 }
 
-func isForm(contentType string) bool {
+func IsForm(contentType string) bool {
 	const form = "application/x-www-form-urlencoded"
 	if contentType == form {
 		return true
 	}
 	media, _, err := mime.ParseMediaType(contentType)
 	return err == nil && media == form
+}
+
+// AppendQuery adds parameters to a registered URI, keeping the query it has
+// (RFC 6749 §3.1.2).
+func AppendQuery(uri string, v url.Values) string {
+	separator := "?"
+	if strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	return uri + separator + v.Encode()
 }

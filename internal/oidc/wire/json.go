@@ -1,18 +1,18 @@
-package oidc
+package wire
 
 import (
 	"encoding/json"
 	"strconv"
 )
 
-// object builds an object of JSON by appending: tokens are made thousands of
+// Object builds an object of JSON by appending: tokens are made thousands of
 // times a second, and encoding/json would spend more on reflection than the
 // signature costs. Names are constants that need no escaping.
-type object []byte
+type Object []byte
 
-func newObject(size int) object { return append(make(object, 0, size), '{') }
+func NewObject(size int) Object { return append(make(Object, 0, size), '{') }
 
-func (o *object) name(n string) {
+func (o *Object) name(n string) {
 	b := *o
 	if len(b) > 1 {
 		b = append(b, ',')
@@ -22,8 +22,8 @@ func (o *object) name(n string) {
 	*o = append(b, '"', ':')
 }
 
-// text adds a string, unless it is empty.
-func (o *object) text(name, value string) {
+// Text adds a string, unless it is empty.
+func (o *Object) Text(name, value string) {
 	if value == "" {
 		return
 	}
@@ -31,33 +31,33 @@ func (o *object) text(name, value string) {
 	*o = appendQuoted(*o, value)
 }
 
-// number adds an integer.
-func (o *object) number(name string, value int64) {
+// Number adds an integer.
+func (o *Object) Number(name string, value int64) {
 	o.name(name)
 	*o = strconv.AppendInt(*o, value, 10)
 }
 
-// time adds milliseconds as a NumericDate (RFC 7519 §2), unless they are 0.
-func (o *object) time(name string, millis int64) {
+// Time adds milliseconds as a NumericDate (RFC 7519 §2), unless they are 0.
+func (o *Object) Time(name string, millis int64) {
 	if millis != 0 {
-		o.number(name, millis/1000)
+		o.Number(name, millis/1000)
 	}
 }
 
-// boolean adds true or false.
-func (o *object) boolean(name string, value bool) {
+// Boolean adds true or false.
+func (o *Object) Boolean(name string, value bool) {
 	o.name(name)
 	*o = strconv.AppendBool(*o, value)
 }
 
-// raw adds a value that is JSON already.
-func (o *object) raw(name string, value []byte) {
+// Raw adds a value that is JSON already.
+func (o *Object) Raw(name string, value []byte) {
 	o.name(name)
 	*o = append(*o, value...)
 }
 
-// list adds an array of strings, unless it is nil.
-func (o *object) list(name string, values []string) {
+// List adds an array of strings, unless it is nil.
+func (o *Object) List(name string, values []string) {
 	if values == nil {
 		return
 	}
@@ -72,8 +72,8 @@ func (o *object) list(name string, values []string) {
 	*o = append(b, ']')
 }
 
-// close ends the object and returns its bytes.
-func (o *object) close() []byte { return append(*o, '}') }
+// Close ends the object and returns its bytes.
+func (o *Object) Close() []byte { return append(*o, '}') }
 
 // appendQuoted appends a string of JSON (RFC 8259 §7). Plain ASCII is copied;
 // everything else is left to encoding/json.
@@ -90,4 +90,13 @@ func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
+}
+
+// Confirmation adds the key that a token is bound to (RFC 9449 §6.1), if any.
+func (o *Object) Confirmation(jkt string) {
+	if jkt != "" {
+		cnf := NewObject(64)
+		cnf.Text("jkt", jkt)
+		o.Raw("cnf", cnf.Close())
+	}
 }
