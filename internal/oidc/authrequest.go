@@ -300,3 +300,9 @@ func checkNonce(a *authRequest) error {
 	}
 	return nil
 }
+
+// checkResource: RFC 8707 §2. Several may be asked for; each token is for one.
+func (p *Provider) checkResource(a *authRequest) (err error) {
+	a.resource, err = p.tokens.Targets(a.client, a.params)
+	return err
+}

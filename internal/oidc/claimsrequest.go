@@ -7,6 +7,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
 	"idp/internal/store"
 )
 
@@ -18,18 +19,11 @@ const (
 // claimsRequest is what the claims parameter asks for (OIDC Core §5.5), as far as
 // we know it and the client may have it.
 type claimsRequest struct {
-	asked     askedClaims
+	asked     tokens.AskedClaims
 	subjects  []string // users that it may be about
 	bySubject bool     // and only those
 	acr       []string // wanted, the best first
 	acrNeeded bool     // or else it fails (OIDC Core §5.5.1.1)
-}
-
-// askedClaims are names of claims about the user, asked for one by one beside
-// what the scope stands for. This is what a code and a grant keep, as JSON.
-type askedClaims struct {
-	IDToken  []string `json:"id_token,omitempty"`
-	Userinfo []string `json:"userinfo,omitempty"`
 }
 
 // claimRequest is how one claim is asked for (OIDC Core §5.5.1). A claim about
@@ -112,9 +106,9 @@ func (q claimRequest) texts() (values []string, limited bool) {
 // that the client is registered for: whoever may not ask for the scope email does
 // not get at the address by another way.
 func claimsFor(c *store.Client, names map[string]json.RawMessage) (asked []string) {
-	for _, claim := range userClaims {
-		if _, ok := names[claim.name]; ok && clients.HasScope(clients.Scope(c), claim.scope) {
-			asked = append(asked, claim.name)
+	for _, claim := range tokens.UserClaims {
+		if _, ok := names[claim.Name]; ok && clients.HasScope(clients.Scope(c), claim.Scope) {
+			asked = append(asked, claim.Name)
 		}
 	}
 	return asked
@@ -124,25 +118,6 @@ func claimsFor(c *store.Client, names map[string]json.RawMessage) (asked []strin
 // for another value of sub is like an id_token_hint (OIDC Core §5.5.1).
 func (c claimsRequest) allows(userID string) bool {
 	return !c.bySubject || slices.Contains(c.subjects, userID)
-}
-
-// encode is what readAskedClaims reads; empty when nothing is asked.
-func (c askedClaims) encode() string {
-	if len(c.IDToken) == 0 && len(c.Userinfo) == 0 {
-		return ""
-	}
-	b, err := json.Marshal(c)
-	if err != nil { // names always marshal
-		panic(err)
-	}
-	return string(b)
-}
-
-func readAskedClaims(text string) (c askedClaims, err error) {
-	if text != "" {
-		err = json.Unmarshal([]byte(text), &c)
-	}
-	return c, err
 }
 
 // depth is how deep objects and arrays of a text of JSON stand in each other; of

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"idp/internal/authn"
+	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/store"
 )
@@ -217,12 +218,12 @@ func FuzzClaims(f *testing.F) {
 			t.Errorf("%q is no JSON", text)
 		}
 		for _, name := range append(c.asked.IDToken, c.asked.Userinfo...) {
-			i := slices.IndexFunc(userClaims, func(u userClaim) bool { return u.name == name })
-			if i < 0 || userClaims[i].scope != "profile" || !strings.Contains(text, name) && !strings.Contains(text, `\u`) {
+			i := slices.IndexFunc(tokens.UserClaims, func(u tokens.UserClaim) bool { return u.Name == name })
+			if i < 0 || tokens.UserClaims[i].Scope != "profile" || !strings.Contains(text, name) && !strings.Contains(text, `\u`) {
 				t.Errorf("%q gives %s", text, name)
 			}
 		}
-		kept, err := readAskedClaims(c.asked.encode())
+		kept, err := tokens.ReadAskedClaims(c.asked.Encode())
 		if diff := cmp.Diff(c.asked, kept); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}

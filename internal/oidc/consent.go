@@ -11,6 +11,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -38,11 +39,11 @@ func (p *Provider) consent(a *authRequest, s *store.Session) string {
 
 // claimsAlone are the claims asked for by themselves (OIDC Core §5.5) that no scope
 // of the request stands for already.
-func claimsAlone(asked askedClaims, scope string) (alone []string) {
-	for _, c := range userClaims {
-		named := slices.Contains(asked.Userinfo, c.name) || slices.Contains(asked.IDToken, c.name)
-		if named && !clients.HasScope(scope, c.scope) {
-			alone = append(alone, c.name)
+func claimsAlone(asked tokens.AskedClaims, scope string) (alone []string) {
+	for _, c := range tokens.UserClaims {
+		named := slices.Contains(asked.Userinfo, c.Name) || slices.Contains(asked.IDToken, c.Name)
+		if named && !clients.HasScope(scope, c.Scope) {
+			alone = append(alone, c.Name)
 		}
 	}
 	return alone

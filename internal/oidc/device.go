@@ -55,7 +55,7 @@ func (p *Provider) deviceRow(r *http.Request, client *store.Client, ps wire.Para
 	if scope == "" {
 		return store.DeviceCode{}, wire.NoScope()
 	}
-	resource, err := p.targets(client, ps)
+	resource, err := p.tokens.Targets(client, ps)
 	if err != nil {
 		return store.DeviceCode{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/tokens"
 )
 
 // Paths of endpoints that are named in more than one place.
@@ -93,8 +94,8 @@ func (p *Provider) metadata() ([]byte, error) {
 // claimsSupported are the claims of ID tokens and those about people.
 func claimsSupported() []string {
 	names := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
-	for _, claim := range userClaims {
-		names = append(names, claim.name)
+	for _, claim := range tokens.UserClaims {
+		names = append(names, claim.Name)
 	}
 	return names
 }

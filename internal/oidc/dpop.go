@@ -10,6 +10,7 @@ import (
 
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -21,10 +22,6 @@ const (
 	headerDPoP  = "DPoP"
 	headerNonce = "DPoP-Nonce"
 )
-
-// tokenTypeDPoP is the type of a token that is bound to a key (RFC 9449 §5), and
-// the scheme that it is sent by (§7.1).
-const tokenTypeDPoP = "DPoP"
 
 // tokenProof checks the DPoP proof of a request to the token or PAR endpoint
 // (RFC 9449 §5, §10.1); nil without one, which clients that are registered for
@@ -50,7 +47,7 @@ func (p *Provider) tokenProof(w http.ResponseWriter, r *http.Request, client *st
 
 // resourceProof checks that whoever shows a bound access token holds its key
 // (RFC 9449 §7.1). claims are those of the token.
-func (p *Provider) resourceProof(w http.ResponseWriter, r *http.Request, token string, claims *accessClaims) error {
+func (p *Provider) resourceProof(w http.ResponseWriter, r *http.Request, token string, claims *tokens.AccessClaims) error {
 	client, err := p.Clients.ByID(r.Context(), claims.ClientID)
 	if errors.Is(err, store.ErrNotFound) {
 		return badToken(err)

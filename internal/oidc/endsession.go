@@ -2,15 +2,14 @@ package oidc
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 
-	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -25,7 +24,7 @@ const signOutPurpose = "end_session"
 type signOut struct {
 	params wire.Params
 	client *store.Client // nil: nobody says which
-	hint   *idHint       // nil: none
+	hint   *tokens.Hint  // nil: none
 	target string        // where to go afterwards; empty: our page
 }
 
@@ -148,7 +147,7 @@ func (p *Provider) readSignOut(r *http.Request, ps wire.Params) (*signOut, error
 	s := &signOut{params: ps}
 	id := ps["client_id"]
 	if text := ps["id_token_hint"]; text != "" {
-		hint, err := p.readHint(text)
+		hint, err := p.tokens.ReadHint(text)
 		if err != nil {
 			return nil, signOutError(err)
 		}
@@ -194,30 +193,4 @@ func signOutError(cause error) error {
 		Hint:    "You can sign out here, and tell the people who run that site.",
 		Links:   []web.Link{{Text: "Sign out", URL: "/end_session"}}, Err: cause,
 	}
-}
-
-// idHint is what an ID token of ours says that comes back as id_token_hint.
-type idHint struct {
-	Issuer    string `json:"iss"`
-	Subject   string `json:"sub"`
-	Audience  string `json:"aud"`
-	SessionID string `json:"sid"`
-	Expires   int64  `json:"exp"` // which a signed userinfo response has not
-}
-
-// readHint verifies an ID token of ours; it may have expired (RP-Initiated
-// Logout §4), but not longer ago than its key is published.
-func (p *Provider) readHint(token string) (*idHint, error) {
-	raw, typ, err := p.Keys.Verify(token, keys.Algorithms...)
-	if err != nil {
-		return nil, err
-	}
-	h := &idHint{}
-	if err := json.Unmarshal(raw, h); err != nil {
-		return nil, err
-	}
-	if typ != keys.TypeIDToken || h.Issuer != p.Issuer || h.Subject == "" || h.Expires == 0 {
-		return nil, errors.New("id_token_hint is not an ID token of this issuer")
-	}
-	return h, nil
 }

@@ -7,6 +7,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/store"
 )
@@ -31,9 +32,9 @@ func (p *Provider) ownToken(client *store.Client, ps wire.Params, jkt string) ([
 		}
 		scope = clients.FilterScope(asked, func(name string) bool { return clients.HasScope(registered, name) })
 	}
-	audience, err := p.audience(client, ps["resource"], ps.Resources())
+	audience, err := p.tokens.Audience(client, ps["resource"], ps.Resources())
 	if err != nil {
 		return nil, err
 	}
-	return p.tokenResponse(tokens{client: client, scope: scope, audience: audience, jkt: jkt})
+	return p.tokens.Respond(tokens.Response{Client: client, Scope: scope, Audience: audience, JKT: jkt})
 }

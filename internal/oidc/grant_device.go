@@ -6,6 +6,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -20,7 +21,7 @@ func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps wire.Pa
 		return nil, err
 	}
 	now := p.Now()
-	t := tokens{client: client, jkt: jkt}
+	t := tokens.Response{Client: client, JKT: jkt}
 	polled, err := p.Store.PollDevice(r.Context(), store.Poll{
 		Hash: secret.Hash(secret.String(code)), ClientID: client.ClientID, Now: now.UnixMilli(), Entry: entry(r, client),
 		Grant: func(d store.DeviceCode, u store.User) (store.Grant, *store.RefreshFamily, error) {
@@ -28,7 +29,7 @@ func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps wire.Pa
 				return store.Grant{}, nil, protocol.ErrAccessDenied().WithDescription("the user may not use this client any more")
 			}
 			var err error
-			if t.audience, err = p.audience(client, d.Resource, ps.Resources()); err != nil {
+			if t.Audience, err = p.tokens.Audience(client, d.Resource, ps.Resources()); err != nil {
 				return store.Grant{}, nil, err
 			}
 			g, family := p.newGrant(client, store.Code{GrantID: d.GrantID, Scope: d.Scope, Resource: d.Resource, AMR: d.AMR, ACR: d.ACR, AuthTime: d.AuthTime}, jkt, now)
@@ -41,13 +42,13 @@ func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps wire.Pa
 	if err := deviceError(polled.State); err != nil {
 		return nil, err
 	}
-	t.grant, t.user, t.scope = polled.Grant, polled.User, polled.Grant.Scope
+	t.Grant, t.User, t.Scope = polled.Grant, polled.User, polled.Grant.Scope
 	if clients.MayUse(client, protocol.GrantTypeRefreshToken) {
-		if t.refresh, err = p.refresh.encode(t.grant.ID, 0); err != nil {
+		if t.Refresh, err = p.tokens.EncodeRefresh(t.Grant.ID, 0); err != nil {
 			return nil, err
 		}
 	}
-	return p.tokenResponse(t)
+	return p.tokens.Respond(t)
 }
 
 // deviceError: RFC 8628 §3.5; nil when the tokens are granted.

@@ -13,7 +13,7 @@ func (p *Provider) checkHint(a *authRequest) error {
 	if text == "" {
 		return nil
 	}
-	hint, err := p.readHint(text)
+	hint, err := p.tokens.ReadHint(text)
 	if err != nil && a.prompts(protocol.PromptNone) {
 		return protocol.ErrLoginRequired().WithDescription("id_token_hint is not an ID token of this issuer").WithParent(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -46,7 +47,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	if !strings.Contains(token, ".") {
 		return p.introspectRefresh(ctx, client, secret.String(token))
 	}
-	c, err := p.readAccessToken(token)
+	c, err := p.tokens.ReadAccess(token)
 	if err != nil {
 		return nil, store.ErrNotFound
 	}
@@ -61,14 +62,14 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	}
 	o := wire.NewObject(640)
 	o.Boolean("active", true)
-	o.Text("token_type", tokenType(c.Confirmation.JKT))
+	o.Text("token_type", wire.TokenType(c.Confirmation.JKT))
 	o.Text("iss", c.Issuer)
 	o.Text("sub", c.Subject)
 	o.Text("aud", c.Audience)
 	o.Text("client_id", c.ClientID)
 	o.Text("scope", c.Scope)
 	if user != nil {
-		o.Text("username", preferredUsername(client.PreferredUsername, user.Name, p.Realm))
+		o.Text("username", p.tokens.Username(client, user))
 	}
 	o.Number("exp", c.Expires)
 	o.Number("iat", c.IssuedAt)
@@ -83,7 +84,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 
 // introspectRefresh: of a family only the current token is active.
 func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, token secret.String) ([]byte, error) {
-	id, generation, err := p.refresh.decode(token)
+	id, generation, err := p.tokens.DecodeRefresh(token)
 	if err != nil {
 		return nil, store.ErrNotFound
 	}
@@ -106,10 +107,24 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 	o.Text("sub", grant.UserID)
 	o.Text("client_id", grant.ClientID)
 	o.Text("scope", grant.Scope)
-	o.Text("username", preferredUsername(client.PreferredUsername, user.Name, p.Realm))
+	o.Text("username", p.tokens.Username(client, user))
 	o.Time("exp", min(family.ExpiresAt, family.IdleExpiresAt))
 	o.Time("iat", family.RotatedAt)
-	appendLogin(&o, grant)
+	tokens.AppendLogin(&o, grant)
 	o.Confirmation(grant.JKT)
 	return o.Close(), nil
+}
+
+// tokenState asks the store whether a token is still good, and returns its grant
+// and user; nil for a client's own. What another node revoked may count for a second more
+// (the store keeps the answer for so long). store.ErrNotFound: it is not good.
+func (p *Provider) tokenState(ctx context.Context, c *tokens.AccessClaims) (*store.Grant, *store.User, error) {
+	if c.Grant == "" {
+		revoked, err := p.Store.TokenRevoked(ctx, c.ID)
+		if err == nil && revoked {
+			err = store.ErrNotFound
+		}
+		return nil, nil, err
+	}
+	return p.Store.TokenState(ctx, c.Grant, c.ID, p.Now().UnixMilli())
 }

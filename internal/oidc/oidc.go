@@ -29,6 +29,7 @@ import (
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/tokens"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -68,11 +69,10 @@ type Config struct {
 // Provider serves the endpoints. Safe for concurrent use.
 type Provider struct {
 	Config
-	refresh    refreshTokens
+	tokens     *tokens.Tokens
 	nonces     *proof.Nonces
 	keySources *clients.KeySources
 	userCodes  *authn.UserCodes
-	verified   *tokenCache
 	discovery  []byte
 }
 
@@ -94,8 +94,10 @@ func New(c Config) (*Provider, error) {
 			return nil, err
 		}
 	}
-	p := &Provider{Config: c, refresh: refreshTokens{c.Ring.Derive("refresh token")}, nonces: proof.NewNonces(c.Ring),
-		keySources: clients.NewKeySources(c.Fetchers), userCodes: authn.NewUserCodes(c.Store, c.Ring, c.Now), verified: newTokenCache()}
+	t := tokens.New(tokens.Config{Issuer: c.Issuer, Keys: c.Keys, Ring: c.Ring, Resources: c.Resources, Realm: c.Realm, Now: c.Now,
+		AccessToken: c.Lifetimes.AccessToken, IDToken: c.Lifetimes.IDToken})
+	p := &Provider{Config: c, tokens: t, nonces: proof.NewNonces(c.Ring),
+		keySources: clients.NewKeySources(c.Fetchers), userCodes: authn.NewUserCodes(c.Store, c.Ring, c.Now)}
 	p.discovery, err = p.metadata()
 	return p, err
 }

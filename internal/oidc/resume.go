@@ -113,7 +113,7 @@ func (p *Provider) codeRow(a *authRequest, s *store.Session, code secret.String)
 	return store.Code{
 		Hash: secret.Hash(code), GrantID: secret.ID(), ClientID: a.client.ClientID, RedirectURI: a.redirect, CodeChallenge: a.challenge,
 		UserID: s.UserID, SessionID: s.ID, Scope: withoutOffline(a.client, s, a.scope), Nonce: a.params["nonce"], JKT: a.params["dpop_jkt"],
-		Claims: a.claims.asked.encode(), Resource: a.resource, AMR: s.AMR, ACR: a.toldACR(s.ACR), AuthTime: s.AuthTime,
+		Claims: a.claims.asked.Encode(), Resource: a.resource, AMR: s.AMR, ACR: a.toldACR(s.ACR), AuthTime: s.AuthTime,
 		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(p.codeLifetime(a.client)).UnixMilli(),
 	}
 }

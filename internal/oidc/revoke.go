@@ -43,7 +43,7 @@ func (p *Provider) ServeRevoke(w http.ResponseWriter, r *http.Request) error {
 
 // revokeAccess: a token that is none, or over, is revoked already (RFC 7009 §2.2).
 func (p *Provider) revokeAccess(ctx context.Context, client *store.Client, token string) error {
-	c, err := p.readAccessToken(token)
+	c, err := p.tokens.ReadAccess(token)
 	if err != nil {
 		return nil //nolint:nilerr // not a token: nothing to revoke
 	}
@@ -54,7 +54,7 @@ func (p *Provider) revokeAccess(ctx context.Context, client *store.Client, token
 }
 
 func (p *Provider) revokeRefresh(ctx context.Context, client *store.Client, token secret.String, e store.Entry) error {
-	id, _, err := p.refresh.decode(token)
+	id, _, err := p.tokens.DecodeRefresh(token)
 	if err != nil {
 		return nil //nolint:nilerr // not a token: nothing to revoke
 	}

@@ -9,6 +9,7 @@ import (
 
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -24,7 +25,7 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return malformed(err)
 	}
-	claims, err := p.readAccessToken(token)
+	claims, err := p.tokens.ReadAccess(token)
 	if err != nil {
 		return badToken(err)
 	}
@@ -59,7 +60,7 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 
 // userinfo returns the claims, and the client they are for. Where they will be
 // signed they say who tells them to whom (OIDC Core §5.3.2).
-func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Client, []byte, error) {
+func (p *Provider) userinfo(r *http.Request, claims *tokens.AccessClaims) (*store.Client, []byte, error) {
 	grant, user, err := p.tokenState(r.Context(), claims)
 	if err != nil {
 		return nil, nil, err
@@ -68,7 +69,7 @@ func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Clien
 	if err != nil {
 		return nil, nil, err
 	}
-	asked, err := readAskedClaims(grant.Claims)
+	asked, err := tokens.ReadAskedClaims(grant.Claims)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,7 +80,7 @@ func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Clien
 		o.Text("aud", client.ClientID)
 	}
 	o.Text("sub", user.ID)
-	p.appendUser(&o, user, client, claims.Scope, asked.Userinfo)
+	p.tokens.AppendUser(&o, user, client, claims.Scope, asked.Userinfo)
 	return client, o.Close(), nil
 }
 
@@ -116,7 +117,7 @@ func shownToken(r *http.Request) (token, scheme string, err error) {
 // tokenScheme returns the name of a scheme that access tokens come by, whatever
 // its case.
 func tokenScheme(scheme string) (name string, ok bool) {
-	for _, name := range []string{protocol.BearerToken, tokenTypeDPoP} {
+	for _, name := range []string{protocol.BearerToken, wire.TokenTypeDPoP} {
 		if strings.EqualFold(scheme, name) {
 			return name, true
 		}
@@ -127,11 +128,11 @@ func tokenScheme(scheme string) (name string, ok bool) {
 // checkScheme: a bound token is worth nothing without its key's proof, and must
 // not be taken as a bearer token; a bearer token does not become better by being
 // called bound (RFC 9449 §7.1, §7.2).
-func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, scheme string, claims *accessClaims) error {
+func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, scheme string, claims *tokens.AccessClaims) error {
 	switch jkt := claims.Confirmation.JKT; {
-	case jkt != "" && scheme != tokenTypeDPoP:
+	case jkt != "" && scheme != wire.TokenTypeDPoP:
 		return badToken(errors.New("the token is bound to a DPoP key and came as a bearer token"))
-	case jkt == "" && scheme == tokenTypeDPoP:
+	case jkt == "" && scheme == wire.TokenTypeDPoP:
 		return badToken(errors.New("the token is not bound to a DPoP key"))
 	case jkt == "":
 		return nil

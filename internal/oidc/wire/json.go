@@ -91,12 +91,3 @@ func appendQuoted(b []byte, s string) []byte {
 	b = append(b, s...)
 	return append(b, '"')
 }
-
-// Confirmation adds the key that a token is bound to (RFC 9449 §6.1), if any.
-func (o *Object) Confirmation(jkt string) {
-	if jkt != "" {
-		cnf := NewObject(64)
-		cnf.Text("jkt", jkt)
-		o.Raw("cnf", cnf.Close())
-	}
-}

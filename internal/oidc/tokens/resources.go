@@ -1,4 +1,4 @@
-package oidc
+package tokens
 
 import (
 	"cmp"
@@ -14,18 +14,12 @@ import (
 	"idp/internal/store"
 )
 
-// checkResource: RFC 8707 §2. Several may be asked for; each token is for one.
-func (p *Provider) checkResource(a *authRequest) (err error) {
-	a.resource, err = p.targets(a.client, a.params)
-	return err
-}
-
-// targets are the resources that a client asks for, each once and separated by
+// Targets are the resources that a client asks for, each once and separated by
 // spaces.
-func (p *Provider) targets(client *store.Client, ps wire.Params) (string, error) {
+func (t *Tokens) Targets(client *store.Client, ps wire.Params) (string, error) {
 	var granted []string
 	for _, uri := range ps.Resources() {
-		if err := p.checkTarget(client, uri); err != nil {
+		if err := t.checkTarget(client, uri); err != nil {
 			return "", err
 		}
 		if !slices.Contains(granted, uri) {
@@ -38,21 +32,21 @@ func (p *Provider) targets(client *store.Client, ps wire.Params) (string, error)
 // checkTarget: a resource is an absolute URI without a fragment (RFC 8707 §2),
 // here this issuer or one of the configuration that the client may ask for. It is
 // compared character for character.
-func (p *Provider) checkTarget(client *store.Client, uri string) error {
+func (t *Tokens) checkTarget(client *store.Client, uri string) error {
 	if u, err := url.Parse(uri); err != nil || !u.IsAbs() || strings.Contains(uri, "#") {
 		return invalidTarget("resource must be an absolute URI without a fragment")
 	}
-	if _, ok := p.signingAlg(client, uri); !ok {
+	if _, ok := t.signingAlg(client, uri); !ok {
 		return invalidTarget("the resource is unknown, or not for this client")
 	}
 	return nil
 }
 
-// audience is whom an access token is for: of what was granted, values separated
+// Audience is whom an access token is for: of what was granted, values separated
 // by spaces, the one that is asked for now (RFC 8707 §2.2). A grant that names
 // none is for this issuer. The resource may have been taken from the client since.
-func (p *Provider) audience(client *store.Client, granted string, asked []string) (string, error) {
-	among := strings.Fields(cmp.Or(granted, p.Issuer))
+func (t *Tokens) Audience(client *store.Client, granted string, asked []string) (string, error) {
+	among := strings.Fields(cmp.Or(granted, t.Issuer))
 	switch {
 	case len(asked) > 1:
 		return "", invalidTarget("an access token is for one resource: name one")
@@ -63,20 +57,20 @@ func (p *Provider) audience(client *store.Client, granted string, asked []string
 	case !slices.Contains(among, asked[0]):
 		return "", invalidTarget("the resource was not asked for when access was granted")
 	}
-	return asked[0], p.checkTarget(client, asked[0])
+	return asked[0], t.checkTarget(client, asked[0])
 }
 
 // signingAlg is the algorithm of access tokens for a resource, ES256 unless the
 // configuration says otherwise; ok is false when the client may not ask for it.
-func (p *Provider) signingAlg(client *store.Client, uri string) (alg string, ok bool) {
-	if uri == p.Issuer {
+func (t *Tokens) signingAlg(client *store.Client, uri string) (alg string, ok bool) {
+	if uri == t.Issuer {
 		return keys.ES256, true
 	}
-	i := slices.IndexFunc(p.Resources, func(r store.Resource) bool { return r.URI == uri })
-	if i < 0 || !clients.MayAsk(client, p.Resources[i]) {
+	i := slices.IndexFunc(t.Resources, func(r store.Resource) bool { return r.URI == uri })
+	if i < 0 || !clients.MayAsk(client, t.Resources[i]) {
 		return "", false
 	}
-	return cmp.Or(p.Resources[i].AccessTokenAlg, keys.ES256), true
+	return cmp.Or(t.Resources[i].AccessTokenAlg, keys.ES256), true
 }
 
 func invalidTarget(description string) error {

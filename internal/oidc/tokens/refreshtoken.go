@@ -1,4 +1,4 @@
-package oidc
+package tokens
 
 import (
 	"encoding/base64"
@@ -24,8 +24,8 @@ var errRefreshToken = errors.New("not a refresh token of this issuer")
 // refreshTokens makes and reads refresh tokens.
 type refreshTokens struct{ keys [][]byte }
 
-// encode makes the token; family is an id as secret.ID makes them.
-func (t refreshTokens) encode(family string, generation int64) (secret.String, error) {
+// EncodeRefresh makes the token; family is an id as secret.ID makes them.
+func (t refreshTokens) EncodeRefresh(family string, generation int64) (secret.String, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(family)
 	if err != nil || len(raw) != familyLen {
 		return "", errors.New("refresh family has a strange id")
@@ -35,8 +35,8 @@ func (t refreshTokens) encode(family string, generation int64) (secret.String, e
 	return secret.String(base64.RawURLEncoding.EncodeToString(raw)), nil
 }
 
-// decode checks the MAC and takes the token apart.
-func (t refreshTokens) decode(token secret.String) (family string, generation int64, err error) {
+// DecodeRefresh checks the MAC and takes the token apart.
+func (t refreshTokens) DecodeRefresh(token secret.String) (family string, generation int64, err error) {
 	enc := base64.RawURLEncoding.Strict()
 	if len(token) != enc.EncodedLen(refreshLen) {
 		return "", 0, errRefreshToken

@@ -1,7 +1,6 @@
-package oidc
+package tokens
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -9,11 +8,10 @@ import (
 	"sync"
 
 	"idp/internal/keys"
-	"idp/internal/store"
 )
 
-// accessClaims are the claims of an access token of ours (RFC 9068 §2.2).
-type accessClaims struct {
+// AccessClaims are the claims of an access token of ours (RFC 9068 §2.2).
+type AccessClaims struct {
 	Issuer    string   `json:"iss"`
 	Subject   string   `json:"sub"`
 	Audience  string   `json:"aud"`
@@ -36,46 +34,32 @@ type accessClaims struct {
 // errAccessToken means that a text is not an access token of ours that is in force.
 var errAccessToken = errors.New("not a valid access token")
 
-// readAccessToken checks what a token says of itself (RFC 9068 §4): signature,
-// typ, issuer and expiry. Whether its grant still counts is for tokenState.
-func (p *Provider) readAccessToken(token string) (*accessClaims, error) {
+// ReadAccess checks what a token says of itself (RFC 9068 §4): signature,
+// typ, issuer and expiry. Whether its grant still counts, the database says.
+func (t *Tokens) ReadAccess(token string) (*AccessClaims, error) {
 	sum := sha256.Sum256([]byte(token))
-	c := p.verified.get(sum)
+	c := t.verified.get(sum)
 	if c == nil {
-		raw, typ, err := p.Keys.Verify(token, keys.Algorithms...)
+		raw, typ, err := t.Keys.Verify(token, keys.Algorithms...)
 		if err != nil {
 			return nil, err
 		}
 		if typ != keys.TypeAccessToken { // an ID token is not one
 			return nil, fmt.Errorf("%w: typ is not %s", errAccessToken, keys.TypeAccessToken)
 		}
-		c = &accessClaims{}
+		c = &AccessClaims{}
 		if err := json.Unmarshal(raw, c); err != nil {
 			return nil, fmt.Errorf("%w: claims do not parse", errAccessToken)
 		}
-		if c.Issuer != p.Issuer {
+		if c.Issuer != t.Issuer {
 			return nil, fmt.Errorf("%w: issuer is not this one", errAccessToken)
 		}
-		p.verified.put(sum, c)
+		t.verified.put(sum, c)
 	}
-	if c.Expires <= p.Now().Unix() {
+	if c.Expires <= t.Now().Unix() {
 		return nil, fmt.Errorf("%w: expired", errAccessToken)
 	}
 	return c, nil
-}
-
-// tokenState asks the store whether a token is still good, and returns its grant
-// and user; nil for a client's own. What another node revoked may count for a second more
-// (the store keeps the answer for so long). store.ErrNotFound: it is not good.
-func (p *Provider) tokenState(ctx context.Context, c *accessClaims) (*store.Grant, *store.User, error) {
-	if c.Grant == "" {
-		revoked, err := p.Store.TokenRevoked(ctx, c.ID)
-		if err == nil && revoked {
-			err = store.ErrNotFound
-		}
-		return nil, nil, err
-	}
-	return p.Store.TokenState(ctx, c.Grant, c.ID, p.Now().UnixMilli())
 }
 
 // tokenCache remembers tokens whose signature was verified, by their SHA-256, so
@@ -83,17 +67,17 @@ func (p *Provider) tokenState(ctx context.Context, c *accessClaims) (*store.Gran
 // stays true: state is never in it. Two generations bound it to twice its half.
 type tokenCache struct {
 	mu       sync.Mutex
-	new, old map[[sha256.Size]byte]*accessClaims
+	new, old map[[sha256.Size]byte]*AccessClaims
 }
 
 // tokenCacheHalf times two is the bound: some 8 MB.
 const tokenCacheHalf = 8000
 
 func newTokenCache() *tokenCache {
-	return &tokenCache{new: map[[sha256.Size]byte]*accessClaims{}}
+	return &tokenCache{new: map[[sha256.Size]byte]*AccessClaims{}}
 }
 
-func (c *tokenCache) get(sum [sha256.Size]byte) *accessClaims {
+func (c *tokenCache) get(sum [sha256.Size]byte) *AccessClaims {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if hit := c.new[sum]; hit != nil {
@@ -102,11 +86,11 @@ func (c *tokenCache) get(sum [sha256.Size]byte) *accessClaims {
 	return c.old[sum]
 }
 
-func (c *tokenCache) put(sum [sha256.Size]byte, claims *accessClaims) {
+func (c *tokenCache) put(sum [sha256.Size]byte, claims *AccessClaims) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.new) >= tokenCacheHalf {
-		c.old, c.new = c.new, map[[sha256.Size]byte]*accessClaims{}
+		c.old, c.new = c.new, map[[sha256.Size]byte]*AccessClaims{}
 	}
 	c.new[sum] = claims
 }

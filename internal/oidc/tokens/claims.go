@@ -1,6 +1,7 @@
-package oidc
+package tokens
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -11,17 +12,17 @@ import (
 	"idp/internal/store"
 )
 
-// userClaim is a claim about a person, and the scope that stands for it
+// UserClaim is a claim about a person, and the scope that stands for it
 // (OIDC Core §5.4).
-type userClaim struct {
-	name, scope string
-	add         func(p *Provider, o *wire.Object, u *store.User, c *store.Client)
+type UserClaim struct {
+	Name, Scope string
+	add         func(t *Tokens, o *wire.Object, u *store.User, c *store.Client)
 }
 
-// userClaims are all that we tell about people (OIDC Core §5.1), as far as a
+// UserClaims are all that we tell about people (OIDC Core §5.1), as far as a
 // client may see it; those that are not known of a user are left out. sub is not
 // among them: it is in every token.
-var userClaims = []userClaim{
+var UserClaims = []UserClaim{
 	{"name", protocol.ScopeProfile, text("name", func(u *store.User) string { return u.FullName })},
 	{"given_name", protocol.ScopeProfile, text("given_name", func(u *store.User) string { return u.Claims.GivenName })},
 	{"family_name", protocol.ScopeProfile, text("family_name", func(u *store.User) string { return u.Claims.FamilyName })},
@@ -44,48 +45,48 @@ var userClaims = []userClaim{
 	{clients.ScopeGroups, clients.ScopeGroups, addGroups},
 }
 
-// appendUser adds the claims that a scope stands for, and those asked for by name
+// AppendUser adds the claims that a scope stands for, and those asked for by name
 // that the client may still have.
-func (p *Provider) appendUser(o *wire.Object, u *store.User, c *store.Client, scope string, asked []string) {
+func (t *Tokens) AppendUser(o *wire.Object, u *store.User, c *store.Client, scope string, asked []string) {
 	last, granted, may := "", false, false // claims of a scope stand together
-	for _, claim := range userClaims {
-		if claim.scope != last {
-			last, granted = claim.scope, clients.HasScope(scope, claim.scope)
-			may = len(asked) > 0 && clients.HasScope(clients.Scope(c), claim.scope)
+	for _, claim := range UserClaims {
+		if claim.Scope != last {
+			last, granted = claim.Scope, clients.HasScope(scope, claim.Scope)
+			may = len(asked) > 0 && clients.HasScope(clients.Scope(c), claim.Scope)
 		}
-		if granted || (may && slices.Contains(asked, claim.name)) {
-			claim.add(p, o, u, c)
+		if granted || (may && slices.Contains(asked, claim.Name)) {
+			claim.add(t, o, u, c)
 		}
 	}
 }
 
 // text makes a claim of a text, which is left out when it is empty.
-func text(name string, of func(*store.User) string) func(*Provider, *wire.Object, *store.User, *store.Client) {
-	return func(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) { o.Text(name, of(u)) }
+func text(name string, of func(*store.User) string) func(*Tokens, *wire.Object, *store.User, *store.Client) {
+	return func(_ *Tokens, o *wire.Object, u *store.User, _ *store.Client) { o.Text(name, of(u)) }
 }
 
-func addPreferredUsername(p *Provider, o *wire.Object, u *store.User, c *store.Client) {
-	o.Text("preferred_username", preferredUsername(c.PreferredUsername, u.Name, p.Realm))
+func addPreferredUsername(t *Tokens, o *wire.Object, u *store.User, c *store.Client) {
+	o.Text("preferred_username", t.Username(c, u))
 }
 
-func addUpdatedAt(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) {
+func addUpdatedAt(_ *Tokens, o *wire.Object, u *store.User, _ *store.Client) {
 	o.Time("updated_at", u.UpdatedAt)
 }
 
-func addEmailVerified(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) {
+func addEmailVerified(_ *Tokens, o *wire.Object, u *store.User, _ *store.Client) {
 	if u.Email != "" {
 		o.Boolean("email_verified", u.EmailVerified)
 	}
 }
 
-func addPhoneVerified(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) {
+func addPhoneVerified(_ *Tokens, o *wire.Object, u *store.User, _ *store.Client) {
 	if u.Claims.PhoneNumber != "" {
 		o.Boolean("phone_number_verified", u.Claims.PhoneNumberVerified)
 	}
 }
 
 // addAddress: OIDC Core §5.1.1.
-func addAddress(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) {
+func addAddress(_ *Tokens, o *wire.Object, u *store.User, _ *store.Client) {
 	a := u.Claims.Address
 	if a == (store.Address{}) {
 		return
@@ -100,8 +101,13 @@ func addAddress(_ *Provider, o *wire.Object, u *store.User, _ *store.Client) {
 	o.Raw("address", in.Close())
 }
 
-func addGroups(_ *Provider, o *wire.Object, u *store.User, c *store.Client) {
+func addGroups(_ *Tokens, o *wire.Object, u *store.User, c *store.Client) {
 	o.List(clients.ScopeGroups, clients.VisibleGroups(c, u.Groups))
+}
+
+// Username is the name of a user as a client sees it.
+func (t *Tokens) Username(c *store.Client, u *store.User) string {
+	return preferredUsername(c.PreferredUsername, u.Name, t.Realm)
 }
 
 // preferredUsername fills a client's template: {name}, {realm}, and {domain},
@@ -121,4 +127,30 @@ func preferredUsername(template, name, realm string) string {
 	}
 	domain, _, _ := strings.Cut(realm, ".")
 	return strings.NewReplacer("{name}", name, "{realm}", realm, "{domain}", strings.ToUpper(domain)).Replace(template)
+}
+
+// AskedClaims are names of claims about the user, asked for one by one beside
+// what the scope stands for. This is what a code and a grant keep, as JSON.
+type AskedClaims struct {
+	IDToken  []string `json:"id_token,omitempty"`
+	Userinfo []string `json:"userinfo,omitempty"`
+}
+
+// Encode is what ReadAskedClaims reads; empty when nothing is asked.
+func (c AskedClaims) Encode() string {
+	if len(c.IDToken) == 0 && len(c.Userinfo) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(c)
+	if err != nil { // names always marshal
+		panic(err)
+	}
+	return string(b)
+}
+
+func ReadAskedClaims(text string) (c AskedClaims, err error) {
+	if text != "" {
+		err = json.Unmarshal([]byte(text), &c)
+	}
+	return c, err
 }
