@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
@@ -94,7 +96,7 @@ func TestErrorsGoToTheRelyingPartyOnceItIsProven(t *testing.T) {
 		"claims is a list":           {authorizeURL("wiki", "claims", "[]"), "invalid_request"},
 		"claims has other members":   {authorizeURL("wiki", "claims", `{"userinfo":["name"]}`), "invalid_request"},
 		"claims with a bad sub":      {authorizeURL("wiki", "claims", `{"id_token":{"sub":"x"}}`), "invalid_request"},
-		"claims too long":            {authorizeURL("wiki", "claims", `{"a":"`+strings.Repeat("x", maxClaims)+`"}`), "invalid_request"},
+		"claims too long":            {authorizeURL("wiki", "claims", `{"a":"`+strings.Repeat("x", authreq.MaxClaims)+`"}`), "invalid_request"},
 		"claims too deep":            {authorizeURL("wiki", "claims", strings.Repeat(`{"a":`, 20)+"1"+strings.Repeat("}", 20)), "invalid_request"},
 		"claims twice":               {authorizeURL("wiki", "claims", "{}") + "&claims=%7B%7D", "invalid_request"},
 		"display twice":              {authorizeURL("wiki", "display", "page") + "&display=page", "invalid_request"},
@@ -445,17 +447,17 @@ func FuzzAuthorize(f *testing.F) {
 			t.Fatalf("%v is not the answer to a bad request", err)
 		case a == nil:
 			return
-		case !clients.RedirectAllowed(a.client, a.redirect) || a.params["client_id"] != a.client.ClientID:
-			t.Fatalf("would answer %q for %q", a.redirect, a.client.ClientID)
+		case !clients.RedirectAllowed(a.Client, a.Redirect) || a.Params["client_id"] != a.Client.ClientID:
+			t.Fatalf("would answer %q for %q", a.Redirect, a.Client.ClientID)
 		case err != nil && (!errors.As(err, &ours) || ours.ErrorType == protocol.ServerError):
 			t.Fatalf("%v is not the client's error", err)
 		case err != nil:
 			return
-		case clients.RequiresPKCE(a.client) && len(a.challenge) != 43, a.client.RequirePAR, a.scope == "" || clients.AllowedScope(a.client, a.scope) != a.scope:
-			t.Errorf("%q passes: challenge %q, scope %q", raw, a.challenge, a.scope)
+		case clients.RequiresPKCE(a.Client) && len(a.Challenge) != 43, a.Client.RequirePAR, a.Scope == "" || clients.AllowedScope(a.Client, a.Scope) != a.Scope:
+			t.Errorf("%q passes: challenge %q, scope %q", raw, a.Challenge, a.Scope)
 		}
-		again, err := w.reread(t.Context(), a.params.Encode()) // as a login request keeps it
-		if diff := cmp.Diff(a, again, cmp.AllowUnexported(authRequest{}, claimsRequest{})); err != nil || diff != "" {
+		again, err := w.reread(t.Context(), a.Params.Encode()) // as a login request keeps it
+		if diff := cmp.Diff(a, again, cmp.Exporter(func(reflect.Type) bool { return true })); err != nil || diff != "" {
 			t.Errorf("read again: %v %s", err, diff)
 		}
 	})

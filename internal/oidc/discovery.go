@@ -12,6 +12,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/keys"
+	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
 	"idp/internal/oidc/tokens"
@@ -62,7 +63,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			RegistrationEndpoint:                      registration,
 			ScopesSupported:                           clients.UserScopes,
 			ResponseTypesSupported:                    []string{string(protocol.ResponseTypeCode)},
-			ResponseModesSupported:                    responseModes,
+			ResponseModesSupported:                    authreq.ResponseModes,
 			GrantTypesSupported:                       clients.GrantTypesSupported,
 			ACRValuesSupported:                        authn.ACRLevels,
 			SubjectTypesSupported:                     []string{"public"},
@@ -83,7 +84,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			CodeChallengeMethodsSupported:                      []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
 		},
 		PAREndpoint:               p.Issuer + "/par",
-		PromptValuesSupported:     prompts,
+		PromptValuesSupported:     authreq.Prompts,
 		IssInResponse:             true,
 		DPoPAlgs:                  algs,
 		FrontchannelLogout:        true,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
 	"idp/internal/oidc/wire"
@@ -217,7 +218,7 @@ func TestRefreshTokenOfAFAPIClientStays(t *testing.T) {
 	key := rptest.NewKey(t, "ES256")
 	w.signing("bank", key, func(c *store.Client) { c.Profile = clients.ProfileFAPI2 })
 	row := store.Session{UserID: u.ID, ID: w.loggedIn("alice").sid()}
-	a := &authRequest{client: w.client("bank"), redirect: testRedirect, scope: "openid", challenge: challengeFor(testVerifier), params: wire.Params{}}
+	a := &authreq.Request{Client: w.client("bank"), Redirect: testRedirect, Scope: "openid", Challenge: challengeFor(testVerifier), Params: wire.Params{}}
 	code := w.codeRow(a, &row, "a code")
 	must(t, w.Store.FinishAuthorization(t.Context(), store.Finish{SessionID: row.ID, Code: code}))
 	ask := func(f url.Values, proof *rptest.Key) *answer {

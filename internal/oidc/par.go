@@ -12,6 +12,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/authn"
+	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
@@ -62,7 +63,7 @@ func (p *Provider) ServePAR(w http.ResponseWriter, r *http.Request) error {
 // readPushed checks a request that is to be kept under hash (RFC 9126 §2.1). A
 // DPoP proof that came with it binds the code as dpop_jkt does (RFC 9449 §10.1);
 // jkt is the thumbprint of its key, empty without one.
-func (p *Provider) readPushed(client *store.Client, ps wire.Params, jkt string, hash []byte) (*authRequest, error) {
+func (p *Provider) readPushed(client *store.Client, ps wire.Params, jkt string, hash []byte) (*authreq.Request, error) {
 	switch asked := ps["dpop_jkt"]; {
 	case ps["request_uri"] != "":
 		return nil, protocol.ErrInvalidRequest().WithDescription("request_uri cannot be pushed")
@@ -81,17 +82,17 @@ func (p *Provider) readPushed(client *store.Client, ps wire.Params, jkt string, 
 	case !clients.RedirectAllowed(client, uri):
 		return nil, protocol.ErrInvalidRequest().WithDescription("redirect_uri is not registered for this client")
 	}
-	a := newAuthRequest(ps, client)
-	a.pushed = hash
-	return a, p.checkAuthRequest(a)
+	a := authreq.New(ps, client)
+	a.Pushed = hash
+	return a, a.Check(p.tokens)
 }
 
 // push keeps the request. An address has a limit where anybody may ask, and
 // confidential clients have none: a site's logins all come from its one server.
-func (p *Provider) push(ctx context.Context, a *authRequest) error {
-	row := store.PushedRequest{Hash: a.pushed, ClientID: a.client.ClientID, Params: a.params.Encode(), Pushed: true,
+func (p *Provider) push(ctx context.Context, a *authreq.Request) error {
+	row := store.PushedRequest{Hash: a.Pushed, ClientID: a.Client.ClientID, Params: a.Params.Encode(), Pushed: true,
 		ExpiresAt: p.Now().Add(pushedFor).UnixMilli()}
-	if a.client.Public() {
+	if a.Client.Public() {
 		row.Address = authn.Network(web.InfoFrom(ctx).Client)
 	}
 	err := p.Store.PutPushedRequest(ctx, row)
@@ -99,14 +100,6 @@ func (p *Provider) push(ctx context.Context, a *authRequest) error {
 		return wire.Failure{Status: http.StatusTooManyRequests, Err: protocol.ErrInvalidRequest().WithDescription("too many requests were pushed from this address").WithParent(err)}
 	}
 	return err
-}
-
-// checkPushed: RFC 9126 §5, of the client's registration.
-func checkPushed(a *authRequest) error {
-	if clients.RequiresPAR(a.client) && a.pushed == nil {
-		return protocol.ErrInvalidRequest().WithDescription("this client must push its authorization requests (RFC 9126)")
-	}
-	return nil
 }
 
 // unused: a pushed request gives one code. Until then the browser may come as

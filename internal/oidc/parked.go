@@ -41,7 +41,7 @@ func (p *Provider) parkAuthorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return p.refuse(w, r, a, err)
 	}
-	target, err := p.parkRequest(r.Context(), a.client.ClientID, a.params, parkedFor)
+	target, err := p.parkRequest(r.Context(), a.Client.ClientID, a.Params, parkedFor)
 	if err != nil {
 		return err
 	}

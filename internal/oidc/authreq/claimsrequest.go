@@ -1,4 +1,4 @@
-package oidc
+package authreq
 
 import (
 	"encoding/json"
@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	maxClaims      = 8 << 10 // bytes of the claims parameter
+	MaxClaims      = 8 << 10 // bytes of the claims parameter
 	maxClaimsDepth = 16      // objects and arrays in each other
 )
 
 // claimsRequest is what the claims parameter asks for (OIDC Core §5.5), as far as
 // we know it and the client may have it.
 type claimsRequest struct {
-	asked     tokens.AskedClaims
+	Asked     tokens.AskedClaims
 	subjects  []string // users that it may be about
 	bySubject bool     // and only those
 	acr       []string // wanted, the best first
@@ -36,8 +36,8 @@ type claimRequest struct {
 }
 
 // checkClaims: OIDC Core §5.5. Members and claims that we do not know are ignored.
-func checkClaims(a *authRequest) (err error) {
-	a.claims, err = parseClaims(a.client, a.params["claims"])
+func checkClaims(a *Request) (err error) {
+	a.Claims, err = parseClaims(a.Client, a.Params["claims"])
 	return err
 }
 
@@ -45,8 +45,8 @@ func parseClaims(client *store.Client, text string) (c claimsRequest, err error)
 	if text == "" {
 		return c, nil
 	}
-	if len(text) > maxClaims || depth(text) > maxClaimsDepth {
-		return c, protocol.ErrInvalidRequest().WithDescription("claims is longer than %d bytes or deeper than %d levels", maxClaims, maxClaimsDepth)
+	if len(text) > MaxClaims || depth(text) > maxClaimsDepth {
+		return c, protocol.ErrInvalidRequest().WithDescription("claims is longer than %d bytes or deeper than %d levels", MaxClaims, maxClaimsDepth)
 	}
 	var members struct {
 		Userinfo map[string]json.RawMessage `json:"userinfo"`
@@ -65,7 +65,7 @@ func parseClaims(client *store.Client, text string) (c claimsRequest, err error)
 			return claimsRequest{}, err
 		}
 	}
-	c.asked.IDToken, c.asked.Userinfo = claimsFor(client, members.IDToken), claimsFor(client, members.Userinfo)
+	c.Asked.IDToken, c.Asked.Userinfo = claimsFor(client, members.IDToken), claimsFor(client, members.Userinfo)
 	return c, nil
 }
 

@@ -1,4 +1,4 @@
-package oidc
+package authreq
 
 import (
 	"encoding/base64"
@@ -16,13 +16,13 @@ const (
 // checkRequestObject: OIDC Core §6 and §7.2.1; we take neither request nor
 // request_uri nor registration. Our own request_uri was replaced by its
 // parameters before.
-func checkRequestObject(a *authRequest) error {
+func checkRequestObject(a *Request) error {
 	switch {
-	case a.params["request"] != "":
+	case a.Params["request"] != "":
 		return &protocol.Error{ErrorType: protocol.RequestNotSupported}
-	case a.params["request_uri"] != "" && a.pushed == nil:
+	case a.Params["request_uri"] != "" && a.Pushed == nil:
 		return &protocol.Error{ErrorType: requestURINotSupported}
-	case a.params["registration"] != "":
+	case a.Params["registration"] != "":
 		return &protocol.Error{ErrorType: registrationNotSupported}
 	}
 	return nil

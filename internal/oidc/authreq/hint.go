@@ -1,20 +1,22 @@
-package oidc
+package authreq
 
 import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/oidc/tokens"
 )
 
 // checkHint: an id_token_hint says who must be logged in (OIDC Core §3.1.2.1). It
 // may have expired. One that we did not make, or made too long ago to verify it,
 // names nobody, so that no answer could be about them: that is an error, and for
 // prompt=none the one that relying parties know.
-func (p *Provider) checkHint(a *authRequest) error {
-	text := a.params["id_token_hint"]
+func (a *Request) checkHint(t *tokens.Tokens) error {
+	text := a.Params["id_token_hint"]
 	if text == "" {
 		return nil
 	}
-	hint, err := p.tokens.ReadHint(text)
-	if err != nil && a.prompts(protocol.PromptNone) {
+	hint, err := t.ReadHint(text)
+	if err != nil && a.Prompts(protocol.PromptNone) {
 		return protocol.ErrLoginRequired().WithDescription("id_token_hint is not an ID token of this issuer").WithParent(err)
 	}
 	if err != nil {
@@ -24,8 +26,8 @@ func (p *Provider) checkHint(a *authRequest) error {
 	return nil
 }
 
-// isAbout reports whether the answer may be about this user: whom id_token_hint
+// IsAbout reports whether the answer may be about this user: whom id_token_hint
 // and the claims parameter's sub name, if they name somebody.
-func (a *authRequest) isAbout(userID string) bool {
-	return (a.hint == "" || a.hint == userID) && a.claims.allows(userID)
+func (a *Request) IsAbout(userID string) bool {
+	return (a.hint == "" || a.hint == userID) && a.Claims.allows(userID)
 }
