@@ -139,7 +139,7 @@ func TestClientKeysByURL(t *testing.T) {
 	roots.AddCert(site.Certificate())
 	fetchers, err := clients.NewFetchers(roots)
 	must(t, err)
-	w.keySources = clients.NewKeySources(fetchers)
+	w.auth.Keys = clients.NewKeySources(fetchers)
 	w.signing("far", old, func(c *store.Client) { c.JWKS, c.JWKSURI = nil, site.URL+"/jwks" })
 	w.signing("stranger by url", old, func(c *store.Client) {
 		c.ClientID, c.JWKS, c.JWKSURI, c.Registered = "registered", nil, site.URL+"/jwks", true

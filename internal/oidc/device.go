@@ -29,7 +29,7 @@ const (
 // §3.1): a device without a browser of its own gets a code to ask with, and one to
 // show. What it gets by them, a person decides at /device.
 func (p *Provider) ServeDeviceAuthorization(w http.ResponseWriter, r *http.Request) error {
-	client, ps, err := p.fromClient(r)
+	client, ps, err := p.auth.FromClient(r)
 	if err != nil {
 		return err
 	}

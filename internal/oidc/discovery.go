@@ -13,6 +13,7 @@ import (
 	"idp/internal/authn"
 	"idp/internal/keys"
 	"idp/internal/oidc/authreq"
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
 	"idp/internal/oidc/tokens"
@@ -20,7 +21,6 @@ import (
 
 // Paths of endpoints that are named in more than one place.
 const (
-	pathToken    = "/token"
 	pathRegister = "/register"
 	pathDevice   = "/device"
 )
@@ -53,7 +53,7 @@ func (p *Provider) metadata() ([]byte, error) {
 		DiscoveryConfiguration: protocol.DiscoveryConfiguration{
 			Issuer:                                    p.Issuer,
 			AuthorizationEndpoint:                     p.Issuer + "/authorize",
-			TokenEndpoint:                             p.Issuer + pathToken,
+			TokenEndpoint:                             p.Issuer + clientauth.PathToken,
 			UserinfoEndpoint:                          p.Issuer + "/userinfo",
 			JwksURI:                                   p.Issuer + "/jwks",
 			IntrospectionEndpoint:                     p.Issuer + "/introspect",

@@ -22,7 +22,7 @@ const tokenURL = testIssuer + "/token"
 
 // prove adds a proof with a fresh nonce to a request.
 func (w *world) prove(r *http.Request, key *rptest.Key, changes map[string]any) *http.Request {
-	r.Header.Add("DPoP", key.Proof(w.t, r.Method, testIssuer+r.URL.Path, w.nonces.Issue(w.now()), w.now(), changes))
+	r.Header.Add("DPoP", key.Proof(w.t, r.Method, testIssuer+r.URL.Path, w.auth.Nonces.Issue(w.now()), w.now(), changes))
 	return r
 }
 
@@ -98,7 +98,7 @@ func TestStolenBoundTokenIsWorthNothing(t *testing.T) {
 		"about none":                    {w.prove(get("DPoP"), key, nil), "invalid_dpop_proof"},
 		"for another method":            {w.prove(get("DPoP"), key, map[string]any{"ath": ath["ath"], "htm": "POST"}), "invalid_dpop_proof"},
 		"for another URL":               {w.prove(get("DPoP"), key, map[string]any{"ath": ath["ath"], "htu": tokenURL}), "invalid_dpop_proof"},
-		"old nonce":                     {w.prove(get("DPoP"), key, map[string]any{"ath": ath["ath"], "nonce": w.nonces.Issue(w.now().Add(-time.Hour))}), "use_dpop_nonce"},
+		"old nonce":                     {w.prove(get("DPoP"), key, map[string]any{"ath": ath["ath"], "nonce": w.auth.Nonces.Issue(w.now().Add(-time.Hour))}), "use_dpop_nonce"},
 		"no nonce":                      {w.prove(get("DPoP"), key, map[string]any{"ath": ath["ath"], "nonce": nil}), "use_dpop_nonce"},
 		"a second time":                 {spent, "invalid_dpop_proof"},
 		"two proofs":                    {twice, "invalid_dpop_proof"},
@@ -185,7 +185,7 @@ func TestOneOf64UsesADPoPProof(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, database string) {
 		w := newWorldOn(t, database)
 		key := rptest.NewKey(t, "ES256")
-		proof := key.Proof(t, "POST", tokenURL, w.nonces.Issue(w.now()), w.now(), nil)
+		proof := key.Proof(t, "POST", tokenURL, w.auth.Nonces.Issue(w.now()), w.now(), nil)
 		got := race(64, func(int) int {
 			r := postForm("/token", url.Values{"grant_type": {"client_credentials"}})
 			r.SetBasicAuth("machine", "secret")

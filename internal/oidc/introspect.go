@@ -19,7 +19,7 @@ var inactive = []byte(`{"active":false}`)
 // ServeIntrospect answers the introspection endpoint (RFC 7662) for confidential
 // clients, about tokens they were given or are the audience of.
 func (p *Provider) ServeIntrospect(w http.ResponseWriter, r *http.Request) error {
-	client, ps, err := p.fromClient(r)
+	client, ps, err := p.auth.FromClient(r)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/keys"
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
 	"idp/internal/oidc/tokens"
@@ -69,11 +70,10 @@ type Config struct {
 // Provider serves the endpoints. Safe for concurrent use.
 type Provider struct {
 	Config
-	tokens     *tokens.Tokens
-	nonces     *proof.Nonces
-	keySources *clients.KeySources
-	userCodes  *authn.UserCodes
-	discovery  []byte
+	tokens    *tokens.Tokens
+	auth      *clientauth.Auth
+	userCodes *authn.UserCodes
+	discovery []byte
 }
 
 // New checks the configuration and makes a Provider.
@@ -96,8 +96,9 @@ func New(c Config) (*Provider, error) {
 	}
 	t := tokens.New(tokens.Config{Issuer: c.Issuer, Keys: c.Keys, Ring: c.Ring, Resources: c.Resources, Realm: c.Realm, Now: c.Now,
 		AccessToken: c.Lifetimes.AccessToken, IDToken: c.Lifetimes.IDToken})
-	p := &Provider{Config: c, tokens: t, nonces: proof.NewNonces(c.Ring),
-		keySources: clients.NewKeySources(c.Fetchers), userCodes: authn.NewUserCodes(c.Store, c.Ring, c.Now)}
+	p := &Provider{Config: c, tokens: t,
+		auth:      &clientauth.Auth{Issuer: c.Issuer, Store: c.Store, Clients: c.Clients, Keys: clients.NewKeySources(c.Fetchers), Nonces: proof.NewNonces(c.Ring), Now: c.Now},
+		userCodes: authn.NewUserCodes(c.Store, c.Ring, c.Now)}
 	p.discovery, err = p.metadata()
 	return p, err
 }

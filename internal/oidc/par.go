@@ -41,7 +41,7 @@ var pushable = func() map[string]bool {
 // proves who it is, hands over its request, and sends the browser with a handle.
 // Whatever /authorize would refuse is refused here, to the client itself.
 func (p *Provider) ServePAR(w http.ResponseWriter, r *http.Request) error {
-	client, ps, jkt, err := p.fromClientWithKey(w, r)
+	client, ps, jkt, err := p.auth.FromClientWithKey(w, r)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ var races = []struct {
 		return func(node *world) string { return wonBy(node.do(postForm("/token", form))) }
 	}},
 	{"DPoP proof", func(w *world) func(*world) string {
-		proof := raceKey(w).Proof(w.t, "POST", tokenURL, w.nonces.Issue(w.now()), w.now(), nil)
+		proof := raceKey(w).Proof(w.t, "POST", tokenURL, w.auth.Nonces.Issue(w.now()), w.now(), nil)
 		return func(node *world) string {
 			r := form("machine", "/token", url.Values{"grant_type": {"client_credentials"}})
 			r.Header.Set("DPoP", proof)

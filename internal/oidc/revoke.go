@@ -20,7 +20,7 @@ func (p *Provider) ServeRevoke(w http.ResponseWriter, r *http.Request) error {
 	if wire.AnyOrigin(w, r, "POST") {
 		return nil
 	}
-	client, ps, err := p.fromClient(r)
+	client, ps, err := p.auth.FromClient(r)
 	if err != nil {
 		return err
 	}

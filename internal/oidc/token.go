@@ -22,7 +22,7 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	if wire.AnyOrigin(w, r, "POST") {
 		return nil
 	}
-	client, ps, jkt, err := p.fromClientWithKey(w, r)
+	client, ps, jkt, err := p.auth.FromClientWithKey(w, r)
 	if err != nil {
 		return err
 	}

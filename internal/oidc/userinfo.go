@@ -8,6 +8,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/keys"
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
@@ -109,7 +110,7 @@ func shownToken(r *http.Request) (token, scheme string, err error) {
 		return "", "", protocol.ErrInvalidRequest().WithDescription("more than one Authorization header")
 	}
 	if !inHeader || token == "" {
-		return "", "", noToken(`Bearer realm="userinfo"`, dpopChallenge(""))
+		return "", "", noToken(`Bearer realm="userinfo"`, clientauth.DPoPChallenge(""))
 	}
 	return strings.TrimSpace(token), scheme, nil
 }
@@ -137,7 +138,14 @@ func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, sc
 	case jkt == "":
 		return nil
 	}
-	return p.resourceProof(w, r, token, claims)
+	client, err := p.Clients.ByID(r.Context(), claims.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return badToken(err)
+	}
+	if err != nil {
+		return err
+	}
+	return p.auth.ResourceProof(w, r, client, token, claims.Confirmation.JKT)
 }
 
 // noToken: who shows no token is told how to, and of no error (RFC 6750 §3.1).
@@ -151,13 +159,13 @@ func noToken(challenges ...string) error {
 func malformed(err error) error {
 	f := wire.AsFailure(err)
 	if f.Status == http.StatusBadRequest {
-		f.Challenges = []string{`Bearer realm="userinfo", error="invalid_request"`, dpopChallenge(string(protocol.InvalidRequest))}
+		f.Challenges = []string{`Bearer realm="userinfo", error="invalid_request"`, clientauth.DPoPChallenge(string(protocol.InvalidRequest))}
 	}
 	return f
 }
 
 func badToken(cause error) error {
-	return wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{`Bearer realm="userinfo", error="invalid_token"`, dpopChallenge(wire.InvalidToken)},
+	return wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{`Bearer realm="userinfo", error="invalid_token"`, clientauth.DPoPChallenge(wire.InvalidToken)},
 		Err: &protocol.Error{ErrorType: wire.InvalidToken, Description: "the access token is not valid", Parent: cause}}
 }
 

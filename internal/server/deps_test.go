@@ -17,7 +17,7 @@ var layers = []layer{
 	{[]string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account"}, "the HTTP packages meet in the login request row and a redirect"},
 	{[]string{"idp/internal/oidc/backchannel"}, "relying parties are told of ended sessions beside all requests: no endpoint knows it"},
 	{[]string{"idp/internal/oidc/authreq"}, "a request is judged by itself: it knows neither the endpoint it came to nor the database"},
-	{[]string{"idp/internal/oidc/tokens"}, "a token is made and read for the endpoints, which it does not know"},
+	{[]string{"idp/internal/oidc/tokens", "idp/internal/oidc/clientauth"}, "tokens are made and read, and clients recognised, for the endpoints, which they do not know"},
 	{[]string{"idp/internal/oidc/clients"}, "what a registration allows is asked by those who answer relying parties, which it does not know"},
 	{[]string{"idp/internal/authn", "idp/internal/session", "idp/internal/doctor"}, "who somebody is, and their browser's cookies, and what is wrong with an installation, know neither pages nor the protocol nor each other"},
 	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/config"}, "the domain knows nothing of logging in; config only collects what the lower packages declare"},

@@ -1,4 +1,4 @@
-package oidc
+package clientauth
 
 import (
 	"context"
@@ -30,31 +30,31 @@ func assertionCredentials(ps wire.Params) (credentials, error) {
 }
 
 // checkAssertion verifies an assertion that authenticates a client (RFC 7523 §3).
-func (p *Provider) checkAssertion(r *http.Request, client *store.Client, claimed *proof.Claimed) ([]onetime, error) {
-	a, err := claimed.Verify(r.Context(), proof.Rules{
-		Issuer: client.ClientID, Audiences: p.audiences(r, client), Algorithm: client.TokenEndpointAuthAlg,
-		FAPI: clients.FAPI(client), Now: p.Now(),
-	}, p.keySources.Of(client))
+func (a *Auth) checkAssertion(r *http.Request, client *store.Client, claimed *proof.Claimed) ([]onetime, error) {
+	verified, err := claimed.Verify(r.Context(), proof.Rules{
+		Issuer: client.ClientID, Audiences: a.audiences(r, client), Algorithm: client.TokenEndpointAuthAlg,
+		FAPI: clients.FAPI(client), Now: a.Now(),
+	}, a.Keys.Of(client))
 	if err != nil {
 		return nil, assertionRefused(err)
 	}
-	return []onetime{{a.Once, wire.InvalidClient("the assertion was used before")}}, nil
+	return []onetime{{verified.Once, wire.InvalidClient("the assertion was used before")}}, nil
 }
 
 // audiences are what an assertion may be made out to: the issuer. Who is not of
 // FAPI may name the token endpoint or the one that is asked, as older libraries
 // do (OIDC Core §9); the paths of routes are fixed, so r.URL.Path is ours.
-func (p *Provider) audiences(r *http.Request, client *store.Client) []string {
+func (a *Auth) audiences(r *http.Request, client *store.Client) []string {
 	if clients.FAPI(client) {
-		return []string{p.Issuer}
+		return []string{a.Issuer}
 	}
-	return []string{p.Issuer, p.Issuer + pathToken, p.Issuer + r.URL.Path}
+	return []string{a.Issuer, a.Issuer + PathToken, a.Issuer + r.URL.Path}
 }
 
 // useUp uses assertions up on all nodes.
-func (p *Provider) useUp(ctx context.Context, singles []onetime) error {
+func (a *Auth) useUp(ctx context.Context, singles []onetime) error {
 	for _, s := range singles {
-		first, err := p.Store.SeenOnce(ctx, s.Hash, s.Until)
+		first, err := a.Store.SeenOnce(ctx, s.Hash, s.Until)
 		if err == nil && !first {
 			err = s.used
 		}

@@ -1,4 +1,4 @@
-package oidc
+package clientauth
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
-	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -26,15 +25,15 @@ const (
 // tokenProof checks the DPoP proof of a request to the token or PAR endpoint
 // (RFC 9449 §5, §10.1); nil without one, which clients that are registered for
 // bound tokens may not leave out (§5.2).
-func (p *Provider) tokenProof(w http.ResponseWriter, r *http.Request, client *store.Client) (*proof.DPoP, error) {
+func (a *Auth) tokenProof(w http.ResponseWriter, r *http.Request, client *store.Client) (*proof.DPoP, error) {
 	headers := r.Header.Values(headerDPoP)
 	if len(headers) == 0 {
-		if clients.RequiresDPoP(client) && r.URL.Path == pathToken {
+		if clients.RequiresDPoP(client) && r.URL.Path == PathToken {
 			return nil, &protocol.Error{ErrorType: wire.InvalidDPoPProof, Description: "this client has to send a DPoP proof"}
 		}
 		return nil, nil //nolint:nilnil // no proof is an answer, not an error
 	}
-	shown, err := p.verifyProof(w, headers, proof.Request{Method: r.Method, URL: p.Issuer + r.URL.Path, FAPI: clients.FAPI(client)})
+	shown, err := a.verifyProof(w, headers, proof.Request{Method: r.Method, URL: a.Issuer + r.URL.Path, FAPI: clients.FAPI(client)})
 	var e *proof.Error
 	switch {
 	case !errors.As(err, &e):
@@ -45,23 +44,16 @@ func (p *Provider) tokenProof(w http.ResponseWriter, r *http.Request, client *st
 	return nil, &protocol.Error{ErrorType: wire.InvalidDPoPProof, Description: e.Hint}
 }
 
-// resourceProof checks that whoever shows a bound access token holds its key
-// (RFC 9449 §7.1). claims are those of the token.
-func (p *Provider) resourceProof(w http.ResponseWriter, r *http.Request, token string, claims *tokens.AccessClaims) error {
-	client, err := p.Clients.ByID(r.Context(), claims.ClientID)
-	if errors.Is(err, store.ErrNotFound) {
-		return badToken(err)
-	}
-	if err != nil {
-		return err
-	}
-	shown, err := p.verifyProof(w, r.Header.Values(headerDPoP), proof.Request{
-		Method: r.Method, URL: p.Issuer + r.URL.Path, AccessToken: secret.String(token), FAPI: clients.FAPI(client)})
-	if err == nil && shown.Thumbprint != claims.Confirmation.JKT {
+// ResourceProof checks that whoever shows a bound access token of a client holds its
+// key (RFC 9449 §7.1). jkt is that of the token.
+func (a *Auth) ResourceProof(w http.ResponseWriter, r *http.Request, client *store.Client, token, jkt string) error {
+	shown, err := a.verifyProof(w, r.Header.Values(headerDPoP), proof.Request{
+		Method: r.Method, URL: a.Issuer + r.URL.Path, AccessToken: secret.String(token), FAPI: clients.FAPI(client)})
+	if err == nil && shown.Thumbprint != jkt {
 		err = &proof.Error{Hint: "the proof is by another key than the access token is bound to"}
 	}
 	if err == nil {
-		_, err = p.useProof(r.Context(), shown)
+		_, err = a.useProof(r.Context(), shown)
 	}
 	var e *proof.Error
 	var refused *protocol.Error
@@ -77,7 +69,7 @@ func (p *Provider) resourceProof(w http.ResponseWriter, r *http.Request, token s
 }
 
 func badProof(code, hint string) error {
-	f := wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{dpopChallenge(code)}, Err: &protocol.Error{Description: hint}}
+	f := wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{DPoPChallenge(code)}, Err: &protocol.Error{Description: hint}}
 	f.Err.ErrorType = wire.InvalidDPoPProof
 	if code == wire.UseDPoPNonce {
 		f.Err.ErrorType = wire.UseDPoPNonce
@@ -85,8 +77,8 @@ func badProof(code, hint string) error {
 	return f
 }
 
-// dpopChallenge asks for a bound token (RFC 9449 §7.1); code may be empty.
-func dpopChallenge(code string) string {
+// DPoPChallenge asks for a bound token (RFC 9449 §7.1); code may be empty.
+func DPoPChallenge(code string) string {
 	challenge := `DPoP realm="userinfo", algs="` + strings.Join(proof.Algorithms(false), " ") + `"`
 	if code != "" {
 		challenge += `, error="` + code + `"`
@@ -97,20 +89,20 @@ func dpopChallenge(code string) string {
 // verifyProof checks a proof by RFC 9449 §4.3. A nonce of ours is always wanted:
 // it bounds how far ahead somebody who borrows the key can make proofs (§11.2).
 // Every answer holds the one to use next.
-func (p *Provider) verifyProof(w http.ResponseWriter, headers []string, q proof.Request) (*proof.DPoP, error) {
-	q.Now = p.Now()
-	q.Nonce = func(nonce string) bool { return p.nonces.Accept(nonce, q.Now) }
-	w.Header().Set(headerNonce, p.nonces.Issue(q.Now))
+func (a *Auth) verifyProof(w http.ResponseWriter, headers []string, q proof.Request) (*proof.DPoP, error) {
+	q.Now = a.Now()
+	q.Nonce = func(nonce string) bool { return a.Nonces.Accept(nonce, q.Now) }
+	w.Header().Set(headerNonce, a.Nonces.Issue(q.Now))
 	return proof.VerifyDPoP(headers, q)
 }
 
 // useProof uses a proof up on all nodes (RFC 9449 §11.1) and returns its key's
 // thumbprint; nil is no proof.
-func (p *Provider) useProof(ctx context.Context, shown *proof.DPoP) (jkt string, err error) {
+func (a *Auth) useProof(ctx context.Context, shown *proof.DPoP) (jkt string, err error) {
 	if shown == nil {
 		return "", nil
 	}
-	first, err := p.Store.SeenOnce(ctx, shown.Once.Hash, shown.Once.Until)
+	first, err := a.Store.SeenOnce(ctx, shown.Once.Hash, shown.Once.Until)
 	if err == nil && !first {
 		err = &protocol.Error{ErrorType: wire.InvalidDPoPProof, Description: "the proof was used before"}
 	}

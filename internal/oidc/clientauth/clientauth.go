@@ -1,4 +1,16 @@
-package oidc
+// Package clientauth finds out which relying party asks, at every endpoint for programs.
+//
+// A request shows it by one method, the one that the client is registered for (RFC 6749
+// §2.3, OIDC Core §9): a secret, in the header or in the body; an assertion that it
+// signed (private_key_jwt, RFC 7523 §2.2); nothing, for a public client, whose code and
+// refresh token are bound to it otherwise. A JWT that is itself the grant (RFC 7523
+// §2.1) proves the client as well. Beside it may come a DPoP proof (RFC 9449): that
+// whoever asks holds a key, to which the tokens are then bound.
+//
+// What counts once (assertions, proofs) is used up on all nodes at the end, after every
+// check. Package proof judges what is signed, package clients knows what is registered;
+// here both meet the request. A client that fails gets one answer, whatever failed.
+package clientauth
 
 import (
 	"encoding/base64"
@@ -7,6 +19,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
@@ -17,6 +30,21 @@ import (
 	"idp/internal/store"
 	"idp/internal/web"
 )
+
+// PathToken is that of the token endpoint: only there does a grant prove a client,
+// and only there do some clients have to show a DPoP proof.
+const PathToken = "/token"
+
+// Auth finds out which client asks; all of its fields are needed. Safe for
+// concurrent use.
+type Auth struct {
+	Issuer  string
+	Store   *store.Store // in which assertions and proofs are used up
+	Clients *clients.Registry
+	Keys    *clients.KeySources // by which clients' assertions are verified
+	Nonces  *proof.Nonces       // of DPoP proofs
+	Now     func() time.Time
+}
 
 // credentials are what a client sent to prove who it is.
 type credentials struct {
@@ -32,40 +60,40 @@ type onetime struct {
 	used error
 }
 
-// fromClient reads what a client posts, and finds out which client: what every
+// FromClient reads what a client posts, and finds out which client: what every
 // endpoint for programs begins with.
-func (p *Provider) fromClient(r *http.Request) (*store.Client, wire.Params, error) {
-	client, ps, singles, err := p.identify(r)
+func (a *Auth) FromClient(r *http.Request) (*store.Client, wire.Params, error) {
+	client, ps, singles, err := a.identify(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	return client, ps, p.useUp(r.Context(), singles)
+	return client, ps, a.useUp(r.Context(), singles)
 }
 
-// fromClientWithKey is fromClient where a DPoP proof may come along: jkt is the
+// FromClientWithKey is FromClient where a DPoP proof may come along: jkt is the
 // thumbprint of its key, empty without one. Assertions and proof are used up
 // together and last, so that a client which only lacks a nonce can send the same
 // assertion again.
-func (p *Provider) fromClientWithKey(w http.ResponseWriter, r *http.Request) (client *store.Client, ps wire.Params, jkt string, err error) {
-	client, ps, singles, err := p.identify(r)
+func (a *Auth) FromClientWithKey(w http.ResponseWriter, r *http.Request) (client *store.Client, ps wire.Params, jkt string, err error) {
+	client, ps, singles, err := a.identify(r)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	shown, err := p.tokenProof(w, r, client)
+	shown, err := a.tokenProof(w, r, client)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	if err := p.useUp(r.Context(), singles); err != nil {
+	if err := a.useUp(r.Context(), singles); err != nil {
 		return nil, nil, "", err
 	}
-	jkt, err = p.useProof(r.Context(), shown)
+	jkt, err = a.useProof(r.Context(), shown)
 	return client, ps, jkt, err
 }
 
 // identify finds out which client asks, by the one method it is registered for
 // (RFC 6749 §2.3) or by the assertion that is its grant. A public client is known
 // by its client_id only. The assertions count when they are used up.
-func (p *Provider) identify(r *http.Request) (client *store.Client, ps wire.Params, singles []onetime, err error) {
+func (a *Auth) identify(r *http.Request) (client *store.Client, ps wire.Params, singles []onetime, err error) {
 	if ps, err = wire.PostedParams(r); err != nil {
 		return nil, nil, nil, err
 	}
@@ -77,7 +105,7 @@ func (p *Provider) identify(r *http.Request) (client *store.Client, ps wire.Para
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	client, err = p.Clients.ByID(r.Context(), cred.id)
+	client, err = a.Clients.ByID(r.Context(), cred.id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil, nil, unknownClient(cred.method)
 	}
@@ -85,16 +113,16 @@ func (p *Provider) identify(r *http.Request) (client *store.Client, ps wire.Para
 		return nil, nil, nil, err
 	}
 	web.InfoFrom(r.Context()).ClientID = client.ClientID
-	if singles, err = p.authenticate(r, client, cred); err != nil || grant == nil {
+	if singles, err = a.authenticate(r, client, cred); err != nil || grant == nil {
 		return client, ps, singles, err
 	}
-	once, err := p.checkGrant(r, client, grant)
+	once, err := a.checkGrant(r, client, grant)
 	return client, ps, append(singles, once...), err
 }
 
 // authenticate checks what proves a client. Where the grant does, it is checked
 // after this, and nothing is asked of the client before.
-func (p *Provider) authenticate(r *http.Request, client *store.Client, cred credentials) ([]onetime, error) {
+func (a *Auth) authenticate(r *http.Request, client *store.Client, cred credentials) ([]onetime, error) {
 	if want := clients.AuthMethod(client); cred.method != want && cred.method != authMethodGrant {
 		return nil, wire.InvalidClient("used " + string(cred.method) + ", registered for " + string(want))
 	}
@@ -102,7 +130,7 @@ func (p *Provider) authenticate(r *http.Request, client *store.Client, cred cred
 	case protocol.AuthMethodNone, authMethodGrant:
 		return nil, nil
 	case protocol.AuthMethodPrivateKeyJWT:
-		return p.checkAssertion(r, client, cred.assertion)
+		return a.checkAssertion(r, client, cred.assertion)
 	}
 	if !secretMatches(client, cred.secret) {
 		return nil, wire.InvalidClient("client secret is wrong")

@@ -1,4 +1,4 @@
-package oidc
+package clientauth
 
 import (
 	"cmp"
@@ -25,15 +25,10 @@ import (
 // authMethodGrant is the method of a client that shows nothing but its grant.
 const authMethodGrant protocol.AuthMethod = "assertion"
 
-// bearerGrant answers for an assertion that checkGrant has taken.
-func (p *Provider) bearerGrant(_ *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
-	return p.ownToken(client, ps, jkt)
-}
-
 // readGrant reads the assertion of a JWT bearer grant; nil where the request is
 // another. At other endpoints it counts for nothing.
 func readGrant(r *http.Request, ps wire.Params) (*proof.Claimed, error) {
-	if r.URL.Path != pathToken || ps["grant_type"] != string(protocol.GrantTypeBearer) {
+	if r.URL.Path != PathToken || ps["grant_type"] != string(protocol.GrantTypeBearer) {
 		return nil, nil //nolint:nilnil // another grant is an answer, not an error
 	}
 	text, err := ps.Need("assertion")
@@ -51,41 +46,41 @@ func grantCredentials(ps wire.Params, grant *proof.Claimed) credentials {
 }
 
 // checkGrant verifies the assertion of a grant for a client.
-func (p *Provider) checkGrant(r *http.Request, client *store.Client, grant *proof.Claimed) ([]onetime, error) {
+func (a *Auth) checkGrant(r *http.Request, client *store.Client, grant *proof.Claimed) ([]onetime, error) {
 	if grant.Client() == client.ClientID {
-		return p.checkOwnGrant(r, client, grant)
+		return a.checkOwnGrant(r, client, grant)
 	}
-	return nil, p.checkTrustedGrant(r, client, grant)
+	return nil, a.checkTrustedGrant(r, client, grant)
 }
 
 // checkOwnGrant: signed by the client, by the rules for client authentication, and
 // about itself.
-func (p *Provider) checkOwnGrant(r *http.Request, client *store.Client, grant *proof.Claimed) ([]onetime, error) {
-	a, err := grant.Verify(r.Context(), proof.Rules{
-		Issuer: client.ClientID, Audiences: p.audiences(r, client), Algorithm: client.TokenEndpointAuthAlg,
-		FAPI: clients.FAPI(client), Grant: true, Now: p.Now(),
-	}, p.keySources.Of(client))
+func (a *Auth) checkOwnGrant(r *http.Request, client *store.Client, grant *proof.Claimed) ([]onetime, error) {
+	verified, err := grant.Verify(r.Context(), proof.Rules{
+		Issuer: client.ClientID, Audiences: a.audiences(r, client), Algorithm: client.TokenEndpointAuthAlg,
+		FAPI: clients.FAPI(client), Grant: true, Now: a.Now(),
+	}, a.Keys.Of(client))
 	if err != nil {
 		return nil, grantRefused(err)
 	}
-	if a.Subject != client.ClientID {
+	if verified.Subject != client.ClientID {
 		return nil, protocol.ErrInvalidGrant().WithDescription("sub of the assertion is not the client_id: a client gets a token for itself by it, and never for a user")
 	}
-	return []onetime{{a.Once, protocol.ErrInvalidGrant().WithDescription("the assertion was used before")}}, nil
+	return []onetime{{verified.Once, protocol.ErrInvalidGrant().WithDescription("the assertion was used before")}}, nil
 }
 
 // checkTrustedGrant: of an issuer and about a subject that the client is registered
 // with. Nothing is fetched before both are known to be.
-func (p *Provider) checkTrustedGrant(r *http.Request, client *store.Client, grant *proof.Claimed) error {
+func (a *Auth) checkTrustedGrant(r *http.Request, client *store.Client, grant *proof.Claimed) error {
 	var refused error = protocol.ErrInvalidGrant().WithDescription("the client trusts no assertion with this iss and sub (trusted_assertions)")
 	for _, trusted := range client.TrustedAssertions {
 		if trusted.Issuer != grant.Client() || trusted.Subject != grant.Subject() {
 			continue
 		}
 		_, err := grant.Verify(r.Context(), proof.Rules{
-			Issuer: trusted.Issuer, Audiences: []string{cmp.Or(trusted.Audience, p.Issuer)},
-			Grant: true, Repeated: true, Now: p.Now(),
-		}, p.keySources.At(trusted.JWKSURI))
+			Issuer: trusted.Issuer, Audiences: []string{cmp.Or(trusted.Audience, a.Issuer)},
+			Grant: true, Repeated: true, Now: a.Now(),
+		}, a.Keys.At(trusted.JWKSURI))
 		if err == nil {
 			return nil
 		}
