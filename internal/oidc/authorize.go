@@ -30,7 +30,7 @@ func (p *Provider) ServeAuthorize(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return p.refuse(w, r, a, err)
 	}
-	c, err := p.session(r)
+	c, err := p.Sessions.Visitor(r)
 	if err != nil {
 		return err
 	}
@@ -49,18 +49,6 @@ func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, a *authreq.Req
 		return err
 	}
 	return p.answerError(w, r, a, e)
-}
-
-// session returns the live session of the browser, or nil.
-func (p *Provider) session(r *http.Request) (*session.Current, error) {
-	c, err := p.Sessions.Current(r)
-	if errors.Is(err, session.ErrNone) {
-		return nil, nil //nolint:nilnil // no session is an answer, not an error
-	}
-	if err == nil {
-		web.InfoFrom(r.Context()).User = c.User.Name
-	}
-	return c, err
 }
 
 // authorize decides between the code, consent, a login and a refusal.

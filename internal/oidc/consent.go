@@ -34,7 +34,7 @@ func (p *Provider) consent(a *authreq.Request, s *store.Session) string {
 	if clients.Trusted(a.Client) {
 		return ""
 	}
-	scope := withoutOffline(a.Client, s, a.Scope)
+	scope := clients.WithoutOffline(a.Client, s, a.Scope)
 	return clients.ConsentItems(scope, claimsAlone(a.Claims.Asked, scope), strings.Fields(a.Resource))
 }
 

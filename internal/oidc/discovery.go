@@ -22,7 +22,6 @@ import (
 // Paths of endpoints that are named in more than one place.
 const (
 	pathRegister = "/register"
-	pathDevice   = "/device"
 )
 
 // metadata is what OpenID Connect Discovery 1.0 §3 and RFC 8414 §2 have, with

@@ -75,7 +75,7 @@ func (p *Provider) parkSignOut(w http.ResponseWriter, r *http.Request, s *signOu
 
 // endSession decides whether to ask.
 func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *signOut) error {
-	c, err := p.session(r)
+	c, err := p.Sessions.Visitor(r)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut)
 			Links:   []web.Link{{Text: "Sign out", URL: "/end_session"}},
 		}
 	}
-	c, err := p.session(r)
+	c, err := p.Sessions.Visitor(r)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ import (
 	"idp/internal/keys"
 	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/device"
 	"idp/internal/oidc/proof"
 	"idp/internal/oidc/tokens"
 	"idp/internal/secret"
@@ -72,7 +73,7 @@ type Provider struct {
 	Config
 	tokens    *tokens.Tokens
 	auth      *clientauth.Auth
-	userCodes *authn.UserCodes
+	Devices   *device.Provider
 	discovery []byte
 }
 
@@ -96,9 +97,10 @@ func New(c Config) (*Provider, error) {
 	}
 	t := tokens.New(tokens.Config{Issuer: c.Issuer, Keys: c.Keys, Ring: c.Ring, Resources: c.Resources, Realm: c.Realm, Now: c.Now,
 		AccessToken: c.Lifetimes.AccessToken, IDToken: c.Lifetimes.IDToken})
-	p := &Provider{Config: c, tokens: t,
-		auth:      &clientauth.Auth{Issuer: c.Issuer, Store: c.Store, Clients: c.Clients, Keys: clients.NewKeySources(c.Fetchers), Nonces: proof.NewNonces(c.Ring), Now: c.Now},
-		userCodes: authn.NewUserCodes(c.Store, c.Ring, c.Now)}
+	auth := &clientauth.Auth{Issuer: c.Issuer, Store: c.Store, Clients: c.Clients, Keys: clients.NewKeySources(c.Fetchers),
+		Nonces: proof.NewNonces(c.Ring), Now: c.Now}
+	p := &Provider{Config: c, tokens: t, auth: auth, Devices: &device.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages,
+		Clients: c.Clients, Policy: c.Policy, Auth: auth, Tokens: t, Codes: authn.NewUserCodes(c.Store, c.Ring, c.Now), Now: c.Now}}
 	p.discovery, err = p.metadata()
 	return p, err
 }

@@ -29,7 +29,7 @@ func (p *Provider) ServeResume(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return expiredIfGone(err)
 	}
-	c, err := p.session(r)
+	c, err := p.Sessions.Visitor(r)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (p *Provider) codeRow(a *authreq.Request, s *store.Session, code secret.Str
 	now := p.Now()
 	return store.Code{
 		Hash: secret.Hash(code), GrantID: secret.ID(), ClientID: a.Client.ClientID, RedirectURI: a.Redirect, CodeChallenge: a.Challenge,
-		UserID: s.UserID, SessionID: s.ID, Scope: withoutOffline(a.Client, s, a.Scope), Nonce: a.Params["nonce"], JKT: a.Params["dpop_jkt"],
+		UserID: s.UserID, SessionID: s.ID, Scope: clients.WithoutOffline(a.Client, s, a.Scope), Nonce: a.Params["nonce"], JKT: a.Params["dpop_jkt"],
 		Claims: a.Claims.Asked.Encode(), Resource: a.Resource, AMR: s.AMR, ACR: a.ToldACR(s.ACR), AuthTime: s.AuthTime,
 		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(p.codeLifetime(a.Client)).UnixMilli(),
 	}
@@ -125,16 +125,6 @@ func (p *Provider) codeLifetime(c *store.Client) time.Duration {
 		return min(p.Lifetimes.Code, time.Minute)
 	}
 	return p.Lifetimes.Code
-}
-
-// withoutOffline takes offline_access from a scope that cannot have it: a client
-// without refresh tokens, and a session proved by Kerberos. Nothing tells us
-// when an account is closed in the realm, so what rests on a ticket ends with it.
-func withoutOffline(c *store.Client, s *store.Session, scope string) string {
-	if s.Principal == "" && clients.MayUse(c, protocol.GrantTypeRefreshToken) {
-		return scope
-	}
-	return clients.FilterScope(scope, func(name string) bool { return name != protocol.ScopeOfflineAccess })
 }
 
 func expiredIfGone(err error) error {

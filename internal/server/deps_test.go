@@ -16,6 +16,7 @@ var layers = []layer{
 	{[]string{"idp/internal/server"}, "the assembly is known to nobody but the command"},
 	{[]string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account"}, "the HTTP packages meet in the login request row and a redirect"},
 	{[]string{"idp/internal/oidc/backchannel"}, "relying parties are told of ended sessions beside all requests: no endpoint knows it"},
+	{[]string{"idp/internal/oidc/device"}, "devices are answered beside the other endpoints, by what these use too"},
 	{[]string{"idp/internal/oidc/authreq"}, "a request is judged by itself: it knows neither the endpoint it came to nor the database"},
 	{[]string{"idp/internal/oidc/tokens", "idp/internal/oidc/clientauth"}, "tokens are made and read, and clients recognised, for the endpoints, which they do not know"},
 	{[]string{"idp/internal/oidc/clients"}, "what a registration allows is asked by those who answer relying parties, which it does not know"},

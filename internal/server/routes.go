@@ -33,9 +33,9 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	api("/userinfo", p.oidc.ServeUserinfo)
 	api("/introspect", p.oidc.ServeIntrospect)
 	api("/revoke", p.oidc.ServeRevoke)
-	api("/device_authorization", p.oidc.ServeDeviceAuthorization)
-	page("GET /device", p.oidc.ServeDevice)
-	submit("POST /device", p.oidc.ServeDeviceAnswer)
+	api("/device_authorization", p.oidc.Devices.ServeAuthorization)
+	page("GET /device", p.oidc.Devices.ServePage)
+	submit("POST /device", p.oidc.Devices.ServeAnswer)
 	if p.oidc.Registers() {
 		api("/register", p.oidc.ServeRegister)
 	}

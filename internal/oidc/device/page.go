@@ -1,4 +1,4 @@
-package oidc
+package device
 
 import (
 	"errors"
@@ -23,12 +23,12 @@ import (
 // typing and nothing else: nothing is allowed by opening it, and the page shows the
 // code to be compared (§3.3.1) and warns of codes that somebody else sent (§5.4).
 
-// ServeDevice answers GET /device: with a code the question, or what was answered
+// ServePage answers GET /device: with a code the question, or what was answered
 // to it, without one the field to type it into.
-func (p *Provider) ServeDevice(w http.ResponseWriter, r *http.Request) error {
+func (p *Provider) ServePage(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	typed := q.Get("user_code")
-	c, err := p.session(r)
+	c, err := p.Sessions.Visitor(r)
 	if err != nil {
 		return err
 	}
@@ -51,13 +51,13 @@ func (p *Provider) ServeDevice(w http.ResponseWriter, r *http.Request) error {
 	return p.askDevice(w, r, c, d)
 }
 
-// ServeDeviceAnswer answers POST /device: allow or deny. Sent twice it counts once.
-func (p *Provider) ServeDeviceAnswer(w http.ResponseWriter, r *http.Request) error {
+// ServeAnswer answers POST /device: allow or deny. Sent twice it counts once.
+func (p *Provider) ServeAnswer(w http.ResponseWriter, r *http.Request) error {
 	if err := web.ParseForm(w, r); err != nil {
 		return err
 	}
 	typed := r.PostForm.Get("user_code")
-	c, err := p.session(r)
+	c, err := p.Sessions.Visitor(r)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,13 @@ func (p *Provider) logInForDevice(w http.ResponseWriter, r *http.Request, code s
 	info := web.InfoFrom(r.Context())
 	step, err := p.Policy.Begin(r.Context(), store.LoginRequest{BrowserHash: b.Hash, ReturnTo: devicePath(code), Fresh: other},
 		authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}, authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
-	return sendOn(w, r, step, err)
+	if errors.Is(err, store.ErrTooMany) {
+		return web.TooManyRequests(err)
+	}
+	if err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, step)
 }
 
 func devicePath(code string) string {

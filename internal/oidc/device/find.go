@@ -1,4 +1,4 @@
-package oidc
+package device
 
 import (
 	"errors"
@@ -33,7 +33,7 @@ func (p *Provider) device(r *http.Request, c *session.Current, typed string) (*d
 		return nil, errUserCode
 	}
 	var d *device
-	err := p.userCodes.Try(r.Context(), c.User.ID, web.InfoFrom(r.Context()).Client, code, func() (bool, error) {
+	err := p.Codes.Try(r.Context(), c.User.ID, web.InfoFrom(r.Context()).Client, code, func() (bool, error) {
 		found, err := p.lookUp(r, c, code)
 		d = found
 		return found != nil, err
@@ -78,7 +78,7 @@ func (d *device) purpose(c *session.Current) string {
 
 // scope is what of the asked scope this session can give.
 func (d *device) scope(c *session.Current) string {
-	return withoutOffline(d.client, c.Session, d.row.Scope)
+	return clients.WithoutOffline(d.client, c.Session, d.row.Scope)
 }
 
 // consent is what the relying party gets.

@@ -1,4 +1,17 @@
-package oidc
+// Package device lets devices without a browser log in (RFC 8628).
+//
+// A television, a printer or a command asks at the device authorization endpoint and
+// gets two codes (§3.2): one to ask with, which is its secret, and a short one to show.
+// A person types the short one, or follows a link with it, in a browser of their own,
+// where they are logged in; they see who asks for what, and answer (§3.3). Meanwhile the
+// device asks at the token endpoint, every few seconds, which is package oidc's
+// (grant_device.go).
+//
+// The short code is what can be attacked. It is looked up in one place only, find.go,
+// where wrong guesses count; and a person may be sent a code of somebody else's device,
+// so the page shows it, says how long ago and from where it was asked for, and allows
+// nothing by being opened (§5.4).
+package device
 
 import (
 	"errors"
@@ -9,12 +22,33 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/authn"
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
+	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
 )
+
+// pathDevice is the page where the short code is typed.
+const pathDevice = "/device"
+
+// Provider serves the device grant: the endpoint that begins it, and the page. All
+// of its fields are needed. Safe for concurrent use.
+type Provider struct {
+	Issuer   string
+	Store    *store.Store
+	Sessions *session.Sessions
+	Pages    *web.Pages
+	Clients  *clients.Registry
+	Policy   *authn.Policy
+	Auth     *clientauth.Auth
+	Tokens   *tokens.Tokens
+	Codes    *authn.UserCodes // against guessing
+	Now      func() time.Time
+}
 
 const (
 	// deviceLifetime is how long a device waits for its person (RFC 8628 §3.2).
@@ -25,11 +59,11 @@ const (
 	userCodeTries = 5
 )
 
-// ServeDeviceAuthorization answers the device authorization endpoint (RFC 8628
+// ServeAuthorization answers the device authorization endpoint (RFC 8628
 // §3.1): a device without a browser of its own gets a code to ask with, and one to
 // show. What it gets by them, a person decides at /device.
-func (p *Provider) ServeDeviceAuthorization(w http.ResponseWriter, r *http.Request) error {
-	client, ps, err := p.auth.FromClient(r)
+func (p *Provider) ServeAuthorization(w http.ResponseWriter, r *http.Request) error {
+	client, ps, err := p.Auth.FromClient(r)
 	if err != nil {
 		return err
 	}
@@ -55,7 +89,7 @@ func (p *Provider) deviceRow(r *http.Request, client *store.Client, ps wire.Para
 	if scope == "" {
 		return store.DeviceCode{}, wire.NoScope()
 	}
-	resource, err := p.tokens.Targets(client, ps)
+	resource, err := p.Tokens.Targets(client, ps)
 	if err != nil {
 		return store.DeviceCode{}, err
 	}

@@ -1,4 +1,4 @@
-package oidc
+package device
 
 import (
 	"strings"
