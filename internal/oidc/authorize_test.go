@@ -17,6 +17,7 @@ import (
 
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -58,7 +59,7 @@ func TestNoRedirectBeforeTheRedirectURIIsProven(t *testing.T) {
 		"damaged encoding":            "/authorize?client_id=%zz",
 		"too long":                    authorizeURL("wiki", "state", strings.Repeat("s", wire.MaxQuery)),
 		"too many parameters":         "/authorize?" + strings.Repeat("a=b&", wire.MaxParams+1),
-		"foreign handle":              "/authorize?client_id=wiki&request_uri=" + url.QueryEscape(requestURI+"nothing"),
+		"foreign handle":              "/authorize?client_id=wiki&request_uri=" + url.QueryEscape(pushed.RequestURI+"nothing"),
 	} {
 		a := b.get(target)
 		if a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" || !strings.Contains(a.Header().Get("Content-Type"), "text/html") {
@@ -303,7 +304,7 @@ func TestCrossSitePostComesAgainByGet(t *testing.T) {
 	if a := b.get("/authorize?" + other.Encode()); a.Code != http.StatusBadRequest {
 		t.Errorf("handle of another client: %d", a.Code)
 	}
-	w.pass(parkedFor + time.Second)
+	w.pass(2*time.Minute + time.Second)
 	if a := b.get(to.String()); a.Code != http.StatusBadRequest || !strings.Contains(a.Body.String(), "expired") {
 		t.Errorf("handle after its time: %d", a.Code)
 	}
@@ -437,7 +438,7 @@ func FuzzAuthorize(f *testing.F) {
 	f.Add(authParams("wiki", "resource", testLedger, "max_age", "60", "claims", `{"id_token":{"email":null,"acr":{"essential":true,"value":"1"}}}`).Encode())
 	f.Add(authParams("native", "redirect_uri", "http://127.0.0.1:8080/cb", "prompt", "none", "response_mode", "form_post").Encode())
 	f.Add(authParams("old", "request", "a.eyJzdGF0ZSI6ImEifQ.").Encode() + "&state=b")
-	f.Add(authParams("pushes", "request_uri", requestURI+"x", "id_token_hint", "a.b.c").Encode() + "&resource=%23")
+	f.Add(authParams("pushes", "request_uri", pushed.RequestURI+"x", "id_token_hint", "a.b.c").Encode() + "&resource=%23")
 	f.Fuzz(func(t *testing.T, raw string) {
 		a, err := w.readAuthRequest(t.Context(), raw)
 		var ours *protocol.Error

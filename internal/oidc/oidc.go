@@ -31,6 +31,8 @@ import (
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/device"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/pushed"
+	"idp/internal/oidc/signout"
 	"idp/internal/oidc/tokens"
 	"idp/internal/secret"
 	"idp/internal/session"
@@ -74,6 +76,8 @@ type Provider struct {
 	tokens    *tokens.Tokens
 	auth      *clientauth.Auth
 	Devices   *device.Provider
+	Pushed    *pushed.Requests
+	SignOut   *signout.Provider
 	discovery []byte
 }
 
@@ -99,8 +103,13 @@ func New(c Config) (*Provider, error) {
 		AccessToken: c.Lifetimes.AccessToken, IDToken: c.Lifetimes.IDToken})
 	auth := &clientauth.Auth{Issuer: c.Issuer, Store: c.Store, Clients: c.Clients, Keys: clients.NewKeySources(c.Fetchers),
 		Nonces: proof.NewNonces(c.Ring), Now: c.Now}
-	p := &Provider{Config: c, tokens: t, auth: auth, Devices: &device.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages,
-		Clients: c.Clients, Policy: c.Policy, Auth: auth, Tokens: t, Codes: authn.NewUserCodes(c.Store, c.Ring, c.Now), Now: c.Now}}
+	kept := &pushed.Requests{Store: c.Store, Auth: auth, Tokens: t, Now: c.Now}
+	p := &Provider{
+		Config: c, tokens: t, auth: auth, Pushed: kept,
+		Devices: &device.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients, Policy: c.Policy,
+			Auth: auth, Tokens: t, Codes: authn.NewUserCodes(c.Store, c.Ring, c.Now), Now: c.Now},
+		SignOut: &signout.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients, Tokens: t, Kept: kept},
+	}
 	p.discovery, err = p.metadata()
 	return p, err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/rptest"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
@@ -46,7 +47,7 @@ func TestPushedRequestGivesACode(t *testing.T) {
 	if a.Code != http.StatusCreated || a.Header().Get("Cache-Control") != "no-store" || a.Header().Get("Content-Type") != "application/json" || a.json()["expires_in"] != 90.0 {
 		t.Fatalf("%d %v %s", a.Code, a.Header(), a.Body)
 	}
-	if handle, ok := strings.CutPrefix(uri, requestURI); !ok || len(handle) != 43 {
+	if handle, ok := strings.CutPrefix(uri, pushed.RequestURI); !ok || len(handle) != 43 {
 		t.Errorf("request_uri %q, want 256 bits behind the prefix", uri)
 	}
 	back := b.get(pushedURL("pushes", uri) + "&scope=admin&state=outside&prompt=login&redirect_uri=https%3A%2F%2Fevil.example").back()
@@ -70,7 +71,7 @@ func TestPushedRequestGivesOneCodeHoweverItIsUsed(t *testing.T) {
 	q, err := url.Parse(target)
 	must(t, err)
 	parked := b.post("/authorize", q.Query()).location().String()
-	w.pass(pushedFor + time.Second)
+	w.pass(90*time.Second + time.Second)
 	if a := b.get(target); a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" {
 		t.Errorf("after its time: %d %s", a.Code, a.Header().Get("Location"))
 	}
@@ -135,7 +136,7 @@ func TestPushedRequestIsCheckedAtOnce(t *testing.T) {
 		status  int
 		err     string
 	}{
-		"request_uri":          {"wiki", []string{"request_uri", requestURI + "x"}, 400, "invalid_request"},
+		"request_uri":          {"wiki", []string{"request_uri", pushed.RequestURI + "x"}, 400, "invalid_request"},
 		"request":              {"wiki", []string{"request", "a.b.c"}, 400, "request_not_supported"},
 		"no redirect_uri":      {"wiki", []string{"redirect_uri", ""}, 400, "invalid_request"},
 		"foreign redirect_uri": {"wiki", []string{"redirect_uri", "https://evil.example"}, 400, "invalid_request"},
@@ -179,7 +180,7 @@ func TestPushedRequestKeepsNoSecrets(t *testing.T) {
 	form.Set("client_secret", "secret")
 	form.Set("foo", "bar")
 	a := w.do(postForm("/par", form))
-	handle := strings.TrimPrefix(a.str("request_uri"), requestURI)
+	handle := strings.TrimPrefix(a.str("request_uri"), pushed.RequestURI)
 	row, err := w.Store.PushedRequest(t.Context(), secret.Hash(secret.String(handle)))
 	must(t, err)
 	if strings.Contains(row.Params, "secret") || strings.Contains(row.Params, "foo") || !row.Pushed || row.ClientID != "post" {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"time"
 
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/wire"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -16,24 +19,25 @@ import (
 // the error is a page's; with one, it is for the relying party.
 func (p *Provider) readAuthRequest(ctx context.Context, raw string) (*authreq.Request, error) {
 	ps, malformed := wire.Parse(raw, wire.MaxQuery)
-	ps, pushed, err := p.expand(ctx, ps, ps["client_id"])
+	ps, hash, err := p.Pushed.Expand(ctx, ps, ps["client_id"])
 	if err != nil {
 		return nil, err
 	}
-	return p.proveAuthRequest(ctx, ps, pushed, malformed)
+	return p.proveAuthRequest(ctx, ps, hash, malformed)
 }
 
 // reread checks anew a request that a login request keeps.
 func (p *Provider) reread(ctx context.Context, raw string) (*authreq.Request, error) {
-	ps, pushed, err := readKept(raw)
+	ps, hash, err := pushed.Read(raw)
 	if err != nil {
 		return nil, err
 	}
-	return p.proveAuthRequest(ctx, ps, pushed, nil)
+	return p.proveAuthRequest(ctx, ps, hash, nil)
 }
 
-// proveAuthRequest proves client and redirect URI before all else.
-func (p *Provider) proveAuthRequest(ctx context.Context, ps wire.Params, pushed []byte, malformed error) (*authreq.Request, error) {
+// proveAuthRequest proves client and redirect URI before all else. hash is that of
+// the request which the client pushed, nil when it pushed none.
+func (p *Provider) proveAuthRequest(ctx context.Context, ps wire.Params, hash []byte, malformed error) (*authreq.Request, error) {
 	client, err := p.clientOf(ctx, ps, malformed)
 	if err != nil {
 		return nil, err
@@ -41,13 +45,13 @@ func (p *Provider) proveAuthRequest(ctx context.Context, ps wire.Params, pushed 
 	if err := checkRedirectURI(client, ps["redirect_uri"], malformed); err != nil {
 		return nil, err
 	}
-	if pushed != nil {
-		if err := p.unused(ctx, pushed); err != nil {
+	if hash != nil {
+		if err := p.Pushed.Unused(ctx, hash); err != nil {
 			return nil, err
 		}
 	}
 	a := authreq.New(ps, client)
-	a.Pushed = pushed
+	a.Pushed = hash
 	if malformed != nil {
 		return a, malformed
 	}
@@ -89,4 +93,33 @@ func linkError(code, message string, cause error) error {
 		Status: http.StatusBadRequest, Code: code, Title: "This link does not work", Message: message,
 		Hint: "Go back to the site and try again. If it happens again, tell the people who run that site.", Err: cause,
 	}
+}
+
+// otherAccountFor is how long a page's link may be looked at.
+const otherAccountFor = 30 * time.Minute
+
+// parkAuthorize answers a POST to the authorization endpoint (OIDC Core §3.1.2.1
+// has it). From another site it comes without our SameSite=Lax cookies, so the
+// session cannot be seen: the parameters are kept and the browser comes again by
+// GET, with its cookies. Only a request that would be served is kept.
+func (p *Provider) parkAuthorize(w http.ResponseWriter, r *http.Request) error {
+	body, err := wire.FormBody(r, wire.MaxQuery)
+	if err != nil {
+		return linkError("REQUEST_INVALID", "The form that brought you here is damaged.", err)
+	}
+	a, err := p.readAuthRequest(r.Context(), body)
+	if err != nil {
+		return p.refuse(w, r, a, err)
+	}
+	target, err := p.parkRequest(r.Context(), a.Client.ClientID, a.Params, pushed.Briefly)
+	if err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, target)
+}
+
+// parkRequest keeps an authorization request and returns the way back to it.
+func (p *Provider) parkRequest(ctx context.Context, clientID string, ps wire.Params, d time.Duration) (string, error) {
+	uri, err := p.Pushed.Keep(ctx, clientID, ps, d)
+	return "/authorize?" + url.Values{"client_id": {clientID}, "request_uri": {uri}}.Encode(), err
 }

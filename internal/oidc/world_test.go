@@ -164,10 +164,10 @@ func (w *world) routes() http.Handler {
 	api := func(pattern string, h web.Handler) { mux.Handle(pattern, wire.Handle(h)) }
 	page("/authorize", w.ServeAuthorize)
 	page("GET /authorize/resume", w.ServeResume)
-	page("/end_session", w.ServeEndSession)
-	page("GET /end_session/done", w.ServeSignedOut)
+	page("/end_session", w.SignOut.ServeEndSession)
+	page("GET /end_session/done", w.SignOut.ServeSignedOut)
 	api("/token", w.ServeToken)
-	api("/par", w.ServePAR)
+	api("/par", w.Pushed.ServePAR)
 	api("/userinfo", w.ServeUserinfo)
 	api("/introspect", w.ServeIntrospect)
 	api("/revoke", w.ServeRevoke)

@@ -28,7 +28,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /authorize", p.oidc.ServeAuthorize)
 	page("POST /authorize", p.oidc.ServeAuthorize)
 	page("GET /authorize/resume", p.oidc.ServeResume)
-	api("/par", p.oidc.ServePAR)
+	api("/par", p.oidc.Pushed.ServePAR)
 	api("/token", p.oidc.ServeToken)
 	api("/userinfo", p.oidc.ServeUserinfo)
 	api("/introspect", p.oidc.ServeIntrospect)
@@ -39,9 +39,9 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	if p.oidc.Registers() {
 		api("/register", p.oidc.ServeRegister)
 	}
-	page("GET /end_session", p.oidc.ServeEndSession)
-	page("POST /end_session", p.oidc.ServeEndSession)
-	page("GET /end_session/done", p.oidc.ServeSignedOut)
+	page("GET /end_session", p.oidc.SignOut.ServeEndSession)
+	page("POST /end_session", p.oidc.SignOut.ServeEndSession)
+	page("GET /end_session/done", p.oidc.SignOut.ServeSignedOut)
 
 	// logging in
 	page("GET /login", p.login.ServeForm)

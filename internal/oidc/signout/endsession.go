@@ -1,4 +1,13 @@
-package oidc
+// Package signout ends sessions: OpenID Connect RP-Initiated Logout 1.0 and Front-Channel
+// Logout 1.0.
+//
+// A relying party sends the browser to the end session endpoint, with the ID token it
+// got. When that is of the very session, the session ends; anything less could be any
+// site's link, and the person is asked. Where to go afterwards is one of the client's
+// addresses, character for character, or our own page. Relying parties that want to be
+// told in the browser are, by frames on a page behind the sign-out; those that are told
+// from server to server are package backchannel's.
+package signout
 
 import (
 	"cmp"
@@ -9,12 +18,25 @@ import (
 	"slices"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
 )
+
+// Provider serves the end session endpoint and its pages. All of its fields are
+// needed. Safe for concurrent use.
+type Provider struct {
+	Issuer   string
+	Store    *store.Store
+	Sessions *session.Sessions
+	Pages    *web.Pages
+	Clients  *clients.Registry
+	Tokens   *tokens.Tokens
+	Kept     *pushed.Requests // what has to come again by GET
+}
 
 // signOutPurpose is what the sign-out form's token is good for; the account
 // page's button carries one too.
@@ -43,7 +65,7 @@ func (p *Provider) ServeEndSession(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return signOutError(err)
 	}
-	if ps, _, err = p.expand(r.Context(), ps, ""); err != nil {
+	if ps, _, err = p.Kept.Expand(r.Context(), ps, ""); err != nil {
 		return err
 	}
 	s, err := p.readSignOut(r, ps)
@@ -66,7 +88,7 @@ func (p *Provider) parkSignOut(w http.ResponseWriter, r *http.Request, s *signOu
 	if len(s.params) == 0 {
 		return web.Redirect(w, r, http.StatusSeeOther, "/end_session")
 	}
-	uri, err := p.park(r.Context(), "", s.params, parkedFor)
+	uri, err := p.Kept.Keep(r.Context(), "", s.params, pushed.Briefly)
 	if err != nil {
 		return err
 	}
@@ -147,7 +169,7 @@ func (p *Provider) readSignOut(r *http.Request, ps wire.Params) (*signOut, error
 	s := &signOut{params: ps}
 	id := ps["client_id"]
 	if text := ps["id_token_hint"]; text != "" {
-		hint, err := p.tokens.ReadHint(text)
+		hint, err := p.Tokens.ReadHint(text)
 		if err != nil {
 			return nil, signOutError(err)
 		}

@@ -1,4 +1,4 @@
-package oidc
+package signout
 
 import (
 	"encoding/base64"
@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/session"
@@ -47,13 +48,13 @@ func (p *Provider) framesPage(w http.ResponseWriter, r *http.Request, s *signOut
 	if s.client != nil {
 		ps["client_id"] = s.client.ClientID
 	}
-	uri, err := p.park(r.Context(), framesOwner(b), ps, parkedFor)
+	uri, err := p.Kept.Keep(r.Context(), framesOwner(b), ps, pushed.Briefly)
 	var busy *web.Error
 	if errors.As(err, &busy) {
 		web.InfoFrom(r.Context()).Err = err // nobody stays signed in because a network has too many sign-outs under way
 		return "", nil
 	}
-	return signedOutPath + "?" + url.Values{"page": {strings.TrimPrefix(uri, requestURI)}}.Encode(), err
+	return signedOutPath + "?" + url.Values{"page": {strings.TrimPrefix(uri, pushed.RequestURI)}}.Encode(), err
 }
 
 // framesOwner binds the page to the browser. No client_id has a space in it, so it

@@ -1,4 +1,4 @@
-package oidc
+package pushed
 
 import (
 	"context"
@@ -40,8 +40,8 @@ var pushable = func() map[string]bool {
 // ServePAR answers the pushed authorization request endpoint (RFC 9126): a client
 // proves who it is, hands over its request, and sends the browser with a handle.
 // Whatever /authorize would refuse is refused here, to the client itself.
-func (p *Provider) ServePAR(w http.ResponseWriter, r *http.Request) error {
-	client, ps, jkt, err := p.auth.FromClientWithKey(w, r)
+func (p *Requests) ServePAR(w http.ResponseWriter, r *http.Request) error {
+	client, ps, jkt, err := p.Auth.FromClientWithKey(w, r)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (p *Provider) ServePAR(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	o := wire.NewObject(160)
-	o.Text("request_uri", requestURI+handle.Reveal())
+	o.Text("request_uri", RequestURI+handle.Reveal())
 	o.Number("expires_in", int64(pushedFor/time.Second))
 	wire.WriteJSON(w, http.StatusCreated, o.Close())
 	return nil
@@ -63,7 +63,7 @@ func (p *Provider) ServePAR(w http.ResponseWriter, r *http.Request) error {
 // readPushed checks a request that is to be kept under hash (RFC 9126 §2.1). A
 // DPoP proof that came with it binds the code as dpop_jkt does (RFC 9449 §10.1);
 // jkt is the thumbprint of its key, empty without one.
-func (p *Provider) readPushed(client *store.Client, ps wire.Params, jkt string, hash []byte) (*authreq.Request, error) {
+func (p *Requests) readPushed(client *store.Client, ps wire.Params, jkt string, hash []byte) (*authreq.Request, error) {
 	switch asked := ps["dpop_jkt"]; {
 	case ps["request_uri"] != "":
 		return nil, protocol.ErrInvalidRequest().WithDescription("request_uri cannot be pushed")
@@ -84,12 +84,12 @@ func (p *Provider) readPushed(client *store.Client, ps wire.Params, jkt string, 
 	}
 	a := authreq.New(ps, client)
 	a.Pushed = hash
-	return a, a.Check(p.tokens)
+	return a, a.Check(p.Tokens)
 }
 
 // push keeps the request. An address has a limit where anybody may ask, and
 // confidential clients have none: a site's logins all come from its one server.
-func (p *Provider) push(ctx context.Context, a *authreq.Request) error {
+func (p *Requests) push(ctx context.Context, a *authreq.Request) error {
 	row := store.PushedRequest{Hash: a.Pushed, ClientID: a.Client.ClientID, Params: a.Params.Encode(), Pushed: true,
 		ExpiresAt: p.Now().Add(pushedFor).UnixMilli()}
 	if a.Client.Public() {
@@ -102,9 +102,9 @@ func (p *Provider) push(ctx context.Context, a *authreq.Request) error {
 	return err
 }
 
-// unused: a pushed request gives one code. Until then the browser may come as
+// Unused: a pushed request gives one code. Until then the browser may come as
 // often as it reloads; the statement that stores the code decides.
-func (p *Provider) unused(ctx context.Context, pushed []byte) error {
+func (p *Requests) Unused(ctx context.Context, pushed []byte) error {
 	used, err := p.Store.PushedRequestUsed(ctx, pushed)
 	if err == nil && used {
 		err = web.LoginExpired(fmt.Errorf("pushed request: %w", store.ErrReused))
