@@ -25,14 +25,7 @@ const deviceGrantType = "urn:ietf:params:oauth:grant-type:device_code"
 
 // begin is what a device does first; pairs change the request.
 func (w *world) begin(client string, pairs ...string) *answer {
-	f := url.Values{"client_id": {client}, "scope": {"openid profile"}}
-	for i := 0; i < len(pairs); i += 2 {
-		f.Set(pairs[i], pairs[i+1])
-		if pairs[i+1] == "" {
-			f.Del(pairs[i])
-		}
-	}
-	return w.do(postForm("/device_authorization", f))
+	return w.do(postForm("/device_authorization", changed(url.Values{"client_id": {client}, "scope": {"openid profile"}}, pairs)))
 }
 
 // begun is a device of the public client tv that waits.

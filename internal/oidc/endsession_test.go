@@ -16,11 +16,7 @@ import (
 const bye = "https://wiki.example.com/"
 
 func logoutURL(pairs ...string) string {
-	q := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		q.Set(pairs[i], pairs[i+1])
-	}
-	return "/end_session?" + q.Encode()
+	return "/end_session?" + changed(url.Values{}, pairs).Encode()
 }
 
 // alive reports whether the browser still has a session.

@@ -2,11 +2,13 @@
 //
 // A file per endpoint, and in it a small function per check, in the order and
 // under the name its specification gives it: OpenID Connect Core 1.0 (OIDC Core),
-// OAuth 2.0 (RFC 6749) as RFC 9700 wants it today, PKCE (RFC 7636), JWT access
-// tokens (RFC 9068), resources (RFC 8707), pushed requests (RFC 9126), Form Post
-// Response Mode, devices (RFC 8628), assertions as grants (RFC 7523),
-// introspection (RFC 7662), revocation (RFC 7009), issuer identification
-// (RFC 9207), metadata (RFC 8414) and RP-Initiated Logout 1.0.
+// OAuth 2.0 (RFC 6749) as RFC 9700 wants it today, Form Post Response Mode, issuer
+// identification (RFC 9207), introspection (RFC 7662), revocation (RFC 7009),
+// registration (RFC 7591) and metadata (RFC 8414). What the endpoints ask stands
+// below, and knows none of them: what a request has to look like (authreq; pushed,
+// for those that we keep), which client sends it (clientauth, proof), what that
+// client may (clients), what it is given (tokens), and how all of it is written
+// (wire). Devices (device) and sign-outs (signout) are answered beside logins.
 //
 // Who somebody is, is not decided here: /authorize either finds a session that
 // satisfies the request or writes a login request, a row that belongs to one
@@ -75,10 +77,11 @@ type Provider struct {
 	Config
 	tokens    *tokens.Tokens
 	auth      *clientauth.Auth
-	Devices   *device.Provider
-	Pushed    *pushed.Requests
-	SignOut   *signout.Provider
 	discovery []byte
+
+	Pushed  *pushed.Requests
+	Devices *device.Provider
+	SignOut *signout.Provider
 }
 
 // New checks the configuration and makes a Provider.

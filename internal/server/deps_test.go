@@ -46,6 +46,7 @@ var testCode = []string{
 	"idp/internal/keytabplan/plantest",
 	"idp/internal/kerberos/krbtest",
 	"idp/internal/store/storetest",
+	"idp/internal/keys/keystest",
 	"idp/internal/oidc/rptest",
 	"idp/internal/idptest",
 	"idp/examples",

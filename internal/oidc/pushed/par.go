@@ -102,8 +102,8 @@ func (p *Requests) push(ctx context.Context, a *authreq.Request) error {
 	return err
 }
 
-// Unused: a pushed request gives one code. Until then the browser may come as
-// often as it reloads; the statement that stores the code decides.
+// Unused says that a pushed request gave no code yet: it gives one. Until then the
+// browser may come as often as it reloads; the statement that stores the code decides.
 func (p *Requests) Unused(ctx context.Context, pushed []byte) error {
 	used, err := p.Store.PushedRequestUsed(ctx, pushed)
 	if err == nil && used {

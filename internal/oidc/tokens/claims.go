@@ -148,6 +148,7 @@ func (c AskedClaims) Encode() string {
 	return string(b)
 }
 
+// ReadAskedClaims reads what Encode wrote.
 func ReadAskedClaims(text string) (c AskedClaims, err error) {
 	if text != "" {
 		err = json.Unmarshal([]byte(text), &c)

@@ -53,7 +53,7 @@ func write(w http.ResponseWriter, status int, contentType []string, body []byte)
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"], h["Pragma"] = contentType, noStore, noCache
 	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // JSON or a JWT, nosniff; the client may be gone; nothing is left to do then
+	_, _ = w.Write(body) // the client may be gone; nothing is left to do then
 }
 
 // AnyOrigin lets scripts of every site read an answer, and never with the

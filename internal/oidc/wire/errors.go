@@ -42,7 +42,8 @@ func InvalidClient(cause string) error {
 		Err: protocol.ErrInvalidClient().WithDescription("client authentication failed").WithParent(errors.New(cause))}
 }
 
-// TooLarge: RFC 9110 §15.5.14, RFC 9126 §2.3.
+// TooLarge is the answer to a request of more than limit bytes: RFC 9110 §15.5.14,
+// RFC 9126 §2.3.
 func TooLarge(limit int64) error {
 	return Failure{Status: http.StatusRequestEntityTooLarge, Err: protocol.ErrInvalidRequest().WithDescription("the request is longer than %d bytes", limit)}
 }
@@ -72,7 +73,7 @@ func Note(r *http.Request, e *protocol.Error) {
 	}
 }
 
-// NoScope: RFC 6749 §3.3, §5.2.
+// NoScope is the answer where no scope is left: RFC 6749 §3.3, §5.2.
 func NoScope() error {
 	return protocol.ErrInvalidScope().WithDescription("scope is missing, or holds nothing that this client may ask for")
 }

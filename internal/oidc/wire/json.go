@@ -10,6 +10,7 @@ import (
 // signature costs. Names are constants that need no escaping.
 type Object []byte
 
+// NewObject is an empty object with room for size bytes.
 func NewObject(size int) Object { return append(make(Object, 0, size), '{') }
 
 func (o *Object) name(n string) {

@@ -164,6 +164,7 @@ func FormBody(r *http.Request, limit int64) (string, error) {
 	return string(body), nil
 }
 
+// IsForm reports whether a body of this Content-Type is a form.
 func IsForm(contentType string) bool {
 	const form = "application/x-www-form-urlencoded"
 	if contentType == form {
