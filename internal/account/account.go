@@ -45,14 +45,13 @@ func (a *Account) ServeHome(w http.ResponseWriter, r *http.Request) error {
 
 // ServeAccount answers GET /account; without a session it begins a login.
 func (a *Account) ServeAccount(w http.ResponseWriter, r *http.Request) error {
-	current, err := a.Sessions.Current(r)
-	if errors.Is(err, session.ErrNone) {
-		return a.logIn(w, r)
-	}
+	current, err := a.Sessions.Visitor(r)
 	if err != nil {
 		return err
 	}
-	web.InfoFrom(r.Context()).User = current.User.Name
+	if current == nil {
+		return a.logIn(w, r)
+	}
 	page, err := a.page(w, r, current)
 	if err != nil {
 		return err

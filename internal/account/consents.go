@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -60,19 +59,18 @@ func (a *Account) ServeTakeBack(w http.ResponseWriter, r *http.Request) error {
 	if err := web.ParseForm(w, r); err != nil {
 		return err
 	}
-	c, err := a.Sessions.Current(r)
-	if errors.Is(err, session.ErrNone) {
-		return web.Redirect(w, r, http.StatusSeeOther, "/account") // which asks for a login
-	}
+	c, err := a.Sessions.Visitor(r)
 	if err != nil {
 		return err
+	}
+	if c == nil {
+		return web.Redirect(w, r, http.StatusSeeOther, "/account") // which asks for a login
 	}
 	b, err := a.Sessions.Browser(w, r)
 	if err != nil {
 		return err
 	}
 	info := web.InfoFrom(r.Context())
-	info.User = c.User.Name
 	if !a.Sessions.CheckFormToken(b, takeBackPurpose, r.PostForm.Get("form_token")) {
 		return web.FormExpired()
 	}

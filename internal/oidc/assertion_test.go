@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,11 +34,7 @@ func (w *world) signing(id string, key *rptest.Key, change func(*store.Client)) 
 func (w *world) now() time.Time { return time.UnixMilli(w.clock.Load()) }
 
 func assertionForm(assertion string, pairs ...string) url.Values {
-	f := url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {rptest.AssertionType}, "client_assertion": {assertion}}
-	for i := 0; i < len(pairs); i += 2 {
-		f.Set(pairs[i], pairs[i+1])
-	}
-	return f
+	return changed(url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {rptest.AssertionType}, "client_assertion": {assertion}}, pairs)
 }
 
 func TestClientProvesItselfByItsKey(t *testing.T) {
@@ -107,25 +102,6 @@ func TestOneOf64UsesAClientAssertion(t *testing.T) {
 	})
 }
 
-// race runs n at once and counts what they return.
-func race(n int, run func(i int) int) map[int]int {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	counts, start := map[int]int{}, make(chan struct{})
-	for i := range n {
-		wg.Go(func() {
-			<-start
-			got := run(i)
-			mu.Lock()
-			defer mu.Unlock()
-			counts[got]++
-		})
-	}
-	close(start)
-	wg.Wait()
-	return counts
-}
-
 // What an admin registered may be on this machine; what registered itself is not
 // even asked. An unknown kid makes us ask again, and not as often as somebody likes.
 func TestClientKeysByURL(t *testing.T) {
@@ -139,7 +115,7 @@ func TestClientKeysByURL(t *testing.T) {
 	roots.AddCert(site.Certificate())
 	fetchers, err := clients.NewFetchers(roots)
 	must(t, err)
-	w.keySources = clients.NewKeySources(fetchers)
+	w.auth.Keys = clients.NewKeySources(fetchers)
 	w.signing("far", old, func(c *store.Client) { c.JWKS, c.JWKSURI = nil, site.URL+"/jwks" })
 	w.signing("stranger by url", old, func(c *store.Client) {
 		c.ClientID, c.JWKS, c.JWKSURI, c.Registered = "registered", nil, site.URL+"/jwks", true

@@ -10,6 +10,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/authn"
+	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/session"
 	"idp/internal/web"
@@ -29,7 +30,7 @@ func (p *Provider) ServeAuthorize(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return p.refuse(w, r, a, err)
 	}
-	c, err := p.session(r)
+	c, err := p.Sessions.Visitor(r)
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func (p *Provider) ServeAuthorize(w http.ResponseWriter, r *http.Request) error 
 // refuse answers a request that failed a check: by a page until its redirect URI
 // is proven, then by a redirect. A failure of ours is a page, too: the person is
 // better served by "try again" than the relying party by server_error.
-func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, a *authRequest, err error) error {
+func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, a *authreq.Request, err error) error {
 	var e *protocol.Error
 	if a == nil && errors.As(err, &e) {
 		return linkError("REQUEST_INVALID", "The link that brought you here is damaged.", err)
@@ -50,29 +51,17 @@ func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, a *authRequest
 	return p.answerError(w, r, a, e)
 }
 
-// session returns the live session of the browser, or nil.
-func (p *Provider) session(r *http.Request) (*session.Current, error) {
-	c, err := p.Sessions.Current(r)
-	if errors.Is(err, session.ErrNone) {
-		return nil, nil //nolint:nilnil // no session is an answer, not an error
-	}
-	if err == nil {
-		web.InfoFrom(r.Context()).User = c.User.Name
-	}
-	return c, err
-}
-
 // authorize decides between the code, consent, a login and a refusal.
-func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current) error {
-	chooses := a.prompts(protocol.PromptLogin) || a.prompts(protocol.PromptSelectAccount)
+func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authreq.Request, c *session.Current) error {
+	chooses := a.Prompts(protocol.PromptLogin) || a.Prompts(protocol.PromptSelectAccount)
 	switch {
-	case c != nil && !chooses && !clients.MayLogIn(a.client, c.User):
+	case c != nil && !chooses && !clients.MayLogIn(a.Client, c.User):
 		return p.deny(w, r, a, c)
-	case c != nil && !chooses && p.satisfies(a, c) && a.meetsACR(c.Session.ACR):
+	case c != nil && !chooses && p.satisfies(a, c) && a.MeetsACR(c.Session.ACR):
 		return p.issueCode(w, r, a, c, nil)
-	case c != nil && !chooses && p.satisfies(a, c) && a.unreachableACR():
-		return p.answerError(w, r, a, errUnmetACR())
-	case a.prompts(protocol.PromptNone):
+	case c != nil && !chooses && p.satisfies(a, c) && a.UnreachableACR():
+		return p.answerError(w, r, a, authreq.UnmetACR())
+	case a.Prompts(protocol.PromptNone):
 		return p.answerError(w, r, a, protocol.ErrLoginRequired())
 	}
 	return p.beginLogin(w, r, a, p.needsPerson(a, c))
@@ -80,29 +69,29 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authRequ
 
 // satisfies reports whether the session is recent enough for max_age and is the
 // one of the user the relying party means by id_token_hint (OIDC Core §3.1.2.1).
-func (p *Provider) satisfies(a *authRequest, c *session.Current) bool {
-	return !p.tooOld(a, c) && a.isAbout(c.User.ID)
+func (p *Provider) satisfies(a *authreq.Request, c *session.Current) bool {
+	return !p.tooOld(a, c) && a.IsAbout(c.User.ID)
 }
 
 // tooOld: max_age=0 asks for a login now, as prompt=login does.
-func (p *Provider) tooOld(a *authRequest, c *session.Current) bool {
-	return a.maxAge == 0 || (a.maxAge > 0 && p.Now().Sub(time.UnixMilli(c.Session.AuthTime)) > a.maxAge)
+func (p *Provider) tooOld(a *authreq.Request, c *session.Current) bool {
+	return a.MaxAge == 0 || (a.MaxAge > 0 && p.Now().Sub(time.UnixMilli(c.Session.AuthTime)) > a.MaxAge)
 }
 
 // needsPerson reports whether a silent ticket would not do: somebody has to act,
 // for a ticket only tells who once logged in to this computer. reauth_by_ticket
 // takes a ticket for it, but not where another account may be wanted.
-func (p *Provider) needsPerson(a *authRequest, c *session.Current) bool {
-	if a.prompts(protocol.PromptSelectAccount) || (c != nil && !a.isAbout(c.User.ID)) {
+func (p *Provider) needsPerson(a *authreq.Request, c *session.Current) bool {
+	if a.Prompts(protocol.PromptSelectAccount) || (c != nil && !a.IsAbout(c.User.ID)) {
 		return true
 	}
-	again := a.prompts(protocol.PromptLogin) || (c != nil && p.tooOld(a, c))
-	return again && !a.client.ReauthByTicket
+	again := a.Prompts(protocol.PromptLogin) || (c != nil && p.tooOld(a, c))
+	return again && !a.Client.ReauthByTicket
 }
 
 // beginLogin writes the login request and sends the browser to its first step.
 // All that the relying party asked for stays in the row.
-func (p *Provider) beginLogin(w http.ResponseWriter, r *http.Request, a *authRequest, fresh bool) error {
+func (p *Provider) beginLogin(w http.ResponseWriter, r *http.Request, a *authreq.Request, fresh bool) error {
 	if !web.Navigation(r) {
 		return web.NotANavigation()
 	}
@@ -119,9 +108,9 @@ func (p *Provider) beginLogin(w http.ResponseWriter, r *http.Request, a *authReq
 // deny answers for a user the client is not for. Logging in again would not
 // help, so nobody is sent to: a program gets access_denied, a person a page that
 // says who they are and leads on.
-func (p *Provider) deny(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current) error {
+func (p *Provider) deny(w http.ResponseWriter, r *http.Request, a *authreq.Request, c *session.Current) error {
 	denied := protocol.ErrAccessDenied().WithDescription("the user may not use this client")
-	if a.prompts(protocol.PromptNone) {
+	if a.Prompts(protocol.PromptNone) {
 		return p.answerError(w, r, a, denied)
 	}
 	info := web.InfoFrom(r.Context())
@@ -132,16 +121,16 @@ func (p *Provider) deny(w http.ResponseWriter, r *http.Request, a *authRequest, 
 // otherAccount is the way to the same request, asking for another account, and so
 // without the hints at this one. What the client pushed is not put into a link: it
 // is kept, and still gives one code.
-func (p *Provider) otherAccount(ctx context.Context, a *authRequest) (string, error) {
-	ps := maps.Clone(a.params)
+func (p *Provider) otherAccount(ctx context.Context, a *authreq.Request) (string, error) {
+	ps := maps.Clone(a.Params)
 	delete(ps, "id_token_hint")
 	delete(ps, "login_hint")
 	ps["prompt"] = protocol.PromptSelectAccount
-	if a.prompts(protocol.PromptConsent) {
+	if a.Prompts(protocol.PromptConsent) {
 		ps["prompt"] += " " + protocol.PromptConsent
 	}
-	if a.pushed == nil {
-		return "/authorize?" + ps.encode(), nil
+	if a.Pushed == nil {
+		return "/authorize?" + ps.Encode(), nil
 	}
-	return p.parkRequest(ctx, a.client.ClientID, ps, otherAccountFor)
+	return p.parkRequest(ctx, a.Client.ClientID, ps, otherAccountFor)
 }

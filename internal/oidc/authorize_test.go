@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,7 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/pushed"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -53,9 +57,9 @@ func TestNoRedirectBeforeTheRedirectURIIsProven(t *testing.T) {
 		"redirect URI with user info": authorizeURL("wiki", "redirect_uri", "https://wiki.example.com@evil.example/callback"),
 		"redirect URI with a query":   authorizeURL("wiki", "redirect_uri", testRedirect+"?x=1"),
 		"damaged encoding":            "/authorize?client_id=%zz",
-		"too long":                    authorizeURL("wiki", "state", strings.Repeat("s", maxQuery)),
-		"too many parameters":         "/authorize?" + strings.Repeat("a=b&", maxParams+1),
-		"foreign handle":              "/authorize?client_id=wiki&request_uri=" + url.QueryEscape(requestURI+"nothing"),
+		"too long":                    authorizeURL("wiki", "state", strings.Repeat("s", wire.MaxQuery)),
+		"too many parameters":         "/authorize?" + strings.Repeat("a=b&", wire.MaxParams+1),
+		"foreign handle":              "/authorize?client_id=wiki&request_uri=" + url.QueryEscape(pushed.RequestURI+"nothing"),
 	} {
 		a := b.get(target)
 		if a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" || !strings.Contains(a.Header().Get("Content-Type"), "text/html") {
@@ -93,7 +97,7 @@ func TestErrorsGoToTheRelyingPartyOnceItIsProven(t *testing.T) {
 		"claims is a list":           {authorizeURL("wiki", "claims", "[]"), "invalid_request"},
 		"claims has other members":   {authorizeURL("wiki", "claims", `{"userinfo":["name"]}`), "invalid_request"},
 		"claims with a bad sub":      {authorizeURL("wiki", "claims", `{"id_token":{"sub":"x"}}`), "invalid_request"},
-		"claims too long":            {authorizeURL("wiki", "claims", `{"a":"`+strings.Repeat("x", maxClaims)+`"}`), "invalid_request"},
+		"claims too long":            {authorizeURL("wiki", "claims", `{"a":"`+strings.Repeat("x", authreq.MaxClaims)+`"}`), "invalid_request"},
 		"claims too deep":            {authorizeURL("wiki", "claims", strings.Repeat(`{"a":`, 20)+"1"+strings.Repeat("}", 20)), "invalid_request"},
 		"claims twice":               {authorizeURL("wiki", "claims", "{}") + "&claims=%7B%7D", "invalid_request"},
 		"display twice":              {authorizeURL("wiki", "display", "page") + "&display=page", "invalid_request"},
@@ -300,7 +304,7 @@ func TestCrossSitePostComesAgainByGet(t *testing.T) {
 	if a := b.get("/authorize?" + other.Encode()); a.Code != http.StatusBadRequest {
 		t.Errorf("handle of another client: %d", a.Code)
 	}
-	w.pass(parkedFor + time.Second)
+	w.pass(2*time.Minute + time.Second)
 	if a := b.get(to.String()); a.Code != http.StatusBadRequest || !strings.Contains(a.Body.String(), "expired") {
 		t.Errorf("handle after its time: %d", a.Code)
 	}
@@ -434,7 +438,7 @@ func FuzzAuthorize(f *testing.F) {
 	f.Add(authParams("wiki", "resource", testLedger, "max_age", "60", "claims", `{"id_token":{"email":null,"acr":{"essential":true,"value":"1"}}}`).Encode())
 	f.Add(authParams("native", "redirect_uri", "http://127.0.0.1:8080/cb", "prompt", "none", "response_mode", "form_post").Encode())
 	f.Add(authParams("old", "request", "a.eyJzdGF0ZSI6ImEifQ.").Encode() + "&state=b")
-	f.Add(authParams("pushes", "request_uri", requestURI+"x", "id_token_hint", "a.b.c").Encode() + "&resource=%23")
+	f.Add(authParams("pushes", "request_uri", pushed.RequestURI+"x", "id_token_hint", "a.b.c").Encode() + "&resource=%23")
 	f.Fuzz(func(t *testing.T, raw string) {
 		a, err := w.readAuthRequest(t.Context(), raw)
 		var ours *protocol.Error
@@ -444,17 +448,17 @@ func FuzzAuthorize(f *testing.F) {
 			t.Fatalf("%v is not the answer to a bad request", err)
 		case a == nil:
 			return
-		case !clients.RedirectAllowed(a.client, a.redirect) || a.params["client_id"] != a.client.ClientID:
-			t.Fatalf("would answer %q for %q", a.redirect, a.client.ClientID)
+		case !clients.RedirectAllowed(a.Client, a.Redirect) || a.Params["client_id"] != a.Client.ClientID:
+			t.Fatalf("would answer %q for %q", a.Redirect, a.Client.ClientID)
 		case err != nil && (!errors.As(err, &ours) || ours.ErrorType == protocol.ServerError):
 			t.Fatalf("%v is not the client's error", err)
 		case err != nil:
 			return
-		case clients.RequiresPKCE(a.client) && len(a.challenge) != 43, a.client.RequirePAR, a.scope == "" || clients.AllowedScope(a.client, a.scope) != a.scope:
-			t.Errorf("%q passes: challenge %q, scope %q", raw, a.challenge, a.scope)
+		case clients.RequiresPKCE(a.Client) && len(a.Challenge) != 43, a.Client.RequirePAR, a.Scope == "" || clients.AllowedScope(a.Client, a.Scope) != a.Scope:
+			t.Errorf("%q passes: challenge %q, scope %q", raw, a.Challenge, a.Scope)
 		}
-		again, err := w.reread(t.Context(), a.params.encode()) // as a login request keeps it
-		if diff := cmp.Diff(a, again, cmp.AllowUnexported(authRequest{}, claimsRequest{})); err != nil || diff != "" {
+		again, err := w.reread(t.Context(), a.Params.Encode()) // as a login request keeps it
+		if diff := cmp.Diff(a, again, cmp.Exporter(func(reflect.Type) bool { return true })); err != nil || diff != "" {
 			t.Errorf("read again: %v %s", err, diff)
 		}
 	})

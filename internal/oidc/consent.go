@@ -10,7 +10,10 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/authn"
+	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -27,21 +30,21 @@ import (
 
 // consent is what the user must have allowed the client before it gets a code;
 // empty when the client is trusted.
-func (p *Provider) consent(a *authRequest, s *store.Session) string {
-	if clients.Trusted(a.client) {
+func (p *Provider) consent(a *authreq.Request, s *store.Session) string {
+	if clients.Trusted(a.Client) {
 		return ""
 	}
-	scope := withoutOffline(a.client, s, a.scope)
-	return clients.ConsentItems(scope, claimsAlone(a.claims.asked, scope), strings.Fields(a.resource))
+	scope := clients.WithoutOffline(a.Client, s, a.Scope)
+	return clients.ConsentItems(scope, claimsAlone(a.Claims.Asked, scope), strings.Fields(a.Resource))
 }
 
 // claimsAlone are the claims asked for by themselves (OIDC Core §5.5) that no scope
 // of the request stands for already.
-func claimsAlone(asked askedClaims, scope string) (alone []string) {
-	for _, c := range userClaims {
-		named := slices.Contains(asked.Userinfo, c.name) || slices.Contains(asked.IDToken, c.name)
-		if named && !clients.HasScope(scope, c.scope) {
-			alone = append(alone, c.name)
+func claimsAlone(asked tokens.AskedClaims, scope string) (alone []string) {
+	for _, c := range tokens.UserClaims {
+		named := slices.Contains(asked.Userinfo, c.Name) || slices.Contains(asked.IDToken, c.Name)
+		if named && !clients.HasScope(scope, c.Scope) {
+			alone = append(alone, c.Name)
 		}
 	}
 	return alone
@@ -50,18 +53,18 @@ func claimsAlone(asked askedClaims, scope string) (alone []string) {
 // mustAsk reports whether the person is asked whatever was allowed before, and this
 // login request has no answer yet: because the client wants it (OIDC Core §3.1.2.1),
 // or because what was allowed may have been allowed to another (RFC 8252 §8.6).
-func mustAsk(a *authRequest, row *store.LoginRequest) bool {
-	if clients.Trusted(a.client) || (row != nil && row.ConsentAnswer == store.ConsentAllowed) {
+func mustAsk(a *authreq.Request, row *store.LoginRequest) bool {
+	if clients.Trusted(a.Client) || (row != nil && row.ConsentAnswer == store.ConsentAllowed) {
 		return false
 	}
-	return a.prompts(protocol.PromptConsent) || !clients.Proven(a.client, a.redirect)
+	return a.Prompts(protocol.PromptConsent) || !clients.Proven(a.Client, a.Redirect)
 }
 
 // askConsent sends the browser to the consent page: with the login request that
 // ended in this session, or with one that says so from the start.
-func (p *Provider) askConsent(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current, row *store.LoginRequest) error {
-	if a.prompts(protocol.PromptNone) {
-		return p.answerError(w, r, a, &protocol.Error{ErrorType: consentRequired, Description: "the user has not allowed all that is asked for"})
+func (p *Provider) askConsent(w http.ResponseWriter, r *http.Request, a *authreq.Request, c *session.Current, row *store.LoginRequest) error {
+	if a.Prompts(protocol.PromptNone) {
+		return p.answerError(w, r, a, &protocol.Error{ErrorType: wire.ConsentRequired, Description: "the user has not allowed all that is asked for"})
 	}
 	asked := p.consent(a, c.Session)
 	if row != nil {
@@ -84,7 +87,7 @@ func (p *Provider) askConsent(w http.ResponseWriter, r *http.Request, a *authReq
 }
 
 // refusedConsent uses up a login request whose person does not allow it.
-func (p *Provider) refusedConsent(w http.ResponseWriter, r *http.Request, a *authRequest, row *store.LoginRequest) error {
+func (p *Provider) refusedConsent(w http.ResponseWriter, r *http.Request, a *authreq.Request, row *store.LoginRequest) error {
 	if _, err := p.Store.ConsumeLoginRequest(r.Context(), row.ID, row.BrowserHash, row.SessionID); err != nil {
 		return expiredIfGone(err)
 	}
@@ -92,17 +95,17 @@ func (p *Provider) refusedConsent(w http.ResponseWriter, r *http.Request, a *aut
 }
 
 // loginRow is a login request that keeps all the relying party asked for.
-func (p *Provider) loginRow(a *authRequest, b *session.Browser) store.LoginRequest {
-	row := store.LoginRequest{BrowserHash: b.Hash, ClientID: a.client.ClientID, Params: a.params.encode(), LoginHint: a.params["login_hint"]}
-	if a.maxAge >= 0 {
-		row.MinAuthTime = p.Now().Add(-a.maxAge).UnixMilli()
+func (p *Provider) loginRow(a *authreq.Request, b *session.Browser) store.LoginRequest {
+	row := store.LoginRequest{BrowserHash: b.Hash, ClientID: a.Client.ClientID, Params: a.Params.Encode(), LoginHint: a.Params["login_hint"]}
+	if a.MaxAge >= 0 {
+		row.MinAuthTime = p.Now().Add(-a.MaxAge).UnixMilli()
 	}
 	return row
 }
 
-func from(r *http.Request, a *authRequest) authn.From {
+func from(r *http.Request, a *authreq.Request) authn.From {
 	info := web.InfoFrom(r.Context())
-	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: a.client.ClientID}
+	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: a.Client.ClientID}
 }
 
 // sendOn sends the browser to the step that Policy chose.

@@ -25,14 +25,7 @@ const deviceGrantType = "urn:ietf:params:oauth:grant-type:device_code"
 
 // begin is what a device does first; pairs change the request.
 func (w *world) begin(client string, pairs ...string) *answer {
-	f := url.Values{"client_id": {client}, "scope": {"openid profile"}}
-	for i := 0; i < len(pairs); i += 2 {
-		f.Set(pairs[i], pairs[i+1])
-		if pairs[i+1] == "" {
-			f.Del(pairs[i])
-		}
-	}
-	return w.do(postForm("/device_authorization", f))
+	return w.do(postForm("/device_authorization", changed(url.Values{"client_id": {client}, "scope": {"openid profile"}}, pairs)))
 }
 
 // begun is a device of the public client tv that waits.
@@ -394,7 +387,7 @@ func TestUserCodesCannotBeGuessed(t *testing.T) {
 		device, b := w.begun(), w.loggedIn("alice")
 		good := "/device?user_code=" + device.str("user_code")
 		guess := func(b *browser, n int) *answer {
-			return b.get(fmt.Sprintf("/device?user_code=BBBB-BBB%c", userCodeLetters[n]))
+			return b.get(fmt.Sprintf("/device?user_code=BBBB-BBB%c", "BCDFGHJKLMNPQRSTVWXZ"[n]))
 		}
 		for i := range 4 {
 			if a := guess(b, i); a.Code != http.StatusNotFound {
@@ -426,7 +419,7 @@ func TestUserCodesCannotBeGuessed(t *testing.T) {
 		w.user("carol")
 		carol := w.loggedIn("carol")
 		counts := race(64, func(i int) int {
-			r := postForm(fmt.Sprintf("/device?user_code=CCCC-C%c%cC", userCodeLetters[i%20], userCodeLetters[i/20]), nil)
+			r := postForm(fmt.Sprintf("/device?user_code=CCCC-C%c%cC", "BCDFGHJKLMNPQRSTVWXZ"[i%20], "BCDFGHJKLMNPQRSTVWXZ"[i/20]), nil)
 			r.Method = http.MethodGet
 			r.RemoteAddr = "127.0.0.1:1234"
 			for name, value := range carol.cookies {
@@ -448,7 +441,7 @@ func TestUserCodesAreCountedPerNetworkToo(t *testing.T) {
 		w.user(name)
 		b := w.loggedIn(name)
 		for i := range 5 {
-			if a := b.get(fmt.Sprintf("/device?user_code=DDDD-D%c%cD", userCodeLetters[user], userCodeLetters[i])); a.Code == http.StatusTooManyRequests {
+			if a := b.get(fmt.Sprintf("/device?user_code=DDDD-D%c%cD", "BCDFGHJKLMNPQRSTVWXZ"[user], "BCDFGHJKLMNPQRSTVWXZ"[i])); a.Code == http.StatusTooManyRequests {
 				locked++
 			}
 		}
@@ -544,46 +537,6 @@ func TestClaimsInIDTokenOfADevice(t *testing.T) {
 	if got.Code != http.StatusOK || got.str("refresh_token") != "" || w.claimsOf(got.str("id_token"))["email"] != "alice@example.com" {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
-}
-
-func TestUserCodesAreReadAsPeopleTypeThem(t *testing.T) {
-	for typed, want := range map[string]string{
-		"WDJB-MJHT": "WDJBMJHT", " wdjb mjht ": "WDJBMJHT", "w-d-j-b\u2014m\u00a0j h t": "WDJBMJHT",
-		"": "", "WDJB-MJH": "", "WDJB-MJHTX": "", "WDJB-MJHA": "", "WDJB-MJH1": "", "WDJB_MJHT": "", "ẞDJB-MJHT": "", "//evil.ex": "",
-		"WDJBMJH\u017f": "", strings.Repeat(" ", 60) + "WDJBMJHT": "",
-	} {
-		if got := readUserCode(typed); got != want {
-			t.Errorf("%q is read as %q, want %q", typed, got, want)
-		}
-	}
-	seen := map[rune]int{}
-	for range 2000 {
-		code := newUserCode()
-		if readUserCode(showUserCode(code)) != code {
-			t.Fatalf("%q", code)
-		}
-		for _, r := range code {
-			seen[r]++
-		}
-	}
-	if len(seen) != len(userCodeLetters) {
-		t.Errorf("%d letters in use", len(seen))
-	}
-}
-
-func FuzzUserCode(f *testing.F) {
-	for _, seed := range []string{"WDJB-MJHT", "wdjb mjht", "", "WDJB\u2014MJHT", "\xff"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, typed string) {
-		code := readUserCode(typed)
-		if code == "" {
-			return
-		}
-		if len(code) != userCodeLen || strings.Trim(code, userCodeLetters) != "" || readUserCode(showUserCode(code)) != code || readUserCode(strings.ToLower(code)) != code {
-			t.Errorf("%q is read as %q", typed, code)
-		}
-	})
 }
 
 func TestDeviceOnlyClientsNeedNoRedirectURI(t *testing.T) {

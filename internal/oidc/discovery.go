@@ -12,15 +12,16 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/keys"
+	"idp/internal/oidc/authreq"
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/tokens"
 )
 
 // Paths of endpoints that are named in more than one place.
 const (
-	pathToken    = "/token"
 	pathRegister = "/register"
-	pathDevice   = "/device"
 )
 
 // metadata is what OpenID Connect Discovery 1.0 §3 and RFC 8414 §2 have, with
@@ -51,7 +52,7 @@ func (p *Provider) metadata() ([]byte, error) {
 		DiscoveryConfiguration: protocol.DiscoveryConfiguration{
 			Issuer:                                    p.Issuer,
 			AuthorizationEndpoint:                     p.Issuer + "/authorize",
-			TokenEndpoint:                             p.Issuer + pathToken,
+			TokenEndpoint:                             p.Issuer + clientauth.PathToken,
 			UserinfoEndpoint:                          p.Issuer + "/userinfo",
 			JwksURI:                                   p.Issuer + "/jwks",
 			IntrospectionEndpoint:                     p.Issuer + "/introspect",
@@ -61,7 +62,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			RegistrationEndpoint:                      registration,
 			ScopesSupported:                           clients.UserScopes,
 			ResponseTypesSupported:                    []string{string(protocol.ResponseTypeCode)},
-			ResponseModesSupported:                    responseModes,
+			ResponseModesSupported:                    authreq.ResponseModes,
 			GrantTypesSupported:                       clients.GrantTypesSupported,
 			ACRValuesSupported:                        authn.ACRLevels,
 			SubjectTypesSupported:                     []string{"public"},
@@ -82,7 +83,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			CodeChallengeMethodsSupported:                      []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
 		},
 		PAREndpoint:               p.Issuer + "/par",
-		PromptValuesSupported:     prompts,
+		PromptValuesSupported:     authreq.Prompts,
 		IssInResponse:             true,
 		DPoPAlgs:                  algs,
 		FrontchannelLogout:        true,
@@ -93,8 +94,8 @@ func (p *Provider) metadata() ([]byte, error) {
 // claimsSupported are the claims of ID tokens and those about people.
 func claimsSupported() []string {
 	names := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
-	for _, claim := range userClaims {
-		names = append(names, claim.name)
+	for _, claim := range tokens.UserClaims {
+		names = append(names, claim.Name)
 	}
 	return names
 }
@@ -113,6 +114,7 @@ func (p *Provider) ServeJWKS(w http.ResponseWriter, r *http.Request) error {
 }
 
 var (
+	jsonType  = []string{"application/json"}
 	cacheable = []string{fmt.Sprintf("public, max-age=%d", int(keys.MaxAge.Seconds()))}
 	anybody   = []string{"*"}
 )

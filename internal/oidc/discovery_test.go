@@ -16,6 +16,7 @@ import (
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
+	"idp/internal/oidc/tokens"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -231,7 +232,7 @@ var proofs = map[string]entryProof{
 	"claims_supported": func(t *testing.T, w *world, value any) {
 		token := w.claimsOf(w.loggedIn("alice").tokens("wiki").str("id_token"))
 		for _, name := range list(t, value) {
-			about := slices.ContainsFunc(userClaims, func(c userClaim) bool { return c.name == name }) // TestUserinfoTellsEveryStandardClaim
+			about := slices.ContainsFunc(tokens.UserClaims, func(c tokens.UserClaim) bool { return c.Name == name }) // TestUserinfoTellsEveryStandardClaim
 			if _, ok := token[name]; !ok && !about {
 				t.Errorf("%s is nowhere", name)
 			}

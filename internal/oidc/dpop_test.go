@@ -10,8 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
 )
@@ -20,7 +22,7 @@ const tokenURL = testIssuer + "/token"
 
 // prove adds a proof with a fresh nonce to a request.
 func (w *world) prove(r *http.Request, key *rptest.Key, changes map[string]any) *http.Request {
-	r.Header.Add("DPoP", key.Proof(w.t, r.Method, testIssuer+r.URL.Path, w.nonces.Issue(w.now()), w.now(), changes))
+	r.Header.Add("DPoP", key.Proof(w.t, r.Method, testIssuer+r.URL.Path, w.auth.Nonces.Issue(w.now()), w.now(), changes))
 	return r
 }
 
@@ -96,7 +98,7 @@ func TestStolenBoundTokenIsWorthNothing(t *testing.T) {
 		"about none":                    {w.prove(get("DPoP"), key, nil), "invalid_dpop_proof"},
 		"for another method":            {w.prove(get("DPoP"), key, map[string]any{"ath": ath["ath"], "htm": "POST"}), "invalid_dpop_proof"},
 		"for another URL":               {w.prove(get("DPoP"), key, map[string]any{"ath": ath["ath"], "htu": tokenURL}), "invalid_dpop_proof"},
-		"old nonce":                     {w.prove(get("DPoP"), key, map[string]any{"ath": ath["ath"], "nonce": w.nonces.Issue(w.now().Add(-time.Hour))}), "use_dpop_nonce"},
+		"old nonce":                     {w.prove(get("DPoP"), key, map[string]any{"ath": ath["ath"], "nonce": w.auth.Nonces.Issue(w.now().Add(-time.Hour))}), "use_dpop_nonce"},
 		"no nonce":                      {w.prove(get("DPoP"), key, map[string]any{"ath": ath["ath"], "nonce": nil}), "use_dpop_nonce"},
 		"a second time":                 {spent, "invalid_dpop_proof"},
 		"two proofs":                    {twice, "invalid_dpop_proof"},
@@ -183,7 +185,7 @@ func TestOneOf64UsesADPoPProof(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, database string) {
 		w := newWorldOn(t, database)
 		key := rptest.NewKey(t, "ES256")
-		proof := key.Proof(t, "POST", tokenURL, w.nonces.Issue(w.now()), w.now(), nil)
+		proof := key.Proof(t, "POST", tokenURL, w.auth.Nonces.Issue(w.now()), w.now(), nil)
 		got := race(64, func(int) int {
 			r := postForm("/token", url.Values{"grant_type": {"client_credentials"}})
 			r.SetBasicAuth("machine", "secret")
@@ -216,7 +218,7 @@ func TestRefreshTokenOfAFAPIClientStays(t *testing.T) {
 	key := rptest.NewKey(t, "ES256")
 	w.signing("bank", key, func(c *store.Client) { c.Profile = clients.ProfileFAPI2 })
 	row := store.Session{UserID: u.ID, ID: w.loggedIn("alice").sid()}
-	a := &authRequest{client: w.client("bank"), redirect: testRedirect, scope: "openid", challenge: challengeFor(testVerifier), params: params{}}
+	a := &authreq.Request{Client: w.client("bank"), Redirect: testRedirect, Scope: "openid", Challenge: challengeFor(testVerifier), Params: wire.Params{}}
 	code := w.codeRow(a, &row, "a code")
 	must(t, w.Store.FinishAuthorization(t.Context(), store.Finish{SessionID: row.ID, Code: code}))
 	ask := func(f url.Values, proof *rptest.Key) *answer {

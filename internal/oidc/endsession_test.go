@@ -9,17 +9,14 @@ import (
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 )
 
 const bye = "https://wiki.example.com/"
 
 func logoutURL(pairs ...string) string {
-	q := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		q.Set(pairs[i], pairs[i+1])
-	}
-	return "/end_session?" + q.Encode()
+	return "/end_session?" + changed(url.Values{}, pairs).Encode()
 }
 
 // alive reports whether the browser still has a session.
@@ -129,7 +126,7 @@ func TestSignOutAddressIsExactOrAPage(t *testing.T) {
 		"damaged hint":         logoutURL("id_token_hint", hint+"x", "post_logout_redirect_uri", bye),
 		"access token as hint": logoutURL("id_token_hint", a.str("access_token")),
 		"hint twice":           logoutURL("id_token_hint", hint) + "&id_token_hint=" + hint,
-		"too long":             logoutURL("state", strings.Repeat("x", maxQuery)),
+		"too long":             logoutURL("state", strings.Repeat("x", wire.MaxQuery)),
 	} {
 		a := b.get(target)
 		if a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" || strings.Contains(a.Body.String(), "evil.example") {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"idp/internal/oidc/pushed"
 	"idp/internal/store"
 )
 
@@ -77,14 +78,14 @@ func TestSignOutTellsRelyingPartiesByFramesAndGoesOn(t *testing.T) {
 	if a := w.browser().get(done); a.Header().Get("Location") != "/end_session" || len(a.frames()) != 0 {
 		t.Errorf("another browser: %d to %s", a.Code, a.Header().Get("Location"))
 	}
-	if a := b.get("/authorize?client_id=framed&request_uri=" + url.QueryEscape(requestURI+to.location().Query().Get("page"))); a.Code != http.StatusBadRequest {
+	if a := b.get("/authorize?client_id=framed&request_uri=" + url.QueryEscape(pushed.RequestURI+to.location().Query().Get("page"))); a.Code != http.StatusBadRequest {
 		t.Errorf("the page's handle at /authorize: %d", a.Code)
 	}
 	b.logIn(url.Values{"user": {"alice"}})
 	if a := b.get(done); a.Header().Get("Location") != "/end_session" || len(a.frames()) != 0 {
 		t.Errorf("logged in again, and back: %d to %s", a.Code, a.Header().Get("Location"))
 	}
-	w.pass(parkedFor)
+	w.pass(2 * time.Minute)
 	if a := b.get(done); a.Header().Get("Location") != "/end_session" {
 		t.Errorf("later: %d to %s", a.Code, a.Header().Get("Location"))
 	}
@@ -127,7 +128,7 @@ func TestHoleForgedFrames(t *testing.T) {
 	w := newWorld(t)
 	w.user("alice")
 	parked := w.browser().post("/end_session", url.Values{"clients": {"framed"}, "target": {"https://evil.example/"}, "sid": {"x"}, "state": {"y"}})
-	handle := strings.TrimPrefix(parked.location().Query().Get("request_uri"), requestURI)
+	handle := strings.TrimPrefix(parked.location().Query().Get("request_uri"), pushed.RequestURI)
 	if handle == "" {
 		t.Fatalf("%d %s", parked.Code, parked.location())
 	}

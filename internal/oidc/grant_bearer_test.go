@@ -21,11 +21,7 @@ import (
 const bearerGrantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 func bearerForm(assertion string, pairs ...string) url.Values {
-	f := url.Values{"grant_type": {bearerGrantType}, "assertion": {assertion}}
-	for i := 0; i < len(pairs); i += 2 {
-		f.Set(pairs[i], pairs[i+1])
-	}
-	return f
+	return changed(url.Values{"grant_type": {bearerGrantType}, "assertion": {assertion}}, pairs)
 }
 
 // robot registers a client that may use the grant with a key of its own.

@@ -7,12 +7,14 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 )
 
 // clientGrant gives a client a token for itself (RFC 6749 §4.4): no user, no
 // refresh token, no row.
-func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
+func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	if client.Public() {
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("a public client cannot use client_credentials")
 	}
@@ -21,7 +23,7 @@ func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps params,
 
 // ownToken is a token for the client itself, with those of its scopes that are
 // about no person.
-func (p *Provider) ownToken(client *store.Client, ps params, jkt string) ([]byte, error) {
+func (p *Provider) ownToken(client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	registered := clients.FilterScope(clients.Scope(client), func(name string) bool { return !slices.Contains(clients.UserScopes, name) })
 	scope := registered
 	if asked := ps["scope"]; asked != "" {
@@ -30,9 +32,14 @@ func (p *Provider) ownToken(client *store.Client, ps params, jkt string) ([]byte
 		}
 		scope = clients.FilterScope(asked, func(name string) bool { return clients.HasScope(registered, name) })
 	}
-	audience, err := p.audience(client, ps[paramResource], ps.resources())
+	audience, err := p.tokens.Audience(client, ps["resource"], ps.Resources())
 	if err != nil {
 		return nil, err
 	}
-	return p.tokenResponse(tokens{client: client, scope: scope, audience: audience, jkt: jkt})
+	return p.tokens.Respond(tokens.Response{Client: client, Scope: scope, Audience: audience, JKT: jkt})
+}
+
+// bearerGrant answers for an assertion that proved the client (RFC 7523 §2.1).
+func (p *Provider) bearerGrant(_ *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+	return p.ownToken(client, ps, jkt)
 }

@@ -11,6 +11,8 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -21,7 +23,7 @@ const offlineAbsolute = 30 * 24 * time.Hour
 // codeGrant redeems an authorization code (RFC 6749 §4.1.3, OIDC Core §3.1.3).
 // Client, redirect URI and verifier are conditions of the one statement that
 // uses the code up, so there is no moment between check and use.
-func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
+func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	if ps["code"] == "" || ps["redirect_uri"] == "" {
 		return nil, protocol.ErrInvalidRequest().WithDescription("code and redirect_uri are required")
 	}
@@ -30,12 +32,12 @@ func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params, j
 		return nil, err
 	}
 	now := p.Now()
-	t := tokens{client: client, jkt: jkt}
+	t := tokens.Response{Client: client, JKT: jkt}
 	code, grant, err := p.Store.RedeemCode(r.Context(), store.Redeem{
 		Hash: secret.Hash(secret.String(ps["code"])), ClientID: client.ClientID, RedirectURI: ps["redirect_uri"], CodeChallenge: challenge, JKT: jkt,
 		Now: now.UnixMilli(), Entry: entry(r, client),
 		Grant: func(c store.Code) (g store.Grant, f *store.RefreshFamily, err error) {
-			if t.audience, err = p.audience(client, c.Resource, ps.resources()); err == nil {
+			if t.Audience, err = p.tokens.Audience(client, c.Resource, ps.Resources()); err == nil {
 				g, f = p.newGrant(client, c, jkt, now)
 			}
 			return g, f, err
@@ -44,18 +46,18 @@ func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps params, j
 	if err != nil {
 		return nil, invalidGrant(err, "the code is unknown, used or expired, or was given to another client, redirect_uri, code_verifier or DPoP key")
 	}
-	t.grant, t.scope, t.nonce = grant, grant.Scope, code.Nonce
+	t.Grant, t.Scope, t.Nonce = grant, grant.Scope, code.Nonce
 	if clients.MayUse(client, protocol.GrantTypeRefreshToken) {
-		if t.refresh, err = p.refresh.encode(grant.ID, 0); err != nil {
+		if t.Refresh, err = p.tokens.EncodeRefresh(grant.ID, 0); err != nil {
 			return nil, err
 		}
 	}
 	if (client.ClaimsInIDToken || grant.Claims != "") && clients.HasScope(grant.Scope, protocol.ScopeOpenID) {
-		if t.user, err = p.Store.UserByID(r.Context(), grant.UserID); err != nil {
+		if t.User, err = p.Store.UserByID(r.Context(), grant.UserID); err != nil {
 			return nil, err
 		}
 	}
-	return p.tokenResponse(t)
+	return p.tokens.Respond(t)
 }
 
 // challengeOf is the S256 challenge that a verifier answers (RFC 7636 §4.6);

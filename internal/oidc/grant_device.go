@@ -6,6 +6,8 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -13,13 +15,13 @@ import (
 // deviceGrant tells a device whether it was allowed (RFC 8628 §3.4, §3.5), and
 // gives it the tokens once. As with an authorization code, the conditions are those
 // of the statement that uses the device code up.
-func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
-	code, err := ps.need("device_code")
+func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+	code, err := ps.Need("device_code")
 	if err != nil {
 		return nil, err
 	}
 	now := p.Now()
-	t := tokens{client: client, jkt: jkt}
+	t := tokens.Response{Client: client, JKT: jkt}
 	polled, err := p.Store.PollDevice(r.Context(), store.Poll{
 		Hash: secret.Hash(secret.String(code)), ClientID: client.ClientID, Now: now.UnixMilli(), Entry: entry(r, client),
 		Grant: func(d store.DeviceCode, u store.User) (store.Grant, *store.RefreshFamily, error) {
@@ -27,7 +29,7 @@ func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps params,
 				return store.Grant{}, nil, protocol.ErrAccessDenied().WithDescription("the user may not use this client any more")
 			}
 			var err error
-			if t.audience, err = p.audience(client, d.Resource, ps.resources()); err != nil {
+			if t.Audience, err = p.tokens.Audience(client, d.Resource, ps.Resources()); err != nil {
 				return store.Grant{}, nil, err
 			}
 			g, family := p.newGrant(client, store.Code{GrantID: d.GrantID, Scope: d.Scope, Resource: d.Resource, AMR: d.AMR, ACR: d.ACR, AuthTime: d.AuthTime}, jkt, now)
@@ -40,13 +42,13 @@ func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps params,
 	if err := deviceError(polled.State); err != nil {
 		return nil, err
 	}
-	t.grant, t.user, t.scope = polled.Grant, polled.User, polled.Grant.Scope
+	t.Grant, t.User, t.Scope = polled.Grant, polled.User, polled.Grant.Scope
 	if clients.MayUse(client, protocol.GrantTypeRefreshToken) {
-		if t.refresh, err = p.refresh.encode(t.grant.ID, 0); err != nil {
+		if t.Refresh, err = p.tokens.EncodeRefresh(t.Grant.ID, 0); err != nil {
 			return nil, err
 		}
 	}
-	return p.tokenResponse(t)
+	return p.tokens.Respond(t)
 }
 
 // deviceError: RFC 8628 §3.5; nil when the tokens are granted.

@@ -6,6 +6,8 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -15,18 +17,18 @@ import (
 // the same transaction: a token that was refused is not used up. For FAPI clients
 // the token stays the same (FAPI 2.0 Security Profile §5.3.2.1): it is worth
 // nothing without the client's key, and no answer can get lost.
-func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
+func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	const refused = "the refresh token is unknown, used or expired, or was given to another client"
-	token, err := ps.need("refresh_token")
+	token, err := ps.Need("refresh_token")
 	if err != nil {
 		return nil, err
 	}
-	family, generation, err := p.refresh.decode(secret.String(token))
+	family, generation, err := p.tokens.DecodeRefresh(secret.String(token))
 	if err != nil {
 		return nil, protocol.ErrInvalidGrant().WithDescription(refused).WithParent(err)
 	}
 	now := p.Now()
-	t := tokens{client: client, jkt: jkt}
+	t := tokens.Response{Client: client, JKT: jkt}
 	next, grant, user, err := p.Store.RotateRefresh(r.Context(), store.Rotate{
 		Family: family, ClientID: client.ClientID, Generation: generation, Now: now.UnixMilli(),
 		IdleExpiresAt: now.Add(p.Lifetimes.RefreshIdle).UnixMilli(), Grace: refreshGrace, Keep: clients.FAPI(client), Entry: entry(r, client),
@@ -34,21 +36,21 @@ func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps params
 			if err := checkBound(g, jkt); err != nil {
 				return err
 			}
-			if t.scope, err = refreshScope(client, g, u, ps["scope"]); err != nil {
+			if t.Scope, err = refreshScope(client, g, u, ps["scope"]); err != nil {
 				return err
 			}
-			t.audience, err = p.audience(client, g.Resource, ps.resources())
+			t.Audience, err = p.tokens.Audience(client, g.Resource, ps.Resources())
 			return err
 		},
 	})
 	if err != nil {
 		return nil, invalidGrant(err, refused)
 	}
-	t.grant, t.user = grant, user
-	if t.refresh, err = p.refresh.encode(next.ID, next.Generation); err != nil {
+	t.Grant, t.User = grant, user
+	if t.Refresh, err = p.tokens.EncodeRefresh(next.ID, next.Generation); err != nil {
 		return nil, err
 	}
-	return p.tokenResponse(t)
+	return p.tokens.Respond(t)
 }
 
 // checkBound: a refresh token that is bound to a key is good with it only

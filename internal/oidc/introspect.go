@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 
+	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -17,14 +19,14 @@ var inactive = []byte(`{"active":false}`)
 // ServeIntrospect answers the introspection endpoint (RFC 7662) for confidential
 // clients, about tokens they were given or are the audience of.
 func (p *Provider) ServeIntrospect(w http.ResponseWriter, r *http.Request) error {
-	client, ps, err := p.fromClient(r)
+	client, ps, err := p.auth.FromClient(r)
 	if err != nil {
 		return err
 	}
 	if client.Public() {
-		return invalidClient("a public client cannot prove who it is")
+		return wire.InvalidClient("a public client cannot prove who it is")
 	}
-	token, err := ps.need("token")
+	token, err := ps.Need("token")
 	if err != nil {
 		return err
 	}
@@ -35,7 +37,7 @@ func (p *Provider) ServeIntrospect(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, body)
+	wire.WriteJSON(w, http.StatusOK, body)
 	return nil
 }
 
@@ -45,7 +47,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	if !strings.Contains(token, ".") {
 		return p.introspectRefresh(ctx, client, secret.String(token))
 	}
-	c, err := p.readAccessToken(token)
+	c, err := p.tokens.ReadAccess(token)
 	if err != nil {
 		return nil, store.ErrNotFound
 	}
@@ -58,31 +60,31 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	if err != nil {
 		return nil, err
 	}
-	o := newObject(640)
-	o.boolean("active", true)
-	o.text("token_type", tokenType(c.Confirmation.JKT))
-	o.text("iss", c.Issuer)
-	o.text("sub", c.Subject)
-	o.text("aud", c.Audience)
-	o.text("client_id", c.ClientID)
-	o.text("scope", c.Scope)
+	o := wire.NewObject(640)
+	o.Boolean("active", true)
+	o.Text("token_type", wire.TokenType(c.Confirmation.JKT))
+	o.Text("iss", c.Issuer)
+	o.Text("sub", c.Subject)
+	o.Text("aud", c.Audience)
+	o.Text("client_id", c.ClientID)
+	o.Text("scope", c.Scope)
 	if user != nil {
-		o.text("username", preferredUsername(client.PreferredUsername, user.Name, p.Realm))
+		o.Text("username", p.tokens.Username(client, user))
 	}
-	o.number("exp", c.Expires)
-	o.number("iat", c.IssuedAt)
-	o.text("jti", c.ID)
-	o.time("auth_time", c.AuthTime*1000)
-	o.text("acr", c.ACR)
-	o.list("amr", c.AMR)
-	o.text("sid", c.SessionID)
-	o.confirmation(c.Confirmation.JKT)
-	return o.close(), nil
+	o.Number("exp", c.Expires)
+	o.Number("iat", c.IssuedAt)
+	o.Text("jti", c.ID)
+	o.Time("auth_time", c.AuthTime*1000)
+	o.Text("acr", c.ACR)
+	o.List("amr", c.AMR)
+	o.Text("sid", c.SessionID)
+	o.Confirmation(c.Confirmation.JKT)
+	return o.Close(), nil
 }
 
 // introspectRefresh: of a family only the current token is active.
 func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, token secret.String) ([]byte, error) {
-	id, generation, err := p.refresh.decode(token)
+	id, generation, err := p.tokens.DecodeRefresh(token)
 	if err != nil {
 		return nil, store.ErrNotFound
 	}
@@ -99,16 +101,30 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 	if err != nil {
 		return nil, err
 	}
-	o := newObject(512)
-	o.boolean("active", true)
-	o.text("iss", p.Issuer)
-	o.text("sub", grant.UserID)
-	o.text("client_id", grant.ClientID)
-	o.text("scope", grant.Scope)
-	o.text("username", preferredUsername(client.PreferredUsername, user.Name, p.Realm))
-	o.time("exp", min(family.ExpiresAt, family.IdleExpiresAt))
-	o.time("iat", family.RotatedAt)
-	appendLogin(&o, grant)
-	o.confirmation(grant.JKT)
-	return o.close(), nil
+	o := wire.NewObject(512)
+	o.Boolean("active", true)
+	o.Text("iss", p.Issuer)
+	o.Text("sub", grant.UserID)
+	o.Text("client_id", grant.ClientID)
+	o.Text("scope", grant.Scope)
+	o.Text("username", p.tokens.Username(client, user))
+	o.Time("exp", min(family.ExpiresAt, family.IdleExpiresAt))
+	o.Time("iat", family.RotatedAt)
+	tokens.AppendLogin(&o, grant)
+	o.Confirmation(grant.JKT)
+	return o.Close(), nil
+}
+
+// tokenState asks the store whether a token is still good, and returns its grant
+// and user; nil for a client's own. What another node revoked may count for a second more
+// (the store keeps the answer for so long). store.ErrNotFound: it is not good.
+func (p *Provider) tokenState(ctx context.Context, c *tokens.AccessClaims) (*store.Grant, *store.User, error) {
+	if c.Grant == "" {
+		revoked, err := p.Store.TokenRevoked(ctx, c.ID)
+		if err == nil && revoked {
+			err = store.ErrNotFound
+		}
+		return nil, nil, err
+	}
+	return p.Store.TokenState(ctx, c.Grant, c.ID, p.Now().UnixMilli())
 }

@@ -2,11 +2,13 @@
 //
 // A file per endpoint, and in it a small function per check, in the order and
 // under the name its specification gives it: OpenID Connect Core 1.0 (OIDC Core),
-// OAuth 2.0 (RFC 6749) as RFC 9700 wants it today, PKCE (RFC 7636), JWT access
-// tokens (RFC 9068), resources (RFC 8707), pushed requests (RFC 9126), Form Post
-// Response Mode, devices (RFC 8628), assertions as grants (RFC 7523),
-// introspection (RFC 7662), revocation (RFC 7009), issuer identification
-// (RFC 9207), metadata (RFC 8414) and RP-Initiated Logout 1.0.
+// OAuth 2.0 (RFC 6749) as RFC 9700 wants it today, Form Post Response Mode, issuer
+// identification (RFC 9207), introspection (RFC 7662), revocation (RFC 7009),
+// registration (RFC 7591) and metadata (RFC 8414). What the endpoints ask stands
+// below, and knows none of them: what a request has to look like (authreq; pushed,
+// for those that we keep), which client sends it (clientauth, proof), what that
+// client may (clients), what it is given (tokens), and how all of it is written
+// (wire). Devices (device) and sign-outs (signout) are answered beside logins.
 //
 // Who somebody is, is not decided here: /authorize either finds a session that
 // satisfies the request or writes a login request, a row that belongs to one
@@ -27,8 +29,13 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/keys"
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/device"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/pushed"
+	"idp/internal/oidc/signout"
+	"idp/internal/oidc/tokens"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -68,12 +75,13 @@ type Config struct {
 // Provider serves the endpoints. Safe for concurrent use.
 type Provider struct {
 	Config
-	refresh    refreshTokens
-	nonces     *proof.Nonces
-	keySources *clients.KeySources
-	userCodes  *authn.UserCodes
-	verified   *tokenCache
-	discovery  []byte
+	tokens    *tokens.Tokens
+	auth      *clientauth.Auth
+	discovery []byte
+
+	Pushed  *pushed.Requests
+	Devices *device.Provider
+	SignOut *signout.Provider
 }
 
 // New checks the configuration and makes a Provider.
@@ -94,8 +102,17 @@ func New(c Config) (*Provider, error) {
 			return nil, err
 		}
 	}
-	p := &Provider{Config: c, refresh: refreshTokens{c.Ring.Derive("refresh token")}, nonces: proof.NewNonces(c.Ring),
-		keySources: clients.NewKeySources(c.Fetchers), userCodes: authn.NewUserCodes(c.Store, c.Ring, c.Now), verified: newTokenCache()}
+	t := tokens.New(tokens.Config{Issuer: c.Issuer, Keys: c.Keys, Ring: c.Ring, Resources: c.Resources, Realm: c.Realm, Now: c.Now,
+		AccessToken: c.Lifetimes.AccessToken, IDToken: c.Lifetimes.IDToken})
+	auth := &clientauth.Auth{Issuer: c.Issuer, Store: c.Store, Clients: c.Clients, Keys: clients.NewKeySources(c.Fetchers),
+		Nonces: proof.NewNonces(c.Ring), Now: c.Now}
+	kept := &pushed.Requests{Store: c.Store, Auth: auth, Tokens: t, Now: c.Now}
+	p := &Provider{
+		Config: c, tokens: t, auth: auth, Pushed: kept,
+		Devices: &device.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients, Policy: c.Policy,
+			Auth: auth, Tokens: t, Codes: authn.NewUserCodes(c.Store, c.Ring, c.Now), Now: c.Now},
+		SignOut: &signout.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients, Tokens: t, Kept: kept},
+	}
 	p.discovery, err = p.metadata()
 	return p, err
 }

@@ -9,12 +9,15 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/rptest"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -45,7 +48,7 @@ func TestPushedRequestGivesACode(t *testing.T) {
 	if a.Code != http.StatusCreated || a.Header().Get("Cache-Control") != "no-store" || a.Header().Get("Content-Type") != "application/json" || a.json()["expires_in"] != 90.0 {
 		t.Fatalf("%d %v %s", a.Code, a.Header(), a.Body)
 	}
-	if handle, ok := strings.CutPrefix(uri, requestURI); !ok || len(handle) != 43 {
+	if handle, ok := strings.CutPrefix(uri, pushed.RequestURI); !ok || len(handle) != 43 {
 		t.Errorf("request_uri %q, want 256 bits behind the prefix", uri)
 	}
 	back := b.get(pushedURL("pushes", uri) + "&scope=admin&state=outside&prompt=login&redirect_uri=https%3A%2F%2Fevil.example").back()
@@ -69,7 +72,7 @@ func TestPushedRequestGivesOneCodeHoweverItIsUsed(t *testing.T) {
 	q, err := url.Parse(target)
 	must(t, err)
 	parked := b.post("/authorize", q.Query()).location().String()
-	w.pass(pushedFor + time.Second)
+	w.pass(90*time.Second + time.Second)
 	if a := b.get(target); a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" {
 		t.Errorf("after its time: %d %s", a.Code, a.Header().Get("Location"))
 	}
@@ -134,7 +137,7 @@ func TestPushedRequestIsCheckedAtOnce(t *testing.T) {
 		status  int
 		err     string
 	}{
-		"request_uri":          {"wiki", []string{"request_uri", requestURI + "x"}, 400, "invalid_request"},
+		"request_uri":          {"wiki", []string{"request_uri", pushed.RequestURI + "x"}, 400, "invalid_request"},
 		"request":              {"wiki", []string{"request", "a.b.c"}, 400, "request_not_supported"},
 		"no redirect_uri":      {"wiki", []string{"redirect_uri", ""}, 400, "invalid_request"},
 		"foreign redirect_uri": {"wiki", []string{"redirect_uri", "https://evil.example"}, 400, "invalid_request"},
@@ -149,7 +152,7 @@ func TestPushedRequestIsCheckedAtOnce(t *testing.T) {
 		"hint":                 {"wiki", []string{"id_token_hint", "x"}, 400, "invalid_request"},
 		"grant_type":           {"machine", []string{"redirect_uri", testRedirect}, 400, "invalid_request"},
 		"another client_id":    {"wiki", []string{"client_id", "other"}, 400, "invalid_request"},
-		"long":                 {"wiki", []string{"state", strings.Repeat("x", maxQuery)}, 413, "invalid_request"},
+		"long":                 {"wiki", []string{"state", strings.Repeat("x", wire.MaxQuery)}, 413, "invalid_request"},
 		"very long":            {"wiki", []string{"state", strings.Repeat("x", 70<<10)}, 413, "invalid_request"},
 		"wrong secret":         {"wiki", []string{"client_secret", "x"}, 400, "invalid_request"}, // beside Basic
 	} {
@@ -178,7 +181,7 @@ func TestPushedRequestKeepsNoSecrets(t *testing.T) {
 	form.Set("client_secret", "secret")
 	form.Set("foo", "bar")
 	a := w.do(postForm("/par", form))
-	handle := strings.TrimPrefix(a.str("request_uri"), requestURI)
+	handle := strings.TrimPrefix(a.str("request_uri"), pushed.RequestURI)
 	row, err := w.Store.PushedRequest(t.Context(), secret.Hash(secret.String(handle)))
 	must(t, err)
 	if strings.Contains(row.Params, "secret") || strings.Contains(row.Params, "foo") || !row.Pushed || row.ClientID != "post" {
@@ -271,28 +274,15 @@ func TestOneOf64BrowsersGetsTheCodeOfAPushedRequest(t *testing.T) {
 	for i := range browsers {
 		browsers[i] = w.loggedIn("alice")
 	}
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	codes := 0
-	start := make(chan struct{})
-	for _, b := range browsers {
-		all.Go(func() {
-			<-start
-			a := b.get(target)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case a.Code == http.StatusSeeOther && a.location().Query().Has("code"):
-				codes++
-			case a.Code != http.StatusBadRequest:
-				t.Errorf("%d %s %s", a.Code, a.Header().Get("Location"), a.Body)
-			}
-		})
-	}
-	close(start)
-	all.Wait()
-	if codes != 1 {
-		t.Errorf("%d codes", codes)
+	got := race(len(browsers), func(i int) int {
+		a := browsers[i].get(target)
+		if a.Code == http.StatusSeeOther && !a.location().Query().Has("code") {
+			return 0
+		}
+		return a.Code
+	})
+	if diff := cmp.Diff(map[int]int{303: 1, 400: 63}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

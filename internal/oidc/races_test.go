@@ -62,9 +62,9 @@ var races = []struct {
 		return func(node *world) string { return wonBy(node.do(postForm("/token", form))) }
 	}},
 	{"DPoP proof", func(w *world) func(*world) string {
-		proof := raceKey(w).Proof(w.t, "POST", tokenURL, w.nonces.Issue(w.now()), w.now(), nil)
+		proof := raceKey(w).Proof(w.t, "POST", tokenURL, w.auth.Nonces.Issue(w.now()), w.now(), nil)
 		return func(node *world) string {
-			r := form("machine", "/token", url.Values{"grant_type": {"client_credentials"}})
+			r := postAs("machine", "/token", url.Values{"grant_type": {"client_credentials"}})
 			r.Header.Set("DPoP", proof)
 			return wonBy(node.do(r))
 		}
@@ -136,4 +136,23 @@ func BenchmarkRace(b *testing.B) {
 			}
 		})
 	}
+}
+
+// race runs n at once and counts what they return.
+func race(n int, run func(i int) int) map[int]int {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	counts, start := map[int]int{}, make(chan struct{})
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			got := run(i)
+			mu.Lock()
+			defer mu.Unlock()
+			counts[got]++
+		})
+	}
+	close(start)
+	wg.Wait()
+	return counts
 }

@@ -12,6 +12,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -32,7 +33,7 @@ func (p *Provider) Registers() bool { return p.InitialAccessToken != nil }
 // changed by its own token (RFC 7592 is not offered): `idp client` does that.
 func (p *Provider) ServeRegister(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
-		return failure{status: http.StatusMethodNotAllowed, allow: "POST", err: protocol.ErrInvalidRequest().WithDescription("the method must be POST")}
+		return wire.Failure{Status: http.StatusMethodNotAllowed, Allow: "POST", Err: protocol.ErrInvalidRequest().WithDescription("the method must be POST")}
 	}
 	if err := p.checkInitialToken(r); err != nil {
 		return err
@@ -49,7 +50,7 @@ func (p *Provider) ServeRegister(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusCreated, answer)
+	wire.WriteJSON(w, http.StatusCreated, answer)
 	return nil
 }
 
@@ -59,8 +60,8 @@ func (p *Provider) checkInitialToken(r *http.Request) error {
 	const realm = `Bearer realm="registration"`
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return failure{status: http.StatusBadRequest, challenges: []string{realm + `, error="invalid_request"`},
-			err: protocol.ErrInvalidRequest().WithDescription("more than one Authorization header")}
+		return wire.Failure{Status: http.StatusBadRequest, Challenges: []string{realm + `, error="invalid_request"`},
+			Err: protocol.ErrInvalidRequest().WithDescription("more than one Authorization header")}
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
@@ -68,8 +69,8 @@ func (p *Provider) checkInitialToken(r *http.Request) error {
 		return noToken(realm)
 	}
 	if !secret.Equal(secret.Hash(secret.String(token)), p.InitialAccessToken) {
-		return failure{status: http.StatusUnauthorized, challenges: []string{realm + `, error="invalid_token"`},
-			err: &protocol.Error{ErrorType: invalidToken, Description: "the initial access token is not valid"}}
+		return wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{realm + `, error="invalid_token"`},
+			Err: &protocol.Error{ErrorType: wire.InvalidToken, Description: "the initial access token is not valid"}}
 	}
 	return nil
 }
@@ -77,11 +78,11 @@ func (p *Provider) checkInitialToken(r *http.Request) error {
 // readMetadata reads a body of application/json (RFC 7591 §3.1).
 func readMetadata(r *http.Request) ([]byte, error) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return nil, &protocol.Error{ErrorType: invalidClientMetadata, Description: "the body must be application/json"}
+		return nil, &protocol.Error{ErrorType: wire.InvalidClientMetadata, Description: "the body must be application/json"}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxMetadata))
 	if err != nil {
-		return nil, &protocol.Error{ErrorType: invalidClientMetadata, Description: "the body is longer than 64 KB, or could not be read", Parent: err}
+		return nil, &protocol.Error{ErrorType: wire.InvalidClientMetadata, Description: "the body is longer than 64 KB, or could not be read", Parent: err}
 	}
 	return body, nil
 }
@@ -153,9 +154,9 @@ func answerTo(registration *clients.Registration, c store.Client, plain secret.S
 // §3.2.2), with the hint that names the member.
 func badMetadata(cause error) error {
 	hint := cause.Error()
-	e := &protocol.Error{ErrorType: invalidClientMetadata}
+	e := &protocol.Error{ErrorType: wire.InvalidClientMetadata}
 	if strings.HasPrefix(hint, "redirect_uris:") {
-		e.ErrorType = invalidRedirectURI
+		e.ErrorType = wire.InvalidRedirectURI
 	}
 	e.Description = plainHint(hint)
 	return e

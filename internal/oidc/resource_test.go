@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"idp/internal/keys"
+	"idp/internal/oidc/tokens"
 	"idp/internal/store"
 )
 
@@ -52,9 +53,9 @@ func TestUserinfoTellsEveryStandardClaim(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	for _, claim := range userClaims {
-		if _, told := got[claim.name]; !told {
-			t.Errorf("%s is promised and not told", claim.name)
+	for _, claim := range tokens.UserClaims {
+		if _, told := got[claim.Name]; !told {
+			t.Errorf("%s is promised and not told", claim.Name)
 		}
 	}
 }
@@ -71,7 +72,7 @@ func TestUserinfoIsSignedForWhoAsks(t *testing.T) {
 	if d := cmp.Diff(want, w.claimsOf(a.Body.String())); d != "" {
 		t.Error(d)
 	}
-	if _, err := w.readHint(a.Body.String()); err == nil {
+	if _, err := w.tokens.ReadHint(a.Body.String()); err == nil {
 		t.Error("a userinfo response passes as an ID token")
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 )
 
 // codeFor runs a silent authorization for resources.
@@ -66,7 +67,7 @@ func TestAccessTokenIsForTheResourceThatWasAskedFor(t *testing.T) {
 		t.Errorf("ID token for %v", id["aud"])
 	}
 	w.client("wiki").Profile = clients.ProfileFAPI2
-	if _, ok := w.signingAlg(w.client("wiki"), testLedger); ok {
+	if _, err := w.tokens.Targets(w.client("wiki"), wire.Params{"resource": testLedger}); err == nil {
 		t.Error("a client of FAPI gets what RS256 signs")
 	}
 	w.client("wiki").Profile = ""
@@ -157,10 +158,10 @@ func TestResourceTakenFromAClientEndsItsRefreshTokens(t *testing.T) {
 		t.Fatal(a.Body)
 	}
 	code := w.loggedIn("alice").codeFor("wiki", testPayroll)
-	w.Resources = testResources[:1]
+	w.tokens.Resources = testResources[:1]
 	w.api("wiki", "/token", refreshForm(a.str("refresh_token"))).wantError(http.StatusBadRequest, "invalid_target")
 	w.api("wiki", "/token", codeForm(code)).wantError(http.StatusBadRequest, "invalid_target")
-	w.Resources = testResources
+	w.tokens.Resources = testResources
 	if a := w.api("wiki", "/token", codeForm(code)); a.Code != http.StatusOK {
 		t.Errorf("the refusal used the code up: %s", a.Body)
 	}

@@ -3,32 +3,23 @@ package oidc
 import (
 	"net/http"
 	"net/url"
-	"strings"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/web"
 )
 
-// How an authorization response travels: in the query of the redirect URI
-// (RFC 6749 §4.1.2), or posted to it by a page that sends itself off (OAuth 2.0
-// Form Post Response Mode §2), errors as well.
-const (
-	responseModeQuery    = "query"
-	responseModeFormPost = "form_post"
-)
-
-var responseModes = []string{responseModeQuery, responseModeFormPost}
-
 // answer sends the browser back to the relying party; every authorization
 // response, good or bad, leaves by respond.
-func (p *Provider) answer(w http.ResponseWriter, r *http.Request, a *authRequest, name, value string) error {
+func (p *Provider) answer(w http.ResponseWriter, r *http.Request, a *authreq.Request, name, value string) error {
 	return p.respond(w, r, a, url.Values{name: {value}})
 }
 
-func (p *Provider) answerError(w http.ResponseWriter, r *http.Request, a *authRequest, e *protocol.Error) error {
-	note(r, e)
+func (p *Provider) answerError(w http.ResponseWriter, r *http.Request, a *authreq.Request, e *protocol.Error) error {
+	wire.Note(r, e)
 	return p.respond(w, r, a, errorValues(e))
 }
 
@@ -40,18 +31,18 @@ func errorValues(e *protocol.Error) url.Values {
 	return v
 }
 
-func (p *Provider) respond(w http.ResponseWriter, r *http.Request, a *authRequest, v url.Values) error {
+func (p *Provider) respond(w http.ResponseWriter, r *http.Request, a *authreq.Request, v url.Values) error {
 	v = p.complete(a, v)
-	if !a.formPost {
-		return web.Redirect(w, r, http.StatusSeeOther, appendQuery(a.redirect, v))
+	if !a.FormPost {
+		return web.Redirect(w, r, http.StatusSeeOther, wire.AppendQuery(a.Redirect, v))
 	}
-	return p.Pages.Render(w, r, http.StatusOK, "formpost", web.FormPostPage{Site: clients.SiteOf(a.client), Action: a.redirect, Fields: single(v)})
+	return p.Pages.Render(w, r, http.StatusOK, "formpost", web.FormPostPage{Site: clients.SiteOf(a.Client), Action: a.Redirect, Fields: single(v)})
 }
 
 // complete adds what every authorization response has: state, and iss, which
 // tells whose it is (RFC 9207 §2).
-func (p *Provider) complete(a *authRequest, v url.Values) url.Values {
-	if state := a.state(); state != "" {
+func (p *Provider) complete(a *authreq.Request, v url.Values) url.Values {
+	if state := a.State(); state != "" {
 		v.Set("state", state)
 	}
 	v.Set("iss", p.Issuer)
@@ -65,14 +56,4 @@ func single(v url.Values) map[string]string {
 		fields[name] = v.Get(name)
 	}
 	return fields
-}
-
-// appendQuery adds parameters to a registered URI, keeping the query it has
-// (RFC 6749 §3.1.2).
-func appendQuery(uri string, v url.Values) string {
-	separator := "?"
-	if strings.Contains(uri, "?") {
-		separator = "&"
-	}
-	return uri + separator + v.Encode()
 }

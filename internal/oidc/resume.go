@@ -8,6 +8,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/session"
@@ -28,7 +29,7 @@ func (p *Provider) ServeResume(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return expiredIfGone(err)
 	}
-	c, err := p.session(r)
+	c, err := p.Sessions.Visitor(r)
 	if err != nil {
 		return err
 	}
@@ -72,12 +73,12 @@ func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *
 		return p.refusedConsent(w, r, a, row)
 	case c.Session.AuthTime < row.MinAuthTime: // a ticket older than max_age
 		return p.beginLogin(w, r, a, true)
-	case !a.isAbout(c.User.ID):
+	case !a.IsAbout(c.User.ID):
 		return p.answerError(w, r, a, protocol.ErrLoginRequired().WithDescription("another user logged in than id_token_hint or sub names"))
-	case !clients.MayLogIn(a.client, c.User):
+	case !clients.MayLogIn(a.Client, c.User):
 		return p.deny(w, r, a, c)
-	case !a.meetsACR(c.Session.ACR): // another login would end here again
-		return p.answerError(w, r, a, errUnmetACR())
+	case !a.MeetsACR(c.Session.ACR): // another login would end here again
+		return p.answerError(w, r, a, authreq.UnmetACR())
 	}
 	return p.issueCode(w, r, a, c, row)
 }
@@ -85,12 +86,12 @@ func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *
 // issueCode stores the code, and uses up the login request if there was one, in
 // one transaction, and sends the browser back with it (RFC 6749 §4.1.2), or asks
 // for the consent that is missing.
-func (p *Provider) issueCode(w http.ResponseWriter, r *http.Request, a *authRequest, c *session.Current, row *store.LoginRequest) error {
+func (p *Provider) issueCode(w http.ResponseWriter, r *http.Request, a *authreq.Request, c *session.Current, row *store.LoginRequest) error {
 	if mustAsk(a, row) {
 		return p.askConsent(w, r, a, c, row)
 	}
 	code := secret.Token()
-	f := store.Finish{SessionID: c.Session.ID, Consent: p.consent(a, c.Session), Code: p.codeRow(a, c.Session, code), PushedHash: a.pushed}
+	f := store.Finish{SessionID: c.Session.ID, Consent: p.consent(a, c.Session), Code: p.codeRow(a, c.Session, code), PushedHash: a.Pushed}
 	if row != nil {
 		f.LoginRequestID, f.BrowserHash = row.ID, row.BrowserHash
 	}
@@ -108,13 +109,13 @@ func (p *Provider) issueCode(w http.ResponseWriter, r *http.Request, a *authRequ
 	return p.answer(w, r, a, "code", code.Reveal())
 }
 
-func (p *Provider) codeRow(a *authRequest, s *store.Session, code secret.String) store.Code {
+func (p *Provider) codeRow(a *authreq.Request, s *store.Session, code secret.String) store.Code {
 	now := p.Now()
 	return store.Code{
-		Hash: secret.Hash(code), GrantID: secret.ID(), ClientID: a.client.ClientID, RedirectURI: a.redirect, CodeChallenge: a.challenge,
-		UserID: s.UserID, SessionID: s.ID, Scope: withoutOffline(a.client, s, a.scope), Nonce: a.params["nonce"], JKT: a.params["dpop_jkt"],
-		Claims: a.claims.asked.encode(), Resource: a.resource, AMR: s.AMR, ACR: a.toldACR(s.ACR), AuthTime: s.AuthTime,
-		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(p.codeLifetime(a.client)).UnixMilli(),
+		Hash: secret.Hash(code), GrantID: secret.ID(), ClientID: a.Client.ClientID, RedirectURI: a.Redirect, CodeChallenge: a.Challenge,
+		UserID: s.UserID, SessionID: s.ID, Scope: clients.WithoutOffline(a.Client, s, a.Scope), Nonce: a.Params["nonce"], JKT: a.Params["dpop_jkt"],
+		Claims: a.Claims.Asked.Encode(), Resource: a.Resource, AMR: s.AMR, ACR: a.ToldACR(s.ACR), AuthTime: s.AuthTime,
+		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(p.codeLifetime(a.Client)).UnixMilli(),
 	}
 }
 
@@ -124,16 +125,6 @@ func (p *Provider) codeLifetime(c *store.Client) time.Duration {
 		return min(p.Lifetimes.Code, time.Minute)
 	}
 	return p.Lifetimes.Code
-}
-
-// withoutOffline takes offline_access from a scope that cannot have it: a client
-// without refresh tokens, and a session proved by Kerberos. Nothing tells us
-// when an account is closed in the realm, so what rests on a ticket ends with it.
-func withoutOffline(c *store.Client, s *store.Session, scope string) string {
-	if s.Principal == "" && clients.MayUse(c, protocol.GrantTypeRefreshToken) {
-		return scope
-	}
-	return clients.FilterScope(scope, func(name string) bool { return name != protocol.ScopeOfflineAccess })
 }
 
 func expiredIfGone(err error) error {

@@ -9,6 +9,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -16,14 +17,14 @@ import (
 // ServeRevoke answers the revocation endpoint (RFC 7009): an access token alone,
 // or a refresh token and with it all that its grant gave (§2.1).
 func (p *Provider) ServeRevoke(w http.ResponseWriter, r *http.Request) error {
-	if anyOrigin(w, r, "POST") {
+	if wire.AnyOrigin(w, r, "POST") {
 		return nil
 	}
-	client, ps, err := p.fromClient(r)
+	client, ps, err := p.auth.FromClient(r)
 	if err != nil {
 		return err
 	}
-	token, err := ps.need("token")
+	token, err := ps.Need("token")
 	if err != nil {
 		return err
 	}
@@ -35,15 +36,14 @@ func (p *Provider) ServeRevoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h := w.Header()
-	h["Cache-Control"] = noStore
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
 
 // revokeAccess: a token that is none, or over, is revoked already (RFC 7009 §2.2).
 func (p *Provider) revokeAccess(ctx context.Context, client *store.Client, token string) error {
-	c, err := p.readAccessToken(token)
+	c, err := p.tokens.ReadAccess(token)
 	if err != nil {
 		return nil //nolint:nilerr // not a token: nothing to revoke
 	}
@@ -54,7 +54,7 @@ func (p *Provider) revokeAccess(ctx context.Context, client *store.Client, token
 }
 
 func (p *Provider) revokeRefresh(ctx context.Context, client *store.Client, token secret.String, e store.Entry) error {
-	id, _, err := p.refresh.decode(token)
+	id, _, err := p.tokens.DecodeRefresh(token)
 	if err != nil {
 		return nil //nolint:nilerr // not a token: nothing to revoke
 	}

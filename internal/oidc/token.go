@@ -7,6 +7,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -18,10 +19,10 @@ const refreshGrace = 30 * time.Second
 // ServeToken answers the token endpoint (RFC 6749 §3.2): POST, and everything in
 // the body.
 func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
-	if anyOrigin(w, r, "POST") {
+	if wire.AnyOrigin(w, r, "POST") {
 		return nil
 	}
-	client, ps, jkt, err := p.fromClientWithKey(w, r)
+	client, ps, jkt, err := p.auth.FromClientWithKey(w, r)
 	if err != nil {
 		return err
 	}
@@ -29,19 +30,19 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, body)
+	wire.WriteJSON(w, http.StatusOK, body)
 	return nil
 }
 
 // grant answers by grant_type, one the client is registered for. jkt is the
 // thumbprint of the DPoP key that was shown, to which the tokens are bound.
-func (p *Provider) grant(r *http.Request, client *store.Client, ps params, jkt string) ([]byte, error) {
-	name, err := ps.need("grant_type")
+func (p *Provider) grant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+	name, err := ps.Need("grant_type")
 	if err != nil {
 		return nil, err
 	}
 	grant := protocol.GrantType(name)
-	var answer func(*http.Request, *store.Client, params, string) ([]byte, error)
+	var answer func(*http.Request, *store.Client, wire.Params, string) ([]byte, error)
 	switch grant {
 	case protocol.GrantTypeCode:
 		answer = p.codeGrant

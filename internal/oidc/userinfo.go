@@ -8,7 +8,10 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/keys"
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -16,14 +19,14 @@ import (
 // ServeUserinfo answers the userinfo endpoint (OIDC Core §5.3), by GET and POST,
 // in JSON or, for clients registered so, as a signed JWT.
 func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
-	if anyOrigin(w, r, "GET, POST") {
+	if wire.AnyOrigin(w, r, "GET, POST") {
 		return nil
 	}
 	token, scheme, err := shownToken(r)
 	if err != nil {
 		return malformed(err)
 	}
-	claims, err := p.readAccessToken(token)
+	claims, err := p.tokens.ReadAccess(token)
 	if err != nil {
 		return badToken(err)
 	}
@@ -45,20 +48,20 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if client.UserinfoAlg == "" {
-		writeJSON(w, http.StatusOK, body)
+		wire.WriteJSON(w, http.StatusOK, body)
 		return nil
 	}
 	signed, err := p.Keys.Sign(client.UserinfoAlg, keys.TypeUserinfo, body)
 	if err != nil {
 		return err
 	}
-	write(w, http.StatusOK, jwtType, []byte(signed))
+	wire.WriteJWT(w, http.StatusOK, signed)
 	return nil
 }
 
 // userinfo returns the claims, and the client they are for. Where they will be
 // signed they say who tells them to whom (OIDC Core §5.3.2).
-func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Client, []byte, error) {
+func (p *Provider) userinfo(r *http.Request, claims *tokens.AccessClaims) (*store.Client, []byte, error) {
 	grant, user, err := p.tokenState(r.Context(), claims)
 	if err != nil {
 		return nil, nil, err
@@ -67,19 +70,19 @@ func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Clien
 	if err != nil {
 		return nil, nil, err
 	}
-	asked, err := readAskedClaims(grant.Claims)
+	asked, err := tokens.ReadAskedClaims(grant.Claims)
 	if err != nil {
 		return nil, nil, err
 	}
 	web.InfoFrom(r.Context()).User = user.Name
-	o := newObject(512)
+	o := wire.NewObject(512)
 	if client.UserinfoAlg != "" {
-		o.text("iss", p.Issuer)
-		o.text("aud", client.ClientID)
+		o.Text("iss", p.Issuer)
+		o.Text("aud", client.ClientID)
 	}
-	o.text("sub", user.ID)
-	p.appendUser(&o, user, client, claims.Scope, asked.Userinfo)
-	return client, o.close(), nil
+	o.Text("sub", user.ID)
+	p.tokens.AppendUser(&o, user, client, claims.Scope, asked.Userinfo)
+	return client, o.Close(), nil
 }
 
 // shownToken finds the access token in the header or a posted form, by one way
@@ -87,12 +90,12 @@ func (p *Provider) userinfo(r *http.Request, claims *accessClaims) (*store.Clien
 // or, in a form too, Bearer.
 func shownToken(r *http.Request) (token, scheme string, err error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
-		return "", "", failure{status: http.StatusMethodNotAllowed, allow: "GET, POST", err: protocol.ErrInvalidRequest()}
+		return "", "", wire.Failure{Status: http.StatusMethodNotAllowed, Allow: "GET, POST", Err: protocol.ErrInvalidRequest()}
 	}
 	scheme, token, _ = strings.Cut(r.Header.Get("Authorization"), " ")
 	scheme, inHeader := tokenScheme(scheme)
-	if r.Method == http.MethodPost && isForm(r.Header.Get("Content-Type")) {
-		ps, err := formParams(r)
+	if r.Method == http.MethodPost && wire.IsForm(r.Header.Get("Content-Type")) {
+		ps, err := wire.PostedParams(r)
 		if err != nil {
 			return "", "", err
 		}
@@ -107,7 +110,7 @@ func shownToken(r *http.Request) (token, scheme string, err error) {
 		return "", "", protocol.ErrInvalidRequest().WithDescription("more than one Authorization header")
 	}
 	if !inHeader || token == "" {
-		return "", "", noToken(`Bearer realm="userinfo"`, dpopChallenge(""))
+		return "", "", noToken(`Bearer realm="userinfo"`, clientauth.DPoPChallenge(""))
 	}
 	return strings.TrimSpace(token), scheme, nil
 }
@@ -115,7 +118,7 @@ func shownToken(r *http.Request) (token, scheme string, err error) {
 // tokenScheme returns the name of a scheme that access tokens come by, whatever
 // its case.
 func tokenScheme(scheme string) (name string, ok bool) {
-	for _, name := range []string{protocol.BearerToken, tokenTypeDPoP} {
+	for _, name := range []string{protocol.BearerToken, wire.TokenTypeDPoP} {
 		if strings.EqualFold(scheme, name) {
 			return name, true
 		}
@@ -126,40 +129,47 @@ func tokenScheme(scheme string) (name string, ok bool) {
 // checkScheme: a bound token is worth nothing without its key's proof, and must
 // not be taken as a bearer token; a bearer token does not become better by being
 // called bound (RFC 9449 §7.1, §7.2).
-func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, scheme string, claims *accessClaims) error {
+func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, scheme string, claims *tokens.AccessClaims) error {
 	switch jkt := claims.Confirmation.JKT; {
-	case jkt != "" && scheme != tokenTypeDPoP:
+	case jkt != "" && scheme != wire.TokenTypeDPoP:
 		return badToken(errors.New("the token is bound to a DPoP key and came as a bearer token"))
-	case jkt == "" && scheme == tokenTypeDPoP:
+	case jkt == "" && scheme == wire.TokenTypeDPoP:
 		return badToken(errors.New("the token is not bound to a DPoP key"))
 	case jkt == "":
 		return nil
 	}
-	return p.resourceProof(w, r, token, claims)
+	client, err := p.Clients.ByID(r.Context(), claims.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return badToken(err)
+	}
+	if err != nil {
+		return err
+	}
+	return p.auth.ResourceProof(w, r, client, token, claims.Confirmation.JKT)
 }
 
 // noToken: who shows no token is told how to, and of no error (RFC 6750 §3.1).
 func noToken(challenges ...string) error {
-	return failure{status: http.StatusUnauthorized, challenges: challenges, silent: true,
-		err: &protocol.Error{ErrorType: invalidToken, Description: "no access token"}}
+	return wire.Failure{Status: http.StatusUnauthorized, Challenges: challenges, Silent: true,
+		Err: &protocol.Error{ErrorType: wire.InvalidToken, Description: "no access token"}}
 }
 
 // malformed adds what a request has to look like to an error that says that this
 // one does not (RFC 6750 §3).
 func malformed(err error) error {
-	f := asProtocol(err)
-	if f.status == http.StatusBadRequest {
-		f.challenges = []string{`Bearer realm="userinfo", error="invalid_request"`, dpopChallenge(string(protocol.InvalidRequest))}
+	f := wire.AsFailure(err)
+	if f.Status == http.StatusBadRequest {
+		f.Challenges = []string{`Bearer realm="userinfo", error="invalid_request"`, clientauth.DPoPChallenge(string(protocol.InvalidRequest))}
 	}
 	return f
 }
 
 func badToken(cause error) error {
-	return failure{status: http.StatusUnauthorized, challenges: []string{`Bearer realm="userinfo", error="invalid_token"`, dpopChallenge(invalidToken)},
-		err: &protocol.Error{ErrorType: invalidToken, Description: "the access token is not valid", Parent: cause}}
+	return wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{`Bearer realm="userinfo", error="invalid_token"`, clientauth.DPoPChallenge(wire.InvalidToken)},
+		Err: &protocol.Error{ErrorType: wire.InvalidToken, Description: "the access token is not valid", Parent: cause}}
 }
 
 func noScope() error {
-	return failure{status: http.StatusForbidden, challenges: []string{`Bearer realm="userinfo", error="insufficient_scope", scope="openid"`},
-		err: &protocol.Error{ErrorType: insufficientScope, Description: "scope openid is needed"}}
+	return wire.Failure{Status: http.StatusForbidden, Challenges: []string{`Bearer realm="userinfo", error="insufficient_scope", scope="openid"`},
+		Err: &protocol.Error{ErrorType: wire.InsufficientScope, Description: "scope openid is needed"}}
 }

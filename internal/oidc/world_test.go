@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -11,18 +10,17 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"idp/internal/authn"
 	"idp/internal/keys"
+	"idp/internal/keys/keystest"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
+	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -31,7 +29,7 @@ import (
 )
 
 const (
-	testStart    = 1_800_000_000_000 // the clock of every world
+	testStart    = keystest.Start // the clock of every world
 	testIssuer   = "http://localhost:8080"
 	testRedirect = "https://wiki.example.com/callback"
 	testVerifier = "0123456789-0123456789-0123456789-0123456789"
@@ -109,7 +107,7 @@ func newNode(t testing.TB, database string, clock *atomic.Int64, first bool) *wo
 	now := func() time.Time { return time.UnixMilli(w.clock.Load()) }
 	log := slog.New(slog.DiscardHandler)
 	st := storetest.Open(t, store.Config{URL: database, Now: now, Log: log})
-	ring, rows := testKeys()
+	ring, rows := keystest.Signing()
 	for _, row := range rows {
 		if first {
 			must(t, st.AddSigningKey(t.Context(), row, store.Entry{Actor: "test"}))
@@ -131,48 +129,22 @@ func newNode(t testing.TB, database string, clock *atomic.Int64, first bool) *wo
 	return w
 }
 
-// testKeys are a ring and the signing keys under it, made once: an RSA key takes
-// a good part of a second.
-var testKeys = sync.OnceValues(func() (*secret.Ring, []store.SigningKey) {
-	dir, err := os.MkdirTemp("", "idp-keys-")
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, ring := context.Background(), secret.NewRing()
-	now := func() time.Time { return time.UnixMilli(testStart) }
-	st, err := store.Open(ctx, store.Config{URL: "sqlite:" + filepath.Join(dir, "idp.db"), Now: now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = st.Close() }()
-	k, err := keys.New(ctx, keys.Config{Store: st, Ring: ring, Now: now})
-	if err != nil {
-		panic(err)
-	}
-	rows, err := k.List(ctx)
-	if err != nil {
-		panic(err)
-	}
-	return ring, rows
-})
-
 func (w *world) routes() http.Handler {
 	mux := http.NewServeMux()
 	page := func(pattern string, h web.Handler) { mux.Handle(pattern, w.Pages.Handle(h)) }
-	api := func(pattern string, h web.Handler) { mux.Handle(pattern, w.Handle(h)) }
+	api := func(pattern string, h web.Handler) { mux.Handle(pattern, wire.Handle(h)) }
 	page("/authorize", w.ServeAuthorize)
 	page("GET /authorize/resume", w.ServeResume)
-	page("/end_session", w.ServeEndSession)
-	page("GET /end_session/done", w.ServeSignedOut)
+	page("/end_session", w.SignOut.ServeEndSession)
+	page("GET /end_session/done", w.SignOut.ServeSignedOut)
 	api("/token", w.ServeToken)
-	api("/par", w.ServePAR)
+	api("/par", w.Pushed.ServePAR)
 	api("/userinfo", w.ServeUserinfo)
 	api("/introspect", w.ServeIntrospect)
 	api("/revoke", w.ServeRevoke)
-	api("/device_authorization", w.ServeDeviceAuthorization)
-	page("GET /device", w.ServeDevice)
-	page("POST /device", w.ServeDeviceAnswer)
+	api("/device_authorization", w.Devices.ServeAuthorization)
+	page("GET /device", w.Devices.ServePage)
+	page("POST /device", w.Devices.ServeAnswer)
 	api("/register", w.ServeRegister)
 	api("GET /jwks", w.ServeJWKS)
 	api("GET /.well-known/openid-configuration", w.ServeDiscovery)
@@ -290,9 +262,7 @@ func (w *world) do(r *http.Request) *answer {
 
 // api posts to an endpoint for programs as a confidential client.
 func (w *world) api(client, target string, form url.Values) *answer {
-	r := postForm(target, form)
-	r.SetBasicAuth(url.QueryEscape(client), "secret") // form-encoded (RFC 6749 §2.3.1)
-	return w.do(r)
+	return w.do(postAs(client, target, form))
 }
 
 func (a *answer) location() *url.URL {
@@ -344,17 +314,22 @@ func challengeFor(verifier string) string {
 // authParams is a good authorization request, with changes; an empty value
 // removes a parameter.
 func authParams(client string, changes ...string) url.Values {
-	q := url.Values{
+	return changed(url.Values{
 		"response_type": {"code"}, "client_id": {client}, "redirect_uri": {testRedirect}, "scope": {"openid profile email groups"},
 		"state": {"st&te"}, "nonce": {"n0nce"}, "code_challenge_method": {"S256"}, "code_challenge": {challengeFor(testVerifier)},
-	}
-	for i := 0; i < len(changes); i += 2 {
-		q.Set(changes[i], changes[i+1])
-		if changes[i+1] == "" {
-			q.Del(changes[i])
+	}, changes)
+}
+
+// changed sets parameters, each name followed by its value; an empty value removes
+// one.
+func changed(v url.Values, pairs []string) url.Values {
+	for i := 0; i < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+		if pairs[i+1] == "" {
+			v.Del(pairs[i])
 		}
 	}
-	return q
+	return v
 }
 
 func authorizeURL(client string, changes ...string) string {
@@ -409,4 +384,11 @@ func (w *world) active(client, token string) bool {
 		w.t.Fatalf("introspection: %d %s", a.Code, a.Body)
 	}
 	return active
+}
+
+// postAs is a form that a confidential client posts.
+func postAs(client, target string, f url.Values) *http.Request {
+	r := postForm(target, f)
+	r.SetBasicAuth(url.QueryEscape(client), "secret") // form-encoded (RFC 6749 §2.3.1)
+	return r
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"idp/internal/oidc/wire"
 	"idp/internal/web"
 )
 
@@ -18,7 +19,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	}
 	form.SetDenyHandler(p.pages.Handle(p.pages.ServeCrossOrigin))
 	submit := func(pattern string, h web.Handler) { mux.Handle(pattern, form.Handler(p.pages.Handle(h))) }
-	api := func(pattern string, h web.Handler) { mux.Handle(pattern, p.oidc.Handle(h)) }
+	api := func(pattern string, h web.Handler) { mux.Handle(pattern, wire.Handle(h)) }
 
 	// OpenID provider
 	api("GET /.well-known/openid-configuration", p.oidc.ServeDiscovery)
@@ -27,20 +28,20 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /authorize", p.oidc.ServeAuthorize)
 	page("POST /authorize", p.oidc.ServeAuthorize)
 	page("GET /authorize/resume", p.oidc.ServeResume)
-	api("/par", p.oidc.ServePAR)
+	api("/par", p.oidc.Pushed.ServePAR)
 	api("/token", p.oidc.ServeToken)
 	api("/userinfo", p.oidc.ServeUserinfo)
 	api("/introspect", p.oidc.ServeIntrospect)
 	api("/revoke", p.oidc.ServeRevoke)
-	api("/device_authorization", p.oidc.ServeDeviceAuthorization)
-	page("GET /device", p.oidc.ServeDevice)
-	submit("POST /device", p.oidc.ServeDeviceAnswer)
+	api("/device_authorization", p.oidc.Devices.ServeAuthorization)
+	page("GET /device", p.oidc.Devices.ServePage)
+	submit("POST /device", p.oidc.Devices.ServeAnswer)
 	if p.oidc.Registers() {
 		api("/register", p.oidc.ServeRegister)
 	}
-	page("GET /end_session", p.oidc.ServeEndSession)
-	page("POST /end_session", p.oidc.ServeEndSession)
-	page("GET /end_session/done", p.oidc.ServeSignedOut)
+	page("GET /end_session", p.oidc.SignOut.ServeEndSession)
+	page("POST /end_session", p.oidc.SignOut.ServeEndSession)
+	page("GET /end_session/done", p.oidc.SignOut.ServeSignedOut)
 
 	// logging in
 	page("GET /login", p.login.ServeForm)

@@ -117,6 +117,19 @@ func (s *Sessions) Current(r *http.Request) (*Current, error) {
 	return &Current{sess, u}, nil
 }
 
+// Visitor returns the live session of the browser, or nil, and names its user in
+// the request's log line.
+func (s *Sessions) Visitor(r *http.Request) (*Current, error) {
+	c, err := s.Current(r)
+	if errors.Is(err, ErrNone) {
+		return nil, nil //nolint:nilnil // no session is an answer, not an error
+	}
+	if err == nil {
+		web.InfoFrom(r.Context()).User = c.User.Name
+	}
+	return c, err
+}
+
 // Login is what a finished login hands over.
 type Login struct {
 	User         *store.User

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,13 +15,14 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"idp/internal/keys"
+	"idp/internal/keys/keystest"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
 )
 
 const (
-	testStart  = 1_800_000_000_000
+	testStart  = keystest.Start
 	testIssuer = "https://sso.example.com"
 )
 
@@ -54,7 +53,7 @@ func (w *world) now() time.Time { return time.UnixMilli(w.clock.Load()) }
 // node is another node on the same database.
 func (w *world) node() *Backchannel {
 	w.t.Helper()
-	ring, rows := testKeys()
+	ring, rows := keystest.Signing()
 	st := storetest.Open(w.t, store.Config{URL: w.url, Now: w.now, Log: slog.New(slog.DiscardHandler)})
 	for _, row := range rows {
 		_ = st.AddSigningKey(w.t.Context(), row, store.Entry{Actor: "test"}) // the first node has done it
@@ -203,31 +202,6 @@ func (s *site) verified(alg jose.SignatureAlgorithm) map[string]any {
 	must(s.t, json.Unmarshal(payload, &claims))
 	return claims
 }
-
-// testKeys are a ring and signing keys under it, made once.
-var testKeys = sync.OnceValues(func() (*secret.Ring, []store.SigningKey) {
-	dir, err := os.MkdirTemp("", "idp-keys-")
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, ring := context.Background(), secret.NewRing()
-	now := func() time.Time { return time.UnixMilli(testStart) }
-	st, err := store.Open(ctx, store.Config{URL: "sqlite:" + filepath.Join(dir, "idp.db"), Now: now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = st.Close() }()
-	k, err := keys.New(ctx, keys.Config{Store: st, Ring: ring, Now: now})
-	if err != nil {
-		panic(err)
-	}
-	rows, err := k.List(ctx)
-	if err != nil {
-		panic(err)
-	}
-	return ring, rows
-})
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -70,3 +70,13 @@ func Narrower(granted, asked string) (scope string, ok bool) {
 	scope = FilterScope(asked, func(string) bool { return true })
 	return scope, scope != ""
 }
+
+// WithoutOffline takes offline_access from a scope that cannot have it: a client
+// without refresh tokens, and a session proved by Kerberos. Nothing tells us
+// when an account is closed in the realm, so what rests on a ticket ends with it.
+func WithoutOffline(c *store.Client, s *store.Session, scope string) string {
+	if s.Principal == "" && MayUse(c, protocol.GrantTypeRefreshToken) {
+		return scope
+	}
+	return FilterScope(scope, func(name string) bool { return name != protocol.ScopeOfflineAccess })
+}

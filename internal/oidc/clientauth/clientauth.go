@@ -1,0 +1,195 @@
+// Package clientauth finds out which relying party asks, at every endpoint for programs.
+//
+// A request shows it by one method, the one that the client is registered for (RFC 6749
+// §2.3, OIDC Core §9): a secret, in the header or in the body; an assertion that it
+// signed (private_key_jwt, RFC 7523 §2.2); nothing, for a public client, whose code and
+// refresh token are bound to it otherwise. A JWT that is itself the grant (RFC 7523
+// §2.1) proves the client as well. Beside it may come a DPoP proof (RFC 9449): that
+// whoever asks holds a key, to which the tokens are then bound.
+//
+// What counts once (assertions, proofs) is used up on all nodes at the end, after every
+// check. Package proof judges what is signed, package clients knows what is registered;
+// here both meet the request. A client that fails gets one answer, whatever failed.
+package clientauth
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/oidc/clients"
+	"idp/internal/oidc/proof"
+	"idp/internal/oidc/wire"
+	"idp/internal/secret"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// PathToken is that of the token endpoint: only there does a grant prove a client,
+// and only there do some clients have to show a DPoP proof.
+const PathToken = "/token"
+
+// Auth finds out which client asks; all of its fields are needed. Safe for
+// concurrent use.
+type Auth struct {
+	Issuer  string
+	Store   *store.Store // in which assertions and proofs are used up
+	Clients *clients.Registry
+	Keys    *clients.KeySources // by which clients' assertions are verified
+	Nonces  *proof.Nonces       // of DPoP proofs
+	Now     func() time.Time
+}
+
+// credentials are what a client sent to prove who it is.
+type credentials struct {
+	method    protocol.AuthMethod
+	id        string
+	secret    secret.String
+	assertion *proof.Claimed
+}
+
+// onetime is an assertion that counts once, and the answer to the second time.
+type onetime struct {
+	proof.Once
+	used error
+}
+
+// FromClient reads what a client posts, and finds out which client: what every
+// endpoint for programs begins with.
+func (a *Auth) FromClient(r *http.Request) (*store.Client, wire.Params, error) {
+	client, ps, singles, err := a.identify(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return client, ps, a.useUp(r.Context(), singles)
+}
+
+// FromClientWithKey is FromClient where a DPoP proof may come along: jkt is the
+// thumbprint of its key, empty without one. Assertions and proof are used up
+// together and last, so that a client which only lacks a nonce can send the same
+// assertion again.
+func (a *Auth) FromClientWithKey(w http.ResponseWriter, r *http.Request) (client *store.Client, ps wire.Params, jkt string, err error) {
+	client, ps, singles, err := a.identify(r)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	shown, err := a.tokenProof(w, r, client)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if err := a.useUp(r.Context(), singles); err != nil {
+		return nil, nil, "", err
+	}
+	jkt, err = a.useProof(r.Context(), shown)
+	return client, ps, jkt, err
+}
+
+// identify finds out which client asks, by the one method it is registered for
+// (RFC 6749 §2.3) or by the assertion that is its grant. A public client is known
+// by its client_id only. The assertions count when they are used up.
+func (a *Auth) identify(r *http.Request) (client *store.Client, ps wire.Params, singles []onetime, err error) {
+	if ps, err = wire.PostedParams(r); err != nil {
+		return nil, nil, nil, err
+	}
+	grant, err := readGrant(r, ps)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	cred, err := readCredentials(r, ps, grant)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	client, err = a.Clients.ByID(r.Context(), cred.id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, nil, unknownClient(cred.method)
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	web.InfoFrom(r.Context()).ClientID = client.ClientID
+	if singles, err = a.authenticate(r, client, cred); err != nil || grant == nil {
+		return client, ps, singles, err
+	}
+	once, err := a.checkGrant(r, client, grant)
+	return client, ps, append(singles, once...), err
+}
+
+// authenticate checks what proves a client. Where the grant does, it is checked
+// after this, and nothing is asked of the client before.
+func (a *Auth) authenticate(r *http.Request, client *store.Client, cred credentials) ([]onetime, error) {
+	if want := clients.AuthMethod(client); cred.method != want && cred.method != authMethodGrant {
+		return nil, wire.InvalidClient("used " + string(cred.method) + ", registered for " + string(want))
+	}
+	switch cred.method {
+	case protocol.AuthMethodNone, authMethodGrant:
+		return nil, nil
+	case protocol.AuthMethodPrivateKeyJWT:
+		return a.checkAssertion(r, client, cred.assertion)
+	}
+	if !secretMatches(client, cred.secret) {
+		return nil, wire.InvalidClient("client secret is wrong")
+	}
+	return nil, nil
+}
+
+// readCredentials: more than one method in a request is an error (RFC 6749 §2.3).
+func readCredentials(r *http.Request, ps wire.Params, grant *proof.Claimed) (credentials, error) {
+	cred, basic, err := basicCredentials(r)
+	if err != nil {
+		return credentials{}, err
+	}
+	id, posted := ps["client_id"], ps["client_secret"]
+	asserted := ps["client_assertion"] != "" || ps["client_assertion_type"] != ""
+	switch {
+	case asserted && (basic || posted != ""), basic && posted != "":
+		return credentials{}, protocol.ErrInvalidRequest().WithDescription("more than one method of client authentication")
+	case asserted:
+		return assertionCredentials(ps)
+	case basic && id != "" && id != cred.id:
+		return credentials{}, protocol.ErrInvalidRequest().WithDescription("client_id is not the one that authenticated")
+	case basic:
+		return cred, nil
+	case grant != nil && posted == "":
+		return grantCredentials(ps, grant), nil
+	case id == "":
+		return credentials{}, wire.InvalidClient("no client authentication")
+	case posted != "":
+		return credentials{method: protocol.AuthMethodPost, id: id, secret: secret.String(posted)}, nil
+	}
+	return credentials{method: protocol.AuthMethodNone, id: id}, nil
+}
+
+// basicCredentials reads client_secret_basic: both halves are form-encoded
+// before they are joined (RFC 6749 §2.3.1). Another scheme is not for us.
+func basicCredentials(r *http.Request) (cred credentials, found bool, err error) {
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return cred, false, nil
+	}
+	if len(r.Header["Authorization"]) > 1 {
+		return cred, false, protocol.ErrInvalidRequest().WithDescription("more than one Authorization header")
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	if err != nil {
+		return cred, false, wire.InvalidClient("Basic is not base64")
+	}
+	user, password, ok := strings.Cut(string(raw), ":")
+	id, err1 := url.QueryUnescape(user)
+	pass, err2 := url.QueryUnescape(password)
+	if !ok || err1 != nil || err2 != nil || id == "" {
+		return cred, false, wire.InvalidClient("Basic does not hold a form-encoded id and secret")
+	}
+	return credentials{method: protocol.AuthMethodBasic, id: id, secret: secret.String(pass)}, true, nil
+}
+
+// secretMatches compares hashes, so time tells nothing about a secret.
+func secretMatches(c *store.Client, s secret.String) bool {
+	sum := secret.Hash(s)
+	return s != "" && slices.ContainsFunc(c.SecretHashes, func(h []byte) bool { return secret.Equal(h, sum) })
+}

@@ -1,0 +1,92 @@
+// Package pushed is what a request_uri of ours stands for: parameters that we keep.
+//
+// A client may push its authorization request from server to server (RFC 9126), so that
+// nothing of it travels by the browser but a handle: then it is known whose it is, and
+// checked, before anybody is sent anywhere. It gives one code, however it is used.
+//
+// We keep parameters ourselves for one more reason. A form that another site posts comes
+// without our SameSite=Lax cookies, to the authorization and to the end session endpoint;
+// what it says is kept, and the browser comes again by GET, with them. Handles are 256
+// random bits, and the row has their hash and their owner.
+package pushed
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+
+	"idp/internal/authn"
+	"idp/internal/oidc/clientauth"
+	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
+	"idp/internal/secret"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// Requests are those that we keep. All of its fields are needed. Safe for concurrent use.
+type Requests struct {
+	Store  *store.Store
+	Auth   *clientauth.Auth
+	Tokens *tokens.Tokens
+	Now    func() time.Time
+}
+
+// RequestURI begins the handle of parameters that we keep (RFC 9126 §2.2).
+const RequestURI = "urn:ietf:params:oauth:request_uri:"
+
+const (
+	// Briefly is how long they are kept: the time of one redirect, and of a reload.
+	Briefly = 2 * time.Minute
+	// maxKept bounds what is read back, in bytes: we escape more than clients do.
+	maxKept = 3*wire.MaxQuery + 1000
+)
+
+// Keep keeps parameters for owner: the client, or "" for a sign-out.
+func (p *Requests) Keep(ctx context.Context, owner string, ps wire.Params, d time.Duration) (uri string, err error) {
+	handle := secret.Token()
+	err = p.Store.PutPushedRequest(ctx, store.PushedRequest{
+		Hash: secret.Hash(handle), ClientID: owner, Address: authn.Network(web.InfoFrom(ctx).Client),
+		Params: ps.Encode(), ExpiresAt: p.Now().Add(d).UnixMilli(),
+	})
+	if errors.Is(err, store.ErrTooMany) {
+		return "", web.TooManyRequests(err)
+	}
+	return RequestURI + handle.Reveal(), err
+}
+
+// Expand replaces a request_uri of ours by the parameters behind it; nothing
+// beside it counts (RFC 9126 §4). Any other request_uri stays, to be refused: we
+// fetch nothing that a request names. pushed is the hash of the request that the
+// client pushed, nil when it pushed none.
+func (p *Requests) Expand(ctx context.Context, ps wire.Params, owner string) (expanded wire.Params, pushed []byte, err error) {
+	handle, ours := strings.CutPrefix(ps["request_uri"], RequestURI)
+	if !ours {
+		return ps, nil, nil
+	}
+	row, err := p.Store.PushedRequest(ctx, secret.Hash(secret.String(handle)))
+	if errors.Is(err, store.ErrNotFound) || (err == nil && row.ClientID != owner) {
+		return nil, nil, web.LoginExpired(err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	ps, pushed, err = Read(row.Params)
+	if err == nil && row.Pushed {
+		ps["request_uri"], pushed = base64.RawURLEncoding.EncodeToString(row.Hash), row.Hash
+	}
+	return ps, pushed, err
+}
+
+// Read reads parameters that we kept ourselves. Beside those of a pushed request
+// stands its hash, as request_uri: a request kept anew, between two steps, is still
+// the same.
+func Read(raw string) (ps wire.Params, pushed []byte, err error) {
+	ps, err = wire.Parse(raw, maxKept)
+	if err == nil && ps["request_uri"] != "" {
+		pushed, err = base64.RawURLEncoding.DecodeString(ps["request_uri"])
+	}
+	return ps, pushed, err
+}

@@ -1,0 +1,125 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"idp/internal/oidc/authreq"
+	"idp/internal/oidc/clients"
+	"idp/internal/oidc/pushed"
+	"idp/internal/oidc/wire"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// readAuthRequest parses and checks an authorization request. With a nil request
+// the error is a page's; with one, it is for the relying party.
+func (p *Provider) readAuthRequest(ctx context.Context, raw string) (*authreq.Request, error) {
+	ps, malformed := wire.Parse(raw, wire.MaxQuery)
+	ps, hash, err := p.Pushed.Expand(ctx, ps, ps["client_id"])
+	if err != nil {
+		return nil, err
+	}
+	return p.proveAuthRequest(ctx, ps, hash, malformed)
+}
+
+// reread checks anew a request that a login request keeps.
+func (p *Provider) reread(ctx context.Context, raw string) (*authreq.Request, error) {
+	ps, hash, err := pushed.Read(raw)
+	if err != nil {
+		return nil, err
+	}
+	return p.proveAuthRequest(ctx, ps, hash, nil)
+}
+
+// proveAuthRequest proves client and redirect URI before all else. hash is that of
+// the request which the client pushed, nil when it pushed none.
+func (p *Provider) proveAuthRequest(ctx context.Context, ps wire.Params, hash []byte, malformed error) (*authreq.Request, error) {
+	client, err := p.clientOf(ctx, ps, malformed)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRedirectURI(client, ps["redirect_uri"], malformed); err != nil {
+		return nil, err
+	}
+	if hash != nil {
+		if err := p.Pushed.Unused(ctx, hash); err != nil {
+			return nil, err
+		}
+	}
+	a := authreq.New(ps, client)
+	a.Pushed = hash
+	if malformed != nil {
+		return a, malformed
+	}
+	return a, a.Check(p.tokens)
+}
+
+// clientOf finds the client (RFC 6749 §4.1.2.1: never a redirect without one).
+func (p *Provider) clientOf(ctx context.Context, ps wire.Params, malformed error) (*store.Client, error) {
+	id := ps["client_id"]
+	if id == "" {
+		return nil, linkError("CLIENT_MISSING", "The site that sent you here did not say which site it is (client_id).", malformed)
+	}
+	client, err := p.Clients.ByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, linkError("RELYING_PARTY_UNKNOWN", "The site that sent you here is not registered with us.", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	web.InfoFrom(ctx).ClientID = client.ClientID
+	return client, nil
+}
+
+// checkRedirectURI: RFC 6749 §3.1.2.4; OIDC Core requires the parameter.
+func checkRedirectURI(c *store.Client, uri string, malformed error) error {
+	if uri == "" {
+		return linkError("REDIRECT_URI_MISSING", "The site that sent you here did not say where to send you back (redirect_uri).", malformed)
+	}
+	if !clients.RedirectAllowed(c, uri) {
+		return linkError("REDIRECT_URI_UNKNOWN", "The address to send you back to (redirect_uri) is not registered for this site.", nil)
+	}
+	return nil
+}
+
+// linkError is the page for a link that leads nowhere: nothing in it can be
+// trusted, so nothing of it is followed or shown.
+func linkError(code, message string, cause error) error {
+	return &web.Error{
+		Status: http.StatusBadRequest, Code: code, Title: "This link does not work", Message: message,
+		Hint: "Go back to the site and try again. If it happens again, tell the people who run that site.", Err: cause,
+	}
+}
+
+// otherAccountFor is how long a page's link may be looked at.
+const otherAccountFor = 30 * time.Minute
+
+// parkAuthorize answers a POST to the authorization endpoint (OIDC Core §3.1.2.1
+// has it). From another site it comes without our SameSite=Lax cookies, so the
+// session cannot be seen: the parameters are kept and the browser comes again by
+// GET, with its cookies. Only a request that would be served is kept.
+func (p *Provider) parkAuthorize(w http.ResponseWriter, r *http.Request) error {
+	body, err := wire.FormBody(r, wire.MaxQuery)
+	if err != nil {
+		return linkError("REQUEST_INVALID", "The form that brought you here is damaged.", err)
+	}
+	a, err := p.readAuthRequest(r.Context(), body)
+	if err != nil {
+		return p.refuse(w, r, a, err)
+	}
+	target, err := p.parkRequest(r.Context(), a.Client.ClientID, a.Params, pushed.Briefly)
+	if err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, target)
+}
+
+// parkRequest keeps an authorization request and returns the way back to it.
+func (p *Provider) parkRequest(ctx context.Context, clientID string, ps wire.Params, d time.Duration) (string, error) {
+	uri, err := p.Pushed.Keep(ctx, clientID, ps, d)
+	return "/authorize?" + url.Values{"client_id": {clientID}, "request_uri": {uri}}.Encode(), err
+}

@@ -1,0 +1,218 @@
+// Package signout ends sessions: OpenID Connect RP-Initiated Logout 1.0 and Front-Channel
+// Logout 1.0.
+//
+// A relying party sends the browser to the end session endpoint, with the ID token it
+// got. When that is of the very session, the session ends; anything less could be any
+// site's link, and the person is asked. Where to go afterwards is one of the client's
+// addresses, character for character, or our own page. Relying parties that want to be
+// told in the browser are, by frames on a page behind the sign-out; those that are told
+// from server to server are package backchannel's.
+package signout
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"idp/internal/oidc/clients"
+	"idp/internal/oidc/pushed"
+	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
+	"idp/internal/session"
+	"idp/internal/store"
+	"idp/internal/web"
+)
+
+// Provider serves the end session endpoint and its pages. All of its fields are
+// needed. Safe for concurrent use.
+type Provider struct {
+	Issuer   string
+	Store    *store.Store
+	Sessions *session.Sessions
+	Pages    *web.Pages
+	Clients  *clients.Registry
+	Tokens   *tokens.Tokens
+	Kept     *pushed.Requests // what has to come again by GET
+}
+
+// signOutPurpose is what the sign-out form's token is good for; the account
+// page's button carries one too.
+const signOutPurpose = "end_session"
+
+// signOut is a checked logout request (RP-Initiated Logout 1.0 §2).
+type signOut struct {
+	params wire.Params
+	client *store.Client // nil: nobody says which
+	hint   *tokens.Hint  // nil: none
+	target string        // where to go afterwards; empty: our page
+}
+
+// ServeEndSession answers the end session endpoint, by GET and POST. A request
+// that shows an ID token of the very session, or our own form, ends it; anything
+// else could be any site's link, so the person is asked.
+func (p *Provider) ServeEndSession(w http.ResponseWriter, r *http.Request) error {
+	raw := r.URL.RawQuery
+	if r.Method == http.MethodPost {
+		var err error
+		if raw, err = wire.FormBody(r, wire.MaxQuery); err != nil {
+			return signOutError(err)
+		}
+	}
+	ps, err := wire.Parse(raw, wire.MaxQuery)
+	if err != nil {
+		return signOutError(err)
+	}
+	if ps, _, err = p.Kept.Expand(r.Context(), ps, ""); err != nil {
+		return err
+	}
+	s, err := p.readSignOut(r, ps)
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.Method != http.MethodPost:
+		delete(ps, "form_token") // counts in a form only; the page makes a new one
+		return p.endSession(w, r, s)
+	case ps["form_token"] != "":
+		return p.confirmed(w, r, s)
+	}
+	return p.parkSignOut(w, r, s)
+}
+
+// parkSignOut: a POST from another site comes without our cookies, so it comes
+// again by GET.
+func (p *Provider) parkSignOut(w http.ResponseWriter, r *http.Request, s *signOut) error {
+	if len(s.params) == 0 {
+		return web.Redirect(w, r, http.StatusSeeOther, "/end_session")
+	}
+	uri, err := p.Kept.Keep(r.Context(), "", s.params, pushed.Briefly)
+	if err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, "/end_session?"+url.Values{"request_uri": {uri}}.Encode())
+}
+
+// endSession decides whether to ask.
+func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *signOut) error {
+	c, err := p.Sessions.Visitor(r)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c == nil && s.hint == nil:
+		return p.signedOut(w, r, s)
+	case c == nil || (s.hint != nil && s.hint.SessionID == c.Session.ID):
+		// Without a session the browser is marked all the same: whoever meant
+		// to sign out is not to be logged in again by a silent ticket.
+		return p.end(w, r, s, c)
+	}
+	b, err := p.Sessions.Browser(w, r)
+	if err != nil {
+		return err
+	}
+	page := web.LogoutPage{FormToken: p.Sessions.FormToken(b, signOutPurpose), User: c.User.Name, Fields: s.params}
+	if s.client != nil {
+		page.Site = clients.SiteOf(s.client)
+	}
+	return p.Pages.Render(w, r, http.StatusOK, "logout", page)
+}
+
+// confirmed ends the session because our own form says so.
+func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut) error {
+	b, err := p.Sessions.Browser(w, r)
+	if err != nil {
+		return err
+	}
+	if !p.Sessions.CheckFormToken(b, signOutPurpose, s.params["form_token"]) {
+		return &web.Error{
+			Status: http.StatusForbidden, Code: "FORM_TOKEN", Title: "This form has expired",
+			Message: "The form was not made for this browser, or its cookies were deleted since. You are not signed out.",
+			Hint:    "Open the page below and sign out there. Cookies must be allowed.",
+			Links:   []web.Link{{Text: "Sign out", URL: "/end_session"}},
+		}
+	}
+	c, err := p.Sessions.Visitor(r)
+	if err != nil {
+		return err
+	}
+	return p.end(w, r, s, c)
+}
+
+// end ends the session, sets the marker and goes on by GET, so that a reload of
+// what comes next sends nothing twice: to the page that tells relying parties by
+// frames where there are such, else back at once.
+func (p *Provider) end(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) error {
+	frames, err := p.framesPage(w, r, s, c)
+	if err != nil {
+		return err
+	}
+	if err := p.Sessions.End(w, r, c); err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, cmp.Or(frames, s.target, "/end_session"))
+}
+
+// signedOut is the end for a browser that has no session.
+func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, s *signOut) error {
+	if s.target != "" {
+		return web.Redirect(w, r, http.StatusSeeOther, s.target)
+	}
+	return p.Pages.Render(w, r, http.StatusOK, "signedout", web.SignedOutPage{})
+}
+
+// readSignOut checks a logout request; every error is a page, for a bad
+// post_logout_redirect_uri must neither be followed nor quietly forgotten (§3).
+func (p *Provider) readSignOut(r *http.Request, ps wire.Params) (*signOut, error) {
+	s := &signOut{params: ps}
+	id := ps["client_id"]
+	if text := ps["id_token_hint"]; text != "" {
+		hint, err := p.Tokens.ReadHint(text)
+		if err != nil {
+			return nil, signOutError(err)
+		}
+		if id != "" && id != hint.Audience {
+			return nil, signOutError(errors.New("client_id is not the id_token_hint's audience"))
+		}
+		s.hint, id = hint, hint.Audience
+	}
+	if id != "" {
+		c, err := p.Clients.ByID(r.Context(), id)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, signOutError(fmt.Errorf("client %w", err))
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.client = c
+		web.InfoFrom(r.Context()).ClientID = c.ClientID
+	}
+	return s, s.setTarget()
+}
+
+// setTarget: the address must be one of the client's, character for character.
+func (s *signOut) setTarget() error {
+	uri := s.params["post_logout_redirect_uri"]
+	if uri == "" {
+		return nil
+	}
+	if s.client == nil || !slices.Contains(s.client.PostLogoutRedirectURIs, uri) {
+		return signOutError(errors.New("post_logout_redirect_uri is not registered for the client, or no client is named"))
+	}
+	s.target = uri
+	if state := s.params["state"]; state != "" {
+		s.target = wire.AppendQuery(uri, url.Values{"state": {state}})
+	}
+	return nil
+}
+
+func signOutError(cause error) error {
+	return &web.Error{
+		Status: http.StatusBadRequest, Code: "SIGN_OUT_INVALID", Title: "This sign-out link does not work",
+		Message: "The site that sent you here asked for a sign-out in a way that we cannot follow. You are not signed out.",
+		Hint:    "You can sign out here, and tell the people who run that site.",
+		Links:   []web.Link{{Text: "Sign out", URL: "/end_session"}}, Err: cause,
+	}
+}
