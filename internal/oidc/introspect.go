@@ -109,6 +109,7 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 	o.time("exp", min(family.ExpiresAt, family.IdleExpiresAt))
 	o.time("iat", family.RotatedAt)
 	appendLogin(&o, grant)
+	o.text("sid", grant.SessionID)
 	o.confirmation(grant.JKT)
 	return o.close(), nil
 }

@@ -445,6 +445,22 @@ func TestRefreshEndsWithSessionUserGroupAndClient(t *testing.T) {
 	}
 }
 
+// Who has not registered for the end of sessions is not told which session it is.
+func TestOnlyClientsThatTakePartInLogoutLearnTheSession(t *testing.T) {
+	w := newWorld(t)
+	w.user("alice")
+	for id, told := range map[string]bool{"wiki": true, "framed": true, "plainframe": true, "other": false, "lazy": false} {
+		b := w.loggedIn("alice")
+		token := b.tokens(id).str("id_token")
+		if _, has := w.claimsOf(token)["sid"]; has != told {
+			t.Errorf("%s: sid is there: %t", id, has)
+		}
+		if b.get(logoutURL("id_token_hint", token)); b.alive() == told {
+			t.Errorf("%s: the session ends without a question: %t", id, told)
+		}
+	}
+}
+
 // sid is the session id of the browser's last tokens.
 func (b *browser) sid() string {
 	b.w.t.Helper()

@@ -70,6 +70,7 @@ func (p *Provider) accessToken(t tokens, now time.Time) (string, error) {
 	o.text("scope", t.scope)
 	if t.grant != nil {
 		appendLogin(&o, t.grant)
+		o.text("sid", t.grant.SessionID)
 		o.text("grant", t.grant.ID)
 	}
 	o.confirmation(t.jkt)
@@ -107,6 +108,9 @@ func (p *Provider) idToken(t tokens, access string, now time.Time) (string, erro
 	o.number("iat", now.Unix())
 	o.text("nonce", t.nonce)
 	appendLogin(&o, t.grant)
+	if clients.TakesPartInLogout(t.client) {
+		o.text("sid", t.grant.SessionID)
+	}
 	o.text("at_hash", keys.HalfHash(clients.IDTokenAlg(t.client), access))
 	if t.user != nil {
 		if err := p.appendAsked(&o, t); err != nil {
@@ -128,12 +132,11 @@ func (p *Provider) appendAsked(o *object, t tokens) error {
 	return err
 }
 
-// appendLogin adds how and when the user logged in, and in which session.
+// appendLogin adds how and when the user logged in.
 func appendLogin(o *object, g *store.Grant) {
 	o.time("auth_time", g.AuthTime)
 	o.text("acr", g.ACR)
 	if len(g.AMR) > 0 {
 		o.list("amr", g.AMR)
 	}
-	o.text("sid", g.SessionID)
 }

@@ -63,6 +63,14 @@ func Proven(c *store.Client, redirect string) bool {
 	return !c.Public() || strings.HasPrefix(redirect, "https://")
 }
 
+// TakesPartInLogout reports whether the client has registered for the end of
+// sessions in any way: it is then told which session each of its logins is of
+// (OpenID Connect Back-Channel Logout §2.1, Front-Channel Logout §3), and may end it
+// without a question (RP-Initiated Logout §2).
+func TakesPartInLogout(c *store.Client) bool {
+	return len(c.PostLogoutRedirectURIs) > 0 || c.BackchannelLogoutURI != "" || c.FrontchannelLogoutURI != ""
+}
+
 // MayUse reports whether the client is registered for a grant type; the default
 // is authorization_code (RFC 7591 §2).
 func MayUse(c *store.Client, grant protocol.GrantType) bool {
