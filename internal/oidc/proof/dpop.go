@@ -158,11 +158,12 @@ func (p *dpopProof) nonce(r Request) error {
 }
 
 // iat: §4.3, 11. Who has a nonce of ours has our time in it, and may have a wrong
-// clock (§8); but FAPI 2.0 Security Profile §5.3.2.1 has authorization servers
-// refuse what is from the future.
+// clock (§8); but FAPI 2.0 Security Profile §5.3.2.1 has authorization servers,
+// though not resource servers (§5.3.4), refuse what is from the future.
 func (p *dpopProof) iat(r Request) error {
+	fapiToken := r.FAPI && r.AccessToken == ""
 	switch iat := p.claims.IssuedAt.time(); {
-	case (r.Nonce == nil || r.FAPI) && iat.After(r.Now.Add(skew)):
+	case (r.Nonce == nil || fapiToken) && iat.After(r.Now.Add(skew)):
 		return refuse("iat of the DPoP proof is in the future; are the clocks right?")
 	case r.Nonce == nil && !r.Now.Before(iat.Add(proofAge)):
 		return refuse("the DPoP proof is too old; are the clocks right?")

@@ -295,6 +295,9 @@ func TestNonceOfAProof(t *testing.T) {
 	r.FAPI = true // FAPI 2.0 Security Profile §5.3.2.1
 	checkHint(t, verify(fields{"nonce": "good", "iat": now.Add(time.Minute).Unix()}), "")
 	checkHint(t, verify(fields{"nonce": "good", "iat": now.Add(time.Hour).Unix()}), "future")
+	sum := sha256.Sum256([]byte("token"))
+	r.AccessToken = "token" // to a resource server §5.3.2.1 does not apply
+	checkHint(t, verify(fields{"nonce": "good", "iat": now.Add(time.Hour).Unix(), "ath": base64url.EncodeToString(sum[:])}), "")
 }
 
 // TestProofWithANonceIsRememberedWhileTheNonceIsGood: its iat may be anything.
