@@ -96,6 +96,9 @@ func (f folder) runPlan(s *suite, p plan) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := os.WriteFile(f.path(p.client+".json"), config, 0o600); err != nil {
+		return 0, err
+	}
 	var made struct {
 		ID      string   `json:"id"`
 		Modules []module `json:"modules"`
