@@ -174,8 +174,11 @@ func TestDeviceIsAllowed(t *testing.T) {
 			t.Fatalf("%d %s", got.Code, got.Body)
 		}
 		id := w.claimsOf(got.str("id_token"))
-		if id["sub"] != u.ID || id["aud"] != "tv" || id["nonce"] != nil || id["acr"] != "1" || id["sid"] != b.sid() || id["at_hash"] == nil {
+		if id["sub"] != u.ID || id["aud"] != "tv" || id["nonce"] != nil || id["acr"] != "1" || id["sid"] != nil || id["at_hash"] == nil {
 			t.Errorf("ID token %v", id)
+		}
+		if access := w.claimsOf(got.str("access_token")); access["sid"] != b.sid() {
+			t.Errorf("access token %v", access)
 		}
 		if a := w.askUserinfo(got.str("access_token")); a.str("name") != "Full alice" {
 			t.Errorf("userinfo %s", a.Body)
