@@ -11,14 +11,13 @@
 package main
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"os"
 	"regexp"
 )
 
-// flags are those of both commands.
+// flags are those of both commands: addresses, files, and what to run.
 type flags struct {
 	issuer, suite, ca               string
 	listen, certificate, privateKey string
@@ -36,8 +35,8 @@ func run(args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("setup or run?")
 	}
-	var f flags
-	var plans, modules string
+	everything := regexp.MustCompile("")
+	f := flags{plans: everything, modules: everything}
 	set := flag.NewFlagSet("conformance "+args[0], flag.ContinueOnError)
 	set.StringVar(&f.issuer, "issuer", "", "URL of idp")
 	set.StringVar(&f.suite, "suite", "https://localhost.emobix.co.uk:8443", "URL of the suite")
@@ -45,15 +44,9 @@ func run(args []string) error {
 	set.StringVar(&f.certificate, "certificate", "tls.crt", "of idp (setup)")
 	set.StringVar(&f.privateKey, "key", "tls.key", "of idp (setup)")
 	set.StringVar(&f.ca, "ca", "", "PEM file of the authority that the suite's certificate is from (run)")
-	set.StringVar(&plans, "plans", "", "regular expression: only these plans (run)")
-	set.StringVar(&modules, "modules", "", "regular expression: only these modules (run)")
+	set.Func("plans", "regular expression: only these plans (run)", compile(&f.plans))
+	set.Func("modules", "regular expression: only these modules (run)", compile(&f.modules))
 	if err := set.Parse(args[1:]); err != nil {
-		return err
-	}
-	var errs [2]error
-	f.plans, errs[0] = regexp.Compile(plans)
-	f.modules, errs[1] = regexp.Compile(modules)
-	if err := cmp.Or(errs[:]...); err != nil {
 		return err
 	}
 	if set.NArg() != 1 || f.issuer == "" {
@@ -67,4 +60,11 @@ func run(args []string) error {
 		return at.runPlans()
 	}
 	return fmt.Errorf("%q is neither setup nor run", args[0])
+}
+
+func compile(into **regexp.Regexp) func(string) error {
+	return func(text string) (err error) {
+		*into, err = regexp.Compile(text)
+		return err
+	}
 }

@@ -24,15 +24,19 @@ type plan struct {
 	variant      map[string]string
 }
 
-var static = map[string]string{"server_metadata": "discovery", "client_registration": "static_client"}
+// What is to be chosen in the plans of OpenID Connect.
+var (
+	static     = map[string]string{"server_metadata": "discovery", "client_registration": "static_client"}
+	staticCode = map[string]string{"client_registration": "static_client", "response_type": "code"}
+)
 
 var plans = []plan{
 	{"oidcc-config-certification-test-plan", "basic", nil},
 	{"oidcc-basic-certification-test-plan", "basic", static},
 	{"oidcc-formpost-basic-certification-test-plan", "basic", static},
-	{"oidcc-rp-initiated-logout-certification-test-plan", "basic", map[string]string{"client_registration": "static_client", "response_type": "code"}},
-	{"oidcc-backchannel-rp-initiated-logout-certification-test-plan", "back", map[string]string{"client_registration": "static_client", "response_type": "code"}},
-	{"oidcc-frontchannel-rp-initiated-logout-certification-test-plan", "front", map[string]string{"client_registration": "static_client", "response_type": "code"}},
+	{"oidcc-rp-initiated-logout-certification-test-plan", "basic", staticCode},
+	{"oidcc-backchannel-rp-initiated-logout-certification-test-plan", "back", staticCode},
+	{"oidcc-frontchannel-rp-initiated-logout-certification-test-plan", "front", staticCode},
 	{"fapi2-security-profile-final-test-plan", "fapi1", map[string]string{"openid": "openid_connect", "client_auth_type": "private_key_jwt", "sender_constrain": "dpop", "fapi_profile": "plain_fapi", "authorization_request_type": "simple"}},
 }
 
@@ -42,6 +46,7 @@ type module struct {
 	Variant    map[string]string `json:"variant"`
 }
 
+// heading is what a page says first.
 var heading = regexp.MustCompile(`(?s)<h1>(.*?)</h1>`)
 
 // suite talks to the suite's API.
@@ -116,7 +121,7 @@ func (f folder) runPlan(s *suite, p plan) (int, error) {
 		}
 		result, err := s.runModule(made.ID, m)
 		if err != nil {
-			result = "INTERRUPTED " + err.Error()
+			result = "INTERRUPTED\n    " + err.Error()
 		}
 		if !slices.Contains([]string{"PASSED", "SKIPPED", "REVIEW"}, strings.Fields(result)[0]) {
 			bad++
