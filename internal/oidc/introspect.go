@@ -111,6 +111,7 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 	o.Time("exp", min(family.ExpiresAt, family.IdleExpiresAt))
 	o.Time("iat", family.RotatedAt)
 	tokens.AppendLogin(&o, grant)
+	o.Text("sid", grant.SessionID)
 	o.Confirmation(grant.JKT)
 	return o.Close(), nil
 }

@@ -314,3 +314,20 @@ func TestCacheIsBoundedAndShort(t *testing.T) {
 		t.Errorf("a client made meanwhile is not seen: %v", err)
 	}
 }
+
+func TestWhoLearnsTheSession(t *testing.T) {
+	for name, c := range map[string]struct {
+		client store.Client
+		want   bool
+	}{
+		"ordinary":            {store.Client{}, true},
+		"FAPI":                {store.Client{Profile: ProfileFAPI2}, false},
+		"FAPI, back channel":  {store.Client{Profile: ProfileFAPI2, BackchannelLogoutURI: "https://a.example/out"}, true},
+		"FAPI, front channel": {store.Client{Profile: ProfileFAPI2, FrontchannelLogoutURI: "https://a.example/out"}, true},
+		"FAPI, comes back":    {store.Client{Profile: ProfileFAPI2, PostLogoutRedirectURIs: []string{"https://a.example/"}}, true},
+	} {
+		if got := LearnsSession(&c.client); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

@@ -63,6 +63,14 @@ func Proven(c *store.Client, redirect string) bool {
 	return !c.Public() || strings.HasPrefix(redirect, "https://")
 }
 
+// LearnsSession reports whether the client's ID tokens say which session a login
+// is of (sid; OpenID Connect Back-Channel Logout §2.1, Front-Channel Logout §3).
+// Only to a client of FAPI 2.0 that has registered for the end of no session it is
+// a claim that nobody asked for.
+func LearnsSession(c *store.Client) bool {
+	return !FAPI(c) || len(c.PostLogoutRedirectURIs) > 0 || c.BackchannelLogoutURI != "" || c.FrontchannelLogoutURI != ""
+}
+
 // MayUse reports whether the client is registered for a grant type; the default
 // is authorization_code (RFC 7591 §2).
 func MayUse(c *store.Client, grant protocol.GrantType) bool {

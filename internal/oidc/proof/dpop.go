@@ -9,7 +9,7 @@ import (
 
 const (
 	maxProof = 8 << 10         // bytes
-	proofAge = 5 * time.Minute // for which a proof is good after its iat (RFC 9449 §11.1)
+	proofAge = 5 * time.Minute // for which a proof is good after its iat, and longer than with a nonce of ours (RFC 9449 §11.1)
 )
 
 // Request is the request that a DPoP proof has to be about.
@@ -69,7 +69,7 @@ func VerifyDPoP(headers []string, r Request) (*DPoP, error) {
 	if err != nil {
 		return nil, refuse("the key of the DPoP proof has no thumbprint")
 	}
-	return &DPoP{Thumbprint: jkt, Once: once("dpop", jkt, p.claims.ID, p.claims.IssuedAt.time().Add(proofAge))}, nil
+	return &DPoP{Thumbprint: jkt, Once: once("dpop", jkt, p.claims.ID, p.until(r))}, nil
 }
 
 // oneHeader: §4.3, 1.
@@ -157,16 +157,27 @@ func (p *dpopProof) nonce(r Request) error {
 	return &Error{Hint: "the DPoP proof needs the nonce of the DPoP-Nonce header", Nonce: true}
 }
 
-// iat: §4.3, 11. The nonce alone would do for the time, but FAPI 2.0 Security
-// Profile §5.3.2.1 refuses what is from the future.
+// iat: §4.3, 11. Who has a nonce of ours has our time in it, and may have a wrong
+// clock (§8); but FAPI 2.0 Security Profile §5.3.2.1 has authorization servers,
+// though not resource servers (§5.3.4), refuse what is from the future.
 func (p *dpopProof) iat(r Request) error {
+	fapiToken := r.FAPI && r.AccessToken == ""
 	switch iat := p.claims.IssuedAt.time(); {
-	case iat.After(r.Now.Add(skew)):
+	case (r.Nonce == nil || fapiToken) && iat.After(r.Now.Add(skew)):
 		return refuse("iat of the DPoP proof is in the future; are the clocks right?")
-	case !r.Now.Before(iat.Add(proofAge)):
+	case r.Nonce == nil && !r.Now.Before(iat.Add(proofAge)):
 		return refuse("the DPoP proof is too old; are the clocks right?")
 	}
 	return nil
+}
+
+// until is when the proof is no longer good, whatever else is seen of it: a nonce
+// ends before proofAge is over.
+func (p *dpopProof) until(r Request) time.Time {
+	if r.Nonce != nil {
+		return r.Now.Add(proofAge)
+	}
+	return p.claims.IssuedAt.time().Add(proofAge)
 }
 
 // ath: §4.3, 12a.

@@ -276,7 +276,9 @@ func TestNonceOfAProof(t *testing.T) {
 		"none":                     {nil, "nonce", true},
 		"old":                      {fields{"nonce": "old"}, "nonce", true},
 		"none, at another URL":     {fields{"htu": "https://other.example"}, "htu", false},
-		"good, with a wrong clock": {fields{"nonce": "good", "iat": 1}, "old", false},
+		"good, with a clock at 0":  {fields{"nonce": "good", "iat": 0}, "", false},
+		"good, with a clock ahead": {fields{"nonce": "good", "iat": now.Add(time.Hour).Unix()}, "", false},
+		"old, with a clock ahead":  {fields{"nonce": "old", "iat": now.Add(time.Hour).Unix()}, "nonce", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := verify(c.changes)
@@ -287,8 +289,34 @@ func TestNonceOfAProof(t *testing.T) {
 		})
 	}
 	slices.Sort(asked)
-	if !slices.Equal(asked, []string{"", "good", "good", "old"}) {
+	if !slices.Equal(asked, []string{"", "good", "good", "good", "old", "old"}) {
 		t.Errorf("asked for %q", asked)
+	}
+	r.FAPI = true // FAPI 2.0 Security Profile §5.3.2.1
+	checkHint(t, verify(fields{"nonce": "good", "iat": now.Add(time.Minute).Unix()}), "")
+	checkHint(t, verify(fields{"nonce": "good", "iat": now.Add(time.Hour).Unix()}), "future")
+	sum := sha256.Sum256([]byte("token"))
+	r.AccessToken = "token" // to a resource server §5.3.2.1 does not apply
+	checkHint(t, verify(fields{"nonce": "good", "iat": now.Add(time.Hour).Unix(), "ath": base64url.EncodeToString(sum[:])}), "")
+}
+
+// TestProofWithANonceIsRememberedWhileTheNonceIsGood: its iat may be anything.
+func TestProofWithANonceIsRememberedWhileTheNonceIsGood(t *testing.T) {
+	nonces := NewNonces(secret.NewRing())
+	for _, issued := range []time.Time{now, now.Add(slot)} { // the latter by a node whose clock is ahead
+		nonce := nonces.Issue(issued)
+		verify := func(at time.Time) (*DPoP, error) {
+			r := request()
+			r.Now, r.Nonce = at, func(nonce string) bool { return nonces.Accept(nonce, at) }
+			return VerifyDPoP([]string{sign(t, private()[ES256], ES256, proofHeader(t, ES256), with(proofClaims(), fields{"nonce": nonce, "iat": 1}))}, r)
+		}
+		first, err := verify(now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify(first.Once.Until); err == nil {
+			t.Error("still good when it is forgotten")
+		}
 	}
 }
 

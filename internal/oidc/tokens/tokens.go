@@ -106,6 +106,7 @@ func (t *Tokens) accessToken(r Response, now time.Time) (string, error) {
 	o.Text("scope", r.Scope)
 	if r.Grant != nil {
 		AppendLogin(&o, r.Grant)
+		o.Text("sid", r.Grant.SessionID)
 		o.Text("grant", r.Grant.ID)
 	}
 	o.Confirmation(r.JKT)
@@ -126,6 +127,9 @@ func (t *Tokens) idToken(r Response, access string, now time.Time) (string, erro
 	o.Number("iat", now.Unix())
 	o.Text("nonce", r.Nonce)
 	AppendLogin(&o, r.Grant)
+	if clients.LearnsSession(r.Client) {
+		o.Text("sid", r.Grant.SessionID)
+	}
 	o.Text("at_hash", keys.HalfHash(clients.IDTokenAlg(r.Client), access))
 	if r.User != nil {
 		if err := t.appendAsked(&o, r); err != nil {
@@ -147,12 +151,11 @@ func (t *Tokens) appendAsked(o *wire.Object, r Response) error {
 	return err
 }
 
-// AppendLogin adds how and when the user logged in, and in which session.
+// AppendLogin adds how and when the user logged in.
 func AppendLogin(o *wire.Object, g *store.Grant) {
 	o.Time("auth_time", g.AuthTime)
 	o.Text("acr", g.ACR)
 	if len(g.AMR) > 0 {
 		o.List("amr", g.AMR)
 	}
-	o.Text("sid", g.SessionID)
 }
