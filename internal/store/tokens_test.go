@@ -229,7 +229,7 @@ func TestAReplayIsSeenUntilItWouldBeTooOldAnyway(t *testing.T) {
 			first bool
 		}{{0, true}, {0, false}, {time.Minute - time.Millisecond, false}, {time.Millisecond, true}} {
 			w.pass(step.pass)
-			first, err := w.SeenOnce(t.Context(), []byte("authenticator"), until)
+			first, err := w.SeenOnce(t.Context(), store.UseProof, []byte("authenticator"), until)
 			if err != nil || first != step.first {
 				t.Errorf("step %d: %v, %v", i, first, err)
 			}
@@ -302,7 +302,7 @@ func TestSweeperDeletesWhatExpiredAndNothingElse(t *testing.T) {
 		l := w.pending([]byte("b"))
 		must(t, w.CreateLoginRequest(ctx, l))
 		must(t, w.RevokeToken(ctx, "jti", w.in(time.Minute)))
-		_, err = w.SeenOnce(ctx, []byte("x"), time.UnixMilli(w.in(time.Minute)))
+		_, err = w.SeenOnce(ctx, store.UseProof, []byte("x"), time.UnixMilli(w.in(time.Minute)))
 		must(t, err)
 		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("h"), ExpiresAt: w.in(time.Minute)}))
 		_, err = w.TakeGuess(ctx, "alice", "alice", []byte("p"), 3, time.Minute, w.Now())
