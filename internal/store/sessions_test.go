@@ -259,6 +259,19 @@ func TestPushedRequestIsReadableUntilItExpires(t *testing.T) {
 		if p, err := w.PushedRequest(ctx, []byte("pushed7")); err != nil || !bytes.Equal(p.PushedHash, secret.Hash("x")) {
 			t.Errorf("got %+v %v", p, err)
 		}
+		counted := func(client, hash string) error {
+			return w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte(client + hash), ClientID: client, CountClient: true, ExpiresAt: w.in(time.Minute)})
+		}
+		for i := range 2000 {
+			must(t, counted("stranger", fmt.Sprint(i)))
+		}
+		want(t, counted("stranger", "one more"), store.ErrTooMany)
+		must(t, counted("another", "one more"))
+		for _, hash := range [][]byte{secret.Bytes(31), secret.Bytes(33), []byte("x")} {
+			if w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("odd"), PushedHash: hash, ExpiresAt: w.in(time.Minute)}) == nil {
+				t.Errorf("a hash of %d bytes is kept", len(hash))
+			}
+		}
 		w.pass(time.Minute)
 		_, err := w.PushedRequest(ctx, []byte("h"))
 		want(t, err, store.ErrNotFound)
