@@ -70,6 +70,16 @@ func TestHoleParkedSignOutIsNoPushedRequest(t *testing.T) {
 			t.Errorf("%s: kept %s", name, row.Params)
 		}
 	}
+	// Whatever a row holds: its owner asks, and what was pushed is no parameter.
+	for i, c := range []struct{ owner, asked string }{{"", ""}, {"sign out", "sign out"}, {"", "wiki"}, {"wiki", "wiki"}} {
+		handle := secret.Token()
+		form := authParams("wiki", "request_uri", base64.RawURLEncoding.EncodeToString(secret.Hash(handle)))
+		must(t, w.Store.PutPushedRequest(t.Context(), store.PushedRequest{Hash: secret.Hash(handle), ClientID: c.owner, Params: form.Encode(), ExpiresAt: w.clock.Load() + 60_000}))
+		q := url.Values{"request_uri": {pushed.RequestURI + handle.Reveal()}, "client_id": {c.asked}}
+		if a := b.get("/authorize?" + q.Encode()); a.location().Query().Has("code") || (a.Code != http.StatusBadRequest) != (i == 3) {
+			t.Errorf("owner %q, asked as %q: %d %s", c.owner, c.asked, a.Code, a.location())
+		}
+	}
 	// Nor does it use up what another client pushed.
 	target := w.push("pushes")
 	handle := strings.TrimPrefix(strings.Split(target, "request_uri=")[1], url.QueryEscape(pushed.RequestURI))
