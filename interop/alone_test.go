@@ -72,7 +72,7 @@ func consents(t *testing.T, file string) {
 	startNode(t, file, idp, r)
 	v := newVisitor(t, idp)
 	refusedAt(t, v.consents(bobLogsIn(v, r), "deny"), "access_denied")
-	refusedAt(t, v.open(r.URL+r.Login+"?prompt=none"), "consent_required")
+	refusedAt(t, v.open(r.URL+r.Login+"?prompt=none"), "interaction_required")
 	page := v.open(r.URL + r.Login)
 	reads[told](t, v.consents(page, "allow"), http.StatusOK).isBob(t, idp, r)
 	reads[told](t, v.open(r.URL+r.Login), http.StatusOK).isBob(t, idp, r) // and is not asked again

@@ -7,10 +7,14 @@
 ALTER TABLE codes ADD COLUMN jkt TEXT NOT NULL DEFAULT '';
 ALTER TABLE grants ADD COLUMN jkt TEXT NOT NULL DEFAULT '';
 
--- Whether a client pushed the request (RFC 9126), so that it gives one code; the
--- others are parameters parked between two steps of a browser, which may come
--- again. An older binary has those only.
-ALTER TABLE pushed_requests ADD COLUMN pushed BOOLEAN NOT NULL DEFAULT FALSE;
+-- The hash of the request that a client pushed (RFC 9126), so that it gives one
+-- code: in the row of that request, and in those of what was made of it between two
+-- steps of a browser. Empty: nothing was pushed, as in all rows of an older binary.
+ALTER TABLE pushed_requests ADD COLUMN pushed_hash BYTEA NOT NULL DEFAULT '';
+ALTER TABLE login_requests ADD COLUMN pushed_hash BYTEA NOT NULL DEFAULT '';
+
+-- Relying parties that registered themselves have a bound on what they push.
+CREATE INDEX pushed_requests_client ON pushed_requests (client_id, expires_at);
 
 -- One row per relying party that is to be told that a session has ended (OpenID
 -- Connect Back-Channel Logout 1.0), written by what ends the session. A session

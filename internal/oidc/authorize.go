@@ -53,13 +53,18 @@ func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, a *authreq.Req
 
 // authorize decides between the code, consent, a login and a refusal.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authreq.Request, c *session.Current) error {
+	if a.Prompts(protocol.PromptNone) {
+		if known, err := p.mayKnow(r.Context(), a, c); err != nil || !known {
+			return p.interactionRequired(w, r, a, err)
+		}
+	}
 	chooses := a.Prompts(protocol.PromptLogin) || a.Prompts(protocol.PromptSelectAccount)
 	switch {
 	case c != nil && !chooses && !clients.MayLogIn(a.Client, c.User):
 		return p.deny(w, r, a, c)
 	case c != nil && !chooses && p.satisfies(a, c) && a.MeetsACR(c.Session.ACR):
 		return p.issueCode(w, r, a, c, nil)
-	case c != nil && !chooses && p.satisfies(a, c) && a.UnreachableACR():
+	case a.UnreachableACR(): // whoever is logged in, or nobody
 		return p.answerError(w, r, a, authreq.UnmetACR())
 	case a.Prompts(protocol.PromptNone):
 		return p.answerError(w, r, a, protocol.ErrLoginRequired())
@@ -129,8 +134,8 @@ func (p *Provider) otherAccount(ctx context.Context, a *authreq.Request) (string
 	if a.Prompts(protocol.PromptConsent) {
 		ps["prompt"] += " " + protocol.PromptConsent
 	}
-	if a.Pushed == nil {
+	if len(a.Pushed) == 0 {
 		return "/authorize?" + ps.Encode(), nil
 	}
-	return p.parkRequest(ctx, a.Client.ClientID, ps, otherAccountFor)
+	return p.parkRequest(ctx, a, ps, otherAccountFor)
 }

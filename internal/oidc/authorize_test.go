@@ -117,7 +117,7 @@ func TestErrorsGoToTheRelyingPartyOnceItIsProven(t *testing.T) {
 		"neither PKCE nor nonce":     {authorizeURL("old", "code_challenge", "", "code_challenge_method", "", "nonce", ""), "invalid_request"},
 		"nonce without openid":       {authorizeURL("old", "code_challenge", "", "code_challenge_method", "", "scope", "email"), "invalid_request"},
 		"old client, plain":          {authorizeURL("old", "code_challenge_method", "plain"), "invalid_request"},
-		"prompt none, not consented": {authorizeURL("stranger", "prompt", "none"), "consent_required"},
+		"prompt none, not consented": {authorizeURL("stranger", "prompt", "none"), "interaction_required"},
 		"prompt none, not allowed":   {authorizeURL("finance", "prompt", "none"), "access_denied"},
 		"prompt none, hint damaged":  {authorizeURL("wiki", "prompt", "none", "id_token_hint", "x"), "login_required"},
 	} {
@@ -260,7 +260,9 @@ func TestUserOutsideAllowGroupsGetsAPageWithTwoWaysOn(t *testing.T) {
 	if a.Code != http.StatusForbidden || !strings.Contains(a.Body.String(), "Use another account") || !strings.Contains(a.Body.String(), "error=access_denied") {
 		t.Fatalf("answer %d %s", a.Code, a.Body)
 	}
-	hint := b.tokens("wiki").str("id_token")
+	w.client("finance").AllowGroups = nil
+	hint := b.tokens("finance").str("id_token")
+	w.client("finance").AllowGroups = []string{"finance"}
 	a = b.get(authorizeURL("finance", "login_hint", "alice", "id_token_hint", hint))
 	link := regexp.MustCompile(`href="(/authorize\?[^"]+)"`).FindStringSubmatch(a.Body.String())
 	if link == nil {
@@ -457,7 +459,7 @@ func FuzzAuthorize(f *testing.F) {
 		case clients.RequiresPKCE(a.Client) && len(a.Challenge) != 43, a.Client.RequirePAR, a.Scope == "" || clients.AllowedScope(a.Client, a.Scope) != a.Scope:
 			t.Errorf("%q passes: challenge %q, scope %q", raw, a.Challenge, a.Scope)
 		}
-		again, err := w.reread(t.Context(), a.Params.Encode()) // as a login request keeps it
+		again, err := w.reread(t.Context(), &store.LoginRequest{Params: a.Params.Encode()}) // as a login request keeps it
 		if diff := cmp.Diff(a, again, cmp.Exporter(func(reflect.Type) bool { return true })); err != nil || diff != "" {
 			t.Errorf("read again: %v %s", err, diff)
 		}

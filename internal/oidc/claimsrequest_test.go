@@ -153,16 +153,20 @@ func TestEssentialACRIsMetOrRefusedAndNeverALoop(t *testing.T) {
 			t.Errorf("%s, with a session: %v", name, back)
 		}
 		b := w.browser()
+		if c.err != "" { // nobody is asked to log in for what no login reaches
+			if back := b.get(authorizeURL("wiki", c.changes...)).back(); back.Get("error") != c.err {
+				t.Errorf("%s, without a session: %v", name, back)
+			}
+			continue
+		}
 		_, row := b.row(b.get(authorizeURL("wiki", c.changes...)))
 		b.logIn(url.Values{"user": {"alice"}, "login": {row.ID}})
 		back = b.get("/authorize/resume?login=" + row.ID).back()
-		if back.Get("error") != c.err || back.Has("code") != (c.err == "") {
+		if !back.Has("code") {
 			t.Errorf("%s, after a login: %v", name, back)
 		}
-		if c.err == "" {
-			if id := w.claimsOf(w.api("wiki", "/token", codeForm(back.Get("code"))).str("id_token")); id["acr"] != "1" {
-				t.Errorf("%s: acr %v", name, id["acr"])
-			}
+		if id := w.claimsOf(w.api("wiki", "/token", codeForm(back.Get("code"))).str("id_token")); id["acr"] != "1" {
+			t.Errorf("%s: acr %v", name, id["acr"])
 		}
 	}
 }

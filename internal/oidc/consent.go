@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -60,11 +61,39 @@ func mustAsk(a *authreq.Request, row *store.LoginRequest) bool {
 	return a.Prompts(protocol.PromptConsent) || !clients.Proven(a.Client, a.Redirect)
 }
 
+// mayKnow reports whether the client may learn by prompt=none who is logged in, and
+// how: it is trusted, or its user has allowed all that it asks for.
+func (p *Provider) mayKnow(ctx context.Context, a *authreq.Request, c *session.Current) (bool, error) {
+	switch {
+	case clients.Trusted(a.Client):
+		return true, nil
+	case c == nil || mustAsk(a, nil):
+		return false, nil
+	}
+	had, err := p.Store.Consent(ctx, c.User.ID, a.Client.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && had.Covers(p.consent(a, c.Session)), err
+}
+
+// interactionRequired is the one answer to prompt=none for a client that may not know
+// who is there (OIDC Core §3.1.2.6), or with err that nobody could find out. Whether
+// somebody is logged in, who, since when and how: each of login_required,
+// consent_required and access_denied would tell it some of that. This one is true of
+// all: without a page it does not go on.
+func (p *Provider) interactionRequired(w http.ResponseWriter, r *http.Request, a *authreq.Request, err error) error {
+	if err != nil {
+		return err
+	}
+	return p.answerError(w, r, a, protocol.ErrInteractionRequired().WithDescription("the user has to be asked first"))
+}
+
 // askConsent sends the browser to the consent page: with the login request that
 // ended in this session, or with one that says so from the start.
 func (p *Provider) askConsent(w http.ResponseWriter, r *http.Request, a *authreq.Request, c *session.Current, row *store.LoginRequest) error {
-	if a.Prompts(protocol.PromptNone) {
-		return p.answerError(w, r, a, &protocol.Error{ErrorType: wire.ConsentRequired, Description: "the user has not allowed all that is asked for"})
+	if a.Prompts(protocol.PromptNone) { // taken back a moment ago
+		return p.interactionRequired(w, r, a, nil)
 	}
 	asked := p.consent(a, c.Session)
 	if row != nil {
@@ -91,12 +120,14 @@ func (p *Provider) refusedConsent(w http.ResponseWriter, r *http.Request, a *aut
 	if _, err := p.Store.ConsumeLoginRequest(r.Context(), row.ID, row.BrowserHash, row.SessionID); err != nil {
 		return expiredIfGone(err)
 	}
-	return p.answerError(w, r, a, protocol.ErrAccessDenied().WithDescription("the user did not allow it"))
+	denied := protocol.ErrAccessDenied().WithDescription("the user did not allow it")
+	wire.Note(r, denied)
+	return p.respond(w, r, a, errorValues(denied)) // whatever client it is: its person has just seen where this goes
 }
 
 // loginRow is a login request that keeps all the relying party asked for.
 func (p *Provider) loginRow(a *authreq.Request, b *session.Browser) store.LoginRequest {
-	row := store.LoginRequest{BrowserHash: b.Hash, ClientID: a.Client.ClientID, Params: a.Params.Encode(), LoginHint: a.Params["login_hint"]}
+	row := store.LoginRequest{BrowserHash: b.Hash, ClientID: a.Client.ClientID, Params: a.Params.Encode(), PushedHash: a.Pushed, LoginHint: a.Params["login_hint"]}
 	if a.MaxAge >= 0 {
 		row.MinAuthTime = p.Now().Add(-a.MaxAge).UnixMilli()
 	}

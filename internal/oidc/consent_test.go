@@ -85,7 +85,7 @@ func TestUntrustedClientIsAskedForOnceAndAgainForMore(t *testing.T) {
 		}
 	}
 	more := []string{"scope", "openid email phone"}
-	if back := b.get(authorizeURL("stranger", append(more, "prompt", "none")...)).back(); back.Get("error") != "consent_required" {
+	if back := b.get(authorizeURL("stranger", append(more, "prompt", "none")...)).back(); back.Get("error") != "interaction_required" {
 		t.Errorf("more, in silence: %v", back)
 	}
 	row = b.asked(b.get(authorizeURL("stranger", more...)))
@@ -126,7 +126,7 @@ func TestConsentOfAProgramThatNobodyKnowsIsNotRemembered(t *testing.T) {
 			t.Fatalf("%s, allowed: %d %s", redirect, a.Code, a.Body)
 		}
 		silent := ask("prompt", "none").location().Query()
-		if asks := ask().location().Path == "/consent"; asks != again || (silent.Get("error") == "consent_required") != again {
+		if asks := ask().location().Path == "/consent"; asks != again || (silent.Get("error") == "interaction_required") != again {
 			t.Errorf("%s: asked again: %t, want %t; in silence %v", redirect, asks, again, silent)
 		}
 	}

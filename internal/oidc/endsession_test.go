@@ -162,7 +162,8 @@ func TestCrossSiteSignOutPostComesAgainByGet(t *testing.T) {
 func TestSignOutWithoutASession(t *testing.T) {
 	w := newWorld(t)
 	w.user("alice")
-	hint := w.loggedIn("alice").tokens("wiki").str("id_token")
+	had := w.loggedIn("alice")
+	hint := had.tokens("wiki").str("id_token")
 	b := w.browser()
 	if a := b.get("/end_session?client_id=wiki"); a.Code != http.StatusOK || !strings.Contains(a.Body.String(), "signed out") {
 		t.Errorf("page: %d %s", a.Code, a.Body)
@@ -173,7 +174,11 @@ func TestSignOutWithoutASession(t *testing.T) {
 	if a := b.get(logoutURL("id_token_hint", hint, "post_logout_redirect_uri", bye)); a.Header().Get("Location") != bye {
 		t.Errorf("%d %q", a.Code, a.Header().Get("Location"))
 	}
-	if path, _ := b.row(b.get(authorizeURL("wiki"))); path != "/login" {
+	w.pass(9 * time.Hour) // nobody uses the session
+	if a := had.get(logoutURL("id_token_hint", hint, "post_logout_redirect_uri", bye)); a.Header().Get("Location") != bye {
+		t.Errorf("%d %q", a.Code, a.Header().Get("Location"))
+	}
+	if path, _ := had.row(had.get(authorizeURL("wiki"))); path != "/login" {
 		t.Errorf("after a sign-out of an ended session: %s", path)
 	}
 }

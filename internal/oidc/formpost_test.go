@@ -53,7 +53,7 @@ func TestFormPostCarriesCodesAndErrors(t *testing.T) {
 		"prompt=none, nobody":  {authorizeURL("wiki", "response_mode", "form_post", "prompt", "none", "max_age", "0"), "login_required"},
 		"scope twice":          {authorizeURL("wiki", "response_mode", "form_post") + "&scope=openid", "invalid_request"},
 		"request_uri":          {authorizeURL("wiki", "response_mode", "form_post", "request_uri", "https://x.example"), "request_uri_not_supported"},
-		"prompt=none, consent": {authorizeURL("stranger", "response_mode", "form_post", "prompt", "none"), "consent_required"},
+		"prompt=none, consent": {authorizeURL("stranger", "response_mode", "form_post", "prompt", "none"), "interaction_required"},
 	} {
 		a := b.get(c.target)
 		action, fields := a.posted()

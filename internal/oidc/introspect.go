@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"idp/internal/oidc/tokens"
@@ -56,7 +57,11 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	if c.ClientID != client.ClientID && !audience {
 		return nil, store.ErrNotFound
 	}
-	_, user, err := p.tokenState(ctx, c)
+	grant, user, err := p.tokenState(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	username, err := p.username(ctx, client, user, grant, c.Scope)
 	if err != nil {
 		return nil, err
 	}
@@ -68,9 +73,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	o.Text("aud", c.Audience)
 	o.Text("client_id", c.ClientID)
 	o.Text("scope", c.Scope)
-	if user != nil {
-		o.Text("username", p.tokens.Username(client, user))
-	}
+	o.Text("username", username)
 	o.Number("exp", c.Expires)
 	o.Number("iat", c.IssuedAt)
 	o.Text("jti", c.ID)
@@ -101,19 +104,41 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 	if err != nil {
 		return nil, err
 	}
+	username, err := p.username(ctx, client, user, grant, grant.Scope)
+	if err != nil {
+		return nil, err
+	}
 	o := wire.NewObject(512)
 	o.Boolean("active", true)
 	o.Text("iss", p.Issuer)
 	o.Text("sub", grant.UserID)
 	o.Text("client_id", grant.ClientID)
 	o.Text("scope", grant.Scope)
-	o.Text("username", p.tokens.Username(client, user))
+	o.Text("username", username)
 	o.Time("exp", min(family.ExpiresAt, family.IdleExpiresAt))
 	o.Time("iat", family.RotatedAt)
 	tokens.AppendLogin(&o, grant)
 	o.Text("sid", grant.SessionID)
 	o.Confirmation(grant.JKT)
 	return o.Close(), nil
+}
+
+// username is what a client that asks learns of a token's user: the name as it
+// knows people, where whoever got the token has it too (preferred_username, of the
+// scope profile or by itself). Empty: nothing, and of a client's own token.
+func (p *Provider) username(ctx context.Context, client *store.Client, user *store.User, grant *store.Grant, scope string) (string, error) {
+	if user == nil {
+		return "", nil
+	}
+	asked, err := tokens.ReadAskedClaims(grant.Claims)
+	if err != nil {
+		return "", err
+	}
+	owner, err := p.Clients.ByID(ctx, grant.ClientID)
+	if err != nil || !tokens.Tells(owner, scope, slices.Concat(asked.IDToken, asked.Userinfo), "preferred_username") {
+		return "", err
+	}
+	return p.tokens.Username(client, user), nil
 }
 
 // tokenState asks the store whether a token is still good, and returns its grant

@@ -25,12 +25,29 @@ func (p *Provider) renderDenied(w http.ResponseWriter, r *http.Request, a *authr
 		User: c.User.Name, Site: clients.SiteOf(a.Client), OtherURL: other,
 		Reference: web.Reference(web.InfoFrom(r.Context()), p.Now()),
 	}
-	back, values := a.Redirect, p.complete(a, errorValues(denied))
+	page.BackURL, page.BackFields = p.wayBack(a, denied)
+	return p.Pages.Render(w, r, http.StatusForbidden, "denied", page)
+}
+
+// renderStopped shows what is wrong with a request, and the way back with it to a
+// client that nobody has vouched for: who follows it has seen where it leads.
+func (p *Provider) renderStopped(w http.ResponseWriter, r *http.Request, a *authreq.Request, e *protocol.Error) error {
+	page := web.StoppedPage{Site: clients.SiteAt(a.Client, a.Redirect), What: e.Description, Reference: web.Reference(web.InfoFrom(r.Context()), p.Now())}
+	if e.ErrorType == protocol.InteractionRequired || e.ErrorType == protocol.LoginRequired {
+		page.What = "it wanted to know who you are without asking you"
+	}
+	page.BackURL, page.BackFields = p.wayBack(a, e)
+	return p.Pages.Render(w, r, http.StatusBadRequest, "stopped", page)
+}
+
+// wayBack is where a page leads with an error: an address, and what is posted to it
+// where the client listens for a form.
+func (p *Provider) wayBack(a *authreq.Request, e *protocol.Error) (address template.URL, fields map[string]string) {
+	back, values := a.Redirect, p.complete(a, errorValues(e))
 	if a.FormPost {
-		page.BackFields = single(values)
+		fields = single(values)
 	} else {
 		back = wire.AppendQuery(back, values)
 	}
-	page.BackURL = template.URL(back) //nolint:gosec // of a registered redirect URI, whose scheme clients.Check has judged
-	return p.Pages.Render(w, r, http.StatusForbidden, "denied", page)
+	return template.URL(back), fields //nolint:gosec // of a registered redirect URI, whose scheme clients.Check has judged
 }

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"html"
@@ -184,7 +185,7 @@ func TestPushedRequestKeepsNoSecrets(t *testing.T) {
 	handle := strings.TrimPrefix(a.str("request_uri"), pushed.RequestURI)
 	row, err := w.Store.PushedRequest(t.Context(), secret.Hash(secret.String(handle)))
 	must(t, err)
-	if strings.Contains(row.Params, "secret") || strings.Contains(row.Params, "foo") || !row.Pushed || row.ClientID != "post" {
+	if strings.Contains(row.Params, "secret") || strings.Contains(row.Params, "foo") || !bytes.Equal(row.PushedHash, row.Hash) || row.ClientID != "post" {
 		t.Errorf("kept: %+v", row)
 	}
 	if _, err := w.Store.PushedRequest(t.Context(), []byte(handle)); !errors.Is(err, store.ErrNotFound) {

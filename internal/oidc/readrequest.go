@@ -19,7 +19,11 @@ import (
 // the error is a page's; with one, it is for the relying party.
 func (p *Provider) readAuthRequest(ctx context.Context, raw string) (*authreq.Request, error) {
 	ps, malformed := wire.Parse(raw, wire.MaxQuery)
-	ps, hash, err := p.Pushed.Expand(ctx, ps, ps["client_id"])
+	asked := ps["client_id"]
+	ps, hash, err := p.Pushed.Expand(ctx, ps, asked)
+	if err == nil && ps["client_id"] != asked { // not an authorization request of that client
+		err = web.LoginExpired(errors.New("client_id is not the one of the request that was kept"))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -27,16 +31,16 @@ func (p *Provider) readAuthRequest(ctx context.Context, raw string) (*authreq.Re
 }
 
 // reread checks anew a request that a login request keeps.
-func (p *Provider) reread(ctx context.Context, raw string) (*authreq.Request, error) {
-	ps, hash, err := pushed.Read(raw)
+func (p *Provider) reread(ctx context.Context, row *store.LoginRequest) (*authreq.Request, error) {
+	ps, err := pushed.Read(row.Params)
 	if err != nil {
 		return nil, err
 	}
-	return p.proveAuthRequest(ctx, ps, hash, nil)
+	return p.proveAuthRequest(ctx, ps, row.PushedHash, nil)
 }
 
 // proveAuthRequest proves client and redirect URI before all else. hash is that of
-// the request which the client pushed, nil when it pushed none.
+// the request which the client pushed, empty when it pushed none.
 func (p *Provider) proveAuthRequest(ctx context.Context, ps wire.Params, hash []byte, malformed error) (*authreq.Request, error) {
 	client, err := p.clientOf(ctx, ps, malformed)
 	if err != nil {
@@ -45,7 +49,7 @@ func (p *Provider) proveAuthRequest(ctx context.Context, ps wire.Params, hash []
 	if err := checkRedirectURI(client, ps["redirect_uri"], malformed); err != nil {
 		return nil, err
 	}
-	if hash != nil {
+	if len(hash) > 0 {
 		if err := p.Pushed.Unused(ctx, hash); err != nil {
 			return nil, err
 		}
@@ -111,15 +115,16 @@ func (p *Provider) parkAuthorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return p.refuse(w, r, a, err)
 	}
-	target, err := p.parkRequest(r.Context(), a.Client.ClientID, a.Params, pushed.Briefly)
+	target, err := p.parkRequest(r.Context(), a, a.Params, pushed.Briefly)
 	if err != nil {
 		return err
 	}
 	return web.Redirect(w, r, http.StatusSeeOther, target)
 }
 
-// parkRequest keeps an authorization request and returns the way back to it.
-func (p *Provider) parkRequest(ctx context.Context, clientID string, ps wire.Params, d time.Duration) (string, error) {
-	uri, err := p.Pushed.Keep(ctx, clientID, ps, d)
-	return "/authorize?" + url.Values{"client_id": {clientID}, "request_uri": {uri}}.Encode(), err
+// parkRequest keeps an authorization request, with these parameters, and returns the
+// way back to it. One that was pushed stays the same one.
+func (p *Provider) parkRequest(ctx context.Context, a *authreq.Request, ps wire.Params, d time.Duration) (string, error) {
+	uri, err := p.Pushed.Keep(ctx, a.Client.ClientID, ps, a.Pushed, d)
+	return "/authorize?" + url.Values{"client_id": {a.Client.ClientID}, "request_uri": {uri}}.Encode(), err
 }

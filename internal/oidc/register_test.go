@@ -96,10 +96,11 @@ func TestRegisteredClientIsNeverTrusted(t *testing.T) {
 	got := w.register(`{"redirect_uris":["` + testRedirect + `"]}`).wantCreated()
 	id, _ := got["client_id"].(string)
 	plain, _ := got["client_secret"].(string)
-	back := w.loggedIn("bob").get(authorizeURL(id, "prompt", "none")).back()
-	if back.Get("error") != "consent_required" || back.Get("code") != "" {
-		t.Errorf("without consent: %v", back)
+	b := w.loggedIn("bob")
+	if a := b.get(authorizeURL(id, "prompt", "none")); a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" || !strings.Contains(a.Body.String(), "interaction_required") {
+		t.Errorf("without consent: %d %s", a.Code, a.Body)
 	}
+	b.asked(b.get(authorizeURL(id)))
 	form := codeForm("x")
 	r := postForm("/token", form)
 	r.SetBasicAuth(id, plain)

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -9,6 +10,7 @@ import (
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/wire"
+	"idp/internal/store"
 	"idp/internal/web"
 )
 
@@ -18,9 +20,34 @@ func (p *Provider) answer(w http.ResponseWriter, r *http.Request, a *authreq.Req
 	return p.respond(w, r, a, url.Values{name: {value}})
 }
 
+// answerError sends the browser back with an error. Where a client registered itself,
+// it may have done so to be forwarded to by us, whom people trust: only somebody who
+// has allowed it something is sent on without being asked (RFC 9700 §4.11.2).
 func (p *Provider) answerError(w http.ResponseWriter, r *http.Request, a *authreq.Request, e *protocol.Error) error {
 	wire.Note(r, e)
+	if known, err := p.knownToUser(r, a.Client); err != nil {
+		return err
+	} else if !known {
+		return p.renderStopped(w, r, a, e)
+	}
 	return p.respond(w, r, a, errorValues(e))
+}
+
+// knownToUser reports whether somebody vouches for a client's addresses: an
+// administrator, or whoever is logged in and has allowed it something.
+func (p *Provider) knownToUser(r *http.Request, client *store.Client) (bool, error) {
+	if !clients.RegisteredItself(client) {
+		return true, nil
+	}
+	c, err := p.Sessions.Visitor(r)
+	if err != nil || c == nil {
+		return false, err
+	}
+	_, err = p.Store.Consent(r.Context(), c.User.ID, client.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func errorValues(e *protocol.Error) url.Values {

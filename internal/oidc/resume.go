@@ -58,7 +58,7 @@ func (p *Provider) resumeOwn(w http.ResponseWriter, r *http.Request, row *store.
 // resumeAuthorize goes on with the request that the row keeps, checked anew: the
 // client may have changed since.
 func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *store.LoginRequest, c *session.Current) error {
-	a, err := p.reread(r.Context(), row.Params)
+	a, err := p.reread(r.Context(), row)
 	if err != nil {
 		return p.refuse(w, r, a, err)
 	}

@@ -22,11 +22,16 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	if wire.AnyOrigin(w, r, "POST") {
 		return nil
 	}
-	client, ps, jkt, err := p.auth.FromClientWithKey(w, r)
+	var answer grantAnswer
+	check := func(client *store.Client, ps wire.Params, _ string) (err error) {
+		answer, err = p.grant(r, client, ps)
+		return err
+	}
+	client, ps, jkt, err := p.auth.FromClientWithKey(w, r, check)
 	if err != nil {
 		return err
 	}
-	body, err := p.grant(r, client, ps, jkt)
+	body, err := answer(r, client, ps, jkt)
 	if err != nil {
 		return err
 	}
@@ -34,15 +39,17 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// grant answers by grant_type, one the client is registered for. jkt is the
-// thumbprint of the DPoP key that was shown, to which the tokens are bound.
-func (p *Provider) grant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+// grantAnswer answers a request of one grant_type. jkt is the thumbprint of the DPoP
+// key that was shown, to which the tokens are bound.
+type grantAnswer func(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error)
+
+// grant chooses by grant_type, one the client is registered for.
+func (p *Provider) grant(r *http.Request, client *store.Client, ps wire.Params) (answer grantAnswer, err error) {
 	name, err := ps.Need("grant_type")
 	if err != nil {
 		return nil, err
 	}
 	grant := protocol.GrantType(name)
-	var answer func(*http.Request, *store.Client, wire.Params, string) ([]byte, error)
 	switch grant {
 	case protocol.GrantTypeCode:
 		answer = p.codeGrant
@@ -61,7 +68,7 @@ func (p *Provider) grant(r *http.Request, client *store.Client, ps wire.Params, 
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for this grant_type")
 	}
 	web.InfoFrom(r.Context()).Method = string(grant)
-	return answer(r, client, ps, jkt)
+	return answer, nil
 }
 
 // entry is what the audit log learns of a request: who asked, from where.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"idp/internal/account"
 	"idp/internal/audit"
@@ -157,7 +158,10 @@ func (s *Server) acceptor(c *config.Config) (*kerberos.Acceptor, error) {
 	if !c.HasKerberos {
 		return nil, nil //nolint:nilnil // no section, no acceptor
 	}
-	a, err := kerberos.New(kerberos.Options{Config: c.Kerberos, Seen: s.store.SeenOnce, Now: s.now, Log: s.log, ChannelBindings: s.certificate.bindings})
+	seen := func(ctx context.Context, hash []byte, until time.Time) (bool, error) {
+		return s.store.SeenOnce(ctx, store.UseTicket, hash, until)
+	}
+	a, err := kerberos.New(kerberos.Options{Config: c.Kerberos, Seen: seen, Now: s.now, Log: s.log, ChannelBindings: s.certificate.bindings})
 	if err != nil {
 		return nil, err
 	}

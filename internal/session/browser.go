@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,9 +22,17 @@ const browserDays = 400
 type Browser struct {
 	ID        secret.String
 	Hash      []byte
-	SignedOut bool // no silent login until the next login by hand
-	NoTicket  bool // "Do not use my company ticket on this device"
+	SignedOut bool   // no silent login until the next login by hand
+	NoTicket  bool   // "Do not use my company ticket on this device"
+	last      string // of the sid of the last session, as lastOf writes it; empty: none
 }
+
+// Had reports whether a sid is that of the last session of this browser.
+func (b *Browser) Had(sid string) bool { return b.last != "" && b.last == lastOf(sid) }
+
+// lastOf shortens a sid to hexadecimal: the previous release, which may be asked by
+// the same browser, takes every s and n behind the id for a marker.
+func lastOf(sid string) string { return hex.EncodeToString(secret.Hash(secret.String(sid))[:16]) }
 
 // browsers reads and writes the browser cookie: gorilla/sessions signs it
 // (HMAC-SHA-256), the attributes are ours, for its defaults are a 30 days'
@@ -114,8 +123,8 @@ func dropSetCookie(h http.Header, name string) {
 
 const browserKey = "browser"
 
-// browserText is the cookie's text, in place of gob: the id, and a letter for
-// each marker that is set.
+// browserText is the cookie's text, in place of gob: the id, a letter for each
+// marker that is set, and what is kept of the last sid.
 type browserText struct{}
 
 // Serialize implements securecookie.Serializer.
@@ -132,19 +141,24 @@ func (browserText) Serialize(src any) ([]byte, error) {
 	if b.NoTicket {
 		text += "n"
 	}
+	if b.last != "" {
+		text += "|" + b.last
+	}
 	return []byte(text), nil
 }
 
 // Deserialize implements securecookie.Serializer.
 func (browserText) Deserialize(src []byte, dst any) error {
 	values, ok := dst.(*map[any]any)
-	id, marks, found := strings.Cut(string(src), "|")
+	id, rest, found := strings.Cut(string(src), "|")
+	marks, last, _ := strings.Cut(rest, "|")
 	if !ok || !found || len(id) != 43 {
 		return ErrCookie
 	}
 	b := newBrowser(secret.String(id))
 	b.SignedOut = strings.Contains(marks, "s")
 	b.NoTicket = strings.Contains(marks, "n")
+	b.last = last
 	*values = map[any]any{browserKey: b}
 	return nil
 }

@@ -9,7 +9,8 @@
 //
 // The second cookie names the browser, logged in or not: login requests belong
 // to it (package login), and it carries the two things a browser wants
-// remembered without a login: "I signed out" and "no company ticket here".
+// remembered without a login: "I signed out" and "no company ticket here"; and
+// which session was its last, so that its sign-out is known when that is over.
 //
 // Over https both are __Host- cookies: Secure, no Domain, Path=/ (RFC 6265bis
 // §4.1.3.2). Plain http is for localhost only and has neither.
@@ -170,7 +171,7 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, l Login) (*stor
 		return nil, err
 	}
 	s.setCookie(w, cookie)
-	b.SignedOut, b.NoTicket = false, b.NoTicket && !l.Ticket
+	b.SignedOut, b.NoTicket, b.last = false, b.NoTicket && !l.Ticket, lastOf(start.Session.ID)
 	return &start.Session, s.browsers.save(w, r, b)
 }
 

@@ -65,7 +65,7 @@ func BenchmarkSeenOnce(b *testing.B) { // a write of one small row
 	eachBench(b, func(b *testing.B, w *world) func(int) error {
 		until := time.UnixMilli(w.in(time.Minute))
 		return func(int) error {
-			_, err := w.SeenOnce(b.Context(), secret.Bytes(32), until)
+			_, err := w.SeenOnce(b.Context(), store.UseProof, secret.Bytes(32), until)
 			return err
 		}
 	})

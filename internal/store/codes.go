@@ -21,7 +21,7 @@ type Finish struct {
 	BrowserHash    []byte // with a LoginRequestID
 	SessionID      string
 	Consent        string // what the user must have allowed the client, items as in Consent.Scope; empty: it is trusted
-	PushedHash     []byte // of the request that the client pushed; nil: it pushed none
+	PushedHash     []byte // of the request that the client pushed; empty: it pushed none
 	Code           Code
 }
 
@@ -48,7 +48,7 @@ func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 				return err
 			}
 		}
-		if f.PushedHash != nil {
+		if len(f.PushedHash) > 0 {
 			if err := usePushed(t, f.PushedHash, now); err != nil {
 				return err
 			}

@@ -108,22 +108,13 @@ func mergeConsent(t tx, userID, clientID, scope string, now Millis) error {
 // of scope. It changes nothing, but holds the row until the transaction ends: who
 // takes the consent back meanwhile waits, and then finds what was made of it.
 func holdConsent(t tx, userID, clientID, scope string) error {
-	var have string
-	err := t.QueryRow([]any{&have}, `
+	var have Consent
+	err := t.QueryRow([]any{&have.Scope}, `
 		UPDATE consents SET updated_at = updated_at WHERE user_id = $1 AND client_id = $2 RETURNING scope`, userID, clientID)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || (err == nil && !have.Covers(scope)) {
 		return ErrConsent
 	}
-	if err != nil {
-		return err
-	}
-	allowed := strings.Fields(have)
-	for item := range strings.FieldsSeq(scope) {
-		if !slices.Contains(allowed, item) {
-			return ErrConsent
-		}
-	}
-	return nil
+	return err
 }
 
 // inFlight is longer than any transaction: a code that expired so recently may

@@ -67,7 +67,7 @@ func writeForEver(s *store.Store) {
 		all.Go(func() {
 			for {
 				n := next.Add(1)
-				if _, err := s.SeenOnce(context.Background(), number(n), time.Now().Add(time.Hour)); err != nil {
+				if _, err := s.SeenOnce(context.Background(), store.UseProof, number(n), time.Now().Add(time.Hour)); err != nil {
 					return
 				}
 				out.Lock()
@@ -99,7 +99,7 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 			t.Fatalf("only %d writes: %s", len(acknowledged), lines.Text())
 		}
 		for _, n := range acknowledged {
-			first, err := s.SeenOnce(t.Context(), number(n), time.Now().Add(time.Hour))
+			first, err := s.SeenOnce(t.Context(), store.UseProof, number(n), time.Now().Add(time.Hour))
 			if err != nil || first {
 				t.Fatalf("%d was acknowledged and is lost (%v)", n, err)
 			}
@@ -149,7 +149,7 @@ func TestAnotherProcessMayWriteTheSameFile(t *testing.T) {
 		if !lines.Scan() {
 			t.Fatal("the other process stopped")
 		}
-		if _, err := s.SeenOnce(t.Context(), number(-i), time.Now().Add(time.Hour)); err != nil {
+		if _, err := s.SeenOnce(t.Context(), store.UseProof, number(-i), time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}

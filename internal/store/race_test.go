@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"idp/internal/secret"
 	"idp/internal/store"
 )
 
@@ -75,7 +76,7 @@ func TestOneOf64UsesAPushedRequest(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		sess := w.login(w.user("alice"))
 		counts := together(w, racers, byError, func(s *store.Store, _ int) error {
-			return s.FinishAuthorization(t.Context(), store.Finish{SessionID: sess.ID, Code: newCode(w, sess), PushedHash: []byte("pushed")})
+			return s.FinishAuthorization(t.Context(), store.Finish{SessionID: sess.ID, Code: newCode(w, sess), PushedHash: secret.Hash("pushed")})
 		})
 		expectCounts(t, counts, map[string]int{"ok": 1, store.ErrReused.Error(): racers})
 	})
@@ -127,7 +128,7 @@ func TestOneOf64ReplaysIsFirst(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, round := range []string{"new", "expired and taken over"} {
 			counts := together(w, racers, byError, func(s *store.Store, _ int) error {
-				first, err := s.SeenOnce(t.Context(), []byte("authenticator"), time.UnixMilli(w.in(time.Minute)))
+				first, err := s.SeenOnce(t.Context(), store.UseProof, []byte("authenticator"), time.UnixMilli(w.in(time.Minute)))
 				if err == nil && !first {
 					return store.ErrReused
 				}

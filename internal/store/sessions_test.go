@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -248,15 +249,28 @@ func TestPushedRequestIsReadableUntilItExpires(t *testing.T) {
 		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("another's"), Address: "192.0.2.2", ExpiresAt: w.in(time.Minute)}))
 		for range 2 {
 			p, err := w.PushedRequest(ctx, []byte("h"))
-			if err != nil || p.ClientID != "wiki" || p.Params != "a=b" || p.Pushed {
+			if err != nil || p.ClientID != "wiki" || p.Params != "a=b" || len(p.PushedHash) != 0 {
 				t.Errorf("got %+v %v", p, err)
 			}
 		}
 		for i := range 2001 { // nobody is counted for what confidential clients push
-			must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: fmt.Append(nil, "pushed", i), Pushed: true, ExpiresAt: w.in(time.Minute)}))
+			must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: fmt.Append(nil, "pushed", i), PushedHash: secret.Hash("x"), ExpiresAt: w.in(time.Minute)}))
 		}
-		if p, err := w.PushedRequest(ctx, []byte("pushed7")); err != nil || !p.Pushed {
+		if p, err := w.PushedRequest(ctx, []byte("pushed7")); err != nil || !bytes.Equal(p.PushedHash, secret.Hash("x")) {
 			t.Errorf("got %+v %v", p, err)
+		}
+		counted := func(client, hash string) error {
+			return w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte(client + hash), ClientID: client, CountClient: true, ExpiresAt: w.in(time.Minute)})
+		}
+		for i := range 2000 {
+			must(t, counted("stranger", fmt.Sprint(i)))
+		}
+		want(t, counted("stranger", "one more"), store.ErrTooMany)
+		must(t, counted("another", "one more"))
+		for _, hash := range [][]byte{secret.Bytes(31), secret.Bytes(33), []byte("x")} {
+			if w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("odd"), PushedHash: hash, ExpiresAt: w.in(time.Minute)}) == nil {
+				t.Errorf("a hash of %d bytes is kept", len(hash))
+			}
 		}
 		w.pass(time.Minute)
 		_, err := w.PushedRequest(ctx, []byte("h"))
@@ -272,17 +286,17 @@ func TestPushedRequestGivesOneCode(t *testing.T) {
 		sess := w.login(w.user("alice"))
 		finish := func() (store.Code, error) {
 			code := newCode(w, sess)
-			return code, w.FinishAuthorization(ctx, store.Finish{SessionID: sess.ID, Code: code, PushedHash: []byte("h")})
+			return code, w.FinishAuthorization(ctx, store.Finish{SessionID: sess.ID, Code: code, PushedHash: secret.Hash("h")})
 		}
 		used := func(want bool) {
 			t.Helper()
-			if got, err := w.PushedRequestUsed(ctx, []byte("h")); err != nil || got != want {
+			if got, err := w.PushedRequestUsed(ctx, secret.Hash("h")); err != nil || got != want {
 				t.Errorf("used: %v %v, want %v", got, err, want)
 			}
 		}
 		used(false)
 		l := w.pending([]byte("b"))
-		err := w.FinishAuthorization(ctx, store.Finish{LoginRequestID: l.ID, BrowserHash: l.BrowserHash, SessionID: sess.ID, Code: newCode(w, sess), PushedHash: []byte("h")})
+		err := w.FinishAuthorization(ctx, store.Finish{LoginRequestID: l.ID, BrowserHash: l.BrowserHash, SessionID: sess.ID, Code: newCode(w, sess), PushedHash: secret.Hash("h")})
 		want(t, err, store.ErrNotFound)
 		used(false)
 		_, err = finish()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 )
 
@@ -37,10 +38,33 @@ func (s *Store) TokenRevoked(ctx context.Context, jti string) (revoked bool, err
 	return revoked, err
 }
 
-// SeenOnce reports whether hash comes for the first time, and remembers it until
-// then: Kerberos authenticators, assertions and proofs count once on all nodes.
-func (s *Store) SeenOnce(ctx context.Context, hash []byte, until time.Time) (first bool, err error) {
-	n, err := s.exec(ctx, firstSeen, hash, until.UnixMilli(), s.Now())
+// Use is a kind of what counts once. Each has hashes of its own, so that nothing
+// of one kind uses up, or passes for, anything of another.
+type Use string
+
+// The kinds. A ticket's authenticator is kept by its SHA-256 alone, as an older
+// binary beside this one does: it is our key's work, and nobody's to choose.
+const (
+	UseTicket    Use = ""
+	UseAssertion Use = "assertion"
+	UseProof     Use = "dpop proof"
+	UsePushed    Use = "pushed request"
+)
+
+// key is what the table has of a hash.
+func (u Use) key(hash []byte) []byte {
+	if u == UseTicket {
+		return hash
+	}
+	sum := sha256.Sum256(append([]byte(u+"\x00"), hash...))
+	return sum[:]
+}
+
+// SeenOnce reports whether hash, a SHA-256, comes for the first time among its
+// kind, and remembers it until then: Kerberos authenticators, assertions and proofs
+// count once on all nodes.
+func (s *Store) SeenOnce(ctx context.Context, kind Use, hash []byte, until time.Time) (first bool, err error) {
+	n, err := s.exec(ctx, firstSeen, kind.key(hash), until.UnixMilli(), s.Now())
 	return n == 1, err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"idp/internal/secret"
 	"idp/internal/store"
 )
 
@@ -229,7 +230,7 @@ func TestAReplayIsSeenUntilItWouldBeTooOldAnyway(t *testing.T) {
 			first bool
 		}{{0, true}, {0, false}, {time.Minute - time.Millisecond, false}, {time.Millisecond, true}} {
 			w.pass(step.pass)
-			first, err := w.SeenOnce(t.Context(), []byte("authenticator"), until)
+			first, err := w.SeenOnce(t.Context(), store.UseProof, []byte("authenticator"), until)
 			if err != nil || first != step.first {
 				t.Errorf("step %d: %v, %v", i, first, err)
 			}
@@ -237,6 +238,30 @@ func TestAReplayIsSeenUntilItWouldBeTooOldAnyway(t *testing.T) {
 			if i < 3 {
 				until = time.UnixMilli(1_800_000_060_000)
 			}
+		}
+	})
+}
+
+// What counts once counts among its own kind: nobody who gets a hash remembered as one
+// uses up the other.
+func TestHoleReplaysOfAnotherKind(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx, hash, until := t.Context(), secret.Hash("x"), time.UnixMilli(w.in(time.Minute))
+		sess := w.login(w.user("alice"))
+		finish := func() error {
+			return w.FinishAuthorization(ctx, store.Finish{SessionID: sess.ID, Code: newCode(w, sess), PushedHash: hash})
+		}
+		for _, kind := range []store.Use{store.UseTicket, store.UseAssertion, store.UseProof} {
+			for _, want := range []bool{true, false} {
+				if first, err := w.SeenOnce(ctx, kind, hash, until); err != nil || first != want {
+					t.Errorf("%q: %v %v, want %v", kind, first, err, want)
+				}
+			}
+		}
+		must(t, finish())
+		want(t, finish(), store.ErrReused)
+		if first, err := w.SeenOnce(ctx, store.UsePushed, hash, until); err != nil || first {
+			t.Errorf("a pushed request that gave its code: %v %v", first, err)
 		}
 	})
 }
@@ -302,7 +327,7 @@ func TestSweeperDeletesWhatExpiredAndNothingElse(t *testing.T) {
 		l := w.pending([]byte("b"))
 		must(t, w.CreateLoginRequest(ctx, l))
 		must(t, w.RevokeToken(ctx, "jti", w.in(time.Minute)))
-		_, err = w.SeenOnce(ctx, []byte("x"), time.UnixMilli(w.in(time.Minute)))
+		_, err = w.SeenOnce(ctx, store.UseProof, []byte("x"), time.UnixMilli(w.in(time.Minute)))
 		must(t, err)
 		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("h"), ExpiresAt: w.in(time.Minute)}))
 		_, err = w.TakeGuess(ctx, "alice", "alice", []byte("p"), 3, time.Minute, w.Now())

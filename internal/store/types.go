@@ -1,6 +1,10 @@
 package store
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
 
 // Millis is a point in time as stored: milliseconds since 1970, UTC; 0 is never.
 type Millis = int64
@@ -130,6 +134,7 @@ type LoginRequest struct {
 	Address       string
 	ClientID      string // empty: no relying party, ReturnTo holds a path of ours
 	Params        string // the auth request's parameters, URL-encoded
+	PushedHash    []byte // of the request that the client pushed (RFC 9126); empty: it pushed none
 	ReturnTo      string // path of our own, when ClientID is empty
 	Fresh         bool   // a silent ticket does not satisfy it
 	MinAuthTime   Millis // from max_age; 0: any
@@ -157,6 +162,17 @@ type Consent struct {
 	Scope     string // items separated by spaces, as package clients writes them
 	CreatedAt Millis
 	UpdatedAt Millis
+}
+
+// Covers reports whether all items of scope were allowed.
+func (c Consent) Covers(scope string) bool {
+	allowed := strings.Fields(c.Scope)
+	for item := range strings.FieldsSeq(scope) {
+		if !slices.Contains(allowed, item) {
+			return false
+		}
+	}
+	return true
 }
 
 // Code is an authorization code, kept by the SHA-256 of it.

@@ -120,6 +120,8 @@ type SignedOutPage struct {
 	Frames  []string     // addresses; empty: nobody is told by frames
 	NextURL template.URL // where to go on to then; any registered scheme; empty: nowhere
 	Site    *Site        // whose NextURL is
+	Waits   bool         // at NextURL until somebody follows it: nobody has vouched for Site
+	Tickets bool         // a company ticket may log in by itself again
 }
 
 // DeniedPage tells a user that a site is not for them.
@@ -128,6 +130,17 @@ type DeniedPage struct {
 	Site     *Site
 	OtherURL string       // log in as somebody else
 	BackURL  template.URL // back to the site, with access_denied; any registered scheme
+	// BackFields are posted to BackURL, where the site wants a form; nil: a link.
+	BackFields map[string]string
+	Reference  string
+}
+
+// StoppedPage tells what is wrong with a request of a site that nobody has vouched
+// for, to which people are not sent on by themselves.
+type StoppedPage struct {
+	Site    *Site
+	What    string       // is wrong, as the end of a sentence
+	BackURL template.URL // on to the site, with the error; any registered scheme
 	// BackFields are posted to BackURL, where the site wants a form; nil: a link.
 	BackFields map[string]string
 	Reference  string

@@ -17,7 +17,7 @@ import (
 
 // checkPushed: RFC 9126 §5, of the client's registration.
 func checkPushed(a *Request) error {
-	if clients.RequiresPAR(a.Client) && a.Pushed == nil {
+	if clients.RequiresPAR(a.Client) && len(a.Pushed) == 0 {
 		return protocol.ErrInvalidRequest().WithDescription("this client must push its authorization requests (RFC 9126)")
 	}
 	return nil

@@ -6,24 +6,27 @@ import (
 	"idp/internal/oidc/tokens"
 )
 
+const badHint = "id_token_hint is not an ID token that this issuer gave to this client"
+
 // checkHint: an id_token_hint says who must be logged in (OIDC Core §3.1.2.1). It
 // may have expired. One that we did not make, or made too long ago to verify it,
 // names nobody, so that no answer could be about them: that is an error, and for
-// prompt=none the one that relying parties know.
+// prompt=none the one that relying parties know. So is one that another client was
+// given: nobody is to find out whether its person is here.
 func (a *Request) checkHint(t *tokens.Tokens) error {
 	text := a.Params["id_token_hint"]
 	if text == "" {
 		return nil
 	}
 	hint, err := t.ReadHint(text)
-	if err != nil && a.Prompts(protocol.PromptNone) {
-		return protocol.ErrLoginRequired().WithDescription("id_token_hint is not an ID token of this issuer").WithParent(err)
+	switch {
+	case err == nil && hint.Audience == a.Client.ClientID:
+		a.hint = hint.Subject
+		return nil
+	case a.Prompts(protocol.PromptNone):
+		return protocol.ErrLoginRequired().WithDescription(badHint).WithParent(err)
 	}
-	if err != nil {
-		return protocol.ErrInvalidRequest().WithDescription("id_token_hint is not an ID token of this issuer").WithParent(err)
-	}
-	a.hint = hint.Subject
-	return nil
+	return protocol.ErrInvalidRequest().WithDescription(badHint).WithParent(err)
 }
 
 // IsAbout reports whether the answer may be about this user: whom id_token_hint

@@ -31,7 +31,7 @@ type Request struct {
 	Client   *store.Client
 	Redirect string
 	FormPost bool   // the answer is posted, not put into the query
-	Pushed   []byte // hash of the request the client pushed (RFC 9126); nil: it did not
+	Pushed   []byte // hash of the request the client pushed (RFC 9126); empty: it did not
 
 	Scope     string // what of the asked scope the client may have
 	Resource  string // whom access tokens may be for, separated by spaces; empty: nobody was named

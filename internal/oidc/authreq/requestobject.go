@@ -20,7 +20,7 @@ func checkRequestObject(a *Request) error {
 	switch {
 	case a.Params["request"] != "":
 		return &protocol.Error{ErrorType: protocol.RequestNotSupported}
-	case a.Params["request_uri"] != "" && a.Pushed == nil:
+	case a.Params["request_uri"] != "":
 		return &protocol.Error{ErrorType: requestURINotSupported}
 	case a.Params["registration"] != "":
 		return &protocol.Error{ErrorType: registrationNotSupported}

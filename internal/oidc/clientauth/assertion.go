@@ -54,7 +54,7 @@ func (a *Auth) audiences(r *http.Request, client *store.Client) []string {
 // useUp uses assertions up on all nodes.
 func (a *Auth) useUp(ctx context.Context, singles []onetime) error {
 	for _, s := range singles {
-		first, err := a.Store.SeenOnce(ctx, s.Hash, s.Until)
+		first, err := a.Store.SeenOnce(ctx, store.UseAssertion, s.Hash, s.Until)
 		if err == nil && !first {
 			err = s.used
 		}

@@ -70,11 +70,15 @@ func (a *Auth) FromClient(r *http.Request) (*store.Client, wire.Params, error) {
 	return client, ps, a.useUp(r.Context(), singles)
 }
 
+// Check is what an endpoint has to say against a request before anything of it is
+// used up. jkt is the thumbprint of the DPoP key that was shown, empty without one.
+type Check func(client *store.Client, ps wire.Params, jkt string) error
+
 // FromClientWithKey is FromClient where a DPoP proof may come along: jkt is the
 // thumbprint of its key, empty without one. Assertions and proof are used up
 // together and last, so that a client which only lacks a nonce can send the same
-// assertion again.
-func (a *Auth) FromClientWithKey(w http.ResponseWriter, r *http.Request) (client *store.Client, ps wire.Params, jkt string, err error) {
+// assertion again, and that nobody leaves rows behind by asking for nothing.
+func (a *Auth) FromClientWithKey(w http.ResponseWriter, r *http.Request, check Check) (client *store.Client, ps wire.Params, jkt string, err error) {
 	client, ps, singles, err := a.identify(r)
 	if err != nil {
 		return nil, nil, "", err
@@ -83,11 +87,16 @@ func (a *Auth) FromClientWithKey(w http.ResponseWriter, r *http.Request) (client
 	if err != nil {
 		return nil, nil, "", err
 	}
+	if shown != nil {
+		jkt = shown.Thumbprint
+	}
+	if err := check(client, ps, jkt); err != nil {
+		return nil, nil, "", err
+	}
 	if err := a.useUp(r.Context(), singles); err != nil {
 		return nil, nil, "", err
 	}
-	jkt, err = a.useProof(r.Context(), shown)
-	return client, ps, jkt, err
+	return client, ps, jkt, a.useProof(r.Context(), shown)
 }
 
 // identify finds out which client asks, by the one method it is registered for
@@ -117,6 +126,9 @@ func (a *Auth) identify(r *http.Request) (client *store.Client, ps wire.Params, 
 		return client, ps, singles, err
 	}
 	once, err := a.checkGrant(r, client, grant)
+	if cred.method == authMethodGrant {
+		err = unproven(err)
+	}
 	return client, ps, append(singles, once...), err
 }
 

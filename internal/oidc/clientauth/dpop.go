@@ -53,7 +53,7 @@ func (a *Auth) ResourceProof(w http.ResponseWriter, r *http.Request, client *sto
 		err = &proof.Error{Hint: "the proof is by another key than the access token is bound to"}
 	}
 	if err == nil {
-		_, err = a.useProof(r.Context(), shown)
+		err = a.useProof(r.Context(), shown)
 	}
 	var e *proof.Error
 	var refused *protocol.Error
@@ -96,15 +96,14 @@ func (a *Auth) verifyProof(w http.ResponseWriter, headers []string, q proof.Requ
 	return proof.VerifyDPoP(headers, q)
 }
 
-// useProof uses a proof up on all nodes (RFC 9449 §11.1) and returns its key's
-// thumbprint; nil is no proof.
-func (a *Auth) useProof(ctx context.Context, shown *proof.DPoP) (jkt string, err error) {
+// useProof uses a proof up on all nodes (RFC 9449 §11.1); nil is no proof.
+func (a *Auth) useProof(ctx context.Context, shown *proof.DPoP) error {
 	if shown == nil {
-		return "", nil
+		return nil
 	}
-	first, err := a.Store.SeenOnce(ctx, shown.Once.Hash, shown.Once.Until)
+	first, err := a.Store.SeenOnce(ctx, store.UseProof, shown.Once.Hash, shown.Once.Until)
 	if err == nil && !first {
 		err = &protocol.Error{ErrorType: wire.InvalidDPoPProof, Description: "the proof was used before"}
 	}
-	return shown.Thumbprint, err
+	return err
 }

@@ -64,7 +64,7 @@ func (a *Auth) checkOwnGrant(r *http.Request, client *store.Client, grant *proof
 		return nil, grantRefused(err)
 	}
 	if verified.Subject != client.ClientID {
-		return nil, protocol.ErrInvalidGrant().WithDescription("sub of the assertion is not the client_id: a client gets a token for itself by it, and never for a user")
+		return nil, provenError{protocol.ErrInvalidGrant().WithDescription("sub of the assertion is not the client_id: a client gets a token for itself by it, and never for a user")}
 	}
 	return []onetime{{verified.Once, protocol.ErrInvalidGrant().WithDescription("the assertion was used before")}}, nil
 }
@@ -104,8 +104,30 @@ func grantRefused(err error) error {
 // unknownClient answers for a client that is not there: named by its grant alone,
 // it has not tried to authenticate.
 func unknownClient(method protocol.AuthMethod) error {
+	err := wire.InvalidClient("client is unknown")
 	if method == authMethodGrant {
-		return protocol.ErrInvalidGrant().WithDescription("neither client_id nor iss of the assertion is a client")
+		return unproven(err)
 	}
-	return wire.InvalidClient("client is unknown")
+	return err
 }
+
+// unproven is the one answer to whoever shows nothing but a grant that does not hold:
+// strangers do not find out which clients there are, and what of an assertion would
+// do. Whoever signed it, or authenticated as well, is told what is wrong; the log has
+// it of all.
+func unproven(err error) error {
+	var proven provenError
+	switch f := wire.AsFailure(err); {
+	case err == nil:
+		return nil
+	case errors.As(err, &proven), f.Status == http.StatusInternalServerError:
+		return err
+	default:
+		return protocol.ErrInvalidGrant().WithDescription("the assertion is not one of a client, or does not hold (iss, sub, aud, exp, jti, signature); the log of this server says what is wrong").WithParent(f.Err)
+	}
+}
+
+// provenError refuses an assertion that was signed by whom it names.
+type provenError struct{ error }
+
+func (e provenError) Unwrap() error { return e.error }

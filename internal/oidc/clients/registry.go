@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -93,6 +94,16 @@ func (r *Registry) Site(ctx context.Context, id string) *web.Site {
 		return nil
 	}
 	return SiteOf(client)
+}
+
+// SiteAt shows a client on a page that leads to one of its addresses: its name, and
+// where that is, a host or the scheme of an app (RFC 8252 §7.1).
+func SiteAt(c *store.Client, address string) *web.Site {
+	s := SiteOf(c)
+	if u, err := url.Parse(address); err == nil && address != "" {
+		s.Host = cmp.Or(u.Host, u.Scheme)
+	}
+	return s
 }
 
 // SiteOf shows a client on a page: its name, and the host it is at.

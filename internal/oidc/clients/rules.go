@@ -39,6 +39,10 @@ func Trusted(c *store.Client) bool {
 	return *c.Trusted
 }
 
+// RegisteredItself reports whether the client is here by its own registration (RFC
+// 7591) alone: no administrator has vouched for its name and addresses by trusting it.
+func RegisteredItself(c *store.Client) bool { return c.Registered && !Trusted(c) }
+
 // LowersTrust reports whether a changed client may do less than before, in ways
 // that are looked at only when something is granted: what it was granted has to end.
 // Groups, claims and whom it is for are looked at every time.

@@ -12,7 +12,6 @@ package pushed
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"strings"
 	"time"
@@ -44,12 +43,14 @@ const (
 	maxKept = 3*wire.MaxQuery + 1000
 )
 
-// Keep keeps parameters for owner: the client, or "" for a sign-out.
-func (p *Requests) Keep(ctx context.Context, owner string, ps wire.Params, d time.Duration) (uri string, err error) {
+// Keep keeps parameters for owner: the client, or what no client_id can be, for it has
+// a space in it. pushed is the hash of the request that a client pushed, of which these
+// are the parameters; nil: of none.
+func (p *Requests) Keep(ctx context.Context, owner string, ps wire.Params, pushed []byte, d time.Duration) (uri string, err error) {
 	handle := secret.Token()
 	err = p.Store.PutPushedRequest(ctx, store.PushedRequest{
 		Hash: secret.Hash(handle), ClientID: owner, Address: authn.Network(web.InfoFrom(ctx).Client),
-		Params: ps.Encode(), ExpiresAt: p.Now().Add(d).UnixMilli(),
+		Params: ps.Encode(), PushedHash: pushed, ExpiresAt: p.Now().Add(d).UnixMilli(),
 	})
 	if errors.Is(err, store.ErrTooMany) {
 		return "", web.TooManyRequests(err)
@@ -60,33 +61,22 @@ func (p *Requests) Keep(ctx context.Context, owner string, ps wire.Params, d tim
 // Expand replaces a request_uri of ours by the parameters behind it; nothing
 // beside it counts (RFC 9126 §4). Any other request_uri stays, to be refused: we
 // fetch nothing that a request names. pushed is the hash of the request that the
-// client pushed, nil when it pushed none.
+// client pushed, empty when it pushed none.
 func (p *Requests) Expand(ctx context.Context, ps wire.Params, owner string) (expanded wire.Params, pushed []byte, err error) {
 	handle, ours := strings.CutPrefix(ps["request_uri"], RequestURI)
 	if !ours {
 		return ps, nil, nil
 	}
 	row, err := p.Store.PushedRequest(ctx, secret.Hash(secret.String(handle)))
-	if errors.Is(err, store.ErrNotFound) || (err == nil && row.ClientID != owner) {
+	if errors.Is(err, store.ErrNotFound) || (err == nil && (owner == "" || row.ClientID != owner)) {
 		return nil, nil, web.LoginExpired(err)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	ps, pushed, err = Read(row.Params)
-	if err == nil && row.Pushed {
-		ps["request_uri"], pushed = base64.RawURLEncoding.EncodeToString(row.Hash), row.Hash
-	}
-	return ps, pushed, err
+	ps, err = Read(row.Params)
+	return ps, row.PushedHash, err
 }
 
-// Read reads parameters that we kept ourselves. Beside those of a pushed request
-// stands its hash, as request_uri: a request kept anew, between two steps, is still
-// the same.
-func Read(raw string) (ps wire.Params, pushed []byte, err error) {
-	ps, err = wire.Parse(raw, maxKept)
-	if err == nil && ps["request_uri"] != "" {
-		pushed, err = base64.RawURLEncoding.DecodeString(ps["request_uri"])
-	}
-	return ps, pushed, err
-}
+// Read reads parameters that we kept ourselves.
+func Read(raw string) (wire.Params, error) { return wire.Parse(raw, maxKept) }

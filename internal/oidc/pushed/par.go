@@ -25,6 +25,9 @@ import (
 // login then takes is another matter.
 const pushedFor = 90 * time.Second
 
+// maxStrangersPush bounds what a client that registered itself has kept, in bytes.
+const maxStrangersPush = 8 << 10
+
 // pushable are the parameters of an authorization request. What proves the client
 // is not kept.
 var pushable = func() map[string]bool {
@@ -41,13 +44,13 @@ var pushable = func() map[string]bool {
 // proves who it is, hands over its request, and sends the browser with a handle.
 // Whatever /authorize would refuse is refused here, to the client itself.
 func (p *Requests) ServePAR(w http.ResponseWriter, r *http.Request) error {
-	client, ps, jkt, err := p.Auth.FromClientWithKey(w, r)
-	if err != nil {
+	var a *authreq.Request
+	handle := secret.Token()
+	check := func(client *store.Client, ps wire.Params, jkt string) (err error) {
+		a, err = p.readPushed(client, ps, jkt, secret.Hash(handle))
 		return err
 	}
-	handle := secret.Token()
-	a, err := p.readPushed(client, ps, jkt, secret.Hash(handle))
-	if err != nil {
+	if _, _, _, err := p.Auth.FromClientWithKey(w, r, check); err != nil {
 		return err
 	}
 	if err := p.push(r.Context(), a); err != nil {
@@ -74,9 +77,13 @@ func (p *Requests) readPushed(client *store.Client, ps wire.Params, jkt string, 
 	}
 	ps["client_id"] = client.ClientID // it may stand in the client's authentication alone
 	maps.DeleteFunc(ps, func(name, _ string) bool { return !pushable[name] })
+	limit := int64(wire.MaxQuery)
+	if clients.RegisteredItself(client) {
+		limit = maxStrangersPush
+	}
 	switch uri := ps["redirect_uri"]; {
-	case len(ps.Encode()) > wire.MaxQuery:
-		return nil, wire.TooLarge(wire.MaxQuery)
+	case int64(len(ps.Encode())) > limit:
+		return nil, wire.TooLarge(limit)
 	case uri == "":
 		return nil, protocol.ErrInvalidRequest().WithDescription("redirect_uri is missing")
 	case !clients.RedirectAllowed(client, uri):
@@ -87,17 +94,18 @@ func (p *Requests) readPushed(client *store.Client, ps wire.Params, jkt string, 
 	return a, a.Check(p.Tokens)
 }
 
-// push keeps the request. An address has a limit where anybody may ask, and
-// confidential clients have none: a site's logins all come from its one server.
+// push keeps the request. An address has a limit where anybody may ask, and what
+// registered itself has one of its own as well. Other confidential clients have none:
+// a site's logins all come from its one server.
 func (p *Requests) push(ctx context.Context, a *authreq.Request) error {
-	row := store.PushedRequest{Hash: a.Pushed, ClientID: a.Client.ClientID, Params: a.Params.Encode(), Pushed: true,
-		ExpiresAt: p.Now().Add(pushedFor).UnixMilli()}
-	if a.Client.Public() {
+	row := store.PushedRequest{Hash: a.Pushed, ClientID: a.Client.ClientID, Params: a.Params.Encode(), PushedHash: a.Pushed,
+		CountClient: clients.RegisteredItself(a.Client), ExpiresAt: p.Now().Add(pushedFor).UnixMilli()}
+	if a.Client.Public() || row.CountClient {
 		row.Address = authn.Network(web.InfoFrom(ctx).Client)
 	}
 	err := p.Store.PutPushedRequest(ctx, row)
 	if errors.Is(err, store.ErrTooMany) { // RFC 9126 §2.3
-		return wire.Failure{Status: http.StatusTooManyRequests, Err: protocol.ErrInvalidRequest().WithDescription("too many requests were pushed from this address").WithParent(err)}
+		return wire.Failure{Status: http.StatusTooManyRequests, Err: protocol.ErrInvalidRequest().WithDescription("too many requests were pushed from this address or by this client").WithParent(err)}
 	}
 	return err
 }

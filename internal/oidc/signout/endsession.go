@@ -13,9 +13,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/pushed"
@@ -50,9 +53,16 @@ type signOut struct {
 	target string        // where to go afterwards; empty: our page
 }
 
+// signOutParams are those of RP-Initiated Logout 1.0 §2: of a request nothing else is
+// read, kept or sent along.
+var signOutParams = strings.Fields("id_token_hint logout_hint client_id post_logout_redirect_uri state ui_locales")
+
+// signOutOwner owns parked sign-outs: no client_id has a space in it.
+const signOutOwner = "sign out"
+
 // ServeEndSession answers the end session endpoint, by GET and POST. A request
-// that shows an ID token of the very session, or our own form, ends it; anything
-// else could be any site's link, so the person is asked.
+// that shows an ID token of the very session, given to a trusted client, or our own
+// form, ends it; anything else could be any site's link, so the person is asked.
 func (p *Provider) ServeEndSession(w http.ResponseWriter, r *http.Request) error {
 	raw := r.URL.RawQuery
 	if r.Method == http.MethodPost {
@@ -65,19 +75,20 @@ func (p *Provider) ServeEndSession(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return signOutError(err)
 	}
-	if ps, _, err = p.Kept.Expand(r.Context(), ps, ""); err != nil {
+	formToken := ps["form_token"] // counts in a form only; the page makes a new one
+	if ps, _, err = p.Kept.Expand(r.Context(), ps, signOutOwner); err != nil {
 		return err
 	}
+	maps.DeleteFunc(ps, func(name, _ string) bool { return !slices.Contains(signOutParams, name) })
 	s, err := p.readSignOut(r, ps)
 	if err != nil {
 		return err
 	}
 	switch {
 	case r.Method != http.MethodPost:
-		delete(ps, "form_token") // counts in a form only; the page makes a new one
 		return p.endSession(w, r, s)
-	case ps["form_token"] != "":
-		return p.confirmed(w, r, s)
+	case formToken != "":
+		return p.confirmed(w, r, s, formToken)
 	}
 	return p.parkSignOut(w, r, s)
 }
@@ -88,7 +99,7 @@ func (p *Provider) parkSignOut(w http.ResponseWriter, r *http.Request, s *signOu
 	if len(s.params) == 0 {
 		return web.Redirect(w, r, http.StatusSeeOther, "/end_session")
 	}
-	uri, err := p.Kept.Keep(r.Context(), "", s.params, pushed.Briefly)
+	uri, err := p.Kept.Keep(r.Context(), signOutOwner, s.params, nil, pushed.Briefly)
 	if err != nil {
 		return err
 	}
@@ -101,32 +112,45 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *signOut
 	if err != nil {
 		return err
 	}
-	switch {
-	case c == nil && s.hint == nil:
-		return p.signedOut(w, r, s)
-	case c == nil || (s.hint != nil && s.hint.SessionID == c.Session.ID):
-		// Without a session the browser is marked all the same: whoever meant
-		// to sign out is not to be logged in again by a silent ticket.
-		return p.end(w, r, s, c)
-	}
 	b, err := p.Sessions.Browser(w, r)
 	if err != nil {
 		return err
 	}
+	switch {
+	case s.ofThisBrowser(b, c) && clients.Trusted(s.client):
+		// Its session may be over: the browser is marked all the same. Whoever meant
+		// to sign out is not to be logged in again by a silent ticket.
+		return p.end(w, r, s, c)
+	case c == nil:
+		return p.signedOut(w, r, s, b)
+	}
 	page := web.LogoutPage{FormToken: p.Sessions.FormToken(b, signOutPurpose), User: c.User.Name, Fields: s.params}
 	if s.client != nil {
-		page.Site = clients.SiteOf(s.client)
+		page.Site = clients.SiteAt(s.client, s.target)
 	}
 	return p.Pages.Render(w, r, http.StatusOK, "logout", page)
 }
 
+// ofThisBrowser reports whether the request shows an ID token of the session that the
+// browser has, or of the last one that it had. Anybody may send people here with a
+// token of their own.
+func (s *signOut) ofThisBrowser(b *session.Browser, c *session.Current) bool {
+	switch {
+	case s.hint == nil:
+		return false
+	case c != nil:
+		return s.hint.SessionID == c.Session.ID
+	}
+	return b.Had(s.hint.SessionID)
+}
+
 // confirmed ends the session because our own form says so.
-func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut) error {
+func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut, formToken string) error {
 	b, err := p.Sessions.Browser(w, r)
 	if err != nil {
 		return err
 	}
-	if !p.Sessions.CheckFormToken(b, signOutPurpose, s.params["form_token"]) {
+	if !p.Sessions.CheckFormToken(b, signOutPurpose, formToken) {
 		return &web.Error{
 			Status: http.StatusForbidden, Code: "FORM_TOKEN", Title: "This form has expired",
 			Message: "The form was not made for this browser, or its cookies were deleted since. You are not signed out.",
@@ -155,12 +179,18 @@ func (p *Provider) end(w http.ResponseWriter, r *http.Request, s *signOut, c *se
 	return web.Redirect(w, r, http.StatusSeeOther, cmp.Or(frames, s.target, "/end_session"))
 }
 
-// signedOut is the end for a browser that has no session.
-func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, s *signOut) error {
+// signedOut is the end for a browser that has no session. It is sent on to an address
+// that an administrator vouches for (RP-Initiated Logout §3), or that belongs to a
+// client of its last session; to any other its person may go.
+func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, s *signOut, b *session.Browser) error {
+	page := web.SignedOutPage{Tickets: !b.SignedOut}
 	if s.target != "" {
-		return web.Redirect(w, r, http.StatusSeeOther, s.target)
+		if !clients.RegisteredItself(s.client) || s.ofThisBrowser(b, nil) {
+			return web.Redirect(w, r, http.StatusSeeOther, s.target)
+		}
+		page.NextURL, page.Site, page.Waits = template.URL(s.target), clients.SiteAt(s.client, s.target), true //nolint:gosec // one of the client's post-logout URIs, whose scheme Check has judged
 	}
-	return p.Pages.Render(w, r, http.StatusOK, "signedout", web.SignedOutPage{})
+	return p.Pages.Render(w, r, http.StatusOK, "signedout", page)
 }
 
 // readSignOut checks a logout request; every error is a page, for a bad

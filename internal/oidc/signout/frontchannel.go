@@ -48,7 +48,7 @@ func (p *Provider) framesPage(w http.ResponseWriter, r *http.Request, s *signOut
 	if s.client != nil {
 		ps["client_id"] = s.client.ClientID
 	}
-	uri, err := p.Kept.Keep(r.Context(), framesOwner(b), ps, pushed.Briefly)
+	uri, err := p.Kept.Keep(r.Context(), framesOwner(b), ps, nil, pushed.Briefly)
 	var busy *web.Error
 	if errors.As(err, &busy) {
 		web.InfoFrom(r.Context()).Err = err // nobody stays signed in because a network has too many sign-outs under way

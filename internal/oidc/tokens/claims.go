@@ -60,6 +60,13 @@ func (t *Tokens) AppendUser(o *wire.Object, u *store.User, c *store.Client, scop
 	}
 }
 
+// Tells reports whether AppendUser adds the claim of this name, where it is known.
+func Tells(c *store.Client, scope string, asked []string, name string) bool {
+	return slices.ContainsFunc(UserClaims, func(claim UserClaim) bool {
+		return claim.Name == name && (clients.HasScope(scope, claim.Scope) || slices.Contains(asked, name) && clients.HasScope(clients.Scope(c), claim.Scope))
+	})
+}
+
 // text makes a claim of a text, which is left out when it is empty.
 func text(name string, of func(*store.User) string) func(*Tokens, *wire.Object, *store.User, *store.Client) {
 	return func(_ *Tokens, o *wire.Object, u *store.User, _ *store.Client) { o.Text(name, of(u)) }

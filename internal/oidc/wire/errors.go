@@ -13,7 +13,6 @@ import (
 // unexported type of its ErrorType field.
 const (
 	UnsupportedResponseType = "unsupported_response_type" // RFC 6749 §4.1.2.1
-	ConsentRequired         = "consent_required"          // OIDC Core §3.1.2.6
 	InvalidToken            = "invalid_token"             // RFC 6750 §3.1
 	InsufficientScope       = "insufficient_scope"        // RFC 6750 §3.1
 	InvalidDPoPProof        = "invalid_dpop_proof"        // RFC 9449 §5
