@@ -22,7 +22,7 @@ func (p *Provider) renderDenied(w http.ResponseWriter, r *http.Request, a *authr
 		return err
 	}
 	page := web.DeniedPage{
-		User: c.User.Name, Site: clients.SiteOf(a.Client), OtherURL: other,
+		User: c.User.Name, Site: clients.SiteOf(a.Client, a.Redirect), OtherURL: other,
 		Reference: web.Reference(web.InfoFrom(r.Context()), p.Now()),
 	}
 	back, values := a.Redirect, p.complete(a, errorValues(denied))

@@ -6,7 +6,11 @@ import (
 )
 
 // Site is a relying party as people see it: who asks.
-type Site struct{ Name, Host string }
+type Site struct {
+	Name      string
+	Host      string // where it is; an app says so; empty: nobody can tell
+	Unchecked bool   // it registered itself, and nobody here has vouched for it
+}
 
 // SiteLink is a relying party's page on itself.
 type SiteLink struct{ Text, URL, Host string }

@@ -50,7 +50,7 @@ func (p *Provider) ServePage(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case d.row.Answer != "":
 		return p.Pages.Render(w, r, http.StatusOK, "devicedone", web.DeviceDonePage{
-			Site: clients.SiteOf(d.client), User: c.User.Name, Allowed: d.row.Answer == store.DeviceAllowed,
+			Site: clients.SiteOf(d.client, ""), User: c.User.Name, Allowed: d.row.Answer == store.DeviceAllowed,
 			Offline: clients.HasScope(d.row.Scope, protocol.ScopeOfflineAccess),
 		})
 	case !clients.MayLogIn(d.client, c.User):
@@ -112,8 +112,8 @@ func (p *Provider) askDevice(w http.ResponseWriter, r *http.Request, b *session.
 	ctx, asked := r.Context(), time.UnixMilli(d.row.CreatedAt)
 	address, near := from(d.row, web.InfoFrom(ctx))
 	return p.Pages.Render(w, r, http.StatusOK, "deviceask", web.DeviceAskPage{
-		FormToken: p.Sessions.FormToken(b, d.purpose(c)), Code: showUserCode(d.row.UserCode), Site: clients.SiteOf(d.client),
-		About: p.Clients.About(ctx, d.client.ClientID), User: c.User.Name, OtherURL: otherDevicePath(d.row.UserCode),
+		FormToken: p.Sessions.FormToken(b, d.purpose(c)), Code: showUserCode(d.row.UserCode), Site: clients.SiteOf(d.client, ""),
+		About: p.Clients.About(ctx, d.client.ClientID, ""), User: c.User.Name, OtherURL: otherDevicePath(d.row.UserCode),
 		Shares: p.Clients.Shares(ctx, d.client.ClientID, c.User, d.consent(c), ""),
 		Asked:  asked, Ago: ago(p.Now().Sub(asked)), Address: address, Near: near,
 	})
@@ -167,7 +167,7 @@ func (p *Provider) denyDevice(w http.ResponseWriter, r *http.Request, c *session
 	info := web.InfoFrom(r.Context())
 	info.Reason, info.Detail = string(protocol.AccessDenied), "the user may not use this client"
 	return p.Pages.Render(w, r, http.StatusForbidden, "denied", web.DeniedPage{
-		User: c.User.Name, Site: clients.SiteOf(d.client), OtherURL: otherDevicePath(d.row.UserCode), Reference: web.Reference(info, p.Now()),
+		User: c.User.Name, Site: clients.SiteOf(d.client, ""), OtherURL: otherDevicePath(d.row.UserCode), Reference: web.Reference(info, p.Now()),
 	})
 }
 

@@ -115,7 +115,7 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *signOut
 	}
 	page := web.LogoutPage{FormToken: p.Sessions.FormToken(b, signOutPurpose), User: c.User.Name, Fields: s.params}
 	if s.client != nil {
-		page.Site = clients.SiteOf(s.client)
+		page.Site = clients.SiteOf(s.client, "")
 	}
 	return p.Pages.Render(w, r, http.StatusOK, "logout", page)
 }
