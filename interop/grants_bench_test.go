@@ -225,7 +225,11 @@ func (w *worker) device() error {
 	if err := w.json("/device_authorization", url.Values{"client_id": {"bench-device"}, "scope": {"openid"}}, nil, &asked); err != nil {
 		return err
 	}
-	page, err := w.page("/device?" + url.Values{"user_code": {asked.UserCode}}.Encode())
+	field, err := w.page("/device")
+	if err != nil {
+		return err
+	}
+	page, err := w.page("/device?" + url.Values{"user_code": {asked.UserCode}, "form_token": {hidden(field, "form_token")}}.Encode())
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,11 @@ func onADevice(t *testing.T, start program) {
 	bob, allowed, denied := newVisitor(t, idp), newVisitor(t, idp), newVisitor(t, idp)
 	first := reads[shown](t, allowed.post(r.URL+"/device", nil), http.StatusOK)
 	second := reads[shown](t, denied.post(r.URL+"/device", nil), http.StatusOK)
-	bob.consents(bob.logIn(bob.open(first.Link), "bob", stage.BobPassword), "allow")
-	bob.consents(bob.open(second.Link), "deny")
+	answers := func(field *idptest.Page, answer string) { // what the link has filled in is sent
+		bob.consents(bob.typesCode(field, field.Request.URL.Query().Get("user_code")), answer)
+	}
+	answers(bob.logIn(bob.open(first.Link), "bob", stage.BobPassword), "allow")
+	answers(bob.open(second.Link), "deny")
 	var refused *idptest.Page
 	var wait sync.WaitGroup // both wait as long as they were told, before they ask
 	wait.Go(func() { refused = denied.post(r.URL+"/allowed", nil) })

@@ -89,6 +89,8 @@ CREATE TABLE device_codes (
     client_id    TEXT    NOT NULL,
     address      TEXT    NOT NULL,
     network      TEXT    NOT NULL,
+    wide_network TEXT    NOT NULL,
+    outside      BOOLEAN NOT NULL DEFAULT FALSE,
     scope        TEXT    NOT NULL,
     resource     TEXT    NOT NULL DEFAULT '',
     poll_every   BIGINT  NOT NULL,
@@ -104,8 +106,10 @@ CREATE TABLE device_codes (
     expires_at   BIGINT  NOT NULL,
     used_at      BIGINT  NOT NULL DEFAULT 0
 );
-CREATE INDEX device_codes_network ON device_codes (network, expires_at);
-CREATE INDEX device_codes_client ON device_codes (client_id, expires_at);
+CREATE INDEX device_codes_network ON device_codes (network, expires_at) WHERE answer = '';
+CREATE INDEX device_codes_wide ON device_codes (wide_network, expires_at) WHERE answer = '';
+CREATE INDEX device_codes_waiting ON device_codes (expires_at) WHERE answer = '';
+CREATE INDEX device_codes_client ON device_codes (client_id);
 CREATE INDEX device_codes_expiry ON device_codes (expires_at);
 
 -- Relying parties that registered themselves (RFC 7591) are counted, for there is a

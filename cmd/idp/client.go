@@ -43,11 +43,19 @@ func (c *cli) clientAdd() *cobra.Command {
 			if err := errors.Join(clients.Check(&cl)...); err != nil {
 				return err
 			}
+			o.warnOfName(cl)
 			return o.addClient(cl, plain)
 		}),
 	}
 	changes = clientFlags(cmd)
 	return cmd
+}
+
+// warnOfName tells whoever gives a relying party a name that people cannot read.
+func (o opened) warnOfName(cl store.Client) {
+	if err := clients.CheckName(cl.ClientName); err != nil {
+		fmt.Fprintf(o.cmd.ErrOrStderr(), "warning: client_name: %v; people read it where they log in and allow\n", err)
+	}
 }
 
 func (o opened) addClient(cl store.Client, plain secret.String) error {

@@ -45,6 +45,7 @@ func (o opened) setClient(id string, changes clientChanges, revoke bool) error {
 	if err := errors.Join(clients.Check(&after)...); err != nil {
 		return err
 	}
+	o.warnOfName(after)
 	revoke = revoke || clients.LowersTrust(before, &after)
 	if err := changedMeanwhile(id, o.store.UpdateClient(o.ctx, after, revoke, o.clientEntry(id))); err != nil {
 		return err

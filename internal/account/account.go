@@ -22,7 +22,7 @@ type Config struct {
 	Sessions *session.Sessions
 	Policy   *authn.Policy
 	Pages    *web.Pages
-	Site     func(ctx context.Context, clientID string) *web.Site
+	Site     func(ctx context.Context, clientID, redirect string) *web.Site
 	// Shares says what a consent gives a relying party of a user.
 	Shares func(ctx context.Context, clientID string, u *store.User, consent, had string) []web.Share
 }
@@ -100,7 +100,7 @@ func (a *Account) page(w http.ResponseWriter, r *http.Request, c *session.Curren
 	}
 	page.TakenBack = a.takenBack(r, b, page.Allowed)
 	for _, id := range visited {
-		if site := a.Site(r.Context(), id); site != nil {
+		if site := a.Site(r.Context(), id, ""); site != nil {
 			page.Sites = append(page.Sites, *site)
 		}
 	}

@@ -35,7 +35,7 @@ func (a *Account) allowed(ctx context.Context, u *store.User) ([]web.Allowed, er
 
 // named is a site by its name, or by its id when it is not registered any more.
 func (a *Account) named(ctx context.Context, clientID string) web.Site {
-	if site := a.Site(ctx, clientID); site != nil {
+	if site := a.Site(ctx, clientID, ""); site != nil {
 		return *site
 	}
 	return web.Site{Name: clientID}

@@ -93,3 +93,17 @@ func Network(a netip.Addr) string {
 	}
 	return a.String()
 }
+
+// WideNetwork is the network around that of an address: what a provider gives a
+// customer of IPv6 (/48), and a /24 of IPv4.
+func WideNetwork(a netip.Addr) string {
+	bits := 24
+	if a.Is6() {
+		bits = 48
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return a.String()
+	}
+	return p.String()
+}

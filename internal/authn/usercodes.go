@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -16,13 +17,17 @@ import (
 const (
 	maxCodesPerUser    = 5
 	maxCodesPerNetwork = 20
+	// maxCodesInFullNetwork is for a user of a network whose own are used up.
+	maxCodesInFullNetwork = 1
 )
 
 // UserCodes bounds guesses at the codes of devices that wait (RFC 8628 §5.1), as
 // the limiter bounds those at passwords: on all nodes together, a slot reserved
 // before anybody looks, the same wrong code counted once. They count for the user
-// who types them, and for the network, of which one may have many users. A right
-// code clears nothing: whoever guesses can have one of their own.
+// who types them, and for the network, of which one may have many users. Where the
+// network's are used up, each of its users has one left: whoever shares a network
+// with one who guesses, and has made no error, is not kept out. A right code clears
+// nothing: whoever guesses can have one of their own.
 type UserCodes struct{ limiter *limiter }
 
 // NewUserCodes makes UserCodes.
@@ -41,17 +46,27 @@ func (e *TooManyCodes) Error() string {
 // not. The error is look's, or *TooManyCodes: then look was not called.
 func (c *UserCodes) Try(ctx context.Context, userID string, from netip.Addr, code string, look func() (right bool, err error)) error {
 	// A user's name has no slash in it, so these are nobody's.
-	ofUser, err := c.take(ctx, "/device/user/"+userID, code, maxCodesPerUser)
+	limit := maxCodesPerUser
+	ofNetwork, err := c.take(ctx, "/device/network/"+Network(from), code, maxCodesPerNetwork)
+	var full *TooManyCodes
+	if errors.As(err, &full) {
+		limit, err = maxCodesInFullNetwork, nil
+	}
 	if err != nil {
 		return err
 	}
-	ofNetwork, err := c.take(ctx, "/device/network/"+Network(from), code, maxCodesPerNetwork)
+	ofUser, err := c.take(ctx, "/device/user/"+userID, code, limit)
 	if err != nil {
-		_ = c.limiter.store.GiveBackGuess(context.WithoutCancel(ctx), ofUser) // or its lease ends
+		if ofNetwork != "" {
+			_ = c.limiter.store.GiveBackGuess(context.WithoutCancel(ctx), ofNetwork) // or its lease ends
+		}
 		return err
 	}
 	right, err := look()
 	for _, token := range []string{ofUser, ofNetwork} {
+		if token == "" {
+			continue
+		}
 		if settled := c.settle(ctx, token, right || err != nil); err == nil {
 			err = settled
 		}

@@ -177,6 +177,8 @@ func Check(target string) error {
 		return fail(target, "want an https URL", nil)
 	case u.Hostname() == "":
 		return fail(target, "the URL has no host", nil)
+	case !PlainHost(u):
+		return fail("", WantedHost, nil)
 	case u.User != nil:
 		return fail("", "the URL has a user or a password", nil)
 	case u.Fragment != "":

@@ -71,30 +71,27 @@ func (l *Login) ServeConsent(w http.ResponseWriter, r *http.Request) error {
 	shares := l.Shares(ctx, id, q.current.User, q.row.Consent, had.Scope)
 	return l.Pages.Render(w, r, http.StatusOK, "consent", web.ConsentPage{
 		Action: "/consent", FormToken: l.Sessions.FormToken(q.browser, q.purpose()), LoginID: q.row.ID, User: q.current.User.Name,
-		OtherURL: resumePath(q.row) + "&other=1", Site: l.answerTo(r, q.row), About: l.About(ctx, id),
+		OtherURL: resumePath(q.row) + "&other=1", Site: l.answerTo(r, q.row), About: l.About(ctx, id, redirectOf(q.row)),
 		Shares: shares, Before: had.Scope != "", More: slices.ContainsFunc(shares, func(s web.Share) bool { return s.New }),
 	})
 }
 
 // answerTo is the site that asks, at the address where the answer goes.
 func (l *Login) answerTo(r *http.Request, row *store.LoginRequest) *web.Site {
-	site := l.Site(r.Context(), row.ClientID)
-	if site == nil {
-		site = &web.Site{Name: row.ClientID}
-	}
-	asked, err := url.ParseQuery(row.Params)
-	if err != nil {
+	if site := l.Site(r.Context(), row.ClientID, redirectOf(row)); site != nil {
 		return site
 	}
-	u, err := url.Parse(asked.Get("redirect_uri"))
-	switch {
-	case err != nil:
-	case u.Host != "":
-		site.Host = u.Host
-	case u.Scheme != "": // of an app (RFC 8252 §7.1)
-		site.Host = u.Scheme
+	return &web.Site{Name: row.ClientID}
+}
+
+// redirectOf is the redirect URI of the request that a login is for; empty: a page
+// of our own asks.
+func redirectOf(row *store.LoginRequest) string {
+	asked, err := url.ParseQuery(row.Params)
+	if err != nil {
+		return ""
 	}
-	return site
+	return asked.Get("redirect_uri")
 }
 
 // ServeConsentSubmit answers POST /consent: the answer. Sent twice it counts once.

@@ -40,12 +40,13 @@ type Config struct {
 	Pages    *web.Pages
 	Kerberos kerberos.Config // what is challenged
 	Issuer   *url.URL        // what browsers are to send tickets to
-	// Site names the relying party behind a client id, for the page; nil when unknown.
-	Site func(ctx context.Context, clientID string) *web.Site
+	// Site shows the relying party behind a client id, at the redirect URI that its
+	// request names; nil when unknown.
+	Site func(ctx context.Context, clientID, redirect string) *web.Site
 	// Shares says what a consent gives a relying party of a user, About what pages
 	// it has on itself.
 	Shares func(ctx context.Context, clientID string, u *store.User, consent, had string) []web.Share
-	About  func(ctx context.Context, clientID string) []web.SiteLink
+	About  func(ctx context.Context, clientID, redirect string) []web.SiteLink
 }
 
 // Login serves the login pages. Safe for concurrent use.
@@ -138,7 +139,7 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 		if a.row.Reference != "" && code == reason.Code(a.row.Reason) {
 			p.Reference = a.row.Reference // of the request that failed, not of this one that says so
 		}
-		p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID)
+		p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID, redirectOf(a.row))
 		p.Username = cmp.Or(a.typed, a.row.Username, a.row.LoginHint)
 		if a.row.Fresh {
 			current, err := l.current(r)

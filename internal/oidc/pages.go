@@ -22,7 +22,7 @@ func (p *Provider) renderDenied(w http.ResponseWriter, r *http.Request, a *authr
 		return err
 	}
 	page := web.DeniedPage{
-		User: c.User.Name, Site: clients.SiteOf(a.Client), OtherURL: other,
+		User: c.User.Name, Site: clients.SiteOf(a.Client, a.Redirect), OtherURL: other,
 		Reference: web.Reference(web.InfoFrom(r.Context()), p.Now()),
 	}
 	page.BackURL, page.BackFields = p.wayBack(a, denied)
@@ -32,7 +32,7 @@ func (p *Provider) renderDenied(w http.ResponseWriter, r *http.Request, a *authr
 // renderStopped shows what is wrong with a request, and the way back with it to a
 // client that nobody has vouched for: who follows it has seen where it leads.
 func (p *Provider) renderStopped(w http.ResponseWriter, r *http.Request, a *authreq.Request, e *protocol.Error) error {
-	page := web.StoppedPage{Site: clients.SiteAt(a.Client, a.Redirect), What: e.Description, Reference: web.Reference(web.InfoFrom(r.Context()), p.Now())}
+	page := web.StoppedPage{Site: clients.SiteOf(a.Client, a.Redirect), What: e.Description, Reference: web.Reference(web.InfoFrom(r.Context()), p.Now())}
 	if e.ErrorType == protocol.InteractionRequired || e.ErrorType == protocol.LoginRequired {
 		page.What = "it wanted to know who you are without asking you"
 	}

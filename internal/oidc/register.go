@@ -104,6 +104,11 @@ func (p *Provider) register(r *http.Request, body []byte) (*registeredClient, er
 	if problems := clients.Check(&c); len(problems) > 0 {
 		return nil, badMetadata(problems[0])
 	}
+	if err := p.Clients.CheckNewcomer(r.Context(), &c, p.Issuer); clients.IsClaimed(err) {
+		return nil, badMetadata(err)
+	} else if err != nil {
+		return nil, err
+	}
 	web.InfoFrom(r.Context()).ClientID = c.ClientID
 	e := entry(r, &c)
 	e.Name = c.ClientName

@@ -93,14 +93,15 @@ func TestRegisteredClientIsToldWhatCounts(t *testing.T) {
 func TestRegisteredClientIsNeverTrusted(t *testing.T) {
 	w := registering(t)
 	w.user("bob")
-	got := w.register(`{"redirect_uris":["` + testRedirect + `"]}`).wantCreated()
+	const callback = "https://stranger.example/cb"
+	got := w.register(`{"redirect_uris":["` + callback + `"]}`).wantCreated()
 	id, _ := got["client_id"].(string)
 	plain, _ := got["client_secret"].(string)
 	b := w.loggedIn("bob")
-	if a := b.get(authorizeURL(id, "prompt", "none")); a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" || !strings.Contains(a.Body.String(), "interaction_required") {
+	if a := b.get(authorizeURL(id, "prompt", "none", "redirect_uri", callback)); a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" || !strings.Contains(a.Body.String(), "interaction_required") {
 		t.Errorf("without consent: %d %s", a.Code, a.Body)
 	}
-	b.asked(b.get(authorizeURL(id)))
+	b.asked(b.get(authorizeURL(id, "redirect_uri", callback)))
 	form := codeForm("x")
 	r := postForm("/token", form)
 	r.SetBasicAuth(id, plain)
@@ -184,6 +185,14 @@ func TestMetadataThatIsRefused(t *testing.T) {
 		"line in the name":       {good(`,"client_name":"a\nb"`), "invalid_client_metadata", "client_name"},
 		"backwards":              {good(`,"client_name":"a\u202eb"`), "invalid_client_metadata", "client_name"},
 		"isolated":               {good(`,"client_name":"\u2066b"`), "invalid_client_metadata", "client_name"},
+		"two hosts":              {`{"redirect_uris":["https://a.example/cb","https://b.example/cb"]}`, "invalid_redirect_uri", "at one host"},
+		"signs out elsewhere":    {good(`,"post_logout_redirect_uris":["https://b.example/"]`), "invalid_client_metadata", "at one host"},
+		"our own host":           {`{"redirect_uris":["https://localhost:8080/cb"]}`, "invalid_redirect_uri", "this server's own"},
+		"our own pages":          {`{"redirect_uris":["http://127.0.0.1:8080/account"],"token_endpoint_auth_method":"none"}`, "invalid_redirect_uri", "this server's own"},
+		"another's host":         {`{"redirect_uris":["https://WIKI.example.com.:444/x"]}`, "invalid_redirect_uri", "another relying party"},
+		"homograph":              {`{"redirect_uris":["https://ex%D0%B0mple.com/cb"]}`, "invalid_redirect_uri", "host name of letters"},
+		"fillers":                {good(`,"client_name":"\u3164\u115f"`), "invalid_client_metadata", "client_name"},
+		"a name of dots":         {good(`,"client_name":"..."`), "invalid_client_metadata", "no letter"},
 		"invisible":              {good(`,"client_name":"\u200b"`), "invalid_client_metadata", "client_name"},
 		"half a character":       {good(`,"client_name":"\ud800"`), "invalid_client_metadata", "client_name"},
 		"script page":            {good(`,"client_uri":"javascript:alert(1)"`), "invalid_client_metadata", "client_uri"},

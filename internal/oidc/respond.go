@@ -63,7 +63,7 @@ func (p *Provider) respond(w http.ResponseWriter, r *http.Request, a *authreq.Re
 	if !a.FormPost {
 		return web.Redirect(w, r, http.StatusSeeOther, wire.AppendQuery(a.Redirect, v))
 	}
-	return p.Pages.Render(w, r, http.StatusOK, "formpost", web.FormPostPage{Site: clients.SiteOf(a.Client), Action: a.Redirect, Fields: single(v)})
+	return p.Pages.Render(w, r, http.StatusOK, "formpost", web.FormPostPage{Site: clients.SiteOf(a.Client, a.Redirect), Action: a.Redirect, Fields: single(v)})
 }
 
 // complete adds what every authorization response has: state, and iss, which

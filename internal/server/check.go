@@ -82,9 +82,13 @@ const (
 )
 
 // Warnings are what does not stop a server, for an old file must start: client
-// secrets that can be guessed, and codes that travel in clear (RFC 6749 §3.1.2.1).
+// secrets that can be guessed, codes that travel in clear (RFC 6749 §3.1.2.1), and
+// names that do not read as what they are.
 func Warnings(c *config.Config) (warnings config.Problems) {
 	for i, cl := range c.Clients {
+		if err := clients.CheckName(cl.ClientName); err != nil {
+			warnings = append(warnings, c.Problem(fmt.Sprintf("$.clients[%d].client_name", i), "the name of "+cl.ClientID+" "+err.Error(), "people read it where they log in and allow"))
+		}
 		if uri := clients.InClear(&cl); uri != "" {
 			warnings = append(warnings, c.Problem(fmt.Sprintf("$.clients[%d].redirect_uris", i),
 				fmt.Sprintf("who listens on the way to %s reads the codes and the sessions of %s", uri, cl.ClientID), "https keeps them"))

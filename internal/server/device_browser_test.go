@@ -45,7 +45,9 @@ func TestDeviceOnAPhone(t *testing.T) {
 	if a := pollDevice(t, s, d); a.Access == "" {
 		t.Errorf("%+v", a)
 	}
-	run(ctx, t, "another by its link", chromedp.Navigate(denied.Page), chromedp.Click("button[value=deny]"), chromedp.WaitNotPresent("button"), chromedp.Text("main", &says))
+	run(ctx, t, "another by its link", chromedp.Navigate(denied.Page), chromedp.WaitVisible("#user_code"))
+	chromium.Photograph(ctx, t, "device-link-phone")
+	run(ctx, t, "and its answer", chromedp.SendKeys("button.primary", kb.Enter), chromedp.Click("button[value=deny]"), chromedp.WaitNotPresent("button"), chromedp.Text("main", &says))
 	if !strings.Contains(says, "Nothing was allowed") {
 		t.Errorf("after Do not allow:\n%s", says)
 	}

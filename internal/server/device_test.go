@@ -47,6 +47,17 @@ func beginDevice(t *testing.T, s *idptest.Server) deviceAnswer {
 	return a
 }
 
+// asked is the question to a device, behind the field that its link has filled in.
+func asked(t *testing.T, b *idptest.Browser, field *idptest.Page, d deviceAnswer) *idptest.Page {
+	t.Helper()
+	if !strings.Contains(field.Body, `value="`+d.UserCode+`"`) || strings.Contains(field.Body, "Tellyvision") {
+		t.Fatalf("want the field with the code in it, and not more\n%s", field.Body)
+	}
+	_, form := field.Form(t, "user_code")
+	form.Set("user_code", d.UserCode)
+	return b.Get("/device?" + form.Encode())
+}
+
 func pollDevice(t *testing.T, s *idptest.Server, d deviceAnswer) deviceAnswer {
 	t.Helper()
 	return asDevice(t, s, "/token", url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {d.DeviceCode}})
@@ -59,7 +70,7 @@ func TestDeviceByItsLink(t *testing.T) {
 			t.Fatalf("%+v", a)
 		}
 		b := s.Browser(t)
-		page := b.LogIn(b.Get(d.Page), "bob", idptest.BobPassword)
+		page := asked(t, b, b.LogIn(b.Get(d.Page), "bob", idptest.BobPassword), d)
 		if page.Request.URL.Path != "/device" || !strings.Contains(page.Body, "Allow Tellyvision on a device?") || !strings.Contains(page.Body, d.UserCode) {
 			t.Fatalf("walked %s\n%s", page.Walked, page.Body)
 		}
@@ -89,7 +100,7 @@ func TestDeviceByItsLink(t *testing.T) {
 func TestHoleDeviceAllowedByAnotherSite(t *testing.T) {
 	s := idptest.Start(t, idptest.Options{Clients: telly})
 	d, b := beginDevice(t, s), s.Browser(t)
-	page := b.LogIn(b.Get(d.Page), "bob", idptest.BobPassword)
+	page := asked(t, b, b.LogIn(b.Get(d.Page), "bob", idptest.BobPassword), d)
 	action, form := page.Form(t, "answer")
 	form.Set("answer", "allow")
 	for _, header := range []http.Header{
@@ -120,7 +131,7 @@ func TestHoleDeviceAllowedByAnotherSite(t *testing.T) {
 func TestHoleDeviceCodeSentByMail(t *testing.T) {
 	s := idptest.Start(t, idptest.Options{Clients: telly})
 	d, b := beginDevice(t, s), s.Browser(t)
-	page := b.LogIn(b.Get(d.Page), "bob", idptest.BobPassword)
+	page := asked(t, b, b.LogIn(b.Get(d.Page), "bob", idptest.BobPassword), d)
 	for _, words := range []string{"on another device", "less than a minute ago", "from 127.0.0.1", "Is the device in front of you?",
 		"If somebody sent you this code or this link, do not allow it", "Do not allow", d.UserCode} {
 		if !strings.Contains(page.Body, words) {
@@ -139,13 +150,17 @@ func TestHoleDeviceCodeSentByMail(t *testing.T) {
 func TestHoleUserCodesTried(t *testing.T) {
 	s := idptest.Start(t, idptest.Options{Clients: telly})
 	b := s.Browser(t)
-	b.LogIn(b.Get("/device"), "bob", idptest.BobPassword)
+	_, form := b.LogIn(b.Get("/device"), "bob", idptest.BobPassword).Form(t, "user_code")
+	types := func(code string) *idptest.Page {
+		form.Set("user_code", code)
+		return b.Get("/device?" + form.Encode())
+	}
 	for _, last := range "BCDFG" {
-		if p := b.Get("/device?user_code=BCDF-GHJ" + string(last)); p.StatusCode != http.StatusNotFound || !strings.Contains(p.Body, "No device waits with this code") {
+		if p := types("BCDF-GHJ" + string(last)); p.StatusCode != http.StatusNotFound || !strings.Contains(p.Body, "No device waits with this code") {
 			t.Errorf("%d\n%s", p.StatusCode, p.Body)
 		}
 	}
-	p := b.Get(beginDevice(t, s).Page)
+	p := types(beginDevice(t, s).UserCode)
 	if p.StatusCode != http.StatusTooManyRequests || p.Header.Get("Retry-After") == "" || !strings.Contains(p.Body, "Try again after") {
 		t.Errorf("the right code after five wrong ones: %d\n%s", p.StatusCode, p.Body)
 	}

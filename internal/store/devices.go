@@ -15,7 +15,9 @@ type DeviceCode struct {
 	GrantID   string // what it will give; names the request on pages until then
 	ClientID  string
 	Address   string // where the device asked from
-	Network   string // what those that wait are counted by
+	Network   string // what those that wait are counted by: a household, a company
+	Wide      string // and the network around it
+	Outside   bool   // a proxy that nobody configured: Address is that of nobody we know
 	Scope     string
 	Resource  string // the resources asked for, separated by spaces
 	PollEvery Millis // how long the device has to wait between two polls
@@ -36,48 +38,16 @@ const (
 	DeviceDenied  = "denied"
 )
 
-const (
-	maxDevicesPerNetwork = 1_000  // that wait for an answer
-	maxDevicesPerClient  = 10_000 // so that one relying party does not fill the table from everywhere
-	// collectedFor: whoever allows in the last second gives the device so long to
-	// ask once more.
-	collectedFor = time.Minute
-)
+// collectedFor: whoever allows in the last second gives the device so long to ask
+// once more.
+const collectedFor = time.Minute
 
-const deviceColumns = `hash, user_code, grant_id, client_id, address, network, scope, resource, poll_every, answer,
+const deviceColumns = `hash, user_code, grant_id, client_id, address, network, wide_network, outside, scope, resource, poll_every, answer,
 	user_id, session_id, amr, acr, auth_time, created_at, expires_at, used_at`
 
 func (d *DeviceCode) dest() []any {
-	return []any{&d.Hash, &d.UserCode, &d.GrantID, &d.ClientID, &d.Address, &d.Network, &d.Scope, &d.Resource, &d.PollEvery, &d.Answer,
+	return []any{&d.Hash, &d.UserCode, &d.GrantID, &d.ClientID, &d.Address, &d.Network, &d.Wide, &d.Outside, &d.Scope, &d.Resource, &d.PollEvery, &d.Answer,
 		&d.UserID, &d.SessionID, (*textList)(&d.AMR), &d.ACR, &d.AuthTime, &d.CreatedAt, &d.ExpiresAt, &d.UsedAt}
-}
-
-// PutDeviceCode keeps what a device asks for. ErrTooMany: its network or its
-// relying party has too many that wait. ErrConflict: the user code is taken.
-func (s *Store) PutDeviceCode(ctx context.Context, d DeviceCode) error {
-	return s.db.write(ctx, func(t tx) error {
-		n, err := t.Exec(`
-			INSERT INTO device_codes (hash, user_code, grant_id, client_id, address, network, scope, resource, poll_every, created_at, expires_at)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
-			WHERE $12 > (SELECT COUNT(*) FROM (SELECT 1 FROM device_codes d
-				WHERE d.network = $6 AND d.answer = '' AND d.expires_at > $10 LIMIT $12) full_network)
-			AND $13 > (SELECT COUNT(*) FROM (SELECT 1 FROM device_codes d
-				WHERE d.client_id = $4 AND d.answer = '' AND d.expires_at > $10 LIMIT $13) full_client)
-			ON CONFLICT (user_code) DO NOTHING`,
-			d.Hash, d.UserCode, d.GrantID, d.ClientID, d.Address, d.Network, d.Scope, d.Resource, d.PollEvery, d.CreatedAt, d.ExpiresAt,
-			int64(maxDevicesPerNetwork), int64(maxDevicesPerClient))
-		if err != nil || n == 1 {
-			return err
-		}
-		var taken bool
-		if err := t.QueryRow([]any{&taken}, `SELECT EXISTS (SELECT 1 FROM device_codes WHERE user_code = $1)`, d.UserCode); err != nil {
-			return err
-		}
-		if taken {
-			return ErrConflict
-		}
-		return ErrTooMany
-	})
 }
 
 // DeviceByUserCode reads what a user code stands for: one that was answered or

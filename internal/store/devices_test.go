@@ -22,7 +22,7 @@ func (w *world) device() store.DeviceCode {
 
 func newDevice(w *world) store.DeviceCode {
 	return store.DeviceCode{
-		Hash: secret.Bytes(32), UserCode: secret.ID(), GrantID: secret.ID(), ClientID: "tv", Address: "192.0.2.9", Network: "192.0.2.9",
+		Hash: secret.Bytes(32), UserCode: secret.ID(), GrantID: secret.ID(), ClientID: "tv", Address: "192.0.2.9", Network: "192.0.2.9", Wide: "192.0.2.0/24", Outside: true,
 		Scope: "openid offline_access", PollEvery: 5000, CreatedAt: w.Now(), ExpiresAt: w.in(10 * time.Minute),
 	}
 }
@@ -174,42 +174,102 @@ func TestADeviceLivesByTheSessionThatAllowedIt(t *testing.T) {
 	})
 }
 
-func TestAFloodOfDevicesIsBounded(t *testing.T) {
+// fill puts n devices that nobody polls, as PutDeviceCode does, thousands in one
+// statement. Each is in a network of its own when network ends in "#".
+func (w *world) fill(network, wide string, n int64) {
+	w.t.Helper()
+	w.pass(time.Millisecond)
+	must(w.t, w.Write(w.t.Context(), func(t store.Tx) error {
+		_, err := t.Exec(`
+			INSERT INTO device_codes (hash, user_code, grant_id, client_id, address, network, wide_network, scope, poll_every, created_at, expires_at)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+			SELECT CAST($2 || i AS BYTEA), $2 || i, '', 'tv', '', CASE WHEN $3 LIKE '%#' THEN $3 || i ELSE $3 END, CASE WHEN $4 LIKE '%#' THEN $4 || i ELSE $4 END, '', 5000, $5, $6 FROM n`,
+			n, fmt.Sprintf("%d000000", w.Now()%10_000_000), network, wide, w.Now(), w.in(10*time.Minute))
+		return err
+	}))
+	w.pass(time.Millisecond)
+}
+
+func (w *world) there(d store.DeviceCode) bool {
+	w.t.Helper()
+	_, err := w.DeviceByUserCode(w.t.Context(), d.UserCode)
+	if err != nil {
+		want(w.t, err, store.ErrNotFound)
+	}
+	return err == nil
+}
+
+func (w *world) waiting(where string) (n int64) {
+	w.t.Helper()
+	must(w.t, w.Read(w.t.Context(), func(t store.Tx) error {
+		return t.QueryRow([]any{&n}, `SELECT COUNT(*) FROM device_codes WHERE answer = '' AND (network = $1 OR wide_network = $1 OR $1 = '')`, where)
+	}))
+	return n
+}
+
+// TestHoleDevicesCrowdedOut: nobody keeps the devices of others from being logged
+// in by asking for codes without end, neither elsewhere nor in the same network.
+func TestHoleDevicesCrowdedOut(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
-		put := func(client, network string) error {
+		from := func(network, wide string) store.DeviceCode {
 			d := newDevice(w)
-			d.ClientID, d.Network = client, network
-			return w.PutDeviceCode(ctx, d)
+			d.Network, d.Wide = network, wide
+			must(t, w.PutDeviceCode(ctx, d))
+			return d
 		}
-		filled := 0
-		fill := func(client, network string, n int64) { // as PutDeviceCode does, thousands in one statement
-			t.Helper()
-			filled++
-			must(t, w.Write(ctx, func(t store.Tx) error {
-				_, err := t.Exec(`
-					INSERT INTO device_codes (hash, user_code, grant_id, client_id, address, network, scope, poll_every, created_at, expires_at)
-					WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
-					SELECT CAST($2 || i AS BYTEA), $2 || i, '', $3, '', $4, '', 5000, $5, $6 FROM n`,
-					n, fmt.Sprintf("%d000000", filled), client, network, w.Now(), w.in(10*time.Minute))
-				return err
-			}))
+		const home, around = "192.0.2.1", "192.0.2.0/24"
+		answered := from(home, around)
+		must(t, w.AnswerDevice(ctx, answerOf(w.login(w.user("alice")), answered, false)))
+		silent, polling := from(home, around), from(home, around)
+		w.fill(home, around, 197)
+		w.expectPoll(polling, store.DevicePending)
+		newest := from(home, around) // the 200th
+		if !w.there(silent) || w.waiting(home) != 200 {
+			t.Errorf("silent %v, %d wait", w.there(silent), w.waiting(home))
 		}
-		fill("tv", "192.0.2.1", 999)
-		must(t, put("tv", "192.0.2.1"))
-		want(t, put("tv", "192.0.2.1"), store.ErrTooMany)
-		want(t, put("other", "192.0.2.1"), store.ErrTooMany)
-		must(t, put("tv", "192.0.2.2"))
-		d := newDevice(w)
-		must(t, w.PutDeviceCode(ctx, d))
-		again := newDevice(w)
-		again.UserCode = d.UserCode
-		want(t, w.PutDeviceCode(ctx, again), store.ErrConflict)
-		fill("tv", "198.51.100.1", 10_000-1002)
-		want(t, put("tv", "203.0.113.2"), store.ErrTooMany)
-		must(t, put("other", "203.0.113.2"))
+		for range 50 {
+			w.fill(home, around, 150)
+			newest = from(home, around)
+			w.pass(5 * time.Second)
+			w.expectPoll(polling, store.DevicePending)
+		}
+		if w.there(silent) || !w.there(polling) || !w.there(newest) || !w.there(answered) || w.waiting(home) != 200 {
+			t.Errorf("in one network: silent %v, polling %v, newest %v, answered %v, %d wait", w.there(silent), w.there(polling), w.there(newest), w.there(answered), w.waiting(home))
+		}
+
+		// Many networks of one provider: the flood of one /64 after the other.
+		const customer = "2001:db8:1::/48"
+		polling = from("2001:db8:1:1::/64", customer)
+		w.fill("flood#", customer, 999)
+		w.pass(time.Second)
+		w.expectPoll(polling, store.DevicePending)
+		newest = from("2001:db8:1:2::/64", customer)
+		if !w.there(polling) || !w.there(newest) || w.waiting(customer) != 1000 {
+			t.Errorf("in a wide network: polling %v, newest %v, %d wait", w.there(polling), w.there(newest), w.waiting(customer))
+		}
+
+		// Everywhere: the busiest makes room, and not who is alone.
 		w.pass(10 * time.Minute)
-		must(t, put("tv", "192.0.2.1"))
+		alone := from("203.0.113.2", "203.0.113.0/24")
+		w.fill("a#", "few", 100)
+		w.fill("b#", "most", 10_000)
+		newest = from("203.0.113.200", "203.0.113.0/24")
+		if most := w.waiting("most"); !w.there(alone) || !w.there(newest) || w.waiting("few") != 100 || most != 9900 {
+			t.Errorf("everywhere: alone %v, newest %v, of few %d, of most %d", w.there(alone), w.there(newest), w.waiting("few"), most)
+		}
+		// And where each has one, those that show no sign of life.
+		w.pass(10 * time.Minute)
+		polling = from("203.0.113.2", "203.0.113.0/24")
+		w.fill("c#", "c#", 10_000)
+		w.expectPoll(polling, store.DevicePending)
+		newest = from("198.51.100.2", "198.51.100.0/24")
+		if !w.there(polling) || !w.there(newest) {
+			t.Errorf("all alone: polling %v, newest %v", w.there(polling), w.there(newest))
+		}
+		again := newDevice(w)
+		again.UserCode = newest.UserCode
+		want(t, w.PutDeviceCode(ctx, again), store.ErrConflict)
 	})
 }
 

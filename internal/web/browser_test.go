@@ -143,7 +143,7 @@ func TestFormPostArrivesAtTheSite(t *testing.T) {
 	defer site.Close()
 	p := newPages(t)
 	srv := httptest.NewServer(p.Handle(func(w http.ResponseWriter, r *http.Request) error {
-		return p.Render(w, r, http.StatusOK, "formpost", FormPostPage{Site: &Site{"Wiki", "wiki"}, Action: site.URL + "/cb?x=1", Fields: map[string]string{"code": "c+&"}})
+		return p.Render(w, r, http.StatusOK, "formpost", FormPostPage{Site: &Site{Name: "Wiki", Host: "wiki"}, Action: site.URL + "/cb?x=1", Fields: map[string]string{"code": "c+&"}})
 	}))
 	defer srv.Close()
 	ctx := chromium.Start(t, "")

@@ -6,7 +6,11 @@ import (
 )
 
 // Site is a relying party as people see it: who asks.
-type Site struct{ Name, Host string }
+type Site struct {
+	Name      string
+	Host      string // where it is; an app says so; empty: nobody can tell
+	Unchecked bool   // it registered itself, and nobody here has vouched for it
+}
 
 // SiteLink is a relying party's page on itself.
 type SiteLink struct{ Text, URL, Host string }
@@ -66,9 +70,11 @@ type ConsentPage struct {
 
 // DevicePage asks for the code that a device shows (RFC 8628 §3.3).
 type DevicePage struct {
+	FormToken string
 	User      string // who is logged in
 	OtherURL  string // log in as somebody else
 	Code      string // what was typed
+	ByLink    bool   // or rather what a link has filled in: to be compared
 	Notice    *Notice
 	Locked    bool      // too many codes were wrong: there is nothing to type
 	Until     time.Time // of Locked
@@ -86,7 +92,7 @@ type DeviceAskPage struct {
 	Shares    []Share
 	Asked     time.Time // by the device
 	Ago       string    // the same in words: "1 minute ago"
-	Address   string    // where the device asked from
+	Address   string    // where the device asked from; empty: nobody can tell
 	Near      bool      // which is the visitor's network too
 }
 

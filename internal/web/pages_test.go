@@ -115,17 +115,17 @@ func checkHTML(t *testing.T, body string) {
 func TestWhatAVisitorSendsIsNeverMarkup(t *testing.T) {
 	const evil = `"><script>alert(1)</script>`
 	for _, s := range []state{
-		{"login", "login", 200, LoginPage{Username: evil, Site: &Site{evil, evil}, Action: "/login", LoginID: evil, SignedInAs: evil}},
-		{"consent", "consent", 200, ConsentPage{Site: &Site{evil, evil}, User: evil, LoginID: evil, OtherURL: "javascript:alert(1)", Shares: []Share{{Text: evil, Detail: evil}},
+		{"login", "login", 200, LoginPage{Username: evil, Site: &Site{Name: evil, Host: evil}, Action: "/login", LoginID: evil, SignedInAs: evil}},
+		{"consent", "consent", 200, ConsentPage{Site: &Site{Name: evil, Host: evil}, User: evil, LoginID: evil, OtherURL: "javascript:alert(1)", Shares: []Share{{Text: evil, Detail: evil}},
 			About: []SiteLink{{evil, "javascript:alert(1)", evil}}}},
-		{"account", "account", 200, AccountPage{Allowed: []Allowed{{ClientID: evil, Site: Site{evil, evil}, Shares: []Share{{Text: evil, Detail: evil}}}}, TakenBack: &Site{evil, evil}}},
+		{"account", "account", 200, AccountPage{Allowed: []Allowed{{ClientID: evil, Site: Site{Name: evil, Host: evil}, Shares: []Share{{Text: evil, Detail: evil}}}}, TakenBack: &Site{Name: evil, Host: evil}}},
 		{"device", "device", 404, DevicePage{User: evil, Code: evil, OtherURL: "javascript:alert(1)"}},
-		{"deviceask", "deviceask", 200, DeviceAskPage{User: evil, Code: evil, Site: &Site{evil, evil}, Address: evil, Ago: evil, OtherURL: "javascript:alert(1)", Shares: []Share{{Text: evil, Detail: evil}}}},
-		{"devicedone", "devicedone", 200, DeviceDonePage{User: evil, Site: &Site{evil, evil}, Allowed: true}},
-		{"denied", "denied", 403, DeniedPage{User: evil, Site: &Site{evil, evil}}},
+		{"deviceask", "deviceask", 200, DeviceAskPage{User: evil, Code: evil, Site: &Site{Name: evil, Host: evil}, Address: evil, Ago: evil, OtherURL: "javascript:alert(1)", Shares: []Share{{Text: evil, Detail: evil}}}},
+		{"devicedone", "devicedone", 200, DeviceDonePage{User: evil, Site: &Site{Name: evil, Host: evil}, Allowed: true}},
+		{"denied", "denied", 403, DeniedPage{User: evil, Site: &Site{Name: evil, Host: evil}}},
 		{"setup", "setup", 401, SetupPage{Outcome: "yes", Principal: evil, Name: evil, Mechanism: evil}},
 		{"denied-form", "denied", 403, DeniedPage{BackURL: "https://wiki.example.com/", BackFields: map[string]string{evil: evil}}},
-		{"formpost", "formpost", 200, FormPostPage{Site: &Site{evil, evil}, Action: "javascript:alert(1)", Fields: map[string]string{evil: evil}}},
+		{"formpost", "formpost", 200, FormPostPage{Site: &Site{Name: evil, Host: evil}, Action: "javascript:alert(1)", Fields: map[string]string{evil: evil}}},
 		{"logout", "logout", 200, LogoutPage{User: evil, Fields: map[string]string{"state": evil}}},
 	} {
 		body := show(t, newPages(t), s).Body.String()

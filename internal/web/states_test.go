@@ -14,7 +14,7 @@ type state struct {
 
 // states is every page in every state, for tests and photographs.
 func states() []state {
-	wiki := &Site{"Wiki", "wiki.example.com"}
+	wiki := &Site{Name: "Wiki", Host: "wiki.example.com"}
 	since := time.Date(2026, 11, 23, 8, 30, 0, 0, time.UTC)
 	login := LoginPage{Action: "/login", FormToken: "token", LoginID: "id", Site: wiki, Reference: "2026-11-23 08:30:00 UTC, 6nq2TtYvQJ"}
 	with := func(change func(*LoginPage)) LoginPage {
@@ -47,7 +47,7 @@ func states() []state {
 		return p
 	}
 	device := func(change func(*DevicePage)) DevicePage {
-		p := DevicePage{User: "alice", OtherURL: "/device?other=1", Reference: login.Reference}
+		p := DevicePage{FormToken: "token", User: "alice", OtherURL: "/device?other=1", Reference: login.Reference}
 		if change != nil {
 			change(&p)
 		}
@@ -58,9 +58,14 @@ func states() []state {
 		Asked: since, Ago: "1 minute ago", Address: "192.0.2.7", Near: true}
 	far := ask
 	far.Near, far.Address, far.Ago, far.Shares = false, "2001:db8:1234:5678:9abc:def0:1234:5678", "less than a minute ago", shares
-	far.Site, far.About = &Site{"The extraordinarily long name of an application on a television", "tv.example.com"}, []SiteLink{{"About the site", "https://tv.example.com/about", "tv.example.com"}}
+	far.Site, far.About = &Site{Name: "The extraordinarily long name of an application on a television", Host: "tv.example.com"}, []SiteLink{{"About the site", "https://tv.example.com/about", "tv.example.com"}}
+	stranger := &Site{Name: "Bank of Example", Host: "app.example.net", Unchecked: true}
+	unchecked, nowhere := ask, ask
+	unchecked.Site = &Site{Name: stranger.Name, Unchecked: true}
+	nowhere.Address, nowhere.Near = "", false
 	return []state{
 		{"device", "device", 200, device(nil)},
+		{"device-link", "device", 200, device(func(p *DevicePage) { p.Code, p.ByLink = "WDJB-MJHT", true })},
 		{"device-wrong", "device", 404, device(func(p *DevicePage) {
 			p.Code, p.Notice = "wdjb mjhx", &Notice{Kind: "error", Title: "No device waits with this code", Text: "Compare it with what your device shows: letters only, no numbers.",
 				Hint: "A code is good for 10 minutes. After that the device shows a new one, or you start again there."}
@@ -71,6 +76,8 @@ func states() []state {
 		})},
 		{"deviceask", "deviceask", 200, ask},
 		{"deviceask-far", "deviceask", 200, far},
+		{"deviceask-unchecked", "deviceask", 200, unchecked},
+		{"deviceask-nowhere", "deviceask", 200, nowhere},
 		{"devicedone-allowed", "devicedone", 200, DeviceDonePage{Site: tv, User: "alice", Allowed: true}},
 		{"devicedone-offline", "devicedone", 200, DeviceDonePage{Site: tv, User: "alice", Allowed: true, Offline: true}},
 		{"devicedone-denied", "devicedone", 200, DeviceDonePage{Site: tv, User: "alice"}},
@@ -80,13 +87,16 @@ func states() []state {
 		{"login-fresh", "login", 200, with(func(p *LoginPage) { p.Notice, p.SignedInAs = fresh, "alice" })},
 		{"newpassword", "newpassword", 200, with(func(p *LoginPage) { p.Notice, p.Username, p.OtherURL = expired, "alice", "/login?login=id&other=1" })},
 		{"newpassword-refused", "newpassword", 401, with(func(p *LoginPage) { p.Notice, p.Username = short, "alice" })},
+		{"login-unchecked", "login", 200, with(func(p *LoginPage) { p.Site = stranger })},
 		{"login-own", "login", 200, with(func(p *LoginPage) { p.Site = nil })},
 		{"account", "account", 200, AccountPage{Name: "alice", FullName: "Alice Liddell", Email: "alice@example.com", Groups: []string{"finance", "staff"},
 			How: "with your company ticket", Principal: "alice@EXAMPLE.COM", Since: since, Until: since.Add(10 * time.Hour),
-			Sites: []Site{*wiki, {"Tickets", "tickets.example.com"}}, FormToken: "token"}},
+			Sites: []Site{*wiki, {Name: "Tickets", Host: "tickets.example.com"}}, FormToken: "token"}},
 		{"account-allowed", "account", 200, AccountPage{Name: "alice", FullName: "Alice Liddell", How: "with your name and password", Since: since, Until: since.Add(10 * time.Hour), FormToken: "token",
-			Allowed:   []Allowed{{ClientID: "tickets", Site: Site{"Tickets", "tickets.example.com"}, Shares: shares, Since: since}, {ClientID: "gone", Site: Site{Name: "gone"}, Shares: shares[:1], Since: since}},
+			Allowed:   []Allowed{{ClientID: "tickets", Site: Site{Name: "Tickets", Host: "tickets.example.com"}, Shares: shares, Since: since}, {ClientID: "gone", Site: Site{Name: "gone"}, Shares: shares[:1], Since: since}},
 			TakenBack: wiki}},
+		{"account-unchecked", "account", 200, AccountPage{Name: "alice", How: "with your name and password", Since: since, Until: since.Add(10 * time.Hour), FormToken: "token",
+			Sites: []Site{*wiki, *stranger}, Allowed: []Allowed{{ClientID: "bank", Site: Site{Name: stranger.Name, Unchecked: true}, Shares: shares[:2], Since: since}}}},
 		{"account-plain", "account", 200, AccountPage{Name: "bob", How: "with your name and password", Since: since, Until: since.Add(time.Hour), FormToken: "token"}},
 		{"consent", "consent", 200, consent(nil)},
 		{"consent-more", "consent", 200, consent(func(p *ConsentPage) {
@@ -94,8 +104,9 @@ func states() []state {
 			p.Shares[2].New, p.Shares[6].New = true, true
 		})},
 		{"consent-again", "consent", 200, consent(func(p *ConsentPage) { p.Before, p.About = true, nil })},
+		{"consent-unchecked", "consent", 200, consent(func(p *ConsentPage) { p.Site, p.About, p.Shares = stranger, nil, shares[:3] })},
 		{"consent-app", "consent", 200, consent(func(p *ConsentPage) {
-			p.Site, p.Shares = &Site{"The extraordinarily long name of an application on a telephone", "com.example.extraordinarily.long.name"}, shares[:1]
+			p.Site, p.Shares = &Site{Name: "The extraordinarily long name of an application on a telephone", Host: "the app com.example.extraordinarily.long.name"}, shares[:1]
 		})},
 		{"error", "error", 400, ErrorPage{Title: "This link has expired", Message: "This login was already used, is too old, or was started in another browser.",
 			Hint: "Start again from the site you came from.", Links: []Link{{"Go to your account", "/account"}}, Reference: login.Reference}},
@@ -108,6 +119,7 @@ func states() []state {
 		{"stopped", "stopped", 400, StoppedPage{Site: wiki, What: "scope is missing, or holds nothing that this client may ask for", BackURL: "https://wiki.example.com/?error=invalid_scope", Reference: login.Reference}},
 		{"stopped-form", "stopped", 400, StoppedPage{Site: wiki, What: "it wanted to know who you are without asking you", BackURL: "https://wiki.example.com/", BackFields: map[string]string{"error": "interaction_required"}, Reference: login.Reference}},
 		{"denied", "denied", 403, DeniedPage{User: "alice", Site: wiki, OtherURL: "/login", BackURL: "https://wiki.example.com/", Reference: login.Reference}},
+		{"denied-unchecked", "denied", 403, DeniedPage{User: "alice", Site: stranger, OtherURL: "/login", BackURL: "https://app.example.net/", Reference: login.Reference}},
 		{"denied-form", "denied", 403, DeniedPage{User: "alice", Site: wiki, OtherURL: "/login", BackURL: "https://wiki.example.com/", BackFields: map[string]string{"error": "access_denied"}, Reference: login.Reference}},
 		{"formpost", "formpost", 200, FormPostPage{Site: wiki, Action: "https://wiki.example.com/callback", Fields: map[string]string{"code": "c", "state": "s"}}},
 		{"setup", "setup", 200, setup("", nil)},

@@ -45,7 +45,7 @@ func checkID(c *store.Client) error {
 func checkAbout(c *store.Client) error {
 	for name, text := range map[string]string{"client_uri": c.ClientURI, "policy_uri": c.PolicyURI, "tos_uri": c.TOSURI} {
 		if text != "" && webPage(text) == "" {
-			return fmt.Errorf("%s: %q: want an absolute http or https URL", name, text)
+			return fmt.Errorf("%s: %q: want an absolute http or https URL, with a host name of letters, digits, hyphens and dots", name, text)
 		}
 	}
 	return nil
@@ -54,7 +54,7 @@ func checkAbout(c *store.Client) error {
 // webPage is the host of a page that people can be shown a link to; empty: it is none.
 func webPage(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil {
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil || !fetch.PlainHost(u) {
 		return ""
 	}
 	return u.Host
@@ -202,10 +202,7 @@ func checkFrontchannelURI(c *store.Client) error {
 	if err := checkLogoutURI(uri, c.Public()); err != nil {
 		return fmt.Errorf("frontchannel_logout_uri: %q: %w", uri, err)
 	}
-	origin, ok := FrameOrigin(uri)
-	if !ok {
-		return fmt.Errorf("frontchannel_logout_uri: %q: want a host name of letters, digits and hyphens", uri)
-	}
+	origin, _ := FrameOrigin(uri)
 	if !slices.ContainsFunc(c.RedirectURIs, func(r string) bool { o, ok := FrameOrigin(r); return ok && o == origin }) {
 		return fmt.Errorf("frontchannel_logout_uri: %q: want scheme, host and port of one of redirect_uris", uri)
 	}
@@ -229,7 +226,7 @@ func checkLogoutURI(text string, public bool) error {
 // the punctuation that url.Parse lets through and that would end the directive.
 func FrameOrigin(text string) (origin string, ok bool) {
 	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" {
+	if err != nil || u.Hostname() == "" || !fetch.PlainHost(u) {
 		return "", false
 	}
 	host := strings.ToLower(u.Host)
@@ -241,14 +238,11 @@ func FrameOrigin(text string) (origin string, ok bool) {
 	default:
 		return "", false
 	}
-	plain := func(r rune) bool {
-		return (r >= 'a' && r <= 'z') || (r >= '0' && r <= '9') || strings.ContainsRune("-._:[]", r)
-	}
-	return u.Scheme + "://" + host, !strings.ContainsFunc(host, func(r rune) bool { return !plain(r) })
+	return u.Scheme + "://" + host, true
 }
 
-// checkURI: absolute, no fragment (RFC 6749 §3.1.2), https; http on this machine
-// or for a confidential client (OIDC Registration §2); for a public client also a
+// checkURI: absolute, no fragment (RFC 6749 §3.1.2), a host that reads as what it is,
+// https; http on this machine or for a confidential client (OIDC Registration §2); for a public client also a
 // scheme of its own, which has a dot in it (RFC 8252 §7.1).
 func checkURI(text string, public bool) error {
 	u, err := url.Parse(text)
@@ -262,9 +256,11 @@ func checkURI(text string, public bool) error {
 		return errors.New("must not have a fragment (#)")
 	case u.User != nil:
 		return errors.New("must not hold a user name")
-	case u.Scheme == "https" && u.Host != "":
+	case (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && !fetch.PlainHost(u):
+		return errors.New(fetch.WantedHost)
+	case u.Scheme == "https" && u.Hostname() != "":
 		return nil
-	case u.Scheme == "http" && u.Host != "":
+	case u.Scheme == "http" && u.Hostname() != "":
 		if public && !local(u.Hostname()) {
 			return errors.New("a public client needs https, or http on this machine")
 		}
@@ -377,5 +373,5 @@ func checkRegistered(c *store.Client) error {
 			}
 		}
 	}
-	return nil
+	return checkOneHost(c)
 }

@@ -215,7 +215,6 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 		"frontchannel_logout_uri: \"https://a.example/#x\"": func(c *store.Client) { c.FrontchannelLogoutURI = "https://a.example/#x" },
 		"frontchannel_logout_uri: \"https://a.example;x/\"": func(c *store.Client) {
 			c.FrontchannelLogoutURI = "https://a.example;x/"
-			c.RedirectURIs = []string{"https://a.example;x/cb"}
 		},
 		"frontchannel_logout_session_required": func(c *store.Client) { c.FrontchannelLogoutSession = true },
 	} {

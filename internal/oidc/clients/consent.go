@@ -146,22 +146,3 @@ var claimWords = map[string]string{
 	"address":               "Your postal address",
 	ScopeGroups:             "The groups you are in",
 }
-
-// About are the pages that a relying party has on itself (RFC 7591 §2).
-func (r *Registry) About(ctx context.Context, clientID string) []web.SiteLink {
-	client, err := r.ByID(ctx, clientID)
-	if err != nil {
-		return nil
-	}
-	var links []web.SiteLink
-	for _, l := range []web.Link{
-		{Text: "About the site", URL: client.ClientURI},
-		{Text: "What it does with what it learns", URL: client.PolicyURI},
-		{Text: "Its terms", URL: client.TOSURI},
-	} {
-		if host := webPage(l.URL); host != "" {
-			links = append(links, web.SiteLink{Text: l.Text, URL: l.URL, Host: host})
-		}
-	}
-	return links
-}

@@ -32,7 +32,7 @@ func TestConsentIsSaidInPlainWords(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff([]web.SiteLink{{Text: "About the site", URL: "https://wiki.example.com/about", Host: "wiki.example.com"}}, r.About(t.Context(), "wiki")); d != "" {
+	if d := cmp.Diff([]web.SiteLink{{Text: "About the site", URL: "https://wiki.example.com/about", Host: "wiki.example.com"}}, r.About(t.Context(), "wiki", "")); d != "" {
 		t.Error(d)
 	}
 	// A site that is gone from the file, and a user of whom little is known.

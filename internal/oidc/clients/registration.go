@@ -46,7 +46,9 @@ type Registration struct {
 }
 
 // ParseRegistration reads client metadata. Members that we do not know are ignored
-// (RFC 7591 §2), logo_uri, contacts and software statements (§2.3) among them; what
+// (RFC 7591 §2), logo_uri, contacts and software statements (§2.3) among them, and
+// so is frontchannel_logout_uri: a page of ours would send people's browsers, with
+// their cookies of a neighbour of ours, to whatever it names there. What
 // we know and do not do is an error, for somebody relies on it. The error begins
 // with the member that is wrong, and may hold what it says.
 func ParseRegistration(body []byte) (*Registration, error) {
@@ -97,7 +99,6 @@ func (r *Registration) read(m metadataMembers) error {
 		{"id_token_signed_response_alg", &c.IDTokenAlg}, {"userinfo_signed_response_alg", &c.UserinfoAlg},
 		{"post_logout_redirect_uris", &c.PostLogoutRedirectURIs},
 		{"backchannel_logout_uri", &c.BackchannelLogoutURI}, {"backchannel_logout_session_required", &c.BackchannelLogoutSession},
-		{"frontchannel_logout_uri", &c.FrontchannelLogoutURI}, {"frontchannel_logout_session_required", &c.FrontchannelLogoutSession},
 		{"application_type", &r.ApplicationType}, {"response_types", &r.ResponseTypes},
 	} {
 		if err := m.into(member.name, member.to); err != nil {
@@ -182,16 +183,31 @@ func (r *Registration) limitScope() error {
 	return nil
 }
 
-// checkName: people see it where they decide. Control and bidirectional characters
-// would make it read as something else.
+// checkName: people see it where they decide.
 func (r *Registration) checkName() error {
 	c := &r.Client
 	c.ClientName = strings.TrimSpace(c.ClientName)
 	if utf8.RuneCountInString(c.ClientName) > maxShownName {
 		return fmt.Errorf("client_name: want %d characters at most", maxShownName)
 	}
-	if strings.ContainsFunc(c.ClientName, func(r rune) bool { return !unicode.IsGraphic(r) || r == utf8.RuneError }) {
-		return errors.New("client_name: holds characters that cannot be seen, such as control or bidirectional ones")
+	if err := CheckName(c.ClientName); err != nil {
+		return fmt.Errorf("client_name: %w", err)
+	}
+	return nil
+}
+
+// CheckName says why a client_name does not read as what it is: characters that are
+// not seen, or that turn what follows, and nothing to read. An administrator is warned
+// of it. Fillers that look like a space are letters to Unicode.
+func CheckName(name string) error {
+	unseen := func(r rune) bool {
+		return !unicode.IsGraphic(r) || r == utf8.RuneError || r == '\u2800' || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+	}
+	switch {
+	case strings.ContainsFunc(name, unseen):
+		return errors.New("holds characters that cannot be seen, such as control or bidirectional ones, or fillers")
+	case name != "" && !strings.ContainsFunc(name, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }):
+		return errors.New("has no letter and no digit")
 	}
 	return nil
 }

@@ -1,15 +1,12 @@
 package clients
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"net/url"
 	"sync"
 	"time"
 
 	"idp/internal/store"
-	"idp/internal/web"
 )
 
 const (
@@ -81,41 +78,4 @@ func (r *Registry) remember(id string, hit entry) {
 		clear(r.cached)
 	}
 	r.cached[id] = hit
-}
-
-// Site shows the client of an id on a page: its name, and the host it is at. Nil
-// when there is none.
-func (r *Registry) Site(ctx context.Context, id string) *web.Site {
-	if id == "" {
-		return nil
-	}
-	client, err := r.ByID(ctx, id)
-	if err != nil {
-		return nil
-	}
-	return SiteOf(client)
-}
-
-// SiteAt shows a client on a page that leads to one of its addresses: its name, and
-// where that is, a host or the scheme of an app (RFC 8252 §7.1).
-func SiteAt(c *store.Client, address string) *web.Site {
-	s := SiteOf(c)
-	if u, err := url.Parse(address); err == nil && address != "" {
-		s.Host = cmp.Or(u.Host, u.Scheme)
-	}
-	return s
-}
-
-// SiteOf shows a client on a page: its name, and the host it is at.
-func SiteOf(c *store.Client) *web.Site {
-	s := &web.Site{Name: c.ClientName}
-	if s.Name == "" {
-		s.Name = c.ClientID
-	}
-	if len(c.RedirectURIs) > 0 {
-		if u, err := url.Parse(c.RedirectURIs[0]); err == nil {
-			s.Host = u.Host
-		}
-	}
-	return s
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"idp/internal/fetch"
 	"idp/internal/keys"
 	"idp/internal/store"
 )
@@ -46,6 +47,8 @@ func checkResourceURI(uri, issuer string) error {
 		return errors.New("want an absolute URI, such as https://api.example.com")
 	case strings.Contains(uri, "#"):
 		return errors.New("must not have a fragment (#)")
+	case u.Host != "" && !fetch.PlainHost(u):
+		return errors.New(fetch.WantedHost)
 	case strings.ContainsFunc(uri, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("\"<>\\^`{|}", c) }):
 		return errors.New("holds characters that a URI does not have")
 	case uri == issuer:

@@ -93,9 +93,10 @@ func (p *Provider) deviceRow(r *http.Request, client *store.Client, ps wire.Para
 	if err != nil {
 		return store.DeviceCode{}, err
 	}
-	now, from := p.Now(), web.InfoFrom(r.Context()).Client
+	now, info := p.Now(), web.InfoFrom(r.Context())
 	return store.DeviceCode{
-		GrantID: secret.ID(), ClientID: client.ClientID, Address: from.String(), Network: authn.Network(from),
+		GrantID: secret.ID(), ClientID: client.ClientID, Address: info.Client.String(), Outside: info.Outside,
+		Network: authn.Network(info.Client), Wide: authn.WideNetwork(info.Client),
 		Scope: scope, Resource: resource, PollEvery: pollEvery.Milliseconds(),
 		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(deviceLifetime).UnixMilli(),
 	}, nil
@@ -108,10 +109,6 @@ func (p *Provider) putDevice(r *http.Request, row *store.DeviceCode) (err error)
 		if err = p.Store.PutDeviceCode(r.Context(), *row); !errors.Is(err, store.ErrConflict) {
 			break
 		}
-	}
-	if errors.Is(err, store.ErrTooMany) {
-		return wire.Failure{Status: http.StatusTooManyRequests, Err: &protocol.Error{ErrorType: wire.TemporarilyUnavailable,
-			Description: "too many devices of this network or client wait for an answer", Parent: err}}
 	}
 	return err
 }

@@ -47,6 +47,9 @@ func (p *Provider) device(r *http.Request, c *session.Current, typed string) (*d
 // errNothingTyped means that the code has still to be typed.
 var errNothingTyped = errors.New("no user code")
 
+// errByLink means that the code came by a link: its person has to send it.
+var errByLink = errors.New("the user code came by a link")
+
 // lookUp returns nil without an error when nobody waits with this code.
 func (p *Provider) lookUp(r *http.Request, c *session.Current, code string) (*device, error) {
 	row, err := p.Store.DeviceByUserCode(r.Context(), code)

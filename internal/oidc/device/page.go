@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"time"
@@ -20,7 +19,9 @@ import (
 
 // At /device a person types the code that their device shows, or comes by a link
 // with it, sees who asks for what, and answers (RFC 8628 §3.3). The link saves the
-// typing and nothing else: nothing is allowed by opening it, and the page shows the
+// typing and nothing else: it fills in the field, which is sent by the person. Nothing
+// is allowed by opening it, and nobody looks its code up, or another site could lead
+// people through wrong codes until none of theirs is looked at. The page shows the
 // code to be compared (§3.3.1) and warns of codes that somebody else sent (§5.4).
 
 // ServePage answers GET /device: with a code the question, or what was answered
@@ -35,20 +36,38 @@ func (p *Provider) ServePage(w http.ResponseWriter, r *http.Request) error {
 	if c == nil || q.Has("other") {
 		return p.logInForDevice(w, r, readUserCode(typed), q.Has("other"))
 	}
+	b, err := p.Sessions.Browser(w, r)
+	if err != nil {
+		return err
+	}
+	if typed != "" && !p.sentHere(r, b, c) {
+		return p.renderCodeField(w, r, b, c, typed, errByLink)
+	}
 	d, err := p.device(r, c, typed)
 	if err != nil {
-		return p.renderCodeField(w, r, c, typed, err)
+		return p.renderCodeField(w, r, b, c, typed, err)
 	}
 	switch {
 	case d.row.Answer != "":
 		return p.Pages.Render(w, r, http.StatusOK, "devicedone", web.DeviceDonePage{
-			Site: clients.SiteOf(d.client), User: c.User.Name, Allowed: d.row.Answer == store.DeviceAllowed,
+			Site: clients.SiteOf(d.client, ""), User: c.User.Name, Allowed: d.row.Answer == store.DeviceAllowed,
 			Offline: clients.HasScope(d.row.Scope, protocol.ScopeOfflineAccess),
 		})
 	case !clients.MayLogIn(d.client, c.User):
 		return p.denyDevice(w, r, c, d)
 	}
-	return p.askDevice(w, r, c, d)
+	return p.askDevice(w, r, b, c, d)
+}
+
+// sentHere reports whether the code was sent by a page of ours: by the form of this
+// browser and session, or, in browsers that say so, straight from a login here.
+func (p *Provider) sentHere(r *http.Request, b *session.Browser, c *session.Current) bool {
+	return r.Header.Get("Sec-Fetch-Site") == "same-origin" || p.Sessions.CheckFormToken(b, typedPurpose(c), r.URL.Query().Get("form_token"))
+}
+
+// typedPurpose is what the token of the form with the code is good for.
+func typedPurpose(c *session.Current) string {
+	return "device code\x00" + c.Session.ID + "\x00" + c.User.ID
 }
 
 // ServeAnswer answers POST /device: allow or deny. Sent twice it counts once.
@@ -70,7 +89,7 @@ func (p *Provider) ServeAnswer(w http.ResponseWriter, r *http.Request) error {
 	}
 	d, err := p.device(r, c, typed)
 	if err != nil {
-		return p.renderCodeField(w, r, c, typed, err)
+		return p.renderCodeField(w, r, b, c, typed, err)
 	}
 	if !p.Sessions.CheckFormToken(b, d.purpose(c), r.PostForm.Get("form_token")) {
 		return web.FormExpired()
@@ -85,26 +104,29 @@ func (p *Provider) ServeAnswer(w http.ResponseWriter, r *http.Request) error {
 	if err := p.answerDevice(r, c, d, answer == "allow"); err != nil {
 		return err
 	}
-	return web.Redirect(w, r, http.StatusSeeOther, devicePath(d.row.UserCode))
+	return web.Redirect(w, r, http.StatusSeeOther, pathDevice+"?"+url.Values{
+		"user_code": {showUserCode(d.row.UserCode)}, "form_token": {p.Sessions.FormToken(b, typedPurpose(c))}}.Encode())
 }
 
-func (p *Provider) askDevice(w http.ResponseWriter, r *http.Request, c *session.Current, d *device) error {
-	b, err := p.Sessions.Browser(w, r)
-	if err != nil {
-		return err
-	}
+func (p *Provider) askDevice(w http.ResponseWriter, r *http.Request, b *session.Browser, c *session.Current, d *device) error {
 	ctx, asked := r.Context(), time.UnixMilli(d.row.CreatedAt)
+	address, near := from(d.row, web.InfoFrom(ctx))
 	return p.Pages.Render(w, r, http.StatusOK, "deviceask", web.DeviceAskPage{
-		FormToken: p.Sessions.FormToken(b, d.purpose(c)), Code: showUserCode(d.row.UserCode), Site: clients.SiteOf(d.client),
-		About: p.Clients.About(ctx, d.client.ClientID), User: c.User.Name, OtherURL: otherDevicePath(d.row.UserCode),
+		FormToken: p.Sessions.FormToken(b, d.purpose(c)), Code: showUserCode(d.row.UserCode), Site: clients.SiteOf(d.client, ""),
+		About: p.Clients.About(ctx, d.client.ClientID, ""), User: c.User.Name, OtherURL: otherDevicePath(d.row.UserCode),
 		Shares: p.Clients.Shares(ctx, d.client.ClientID, c.User, d.consent(c), ""),
-		Asked:  asked, Ago: ago(p.Now().Sub(asked)), Address: d.row.Address, Near: near(d.row, web.InfoFrom(ctx).Client),
+		Asked:  asked, Ago: ago(p.Now().Sub(asked)), Address: address, Near: near,
 	})
 }
 
-// near reports whether device and visitor are in one network.
-func near(row *store.DeviceCode, visitor netip.Addr) bool {
-	return row.Network == authn.Network(visitor)
+// from is what a visitor is told of where a device asked from, and whether that is the
+// network they are in. Behind a proxy that nobody configured the whole world has its
+// address: then nothing is said, of either.
+func from(row *store.DeviceCode, visitor *web.Info) (address string, near bool) {
+	if row.Outside {
+		return "", false
+	}
+	return row.Address, !visitor.Outside && row.Network == authn.Network(visitor.Client)
 }
 
 // ago says in words how long ago something was.
@@ -145,19 +167,26 @@ func (p *Provider) denyDevice(w http.ResponseWriter, r *http.Request, c *session
 	info := web.InfoFrom(r.Context())
 	info.Reason, info.Detail = string(protocol.AccessDenied), "the user may not use this client"
 	return p.Pages.Render(w, r, http.StatusForbidden, "denied", web.DeniedPage{
-		User: c.User.Name, Site: clients.SiteOf(d.client), OtherURL: otherDevicePath(d.row.UserCode), Reference: web.Reference(info, p.Now()),
+		User: c.User.Name, Site: clients.SiteOf(d.client, ""), OtherURL: otherDevicePath(d.row.UserCode), Reference: web.Reference(info, p.Now()),
 	})
 }
 
-// renderCodeField answers without a device to ask about: nothing was typed yet, it
-// is wrong, or too much was wrong. Any other error is passed on.
-func (p *Provider) renderCodeField(w http.ResponseWriter, r *http.Request, c *session.Current, typed string, err error) error {
+// renderCodeField answers without a device to ask about: nothing was typed yet, a
+// link has filled it in, it is wrong, or too much was wrong. Any other error is
+// passed on.
+func (p *Provider) renderCodeField(w http.ResponseWriter, r *http.Request, b *session.Browser, c *session.Current, typed string, err error) error {
 	info := web.InfoFrom(r.Context())
-	page := web.DevicePage{User: c.User.Name, OtherURL: otherDevicePath(readUserCode(typed)), Code: typed, Reference: web.Reference(info, p.Now())}
+	page := web.DevicePage{FormToken: p.Sessions.FormToken(b, typedPurpose(c)), User: c.User.Name, OtherURL: otherDevicePath(readUserCode(typed)),
+		Code: typed, Reference: web.Reference(info, p.Now())}
 	status := http.StatusOK
 	var many *authn.TooManyCodes
 	switch {
 	case errors.Is(err, errNothingTyped):
+	case errors.Is(err, errByLink):
+		page.Code = "" // a link says a code here, and nothing else
+		if code := readUserCode(typed); code != "" {
+			page.Code, page.ByLink = showUserCode(code), true
+		}
 	case errors.Is(err, errUserCode):
 		status, info.Reason = http.StatusNotFound, "USER_CODE"
 		page.Notice = &web.Notice{Kind: "error", Title: "No device waits with this code",

@@ -126,7 +126,7 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *signOut
 	}
 	page := web.LogoutPage{FormToken: p.Sessions.FormToken(b, signOutPurpose), User: c.User.Name, Fields: s.params}
 	if s.client != nil {
-		page.Site = clients.SiteAt(s.client, s.target)
+		page.Site = clients.SiteOf(s.client, s.target)
 	}
 	return p.Pages.Render(w, r, http.StatusOK, "logout", page)
 }
@@ -188,7 +188,7 @@ func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, s *signOut,
 		if !clients.RegisteredItself(s.client) || s.ofThisBrowser(b, nil) {
 			return web.Redirect(w, r, http.StatusSeeOther, s.target)
 		}
-		page.NextURL, page.Site, page.Waits = template.URL(s.target), clients.SiteAt(s.client, s.target), true //nolint:gosec // one of the client's post-logout URIs, whose scheme Check has judged
+		page.NextURL, page.Site, page.Waits = template.URL(s.target), clients.SiteOf(s.client, s.target), true //nolint:gosec // one of the client's post-logout URIs, whose scheme Check has judged
 	}
 	return p.Pages.Render(w, r, http.StatusOK, "signedout", page)
 }

@@ -17,7 +17,6 @@ const (
 	InsufficientScope       = "insufficient_scope"        // RFC 6750 §3.1
 	InvalidDPoPProof        = "invalid_dpop_proof"        // RFC 9449 §5
 	UseDPoPNonce            = "use_dpop_nonce"            // RFC 9449 §8
-	TemporarilyUnavailable  = "temporarily_unavailable"   // RFC 6749 §4.1.2.1
 	InvalidRedirectURI      = "invalid_redirect_uri"      // RFC 7591 §3.2.2
 	InvalidClientMetadata   = "invalid_client_metadata"   // RFC 7591 §3.2.2
 )
