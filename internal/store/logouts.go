@@ -91,9 +91,9 @@ func (s *Store) ClaimLogouts(ctx context.Context, clientID string, limit int, le
 	return claimed, err
 }
 
-// RecordLogout writes what came of an attempt: d as it was claimed, with Result
-// and Reason, and NextAt where the result is LogoutDelayed. What ends a delivery,
-// and the first delay, is in the audit log. ErrNotFound: the lease is over and
+// RecordLogout writes what came of an attempt at a claimed delivery, and after a
+// result of LogoutDelayed when the next one is due. What ends a delivery, and the
+// first delay, is in the audit log. ErrNotFound: the lease is over and
 // the delivery somebody else's.
 func (s *Store) RecordLogout(ctx context.Context, claimed LogoutDelivery, result, reason string, next Millis) error {
 	return s.db.write(ctx, func(t tx) error {
@@ -111,7 +111,7 @@ func (s *Store) RecordLogout(ctx context.Context, claimed LogoutDelivery, result
 		if err := found(n, err); err != nil {
 			return err
 		}
-		if result == LogoutDelayed && claimed.Attempts > 1 {
+		if result == LogoutDelayed && claimed.Result == LogoutDelayed {
 			return nil
 		}
 		return s.writeEntry(t, Entry{Actor: audit.ActorServer, UserID: claimed.UserID, ClientID: claimed.ClientID,
@@ -124,9 +124,10 @@ var logoutEvents = map[string]string{
 	LogoutDelayed: audit.LogoutDelayed, LogoutGivenUp: audit.LogoutGivenUp,
 }
 
-// DropLogouts deletes the waiting deliveries of a relying party that is not told.
-func (s *Store) DropLogouts(ctx context.Context, clientID string) error {
-	_, err := s.exec(ctx, `DELETE FROM logout_deliveries WHERE client_id = $1 AND done_at = 0`, clientID)
+// DropLogouts deletes the deliveries of a relying party that is not told, if they
+// were due then or before and are nobody's.
+func (s *Store) DropLogouts(ctx context.Context, clientID string, due Millis) error {
+	_, err := s.exec(ctx, `DELETE FROM logout_deliveries WHERE client_id = $1 AND done_at = 0 AND next_at <= $2`, clientID, due)
 	return err
 }
 

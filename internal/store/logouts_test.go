@@ -170,7 +170,7 @@ func TestALogoutIsClaimedOnceUntilItsLeaseEnds(t *testing.T) {
 		if len(list) != 1 || list[0].Result != store.LogoutDelivered || list[0].Attempts != 3 || list[0].DoneAt == 0 {
 			t.Errorf("%+v", list)
 		}
-		must(t, w.DropLogouts(ctx, "mail"))
+		must(t, w.DropLogouts(ctx, "mail", w.Now()))
 		if due, _ := w.DueLogouts(ctx); len(due) != 0 || len(w.queued(sess, "mail")) != 0 {
 			t.Errorf("due %v after the drop", due)
 		}

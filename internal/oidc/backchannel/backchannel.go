@@ -12,14 +12,18 @@
 // other answer but those of a server in trouble is final: the same request would
 // get it again, and §2.5 asks not to retransmit then. Only what another hour may
 // mend (no answer, 5xx, 408, 425, 429) is tried again, later each time, for a day.
-// A relying party that is slow or dead delays nobody else: it has a few requests
-// under way at most, and one as long as it does not answer.
+// A relying party that is slow or dead delays nobody else (pools.go): it has one
+// request under way as long as it does not answer quickly, and those that do not
+// share a few places of their own. Those that registered themselves have nothing
+// in common with the administrator's. Whoever waits for a place holds no rows, so
+// that a lease begins with the attempt and outlasts it.
 package backchannel
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,10 +33,13 @@ import (
 )
 
 const (
-	pollEvery = 3 * time.Second  // how often every node looks for what others queued
-	lease     = 30 * time.Second // a request (5 s, package fetch), and the wait for its turn
-	perClient = 8                // requests to one relying party at once
-	inAll     = 64               // and to all
+	pollEvery   = 3 * time.Second  // how often every node looks for what others queued
+	lease       = 30 * time.Second // a request (5 s, package fetch) and what is written before and after it
+	perClient   = 8                // requests at once to a relying party that answers quickly
+	quickAnswer = time.Second      // takes no longer
+	// unknownFor is how long a delivery waits for a node that knows its relying
+	// party: nodes may be given a new configuration one after the other.
+	unknownFor = time.Hour
 )
 
 // Config is everything New needs.
@@ -50,11 +57,12 @@ type Config struct {
 // Backchannel delivers. Safe for concurrent use.
 type Backchannel struct {
 	Config
-	slots chan struct{}
-	poll  time.Duration
+	ours, strangers pools
+	poll            time.Duration
 
 	mu    sync.Mutex
 	lanes map[string]bool // relying parties that are being told; true: look once more before leaving
+	slow  map[string]bool // those whose last answer was not quick, or none
 	busy  sync.WaitGroup
 }
 
@@ -66,7 +74,8 @@ func New(c Config) (*Backchannel, error) {
 	if c.Count == nil {
 		c.Count = func(string) {}
 	}
-	b := &Backchannel{Config: c, slots: make(chan struct{}, inAll), poll: pollEvery, lanes: map[string]bool{}}
+	b := &Backchannel{Config: c, poll: pollEvery, lanes: map[string]bool{}, slow: map[string]bool{},
+		ours: newPools(128, 32, 16), strangers: newPools(8, 4, 4)}
 	if b.Fetchers == nil {
 		var err error
 		if b.Fetchers, err = clients.NewFetchers(nil); err != nil {
@@ -130,50 +139,91 @@ func (b *Backchannel) leave(id string) bool {
 	return true
 }
 
-// lane tells one relying party of all that is due.
+// lane tells one relying party of all that is due. It begins with one request.
 func (b *Backchannel) lane(ctx context.Context, id string) {
-	limit := perClient
+	limit := 1
 	for {
-		n, answers, err := b.some(ctx, id, limit)
+		n, err := b.some(ctx, id, limit)
 		if err != nil && ctx.Err() == nil {
 			b.Log.Error("logouts cannot be delivered", "client_id", id, "err", err)
 		}
-		if limit = perClient; !answers {
-			limit = 1
-		}
+		limit = perClient
 		if (n == 0 || err != nil || ctx.Err() != nil) && b.leave(id) {
 			return
 		}
 	}
 }
 
-// some takes up to limit deliveries and makes them at once. It reports how many
-// there were, and whether the relying party answered all of them.
-func (b *Backchannel) some(ctx context.Context, id string, limit int) (n int, answers bool, err error) {
-	c, err := b.Client(ctx, id)
-	if errors.Is(err, store.ErrNotFound) || (err == nil && c.BackchannelLogoutURI == "") {
-		return 0, true, b.Store.DropLogouts(ctx, id)
+// some makes up to limit deliveries at once, and reports how many there were.
+func (b *Backchannel) some(ctx context.Context, id string, limit int) (n int, err error) {
+	c, err := b.told(ctx, id)
+	if c == nil || err != nil {
+		return 0, err
 	}
-	if err != nil {
-		return 0, true, err
+	held := b.pools(c).wait(ctx, b.isSlow(id), limit)
+	c, claimed, err := b.claim(ctx, id, len(held))
+	giveBack(held[len(claimed):])
+	if len(claimed) == 0 {
+		return 0, err
 	}
-	claimed, err := b.Store.ClaimLogouts(ctx, id, limit, lease)
-	if err != nil {
-		return 0, true, err
-	}
-	outcomes := make([]outcome, len(claimed))
+	answers := make([]bool, len(claimed))
 	var wg sync.WaitGroup
 	for i, d := range claimed {
-		b.slots <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-b.slots }()
-			outcomes[i] = b.deliver(ctx, c, d)
+			defer giveBack(held[i : i+1])
+			answers[i] = b.deliver(ctx, c, d)
 		})
 	}
 	wg.Wait()
-	answers = true
-	for _, o := range outcomes {
-		answers = answers && o.result != store.LogoutDelayed
+	b.setSlow(id, slices.Contains(answers, false))
+	return len(claimed), nil
+}
+
+// claim takes deliveries to a relying party, as it is registered now: it may have
+// waited for its turn.
+func (b *Backchannel) claim(ctx context.Context, id string, limit int) (*store.Client, []store.LogoutDelivery, error) {
+	c, err := b.told(ctx, id)
+	if c == nil || err != nil {
+		return nil, nil, err
 	}
-	return len(claimed), answers, nil
+	claimed, err := b.Store.ClaimLogouts(ctx, id, limit, lease)
+	return c, claimed, err
+}
+
+// told returns a relying party that is told of ended sessions. Nil: it is not, and
+// what is due to it is dropped.
+func (b *Backchannel) told(ctx context.Context, id string) (*store.Client, error) {
+	c, err := b.Client(ctx, id)
+	due := b.Store.Now()
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		due -= unknownFor.Milliseconds()
+	case err != nil || c.BackchannelLogoutURI != "":
+		return c, err
+	}
+	b.setSlow(id, false)
+	return nil, b.Store.DropLogouts(ctx, id, due)
+}
+
+func (b *Backchannel) pools(c *store.Client) *pools {
+	if c.Registered {
+		return &b.strangers
+	}
+	return &b.ours
+}
+
+func (b *Backchannel) isSlow(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.slow[id]
+}
+
+func (b *Backchannel) setSlow(id string, slow bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if slow {
+		b.slow[id] = true
+	} else {
+		delete(b.slow, id)
+	}
 }

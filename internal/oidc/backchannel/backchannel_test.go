@@ -12,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 
+	"idp/internal/audit"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
 )
@@ -137,66 +138,13 @@ func TestADeadRelyingPartyIsGivenUpAfterADay(t *testing.T) {
 	if day := d.DoneAt - d.CreatedAt; d.Result != "given_up" || d.Reason != "the connection is refused" || day < 20*3600_000 || day > 24*3600_000 {
 		t.Errorf("%+v", d)
 	}
-	if w.counts["given_up"] != 1 || !strings.Contains(w.logged(), "will not be told") {
-		t.Errorf("counted %v", w.counts)
+	if w.counts["given_up"] != 1 || !strings.Contains(w.logged(), "will not be told") || strings.Count(w.logged(), "\n") != 2 {
+		t.Errorf("counted %v, logged %s, want the first failure and the end", w.counts, w.logged())
 	}
-}
-
-// All others are told while one leaves us waiting.
-func TestASlowRelyingPartyDelaysNobody(t *testing.T) {
-	w := newWorld(t)
-	slow, quick := w.site("slow", ""), w.site("quick", "")
-	slow.held = make(chan struct{})
-	for range 3 * perClient {
-		w.ended("slow")
-	}
-	must(t, w.round(t.Context()))
-	for range perClient {
-		<-slow.got // they hang
-	}
-	for range 20 {
-		w.ended("quick")
-	}
-	must(t, w.round(t.Context()))
-	for range 20 {
-		<-quick.got
-	}
-	if n := slow.hits.Load(); n != perClient {
-		t.Errorf("%d requests at once to one relying party, want %d", n, perClient)
-	}
-	close(slow.held)
-	w.busy.Wait()
-	if n := slow.hits.Load(); n != 3*perClient {
-		t.Errorf("told %d times, want %d", n, 3*perClient)
-	}
-}
-
-// One that answers nobody takes no more than one of the places for all.
-func TestARelyingPartyInTroubleHasOneRequestUnderWay(t *testing.T) {
-	w := newWorld(t)
-	s := w.site("wiki", "ES256")
-	s.answer.Store(http.StatusServiceUnavailable)
-	for range 3 * perClient {
-		w.ended("wiki")
-	}
-	s.asked = func() {
-		list, err := w.Store.LogoutDeliveries(context.Background(), "wiki", 0)
-		if err != nil {
-			t.Error(err)
+	for event, want := range map[string]int{audit.LogoutDelayed: 1, audit.LogoutGivenUp: 1} {
+		if entries, err := w.Store.Entries(t.Context(), store.Filter{Event: event}); err != nil || len(entries) != want {
+			t.Errorf("audit: %+v, %v, want %d of %s", entries, err, want, event)
 		}
-		taken := 0
-		for _, d := range list {
-			if d.Attempts == 1 && d.Result == "" {
-				taken++
-			}
-		}
-		if s.hits.Load() > perClient && taken != 1 {
-			t.Errorf("%d requests at once", taken)
-		}
-	}
-	w.deliver()
-	if n := s.hits.Load(); n != 3*perClient {
-		t.Errorf("asked %d times", n)
 	}
 }
 
@@ -226,6 +174,20 @@ func TestWhatADeadNodeHadIsDeliveredByAnother(t *testing.T) {
 	}
 }
 
+func TestAnAnswerIsStoredAlthoughTheNodeStops(t *testing.T) {
+	w := newWorld(t)
+	w.site("wiki", "ES256")
+	w.ended("wiki")
+	claimed, err := w.Store.ClaimLogouts(t.Context(), "wiki", 1, lease)
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	w.record(ctx, claimed[0], outcome{result: store.LogoutDelivered}, 0)
+	if d := w.state("wiki"); d.Result != store.LogoutDelivered || w.counts[d.Result] != 1 {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestTwoNodesTellEachRelyingPartyOnce(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorldOn(t, url)
@@ -248,18 +210,36 @@ func TestTwoNodesTellEachRelyingPartyOnce(t *testing.T) {
 	})
 }
 
-func TestWhoHasNoLogoutURIIsForgotten(t *testing.T) {
+// One that nobody here knows may be known to another node, which has the newer
+// configuration: it is forgotten when nobody has told it for an hour.
+func TestWhoIsNotToldIsForgotten(t *testing.T) {
 	w := newWorld(t)
-	w.clients["plain"] = &store.Client{ClientID: "plain"}
-	w.ended("plain", "removed")
-	w.deliver()
-	for _, id := range []string{"plain", "removed"} {
-		if list, err := w.Store.LogoutDeliveries(t.Context(), id, 0); err != nil || len(list) != 0 {
-			t.Errorf("%s: %+v, %v", id, list, err)
-		}
+	queued := func(id string) int {
+		list, err := w.Store.LogoutDeliveries(t.Context(), id, 0)
+		must(t, err)
+		return len(list)
 	}
-	if w.logged() != "" {
-		t.Error(w.logged())
+	w.clients["plain"] = &store.Client{ClientID: "plain"}
+	w.ended("plain", "new", "removed")
+	w.deliver()
+	if queued("plain") != 0 || queued("new") != 1 || queued("removed") != 1 {
+		t.Errorf("plain %d, new %d, removed %d", queued("plain"), queued("new"), queued("removed"))
+	}
+	s := w.site("new", "ES256")
+	w.deliver()
+	w.pass(unknownFor)
+	w.deliver()
+	if queued("removed") != 0 || s.hits.Load() != 1 {
+		t.Errorf("removed %d, new told %d times", queued("removed"), s.hits.Load())
+	}
+	s.answer.Store(http.StatusServiceUnavailable)
+	w.ended("new")
+	w.deliver()
+	w.clients["new"] = &store.Client{ClientID: "new"} // has a URI no more
+	w.pass(time.Hour)
+	w.deliver()
+	if queued("new") != 1 || len(w.slow) != 0 {
+		t.Errorf("%d deliveries, slow %v: want what was delivered", queued("new"), w.slow)
 	}
 }
 

@@ -3,6 +3,7 @@ package backchannel
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -26,37 +27,52 @@ type outcome struct {
 	reason string // of one that is not good
 }
 
-// deliver makes one attempt and writes down what came of it.
-func (b *Backchannel) deliver(ctx context.Context, c *store.Client, d store.LogoutDelivery) outcome {
+// deliver makes one attempt and writes down what came of it. It reports whether
+// there was an answer that is one, and quickly.
+func (b *Backchannel) deliver(ctx context.Context, c *store.Client, d store.LogoutDelivery) (quickly bool) {
+	started := b.Store.Now()
 	o := b.attempt(ctx, c, d)
-	if ctx.Err() != nil {
-		return outcome{result: store.LogoutDelayed} // we are stopped: the lease ends, and somebody else goes on
+	now := b.Store.Now()
+	answered := o.result != store.LogoutDelayed
+	if !answered && ctx.Err() != nil {
+		return false // we are stopped: the lease ends, and somebody else goes on
 	}
-	next := b.Store.Now() + delay(d.Attempts).Milliseconds()
-	if o.result == store.LogoutDelayed && next > d.CreatedAt+giveUpAfter.Milliseconds() {
+	next := now + delay(d.Attempts).Milliseconds()
+	if !answered && next > d.CreatedAt+giveUpAfter.Milliseconds() {
 		o.result = store.LogoutGivenUp
 	}
-	err := b.Store.RecordLogout(ctx, d, o.result, o.reason, next)
-	if errors.Is(err, store.ErrNotFound) {
-		return o // it took longer than the lease, and somebody else has it
-	}
-	if err != nil {
-		b.Log.Error("what came of a logout cannot be stored", "client_id", d.ClientID, "session", d.SessionID, "err", err)
-		return o
-	}
-	b.Count(o.result)
-	b.log(d, o, next)
-	return o
+	b.record(ctx, d, o, next)
+	return answered && now-started <= quickAnswer.Milliseconds()
 }
 
-// log writes the one line of an attempt.
+// record stores, counts and logs what came of an attempt, although we are stopped
+// meanwhile: nobody is to repeat it.
+func (b *Backchannel) record(ctx context.Context, d store.LogoutDelivery, o outcome, next store.Millis) {
+	err := b.Store.RecordLogout(context.WithoutCancel(ctx), d, o.result, o.reason, next)
+	switch {
+	case errors.Is(err, store.ErrNotFound): // it took longer than the lease, and somebody else has it
+	case err != nil:
+		b.Log.Error("what came of a logout cannot be stored", "client_id", d.ClientID, "session", d.SessionID, "err", err)
+	default:
+		b.Count(o.result)
+		b.log(d, o, next)
+	}
+}
+
+// log writes the one line of an attempt. A second delay is no news: a site that is
+// down for a day would fill the log.
 func (b *Backchannel) log(d store.LogoutDelivery, o outcome, next store.Millis) {
 	args := []any{"client_id", d.ClientID, "session", d.SessionID, "attempt", d.Attempts, "result", o.result}
 	switch o.result {
 	case store.LogoutDelivered:
 		b.Log.Info("relying party was told that a session has ended", args...)
 	case store.LogoutDelayed:
-		b.Log.Warn("relying party could not be told that a session has ended", append(args, "reason", o.reason, "next_try", time.UnixMilli(next).UTC())...)
+		level := slog.LevelWarn
+		if d.Result == store.LogoutDelayed {
+			level = slog.LevelDebug
+		}
+		b.Log.Log(context.Background(), level, "relying party could not be told that a session has ended",
+			append(args, "reason", o.reason, "next_try", time.UnixMilli(next).UTC())...)
 	default:
 		b.Log.Warn("relying party will not be told that a session has ended", append(args, "reason", o.reason)...)
 	}

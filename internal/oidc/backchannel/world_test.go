@@ -155,6 +155,15 @@ func (w *world) site(id, alg string) *site {
 	return s
 }
 
+// also gives the site's address to more relying parties.
+func (w *world) also(id string, more ...string) {
+	for _, other := range more {
+		c := *w.clients[id]
+		c.ClientID = other
+		w.clients[other] = &c
+	}
+}
+
 // ServeHTTP implements http.Handler.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil || r.Method != http.MethodPost || r.URL.RequestURI() != "/logout?x=1" {
