@@ -56,7 +56,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	if c.ClientID != client.ClientID && !audience {
 		return nil, store.ErrNotFound
 	}
-	_, user, err := p.tokenState(ctx, c)
+	now, err := p.tokenState(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +67,9 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	o.Text("sub", c.Subject)
 	o.Text("aud", c.Audience)
 	o.Text("client_id", c.ClientID)
-	o.Text("scope", c.Scope)
-	if user != nil {
-		o.Text("username", p.tokens.Username(client, user))
+	o.Text("scope", now.scope)
+	if now.user != nil {
+		o.Text("username", p.tokens.Username(client, now.user))
 	}
 	o.Number("exp", c.Expires)
 	o.Number("iat", c.IssuedAt)
@@ -97,34 +97,28 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 		min(family.ExpiresAt, family.IdleExpiresAt) <= now {
 		return nil, store.ErrNotFound
 	}
-	grant, user, err := p.Store.TokenState(ctx, family.GrantID, "", now)
+	grant, standing, err := p.Store.TokenState(ctx, family.GrantID, "", now)
 	if err != nil {
 		return nil, err
+	}
+	current, err := mayRefresh(client, grant, standing)
+	if err != nil {
+		return nil, goneIfEnded(err)
+	}
+	scope, err := scopeNow(current, grant.Scope)
+	if err != nil {
+		return nil, goneIfEnded(err)
 	}
 	o := wire.NewObject(512)
 	o.Boolean("active", true)
 	o.Text("iss", p.Issuer)
 	o.Text("sub", grant.UserID)
 	o.Text("client_id", grant.ClientID)
-	o.Text("scope", grant.Scope)
-	o.Text("username", p.tokens.Username(client, user))
+	o.Text("scope", scope)
+	o.Text("username", p.tokens.Username(client, &standing.User))
 	o.Time("exp", min(family.ExpiresAt, family.IdleExpiresAt))
 	o.Time("iat", family.RotatedAt)
 	tokens.AppendLogin(&o, grant)
 	o.Confirmation(grant.JKT)
 	return o.Close(), nil
-}
-
-// tokenState asks the store whether a token is still good, and returns its grant
-// and user; nil for a client's own. What another node revoked may count for a second more
-// (the store keeps the answer for so long). store.ErrNotFound: it is not good.
-func (p *Provider) tokenState(ctx context.Context, c *tokens.AccessClaims) (*store.Grant, *store.User, error) {
-	if c.Grant == "" {
-		revoked, err := p.Store.TokenRevoked(ctx, c.ID)
-		if err == nil && revoked {
-			err = store.ErrNotFound
-		}
-		return nil, nil, err
-	}
-	return p.Store.TokenState(ctx, c.Grant, c.ID, p.Now().UnixMilli())
 }

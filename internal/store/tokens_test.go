@@ -50,7 +50,9 @@ func TestACodeThatTheCallerRefusesIsNotUsed(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		code := w.code(w.login(w.user("alice")))
 		refuse, refused := w.redeem(code, false), errors.New("another audience")
-		refuse.Grant = func(store.Code, store.Standing) (store.Grant, *store.RefreshFamily, error) { return store.Grant{}, nil, refused }
+		refuse.Grant = func(store.Code, store.Standing) (store.Grant, *store.RefreshFamily, error) {
+			return store.Grant{}, nil, refused
+		}
 		_, _, err := w.RedeemCode(t.Context(), refuse)
 		want(t, err, refused)
 		_, _, err = w.RedeemCode(t.Context(), w.redeem(code, false))
