@@ -36,15 +36,15 @@ func (p *Provider) consent(a *authreq.Request, s *store.Session) string {
 		return ""
 	}
 	scope := clients.WithoutOffline(a.Client, s, a.Scope)
-	return clients.ConsentItems(scope, claimsAlone(a.Claims.Asked, scope), strings.Fields(a.Resource))
+	return clients.ConsentItems(scope, claimsAlone(a.Client, a.Claims.Asked, scope), strings.Fields(a.Resource))
 }
 
 // claimsAlone are the claims asked for by themselves (OIDC Core §5.5) that no scope
-// of the request stands for already.
-func claimsAlone(asked tokens.AskedClaims, scope string) (alone []string) {
+// of the request stands for already, and that the client may have.
+func claimsAlone(client *store.Client, asked tokens.AskedClaims, scope string) (alone []string) {
 	for _, c := range tokens.UserClaims {
 		named := slices.Contains(asked.Userinfo, c.Name) || slices.Contains(asked.IDToken, c.Name)
-		if named && !clients.HasScope(scope, c.Scope) {
+		if named && !clients.HasScope(scope, c.Scope) && clients.HasScope(clients.Scope(client), c.Scope) {
 			alone = append(alone, c.Name)
 		}
 	}

@@ -31,29 +31,20 @@ func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps wire.Para
 	if err != nil {
 		return nil, err
 	}
-	now := p.Now()
 	t := tokens.Response{Client: client, JKT: jkt}
 	code, grant, err := p.Store.RedeemCode(r.Context(), store.Redeem{
 		Hash: secret.Hash(secret.String(ps["code"])), ClientID: client.ClientID, RedirectURI: ps["redirect_uri"], CodeChallenge: challenge, JKT: jkt,
-		Now: now.UnixMilli(), Entry: entry(r, client),
-		Grant: func(c store.Code) (g store.Grant, f *store.RefreshFamily, err error) {
-			if t.Audience, err = p.tokens.Audience(client, c.Resource, ps.Resources()); err == nil {
-				g, f = p.newGrant(client, c, jkt, now)
-			}
-			return g, f, err
+		Now: p.Now().UnixMilli(), Entry: entry(r, client),
+		Grant: func(c store.Code, now store.Standing) (store.Grant, *store.RefreshFamily, error) {
+			return p.firstGrant(&t, protocol.GrantTypeCode, c, &now, ps.Resources())
 		},
 	})
 	if err != nil {
 		return nil, invalidGrant(err, "the code is unknown, used or expired, or was given to another client, redirect_uri, code_verifier or DPoP key")
 	}
 	t.Grant, t.Scope, t.Nonce = grant, grant.Scope, code.Nonce
-	if clients.MayUse(client, protocol.GrantTypeRefreshToken) {
+	if clients.MayUse(t.Client, protocol.GrantTypeRefreshToken) {
 		if t.Refresh, err = p.tokens.EncodeRefresh(grant.ID, 0); err != nil {
-			return nil, err
-		}
-	}
-	if (client.ClaimsInIDToken || grant.Claims != "") && clients.HasScope(grant.Scope, protocol.ScopeOpenID) {
-		if t.User, err = p.Store.UserByID(r.Context(), grant.UserID); err != nil {
 			return nil, err
 		}
 	}
@@ -81,6 +72,36 @@ func notUnreserved(c rune) bool {
 		return false
 	}
 	return !strings.ContainsRune("-._~", c)
+}
+
+// firstGrant is what a code gives, or a device code as one, and puts into the
+// response what rests on how things stand now. It may refuse: the code then stays
+// unused. asked are the resources of the request.
+func (p *Provider) firstGrant(t *tokens.Response, by protocol.GrantType, c store.Code, now *store.Standing, asked []string) (g store.Grant, f *store.RefreshFamily, err error) {
+	if t.Client, err = registeredNow(t.Client, now); err != nil {
+		return g, nil, err
+	}
+	if c.Scope, err = scopeNow(t.Client, c.Scope); err != nil {
+		return g, nil, err
+	}
+	if t.Audience, err = p.tokens.Audience(t.Client, c.Resource, asked); err != nil {
+		return g, nil, err
+	}
+	t.User = &now.User
+	g, f = p.newGrant(t.Client, c, t.JKT, p.Now())
+	return g, f, errors.Join(stillRedeemable(t.Client, by, c.RedirectURI), stillBound(t.Client, t.JKT), stillGranted(t.Client, &g, now))
+}
+
+// stillRedeemable: where a code was sent, and that there are any, may have been taken
+// from the client since. A device's is sent nowhere.
+func stillRedeemable(c *store.Client, by protocol.GrantType, redirect string) error {
+	switch {
+	case !clients.MayUse(c, by):
+		return ended("the client is not registered for this grant_type any more")
+	case redirect != "" && !clients.RedirectAllowed(c, redirect):
+		return ended("the redirect_uri is not registered for this client any more")
+	}
+	return nil
 }
 
 // newGrant is what a code gives. A refresh family has its grant's id, for there
@@ -111,8 +132,13 @@ func (p *Provider) newGrant(client *store.Client, c store.Code, jkt string, now 
 }
 
 // invalidGrant turns what the store says about a code or refresh token into the
-// protocol's answer, the same whichever condition failed (RFC 6749 §5.2).
+// protocol's answer, the same whichever condition failed (RFC 6749 §5.2). Why what
+// was granted has ended, the client's developer is told, and the log.
 func invalidGrant(err error, description string) error {
+	var why ended
+	if errors.As(err, &why) {
+		return protocol.ErrInvalidGrant().WithDescription("%s", why)
+	}
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
 		return protocol.ErrInvalidGrant().WithDescription("%s", description).WithParent(err)
 	}

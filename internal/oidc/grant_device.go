@@ -20,20 +20,15 @@ func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps wire.Pa
 	if err != nil {
 		return nil, err
 	}
-	now := p.Now()
 	t := tokens.Response{Client: client, JKT: jkt}
 	polled, err := p.Store.PollDevice(r.Context(), store.Poll{
-		Hash: secret.Hash(secret.String(code)), ClientID: client.ClientID, Now: now.UnixMilli(), Entry: entry(r, client),
-		Grant: func(d store.DeviceCode, u store.User) (store.Grant, *store.RefreshFamily, error) {
-			if !clients.MayLogIn(client, &u) {
+		Hash: secret.Hash(secret.String(code)), ClientID: client.ClientID, Now: p.Now().UnixMilli(), Entry: entry(r, client),
+		Grant: func(d store.DeviceCode, now store.Standing) (store.Grant, *store.RefreshFamily, error) {
+			if !clients.MayLogIn(client, &now.User) { // RFC 8628 §3.5
 				return store.Grant{}, nil, protocol.ErrAccessDenied().WithDescription("the user may not use this client any more")
 			}
-			var err error
-			if t.Audience, err = p.tokens.Audience(client, d.Resource, ps.Resources()); err != nil {
-				return store.Grant{}, nil, err
-			}
-			g, family := p.newGrant(client, store.Code{GrantID: d.GrantID, Scope: d.Scope, Resource: d.Resource, AMR: d.AMR, ACR: d.ACR, AuthTime: d.AuthTime}, jkt, now)
-			return g, family, nil
+			c := store.Code{GrantID: d.GrantID, Scope: d.Scope, Resource: d.Resource, AMR: d.AMR, ACR: d.ACR, AuthTime: d.AuthTime}
+			return p.firstGrant(&t, protocol.GrantTypeDeviceCode, c, &now, ps.Resources())
 		},
 	})
 	if err != nil {
@@ -42,8 +37,8 @@ func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps wire.Pa
 	if err := deviceError(polled.State); err != nil {
 		return nil, err
 	}
-	t.Grant, t.User, t.Scope = polled.Grant, polled.User, polled.Grant.Scope
-	if clients.MayUse(client, protocol.GrantTypeRefreshToken) {
+	t.Grant, t.Scope = polled.Grant, polled.Grant.Scope
+	if clients.MayUse(t.Client, protocol.GrantTypeRefreshToken) {
 		if t.Refresh, err = p.tokens.EncodeRefresh(t.Grant.ID, 0); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"errors"
 	"net/http"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -13,7 +14,7 @@ import (
 )
 
 // refreshGrant rotates a refresh token (RFC 6749 §6, RFC 9700 §4.14.2). User,
-// session and grant are looked at, and whatever else may refuse is checked, in
+// session, grant, registration and consent are looked at, and whatever else may refuse is checked, in
 // the same transaction: a token that was refused is not used up. For FAPI clients
 // the token stays the same (FAPI 2.0 Security Profile §5.3.2.1): it is worth
 // nothing without the client's key, and no answer can get lost.
@@ -32,16 +33,7 @@ func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps wire.P
 	next, grant, user, err := p.Store.RotateRefresh(r.Context(), store.Rotate{
 		Family: family, ClientID: client.ClientID, Generation: generation, Now: now.UnixMilli(),
 		IdleExpiresAt: now.Add(p.Lifetimes.RefreshIdle).UnixMilli(), Grace: refreshGrace, Keep: clients.FAPI(client), Entry: entry(r, client),
-		Check: func(g store.Grant, u store.User) (err error) {
-			if err := checkBound(g, jkt); err != nil {
-				return err
-			}
-			if t.Scope, err = refreshScope(client, g, u, ps["scope"]); err != nil {
-				return err
-			}
-			t.Audience, err = p.tokens.Audience(client, g.Resource, ps.Resources())
-			return err
-		},
+		Check: func(g store.Grant, now store.Standing) error { return p.refreshed(&t, &g, &now, ps) },
 	})
 	if err != nil {
 		return nil, invalidGrant(err, refused)
@@ -53,24 +45,62 @@ func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps wire.P
 	return p.tokens.Respond(t)
 }
 
+// refreshed puts into the response what a refresh token gives as things stand now,
+// or refuses.
+func (p *Provider) refreshed(t *tokens.Response, g *store.Grant, now *store.Standing, ps wire.Params) (err error) {
+	if t.Client, err = mayRefresh(t.Client, g, now); err != nil {
+		return err
+	}
+	if err := errors.Join(checkBound(g, t.JKT), stillBound(t.Client, t.JKT)); err != nil {
+		return err
+	}
+	if t.Scope, err = refreshScope(t.Client, g, ps["scope"]); err != nil {
+		return err
+	}
+	t.Audience, err = p.tokens.Audience(t.Client, g.Resource, ps.Resources())
+	return err
+}
+
+// mayRefresh returns the client as it is registered now, if the refresh tokens of a
+// grant are still good.
+func mayRefresh(c *store.Client, g *store.Grant, now *store.Standing) (*store.Client, error) {
+	c, err := registeredNow(c, now)
+	if err != nil {
+		return nil, err
+	}
+	return c, errors.Join(stillRefreshed(c, g), stillGranted(c, g, now))
+}
+
 // checkBound: a refresh token that is bound to a key is good with it only
 // (RFC 9449 §5).
-func checkBound(g store.Grant, jkt string) error {
+func checkBound(g *store.Grant, jkt string) error {
 	if g.JKT != "" && g.JKT != jkt {
 		return protocol.ErrInvalidGrant().WithDescription("the refresh token is bound to another DPoP key")
 	}
 	return nil
 }
 
-// refreshScope is what a grant gives when asked again, or the refusal: the user
-// may have left the client's groups, and scope may only narrow.
-func refreshScope(client *store.Client, g store.Grant, u store.User, asked string) (string, error) {
-	if !clients.MayLogIn(client, &u) {
-		return "", protocol.ErrInvalidGrant().WithDescription("the user may not use this client any more")
+// stillRefreshed: refresh tokens end with the grant type, with those by which people
+// log in, and where those of a public client have to be bound to a key by now
+// (RFC 9449 §5).
+func stillRefreshed(c *store.Client, g *store.Grant) error {
+	switch {
+	case !clients.MayUse(c, protocol.GrantTypeRefreshToken):
+		return ended("the client is not registered for refresh_token any more")
+	case !clients.MayUse(c, protocol.GrantTypeCode) && !clients.MayUse(c, protocol.GrantTypeDeviceCode):
+		return ended("the client is not registered for a grant_type by which users log in any more")
+	case c.Public() && g.JKT == "" && clients.RequiresDPoP(c):
+		return ended("the refresh token is not bound to a DPoP key, as those of this client have to be by now: the user has to log in again")
 	}
+	return nil
+}
+
+// refreshScope is what a grant gives when asked again: what is left of it, and scope
+// may only narrow.
+func refreshScope(client *store.Client, g *store.Grant, asked string) (string, error) {
 	scope, ok := clients.Narrower(g.Scope, asked)
 	if !ok {
 		return "", protocol.ErrInvalidScope().WithDescription("scope holds more than was granted")
 	}
-	return scope, nil
+	return scopeNow(client, scope)
 }

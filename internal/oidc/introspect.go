@@ -57,11 +57,11 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	if c.ClientID != client.ClientID && !audience {
 		return nil, store.ErrNotFound
 	}
-	grant, user, err := p.tokenState(ctx, c)
+	now, err := p.tokenState(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	username, err := p.username(ctx, client, user, grant, c.Scope)
+	username, err := p.username(client, now)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	o.Text("sub", c.Subject)
 	o.Text("aud", c.Audience)
 	o.Text("client_id", c.ClientID)
-	o.Text("scope", c.Scope)
+	o.Text("scope", now.scope)
 	o.Text("username", username)
 	o.Number("exp", c.Expires)
 	o.Number("iat", c.IssuedAt)
@@ -100,11 +100,19 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 		min(family.ExpiresAt, family.IdleExpiresAt) <= now {
 		return nil, store.ErrNotFound
 	}
-	grant, user, err := p.Store.TokenState(ctx, family.GrantID, "", now)
+	grant, standing, err := p.Store.TokenState(ctx, family.GrantID, "", now)
 	if err != nil {
 		return nil, err
 	}
-	username, err := p.username(ctx, client, user, grant, grant.Scope)
+	current, err := mayRefresh(client, grant, standing)
+	if err != nil {
+		return nil, goneIfEnded(err)
+	}
+	scope, err := scopeNow(current, grant.Scope)
+	if err != nil {
+		return nil, goneIfEnded(err)
+	}
+	username, err := p.username(client, &state{client: current, grant: grant, user: &standing.User, scope: scope})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +121,7 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 	o.Text("iss", p.Issuer)
 	o.Text("sub", grant.UserID)
 	o.Text("client_id", grant.ClientID)
-	o.Text("scope", grant.Scope)
+	o.Text("scope", scope)
 	o.Text("username", username)
 	o.Time("exp", min(family.ExpiresAt, family.IdleExpiresAt))
 	o.Time("iat", family.RotatedAt)
@@ -126,31 +134,13 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 // username is what a client that asks learns of a token's user: the name as it
 // knows people, where whoever got the token has it too (preferred_username, of the
 // scope profile or by itself). Empty: nothing, and of a client's own token.
-func (p *Provider) username(ctx context.Context, client *store.Client, user *store.User, grant *store.Grant, scope string) (string, error) {
-	if user == nil {
+func (p *Provider) username(asks *store.Client, of *state) (string, error) {
+	if of.user == nil {
 		return "", nil
 	}
-	asked, err := tokens.ReadAskedClaims(grant.Claims)
-	if err != nil {
+	asked, err := tokens.ReadAskedClaims(of.grant.Claims)
+	if err != nil || !tokens.Tells(of.client, of.scope, slices.Concat(asked.IDToken, asked.Userinfo), "preferred_username") {
 		return "", err
 	}
-	owner, err := p.Clients.ByID(ctx, grant.ClientID)
-	if err != nil || !tokens.Tells(owner, scope, slices.Concat(asked.IDToken, asked.Userinfo), "preferred_username") {
-		return "", err
-	}
-	return p.tokens.Username(client, user), nil
-}
-
-// tokenState asks the store whether a token is still good, and returns its grant
-// and user; nil for a client's own. What another node revoked may count for a second more
-// (the store keeps the answer for so long). store.ErrNotFound: it is not good.
-func (p *Provider) tokenState(ctx context.Context, c *tokens.AccessClaims) (*store.Grant, *store.User, error) {
-	if c.Grant == "" {
-		revoked, err := p.Store.TokenRevoked(ctx, c.ID)
-		if err == nil && revoked {
-			err = store.ErrNotFound
-		}
-		return nil, nil, err
-	}
-	return p.Store.TokenState(ctx, c.Grant, c.ID, p.Now().UnixMilli())
+	return p.tokens.Username(asks, of.user), nil
 }

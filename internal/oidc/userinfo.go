@@ -37,21 +37,29 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	if claims.Audience != p.Issuer {
 		return badToken(errors.New("the token is for another audience"))
 	}
-	if claims.Grant == "" || !clients.HasScope(claims.Scope, protocol.ScopeOpenID) {
+	if claims.Grant == "" {
 		return noScope()
 	}
-	client, body, err := p.userinfo(r, claims)
+	now, err := p.tokenState(r.Context(), claims)
 	if errors.Is(err, store.ErrNotFound) {
 		return badToken(err)
 	}
 	if err != nil {
 		return err
 	}
-	if client.UserinfoAlg == "" {
+	if !clients.HasScope(now.scope, protocol.ScopeOpenID) {
+		return noScope()
+	}
+	web.InfoFrom(r.Context()).User = now.user.Name
+	body, err := p.userinfo(now)
+	if err != nil {
+		return err
+	}
+	if now.client.UserinfoAlg == "" {
 		wire.WriteJSON(w, http.StatusOK, body)
 		return nil
 	}
-	signed, err := p.Keys.Sign(client.UserinfoAlg, keys.TypeUserinfo, body)
+	signed, err := p.Keys.Sign(now.client.UserinfoAlg, keys.TypeUserinfo, body)
 	if err != nil {
 		return err
 	}
@@ -59,30 +67,21 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// userinfo returns the claims, and the client they are for. Where they will be
-// signed they say who tells them to whom (OIDC Core §5.3.2).
-func (p *Provider) userinfo(r *http.Request, claims *tokens.AccessClaims) (*store.Client, []byte, error) {
-	grant, user, err := p.tokenState(r.Context(), claims)
+// userinfo returns the claims. Where they will be signed they say who tells them to
+// whom (OIDC Core §5.3.2).
+func (p *Provider) userinfo(now *state) ([]byte, error) {
+	asked, err := tokens.ReadAskedClaims(now.grant.Claims)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	client, err := p.Clients.ByID(r.Context(), claims.ClientID)
-	if err != nil {
-		return nil, nil, err
-	}
-	asked, err := tokens.ReadAskedClaims(grant.Claims)
-	if err != nil {
-		return nil, nil, err
-	}
-	web.InfoFrom(r.Context()).User = user.Name
 	o := wire.NewObject(512)
-	if client.UserinfoAlg != "" {
+	if now.client.UserinfoAlg != "" {
 		o.Text("iss", p.Issuer)
-		o.Text("aud", client.ClientID)
+		o.Text("aud", now.client.ClientID)
 	}
-	o.Text("sub", user.ID)
-	p.tokens.AppendUser(&o, user, client, claims.Scope, asked.Userinfo)
-	return client, o.Close(), nil
+	o.Text("sub", now.user.ID)
+	p.tokens.AppendUser(&o, now.user, now.client, now.scope, asked.Userinfo)
+	return o.Close(), nil
 }
 
 // shownToken finds the access token in the header or a posted form, by one way

@@ -35,7 +35,6 @@ func fileClients(c *config.Config) ([]store.Client, config.Problems) {
 	list := make([]store.Client, 0, len(c.Clients))
 	for i, cl := range c.Clients {
 		at := fmt.Sprintf("$.clients[%d]", i)
-		cl.FromFile = true
 		for _, file := range secretFiles(cl) {
 			text, err := config.ReadSecret(file.path)
 			if err != nil {

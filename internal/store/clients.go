@@ -64,7 +64,7 @@ func (s *Store) insertClient(ctx context.Context, c Client, limit int64, e Entry
 		return err
 	}
 	e.ClientID = c.ClientID
-	return s.db.write(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t tx) error {
 		if c.Registered {
 			_, err := t.Exec(`
 				INSERT INTO settings (name, value) VALUES ($1, $2)
@@ -170,20 +170,24 @@ func (s *Store) RemoveClient(ctx context.Context, id string, e Entry) error {
 	})
 }
 
+// clientChanged ends all that a client was given, in the order that RevokeConsent
+// explains. A code that is inserted meanwhile, or by a node that has not heard yet,
+// is looked at again when it is redeemed (Standing).
 func (s *Store) clientChanged(t tx, e Entry, event string, now Millis) error {
 	_, err := t.Exec(`DELETE FROM consents WHERE client_id = $1`, e.ClientID)
 	if err != nil {
 		return err
 	}
-	_, err = t.Exec(`DELETE FROM device_codes WHERE client_id = $1`, e.ClientID)
+	_, err = execEach(t, []any{now - inFlight, e.ClientID},
+		`DELETE FROM pushed_requests WHERE expires_at > $1 AND client_id = $2 AND pushed`,
+		`DELETE FROM codes WHERE expires_at > $1 AND client_id = $2`,
+		`DELETE FROM device_codes WHERE expires_at > $1 AND client_id = $2`)
 	if err != nil {
 		return err
 	}
-	_, err = t.Exec(`UPDATE grants SET revoked_at = $1 WHERE client_id = $2 AND revoked_at = 0`, now, e.ClientID)
-	if err != nil {
-		return err
-	}
-	_, err = t.Exec(`UPDATE refresh_families SET revoked_at = $1 WHERE client_id = $2 AND revoked_at = 0`, now, e.ClientID)
+	_, err = execEach(t, []any{now, e.ClientID},
+		`UPDATE grants SET revoked_at = $1 WHERE client_id = $2 AND revoked_at = 0`,
+		`UPDATE refresh_families SET revoked_at = $1 WHERE client_id = $2 AND revoked_at = 0`)
 	if err != nil {
 		return err
 	}

@@ -86,11 +86,11 @@ type Redeem struct {
 	CodeChallenge string // S256 of the code_verifier; empty without one
 	JKT           string // of the DPoP key that was shown; empty without one
 	Now           Millis
-	// Grant says what the code gives; the family is nil when it gives no
-	// refresh token. It runs inside the transaction: no I/O, no crypto. Both get
+	// Grant says what the code gives, as things stand now; the family is nil when
+	// it gives no refresh token. It runs inside the transaction: no I/O, no crypto. Both get
 	// the code's grant id, client and user whatever it says. Its error is returned
 	// as it is, and the code stays unused.
-	Grant func(Code) (Grant, *RefreshFamily, error)
+	Grant func(Code, Standing) (Grant, *RefreshFamily, error)
 	Entry Entry // address, request id … of the audit row for a second use
 }
 
@@ -113,8 +113,12 @@ func (s *Store) RedeemCode(ctx context.Context, r Redeem) (*Code, *Grant, error)
 		if err != nil {
 			return err
 		}
+		now, err := standing(t, c.UserID, c.ClientID)
+		if err != nil {
+			return err
+		}
 		var family *RefreshFamily
-		if g, family, err = r.Grant(*c); err != nil {
+		if g, family, err = r.Grant(*c, now); err != nil {
 			return err
 		}
 		g.ID, g.ClientID, g.UserID, g.SessionID = c.GrantID, c.ClientID, c.UserID, c.SessionID

@@ -122,8 +122,9 @@ func holdConsent(t tx, userID, clientID, scope string) error {
 const inFlight = 60 * 1000 // milliseconds
 
 // RevokeConsent takes back what a user allowed a relying party: codes that were
-// not redeemed, grants and refresh tokens end with it. Taking back what was not
-// allowed is no error and leaves no trace.
+// not redeemed, grants and refresh tokens end with it, those too that it got when
+// it was trusted and nobody was asked. Where there is nothing to take back, that is
+// no error and leaves no trace.
 //
 // The order matters. Whoever holds the consent (holdConsent) has inserted a code
 // before the first statement goes on; whoever redeems one holds its row, so the
@@ -133,21 +134,21 @@ func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, e En
 		e, now := e, s.Now()
 		err := t.QueryRow([]any{&e.Detail}, `
 			DELETE FROM consents WHERE user_id = $1 AND client_id = $2 RETURNING scope`, userID, clientID)
-		if errors.Is(err, ErrNotFound) {
-			return nil
+		allowed := err == nil
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
 		}
+		codes, err := execEach(t, []any{now - inFlight, userID, clientID},
+			`DELETE FROM codes WHERE expires_at > $1 AND user_id = $2 AND client_id = $3`,
+			`DELETE FROM device_codes WHERE expires_at > $1 AND user_id = $2 AND client_id = $3`)
 		if err != nil {
 			return err
 		}
-		_, err = t.Exec(`DELETE FROM codes WHERE expires_at > $1 AND user_id = $2 AND client_id = $3`, now-inFlight, userID, clientID)
-		if err != nil {
-			return err
-		}
-		_, err = t.Exec(`DELETE FROM device_codes WHERE expires_at > $1 AND user_id = $2 AND client_id = $3`, now-inFlight, userID, clientID)
-		if err != nil {
-			return err
-		}
-		if err := revokeGrantsAt(t, userID, clientID, now); err != nil {
+		grants, err := execEach(t, []any{now, userID, clientID},
+			`UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND client_id = $3 AND revoked_at = 0`,
+			`UPDATE refresh_families SET revoked_at = $1 WHERE revoked_at = 0
+			AND grant_id IN (SELECT g.id FROM grants g WHERE g.user_id = $2 AND g.client_id = $3)`)
+		if err != nil || !allowed && codes+grants == 0 {
 			return err
 		}
 		e.UserID, e.ClientID = userID, clientID
@@ -155,14 +156,15 @@ func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, e En
 	})
 }
 
-func revokeGrantsAt(t tx, userID, clientID string, now Millis) error {
-	_, err := t.Exec(`
-		UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND client_id = $3 AND revoked_at = 0`, now, userID, clientID)
-	if err != nil {
-		return err
+// execEach runs statements in their order, with the same arguments, and counts the
+// rows that they changed.
+func execEach(t tx, args []any, statements ...string) (changed int64, err error) {
+	for _, statement := range statements {
+		n, err := t.Exec(statement, args...)
+		if err != nil {
+			return changed, err
+		}
+		changed += n
 	}
-	_, err = t.Exec(`
-		UPDATE refresh_families SET revoked_at = $1 WHERE revoked_at = 0
-		AND grant_id IN (SELECT g.id FROM grants g WHERE g.user_id = $2 AND g.client_id = $3)`, now, userID, clientID)
-	return err
+	return changed, nil
 }

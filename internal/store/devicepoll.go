@@ -36,11 +36,11 @@ type Poll struct {
 	Hash     []byte // of the device code
 	ClientID string
 	Now      Millis
-	// Grant says what is given; the family is nil without a refresh token. It may
+	// Grant says what is given, as things stand now; the family is nil without a refresh token. It may
 	// refuse: then nothing is used up. It runs inside the transaction: no I/O, no
 	// crypto. Both get the device's grant id, client, user and session whatever it
 	// says.
-	Grant func(DeviceCode, User) (Grant, *RefreshFamily, error)
+	Grant func(DeviceCode, Standing) (Grant, *RefreshFamily, error)
 	Entry Entry // address, request id … of the audit row for a second use
 }
 
@@ -118,11 +118,11 @@ func useDevice(t tx, p Poll) (*DeviceCode, error) {
 // grantDevice stores the grant, and notes the relying party as visited by the
 // session, whose end it is then told of.
 func grantDevice(t tx, p Poll, d *DeviceCode) (*Grant, *User, error) {
-	u := &User{}
-	if err := t.QueryRow(u.dest(), `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, d.UserID); err != nil {
+	now, err := standing(t, d.UserID, d.ClientID)
+	if err != nil {
 		return nil, nil, err
 	}
-	g, family, err := p.Grant(*d, *u)
+	g, family, err := p.Grant(*d, now)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,7 +133,7 @@ func grantDevice(t tx, p Poll, d *DeviceCode) (*Grant, *User, error) {
 	_, err = t.Exec(`
 		INSERT INTO session_clients (session_id, client_id, created_at) VALUES ($1, $2, $3)
 		ON CONFLICT DO NOTHING`, d.SessionID, d.ClientID, p.Now)
-	return &g, u, err
+	return &g, &now.User, err
 }
 
 // deviceOver says why a device code gives nothing (any more), and revokes what it

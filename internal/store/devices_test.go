@@ -34,7 +34,7 @@ func answerOf(sess store.Session, d store.DeviceCode, allow bool) store.DeviceAn
 func (w *world) poll(d store.DeviceCode) store.Poll {
 	return store.Poll{
 		Hash: d.Hash, ClientID: d.ClientID, Now: w.Now(),
-		Grant: func(d store.DeviceCode, _ store.User) (store.Grant, *store.RefreshFamily, error) {
+		Grant: func(d store.DeviceCode, _ store.Standing) (store.Grant, *store.RefreshFamily, error) {
 			g := store.Grant{Scope: d.Scope, AMR: d.AMR, ACR: d.ACR, AuthTime: d.AuthTime, CreatedAt: w.Now(), ExpiresAt: w.in(time.Hour)}
 			return g, &store.RefreshFamily{ID: "family " + d.GrantID, IdleExpiresAt: w.in(time.Hour), ExpiresAt: w.in(time.Hour)}, nil
 		},
@@ -94,7 +94,7 @@ func TestAnAllowedDeviceGetsItsGrantOnce(t *testing.T) {
 		_, err := w.PollDevice(ctx, other)
 		want(t, err, store.ErrNotFound)
 		refusing := w.poll(d)
-		refusing.Grant = func(store.DeviceCode, store.User) (store.Grant, *store.RefreshFamily, error) {
+		refusing.Grant = func(store.DeviceCode, store.Standing) (store.Grant, *store.RefreshFamily, error) {
 			return store.Grant{}, nil, store.ErrConflict
 		}
 		_, err = w.PollDevice(ctx, refusing)

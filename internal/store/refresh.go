@@ -37,7 +37,7 @@ type Rotate struct {
 	// Check may refuse for the caller's own reasons; its error is returned as it
 	// is, and the token stays unused. It runs inside the transaction: no I/O, no
 	// crypto. nil: nothing more to check.
-	Check func(Grant, User) error
+	Check func(Grant, Standing) error
 	Entry Entry // address, request id … of the audit row for a reuse
 }
 
@@ -45,7 +45,7 @@ type Rotate struct {
 type rotation struct {
 	family RefreshFamily
 	grant  Grant
-	user   User
+	now    Standing
 	reused bool
 }
 
@@ -66,12 +66,12 @@ func (s *Store) RotateRefresh(ctx context.Context, r Rotate) (*RefreshFamily, *G
 		if err != nil || out.reused {
 			return err
 		}
-		err = t.QueryRow(append(out.grant.dest(), out.user.dest()...), `SELECT `+grantColumns+`, `+userColumns+liveGrant,
+		err = t.QueryRow(append(out.grant.dest(), out.now.dest()...), `SELECT `+grantColumns+`, `+standingColumns+liveGrant,
 			r.Now, out.family.GrantID)
 		if err != nil || r.Check == nil {
 			return err
 		}
-		return r.Check(out.grant, out.user)
+		return r.Check(out.grant, out.now)
 	})
 	if err == nil && out.reused {
 		s.tokens.revision.Add(1)
@@ -80,7 +80,7 @@ func (s *Store) RotateRefresh(ctx context.Context, r Rotate) (*RefreshFamily, *G
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return &out.family, &out.grant, &out.user, nil
+	return &out.family, &out.grant, &out.now.User, nil
 }
 
 // rotate is the one statement that decides which of two uses comes first. That

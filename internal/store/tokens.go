@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// TokenState finds the grant and user behind an access token, in one query, for
-// userinfo and introspection. ErrNotFound: the token or its grant is revoked,
+// TokenState finds the grant behind an access token and its standing, in one query,
+// for userinfo and introspection. ErrNotFound: the token or its grant is revoked,
 // the user is disabled, or the session it lives by has ended.
-func (s *Store) TokenState(ctx context.Context, grantID, jti string, now Millis) (*Grant, *User, error) {
+func (s *Store) TokenState(ctx context.Context, grantID, jti string, now Millis) (*Grant, *Standing, error) {
 	k := tokenKey{grantID, jti}
-	if g, u, ok := s.tokens.get(k, now); ok {
-		return g, u, nil
+	if g, st, ok := s.tokens.get(k, now); ok {
+		return g, st, nil
 	}
 	revision := s.tokens.revision.Load()
-	g, u := &Grant{}, &User{}
-	err := s.queryRow(ctx, append(g.dest(), u.dest()...), `SELECT `+grantColumns+`, `+userColumns+liveGrant+`
+	g, st := &Grant{}, &Standing{}
+	err := s.queryRow(ctx, append(g.dest(), st.dest()...), `SELECT `+grantColumns+`, `+standingColumns+liveGrant+`
 		AND NOT EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = $3)`, now, grantID, jti)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.tokens.put(k, *g, *u, now, revision)
-	return g, u, nil
+	s.tokens.put(k, *g, *st, now, revision)
+	return g, st, nil
 }
 
 // RevokeToken remembers a jti until its token has expired by itself.

@@ -51,7 +51,9 @@ func TestACodeThatTheCallerRefusesIsNotUsed(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		code := w.code(w.login(w.user("alice")))
 		refuse, refused := w.redeem(code, false), errors.New("another audience")
-		refuse.Grant = func(store.Code) (store.Grant, *store.RefreshFamily, error) { return store.Grant{}, nil, refused }
+		refuse.Grant = func(store.Code, store.Standing) (store.Grant, *store.RefreshFamily, error) {
+			return store.Grant{}, nil, refused
+		}
 		_, _, err := w.RedeemCode(t.Context(), refuse)
 		want(t, err, refused)
 		_, _, err = w.RedeemCode(t.Context(), w.redeem(code, false))
@@ -171,9 +173,9 @@ func TestARefreshTokenThatTheCallerRefusesIsNotUsedUp(t *testing.T) {
 		refusal := errors.New("scope")
 		refused := func(generation int64) error {
 			r := w.rotate(grant, generation)
-			r.Check = func(g store.Grant, owner store.User) error {
-				if g.ID != grant.ID || owner.ID != u.ID {
-					t.Errorf("asked about %+v %+v", g, owner)
+			r.Check = func(g store.Grant, now store.Standing) error {
+				if g.ID != grant.ID || now.User.ID != u.ID {
+					t.Errorf("asked about %+v %+v", g, now)
 				}
 				return refusal
 			}

@@ -86,7 +86,7 @@ func newCode(w *world, sess store.Session) store.Code {
 func (w *world) redeem(c store.Code, offline bool) store.Redeem {
 	return store.Redeem{
 		Hash: c.Hash, ClientID: c.ClientID, RedirectURI: c.RedirectURI, CodeChallenge: c.CodeChallenge, Now: w.Now(),
-		Grant: func(c store.Code) (store.Grant, *store.RefreshFamily, error) {
+		Grant: func(c store.Code, _ store.Standing) (store.Grant, *store.RefreshFamily, error) {
 			g := store.Grant{Offline: offline, Scope: c.Scope, AMR: c.AMR, ACR: c.ACR, AuthTime: c.AuthTime, CreatedAt: w.Now(), ExpiresAt: w.in(24 * time.Hour)}
 			return g, &store.RefreshFamily{ID: "family " + c.GrantID, IdleExpiresAt: w.in(8 * time.Hour), ExpiresAt: w.in(24 * time.Hour)}, nil
 		},

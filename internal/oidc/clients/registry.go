@@ -39,6 +39,7 @@ func New(file []store.Client, st *store.Store, now func() time.Time) *Registry {
 	}
 	r := &Registry{file: map[string]*store.Client{}, store: st, now: now, cached: map[string]entry{}}
 	for i := range file {
+		file[i].FromFile = true
 		r.file[file[i].ClientID] = &file[i]
 	}
 	return r

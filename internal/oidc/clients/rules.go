@@ -43,9 +43,10 @@ func Trusted(c *store.Client) bool {
 // 7591) alone: no administrator has vouched for its name and addresses by trusting it.
 func RegisteredItself(c *store.Client) bool { return c.Registered && !Trusted(c) }
 
-// LowersTrust reports whether a changed client may do less than before, in ways
-// that are looked at only when something is granted: what it was granted has to end.
-// Groups, claims and whom it is for are looked at every time.
+// LowersTrust reports whether a changed client may do less than before, so that what
+// it was granted has to end. All of it is looked at again whenever something is given;
+// what has ended does not come back when the client may do more again. Groups, claims
+// and whom it is for come and go with the user.
 func LowersTrust(before, after *store.Client) bool {
 	lost := func(had, has []string) bool {
 		return slices.ContainsFunc(had, func(one string) bool { return !slices.Contains(has, one) })

@@ -1,0 +1,148 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"idp/internal/oidc/clients"
+	"idp/internal/oidc/tokens"
+	"idp/internal/store"
+)
+
+// What a relying party was granted is looked at again whenever something is given
+// for it: for a code, a device code or a refresh token, at userinfo and at
+// introspection. It gets what it is registered for now, whatever it was registered
+// for when the user logged in there; and where it is not trusted now, what its user
+// allows it now. The file may have been changed and read again between two requests,
+// the database by another node a moment ago: a client of the database is read in the
+// transaction, for the registry may be a second behind.
+
+// ended says, to the developer of the relying party and in the log, why what was
+// granted is not given any more.
+type ended string
+
+func (e ended) Error() string { return string(e) }
+
+// registeredNow returns the client as it is registered at this moment; err is ended
+// when it is not.
+func registeredNow(c *store.Client, s *store.Standing) (*store.Client, error) {
+	switch {
+	case c.FromFile:
+		return c, nil
+	case s.Client == nil:
+		return nil, ended("the client is not registered any more")
+	}
+	return s.Client, nil
+}
+
+// stillGranted returns ended where nothing of a grant may be given any more.
+func stillGranted(c *store.Client, g *store.Grant, s *store.Standing) error {
+	switch {
+	case !clients.MayLogIn(c, &s.User):
+		return ended("the user may not use this client any more")
+	case g.Offline && !clients.HasScope(clients.Scope(c), protocol.ScopeOfflineAccess):
+		return ended("the client is not registered for offline_access any more: the user has to log in again")
+	case clients.Trusted(c):
+		return nil
+	}
+	needed, err := consentNow(c, g)
+	if err != nil {
+		return err
+	}
+	if _, ok := clients.Narrower(s.Consent, needed); !ok {
+		return ended("the user has not allowed all that was granted, and the client is not trusted any more: the user has to log in again")
+	}
+	return nil
+}
+
+// consentNow is what the user must allow a client for what is left of a grant.
+func consentNow(c *store.Client, g *store.Grant) (string, error) {
+	asked, err := tokens.ReadAskedClaims(g.Claims)
+	scope := clients.AllowedScope(c, g.Scope)
+	return clients.ConsentItems(scope, claimsAlone(c, asked, scope), strings.Fields(g.Resource)), err
+}
+
+// scopeNow is what is left of a scope that was granted.
+func scopeNow(c *store.Client, granted string) (string, error) {
+	registered, scope := clients.Scope(c), granted
+	for name := range strings.FieldsSeq(granted) {
+		if !clients.HasScope(registered, name) {
+			scope = clients.AllowedScope(c, granted)
+			break
+		}
+	}
+	if scope == "" {
+		return "", ended("the client is not registered any more for what was granted")
+	}
+	return scope, nil
+}
+
+// stillBound: whoever gets bound tokens only has none that are not (RFC 9449 §5.2),
+// jkt being the thumbprint of the token's or the proof's key.
+func stillBound(c *store.Client, jkt string) error {
+	if clients.RequiresDPoP(c) && jkt == "" {
+		return ended("the client has to use tokens that are bound to a DPoP key by now")
+	}
+	return nil
+}
+
+// state is what an access token stands for now.
+type state struct {
+	client *store.Client
+	grant  *store.Grant // nil, as is user, for a token of the client's own
+	user   *store.User
+	scope  string
+}
+
+// tokenState asks the store whether a token is still good. What another node
+// revoked may count for a second more (the store keeps the answer for so long).
+// store.ErrNotFound: it is not good.
+func (p *Provider) tokenState(ctx context.Context, c *tokens.AccessClaims) (*state, error) {
+	client, err := p.Clients.ByID(ctx, c.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	if c.Grant == "" {
+		return p.ownState(ctx, client, c)
+	}
+	grant, now, err := p.Store.TokenState(ctx, c.Grant, c.ID, p.Now().UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	st := &state{grant: grant, user: &now.User}
+	if st.client, err = registeredNow(client, now); err == nil {
+		err = stillGranted(st.client, grant, now)
+	}
+	if err == nil {
+		st.scope, err = scopeNow(st.client, c.Scope)
+	}
+	if err == nil {
+		err = stillBound(st.client, c.Confirmation.JKT)
+	}
+	return st, goneIfEnded(err)
+}
+
+// ownState is the state of a token that a client has for itself.
+func (p *Provider) ownState(ctx context.Context, client *store.Client, c *tokens.AccessClaims) (*state, error) {
+	revoked, err := p.Store.TokenRevoked(ctx, c.ID)
+	if err == nil && revoked {
+		err = store.ErrNotFound
+	}
+	if err == nil {
+		err = goneIfEnded(stillBound(client, c.Confirmation.JKT))
+	}
+	return &state{client: client, scope: clients.AllowedScope(client, c.Scope)}, err
+}
+
+// goneIfEnded makes of ended what the store says of a token that is not good.
+func goneIfEnded(err error) error {
+	var why ended
+	if errors.As(err, &why) {
+		return fmt.Errorf("%w: %w", store.ErrNotFound, why)
+	}
+	return err
+}
