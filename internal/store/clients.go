@@ -179,7 +179,7 @@ func (s *Store) clientChanged(t tx, e Entry, event string, now Millis) error {
 		return err
 	}
 	_, err = execEach(t, []any{now - inFlight, e.ClientID},
-		`DELETE FROM pushed_requests WHERE expires_at > $1 AND client_id = $2 AND pushed`,
+		`DELETE FROM pushed_requests WHERE expires_at > $1 AND client_id = $2 AND length(pushed_hash) > 0`,
 		`DELETE FROM codes WHERE expires_at > $1 AND client_id = $2`,
 		`DELETE FROM device_codes WHERE expires_at > $1 AND client_id = $2`)
 	if err != nil {

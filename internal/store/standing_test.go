@@ -93,7 +93,7 @@ func TestHoleRevokedClientKeepsItsCodes(t *testing.T) {
 				must(t, w.PutDeviceCode(ctx, d))
 				must(t, w.AnswerDevice(ctx, answerOf(sess, d, true)))
 				kept := map[string]store.PushedRequest{}
-				for name, p := range map[string]store.PushedRequest{"pushed": {ClientID: "wiki", Pushed: true}, "parked": {ClientID: "wiki"}, "another's": {ClientID: "other", Pushed: true}} {
+				for name, p := range map[string]store.PushedRequest{"pushed": {ClientID: "wiki", PushedHash: secret.Bytes(32)}, "parked": {ClientID: "wiki"}, "another's": {ClientID: "other", PushedHash: secret.Bytes(32)}} {
 					p.Hash, p.ExpiresAt = secret.Bytes(32), w.in(time.Minute)
 					kept[name] = p
 					must(t, w.PutPushedRequest(ctx, p))
