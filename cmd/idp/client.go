@@ -76,6 +76,7 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 	}
 	fmt.Fprintf(o.cmd.OutOrStdout(), "issuer: %s\nclient_id: %s\n", o.cfg.Issuer, cl.ClientID)
 	o.printSecret(plain)
+	o.printWarnings(&cl)
 	return nil
 }
 
@@ -108,18 +109,26 @@ func (c *cli) clientList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List relying parties", Args: cobra.NoArgs,
 		RunE: c.withStore(func(o opened, _ []string) error {
-			clients, err := o.allClients()
+			all, err := o.allClients()
 			if err != nil {
 				return err
 			}
 			w := tabwriter.NewWriter(o.cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(w, "CLIENT ID\tNAME\tOWNED BY\tREDIRECT URIS")
-			for _, cl := range clients {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", cl.ClientID, cl.ClientName, owner(cl), strings.Join(cl.RedirectURIs, " "))
+			fmt.Fprintln(w, "CLIENT ID\tNAME\tOWNED BY\tTRUSTED\tMETHOD\tREDIRECT URIS")
+			for i := range all {
+				cl := &all[i]
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cl.ClientID, plain(cl.ClientName), owner(*cl), yesNo(clients.Trusted(cl)), clients.AuthMethod(cl), strings.Join(cl.RedirectURIs, " "))
 			}
 			return w.Flush()
 		}),
 	}
+}
+
+func yesNo(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
 }
 
 func owner(cl store.Client) string {
@@ -167,6 +176,9 @@ func (c *cli) clientRemove() *cobra.Command {
 		Use: "remove CLIENT_ID", Short: "Remove a relying party and revoke what it was given", Args: cobra.ExactArgs(1),
 		RunE: c.withStore(func(o opened, args []string) error {
 			err := o.store.RemoveClient(o.ctx, args[0], o.clientEntry(args[0]))
+			if err == nil {
+				fmt.Fprintf(o.cmd.OutOrStdout(), "%s is removed, and all that it was granted has ended\n", args[0])
+			}
 			if !errors.Is(err, store.ErrNotFound) {
 				return err
 			}

@@ -1,7 +1,13 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -112,13 +118,13 @@ func TestChangesOfAClientThatAreRefused(t *testing.T) {
 		"redirect_uris: missing":   {"set", "wiki", "--redirect-uri", ""},
 		"jwks: missing":            {"set", "wiki", "--auth-method", "private_key_jwt"},
 		"no such file":             {"set", "wiki", "--jwks", "/none"},
-		"jwks: no JWKS":            {"set", "wiki", "--auth-method", "private_key_jwt", "--jwks", p.dir + "/filed.secret"},
+		"neither a JWKS nor a PEM": {"set", "wiki", "--auth-method", "private_key_jwt", "--jwks", p.dir + "/filed.secret"},
 		"trusted untrusted":        {"set", "wiki", "--trusted", "--untrusted"},
 		"require_nonce":            {"set", "wiki", "--no-nonce"},
 		"invalid syntax":           {"set", "wiki", "--default-max-age", "soon"},
 		"has no secret":            {"secret", "app", "--new"},
 		"no older secret":          {"secret", "wiki", "--drop-old"},
-		"at least one":             {"secret", "wiki"},
+		"--new makes a second":     {"secret", "wiki"},
 		"none of the others":       {"secret", "wiki", "--new", "--drop-old"},
 		"require_pkce: a public":   {"set", "app", "--no-pkce"},
 		"profile: fapi2 needs tok": {"set", "wiki", "--profile", "fapi2"},
@@ -233,5 +239,48 @@ func TestTrustedAssertionsByCommand(t *testing.T) {
 	p.write("trusted", `[{"issuer":"https://ci.example","subjects":["x"]}]`)
 	if _, out, err := p.run("", "client", "set", "deploy", "--trusted-assertions", p.dir+"/trusted"); err == nil || !strings.Contains(out, "subjects") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// What the commands take from people, and what they say to them.
+func TestClientCommandsSayWhatTheyDoAndWarn(t *testing.T) {
+	p := newPlace(t, "")
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})))
+	p.write("one.json", `{"issuer": "https://ci.example"}`)
+	p.mustRun("", "client", "add", "signs", "--auth-method", "private_key_jwt", "--jwks", p.dir+"/key.pem", "--redirect-uri", "https://signs.example/cb", "--untrusted")
+	if keys := fmt.Sprint(p.shown("signs")["jwks"]); !strings.Contains(keys, "kid:") || !strings.Contains(keys, "crv:P-256") {
+		t.Errorf("the key of a PEM file: %s", keys)
+	}
+	_, errs, err := p.run("", "client", "add", "wiki", "--redirect-uri", "http://wiki.example/cb", "--scope", "openid offline_access")
+	for _, want := range []string{"warning: redirect_uris: who listens on the way to http://wiki.example/cb", "warning: scope: offline_access is never granted"} {
+		if err != nil || !strings.Contains(errs, want) {
+			t.Errorf("%v %s, want %q", err, errs, want)
+		}
+	}
+	if _, errs, err := p.run("", "client", "set", "wiki", "--name", "Wiki"); err != nil || !strings.Contains(errs, "warning: redirect_uris") {
+		t.Errorf("%v %s, want a warning", err, errs)
+	}
+	if _, errs, err := p.run("", "client", "set", "wiki", "--trusted-assertions", p.dir+"/one.json"); err == nil || !strings.Contains(errs, "want a JSON array") {
+		t.Errorf("%v %s", err, errs)
+	}
+	list := strings.Join(strings.Fields(p.mustRun("", "client", "list")), " ")
+	for _, want := range []string{"TRUSTED METHOD", "signs database no private_key_jwt", "wiki Wiki database yes client_secret_basic"} {
+		if !strings.Contains(list, want) {
+			t.Errorf("list: %s, want %q", list, want)
+		}
+	}
+	p.mustRun("", "client", "secret", "wiki", "--new")
+	for want, args := range map[string][]string{"newer secret only": {"secret", "wiki", "--drop-old"}, "is removed": {"remove", "signs"}} {
+		if out := p.mustRun("", append([]string{"client"}, args...)...); !strings.Contains(out, want) {
+			t.Errorf("%v: %q, want %q", args, out, want)
+		}
 	}
 }

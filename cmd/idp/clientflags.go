@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/oidc/proof"
 	"idp/internal/store"
 )
 
@@ -122,12 +124,16 @@ func (ch *clientChanges) yes(cmd *cobra.Command, name, usage string, set func(*s
 
 // keys defines the flags for a client's public keys, of which one counts.
 func (ch *clientChanges) keys(cmd *cobra.Command) {
-	cmd.Flags().Func("jwks", "`FILE` with its public keys (RFC 7517 §5)", func(path string) error {
+	cmd.Flags().Func("jwks", "`FILE` with its public keys: a JWKS (RFC 7517 §5), or PEM", func(path string) error {
 		text, err := os.ReadFile(path) //nolint:gosec // the administrator names the file
 		if err != nil {
 			return err
 		}
-		return ch.add(func(c *store.Client) { c.JWKS, c.JWKSURI = text, "" })
+		keys, err := proof.ReadKeys(text)
+		if err != nil {
+			return fmt.Errorf("%s %w", path, err)
+		}
+		return ch.add(func(c *store.Client) { c.JWKS, c.JWKSURI = keys, "" })
 	})
 	cmd.Flags().Func("jwks-uri", "`URL` where they are found", func(url string) error {
 		return ch.add(func(c *store.Client) { c.JWKS, c.JWKSURI = nil, url })
@@ -145,7 +151,7 @@ func (ch *clientChanges) trusted(cmd *cobra.Command) {
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&list); err != nil {
-			return err
+			return fmt.Errorf("%s: want a JSON array, [{\"issuer\": …, \"jwks_uri\": …, \"subject\": …}]: %w", path, err)
 		}
 		return ch.add(func(c *store.Client) { c.TrustedAssertions = list })
 	})

@@ -50,7 +50,7 @@ func result(d store.LogoutDelivery) string {
 	return "next try " + moment(d.NextAt)
 }
 
-func moment(at store.Millis) string { return time.UnixMilli(at).Format("2006-01-02 15:04:05") }
+func moment(at store.Millis) string { return time.UnixMilli(at).UTC().Format("2006-01-02 15:04:05Z") }
 
 // nameOf is the name of a user, or the id of one that cannot be found.
 func (o opened) nameOf(userID string) string {

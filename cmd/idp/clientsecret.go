@@ -20,16 +20,18 @@ func (c *cli) clientSecret() *cobra.Command {
 			"When somebody has seen a secret, do both at once, and idp client set CLIENT_ID --revoke.",
 		Example: "  idp client secret wiki --new\n  idp client secret wiki --drop-old",
 		RunE: c.withStore(func(o opened, args []string) error {
-			if fresh {
+			switch {
+			case fresh:
 				return o.newSecret(args[0])
+			case dropOld:
+				return o.dropSecret(args[0])
 			}
-			return o.dropSecret(args[0])
+			return fmt.Errorf("say what to do: idp client secret %s --new makes a second secret, --drop-old ends the older one", args[0])
 		}),
 	}
 	cmd.Flags().BoolVar(&fresh, "new", false, "make a second secret and print it, once")
 	cmd.Flags().BoolVar(&dropOld, "drop-old", false, "the older secret is good no more")
 	cmd.MarkFlagsMutuallyExclusive("new", "drop-old")
-	cmd.MarkFlagsOneRequired("new", "drop-old")
 	return cmd
 }
 
@@ -63,5 +65,9 @@ func (o opened) dropSecret(id string) error {
 	if errors.Is(err, store.ErrNotFound) && len(cl.SecretHashes) < 2 {
 		return fmt.Errorf("%s has no older secret; idp client secret %s --new makes a second one", id, id)
 	}
-	return changedMeanwhile(id, err)
+	if err := changedMeanwhile(id, err); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.cmd.OutOrStdout(), "%s has its newer secret only\n", id)
+	return nil
 }

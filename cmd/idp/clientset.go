@@ -58,6 +58,7 @@ func (o opened) setClient(id string, changes clientChanges, revoke bool) error {
 		fmt.Fprintln(o.cmd.ErrOrStderr(), "All that it was granted has ended.")
 	}
 	o.printSecret(plain)
+	o.printWarnings(&after)
 	return nil
 }
 
@@ -78,6 +79,12 @@ func (o opened) printSecret(plain secret.String) {
 	if plain != "" {
 		fmt.Fprintf(o.cmd.OutOrStdout(), "client_secret: %s\n", plain.Reveal())
 		fmt.Fprintln(o.cmd.ErrOrStderr(), "This secret is shown only now; idp keeps its hash.")
+	}
+}
+
+func (o opened) printWarnings(cl *store.Client) {
+	for _, w := range clients.Warnings(cl) {
+		fmt.Fprintln(o.cmd.ErrOrStderr(), "warning:", w)
 	}
 }
 

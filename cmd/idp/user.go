@@ -17,7 +17,7 @@ import (
 
 func (c *cli) user() *cobra.Command {
 	cmd := group(&cobra.Command{Use: "user", Short: "Make, list and change users"})
-	cmd.AddCommand(c.userAdd(), c.userList(), c.userPasswd(),
+	cmd.AddCommand(c.userAdd(), c.userList(), c.userShow(), c.userSet(), c.userPasswd(),
 		c.userChange("disable NAME", "End a user's sessions and refuse new ones", func(o opened, u *store.User) (string, error) {
 			return u.Name + " is disabled, and the sessions have ended", o.store.SetDisabled(o.ctx, u.ID, true, o.entry(u))
 		}),
@@ -43,13 +43,12 @@ func (c *cli) userAdd() *cobra.Command {
 		RunE: c.withStore(func(o opened, args []string) error {
 			u.Name = args[0]
 			if o.cmd.Flags().Changed("email") && !strings.Contains(u.Email, "@") {
-				return fmt.Errorf("--email %q is not a mail address", u.Email)
+				return notAnAddress(u.Email)
 			}
 			if err := o.ownName(u.Name); err != nil {
 				return err
 			}
-			var err error
-			if u.Claims, err = user.ParseClaims(claims); err != nil {
+			if err := setClaims(&u.Claims, claims, false); err != nil {
 				return err
 			}
 			password, err := config.ReadSecret(passwordFile)
@@ -77,6 +76,21 @@ func (c *cli) userAdd() *cobra.Command {
 	_ = cmd.MarkFlagRequired("password-file")
 	return cmd
 }
+
+// setClaims does what --claim says, and checks it as the file's claims are; change:
+// an empty value takes one away.
+func setClaims(c *store.UserClaims, pairs []string, change bool) error {
+	err := config.SetClaims(c, pairs, change)
+	if err == nil {
+		err = user.CheckClaims(*c)
+	}
+	if err != nil {
+		return fmt.Errorf("--claim: %w", err)
+	}
+	return nil
+}
+
+func notAnAddress(email string) error { return fmt.Errorf("--email %q is not a mail address", email) }
 
 // ownName refuses a local name that is another's: alice@REALM of a trusted realm,
 // or a spelling of a name that is there.

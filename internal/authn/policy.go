@@ -31,10 +31,13 @@ type Policy struct {
 	Now     func() time.Time
 }
 
+// UsesTickets reports whether anybody is ever asked for a ticket here.
+func (p *Policy) UsesTickets() bool { return p.Usable != nil }
+
 // OffersTicket reports whether a client is asked for a ticket: it is inside the
 // company, and there is a key to check tickets with.
 func (p *Policy) OffersTicket(from From) bool {
-	return p.Usable != nil && Inside(p.OfferTo, from) && p.Usable() == nil
+	return p.UsesTickets() && Inside(p.OfferTo, from) && p.Usable() == nil
 }
 
 // Markers is what the browser cookie wants remembered.

@@ -154,7 +154,7 @@ func Load(path string, environ []string) (*Config, error) {
 	}
 	problems = append(problems, c.environment(environ)...)
 	c.resolvePaths()
-	problems = append(problems, c.check()...)
+	problems = problems.With(c.check())
 	if len(problems) > 0 {
 		return c, problems.sorted()
 	}
@@ -218,5 +218,6 @@ func (c *Config) resolvePaths() {
 	for i := range c.Clients {
 		abs(&c.Clients[i].ClientSecretFile)
 		abs(&c.Clients[i].NextClientSecretFile)
+		abs(&c.Clients[i].JWKSFile)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -25,6 +26,9 @@ type Problem struct {
 	Key  string // as in the file: kerberos.realms[0].case
 	Text string
 	Hint string
+
+	unknown string // the path of what an unknown key is in: its value may be what is missing there
+	meant   string // the key that an unknown one was probably meant for
 }
 
 func (p Problem) Error() string {
@@ -63,15 +67,26 @@ func (p Problems) sorted() Problems {
 }
 
 // With adds what was found later, but for the keys that have a problem already:
-// a value that could not be read is not also missing.
+// a value that could not be read is not also missing, nor one whose key is misspelt.
 func (p Problems) With(more Problems) Problems {
 	all := slices.Clone(p)
 	for _, m := range more {
-		if !slices.ContainsFunc(p, func(one Problem) bool { return one.Key == m.Key }) {
+		if !slices.ContainsFunc(p, func(one Problem) bool { return one.Key == m.Key || one.explains(m) }) {
 			all = append(all, m)
 		}
 	}
 	return all.sorted()
+}
+
+// explains reports whether p, an unknown key that was meant for another, is probably
+// why something is said to be missing beside it: by its own name, or by what follows
+// from it, as a client's secret does from token_endpoint_auth_method.
+func (p Problem) explains(m Problem) bool {
+	if p.meant == "" {
+		return false
+	}
+	missing := strings.HasPrefix(m.Text, "missing") || strings.HasPrefix(m.Text, "is missing")
+	return m.Key == p.meant || missing && m.Key[:max(0, strings.LastIndexByte(m.Key, '.'))] == p.unknown
 }
 
 // decoder walks the file's tree beside the struct, so that one reading finds
@@ -187,7 +202,7 @@ func (d *decoder) mapping(path string, n ast.Node, v reflect.Value) {
 			continue
 		}
 		if !known {
-			d.problem(path+"."+name, line, "unknown key", suggest(name, fields))
+			d.unknown(path, name, line, fields)
 			continue
 		}
 		if _, twice := d.lines[path+"."+name]; twice {
@@ -197,6 +212,27 @@ func (d *decoder) mapping(path string, n ast.Node, v reflect.Value) {
 		d.value(path+"."+name, pair.Value, v.Field(i))
 		d.lines[path+"."+name] = line
 	}
+}
+
+// unknown notes a key that is not known in the mapping at path.
+func (d *decoder) unknown(path, name string, line int, fields map[string]int) {
+	p := Problem{Line: line, Key: key(path + "." + name), Text: "unknown key", Hint: suggest(name, fields), unknown: key(path)}
+	best := nearest(name, fields)
+	if inFile := files[withoutIndex(path)+"."+name]; inFile != "" {
+		best, p.Hint = inFile, "secrets are not in this file: "+inFile+" names the one that holds it"
+	}
+	if best != "" {
+		p.meant = key(path + "." + best)
+	}
+	d.problems = append(d.problems, p)
+}
+
+// files are keys that people try for what is only ever in a file of its own.
+var files = map[string]string{
+	"$.clients[].client_secret":           "client_secret_file",
+	"$.clients[].next_client_secret":      "next_client_secret_file",
+	"$.users[].password":                  "password_file",
+	"$.registration.initial_access_token": "initial_access_token_file",
 }
 
 // later are keys that no part of this version reads. They are known, so that a
@@ -265,7 +301,7 @@ func (d *decoder) json(path string, n ast.Node, v reflect.Value) {
 		raw = string(text)
 	}
 	if !json.Valid([]byte(raw)) {
-		d.problem(path, lineOf(n), "is not JSON", "")
+		d.problem(path, lineOf(n), "is not JSON", "paste the JSON itself, {keys: […]}; jwks_file names a file")
 		return
 	}
 	v.SetBytes([]byte(raw))
@@ -287,7 +323,14 @@ func hintFor(v reflect.Value) string {
 func (d *decoder) scalar(path string, n ast.Node, v reflect.Value) {
 	line := lineOf(n)
 	if v.Kind() == reflect.String && n.Type() != ast.StringType && n.Type() != ast.LiteralType {
-		d.problem(path, line, "wants a text", "put it in quotes")
+		hint := "put it in quotes"
+		if n.Type() == ast.SequenceType {
+			hint = "one text, and no list"
+			if strings.HasSuffix(path, ".scope") {
+				hint = "one text, with spaces: openid profile email"
+			}
+		}
+		d.problem(path, line, "wants a text", hint)
 		return
 	}
 	to := v
@@ -328,19 +371,21 @@ func fieldsOf(t reflect.Type) map[string]int {
 
 // suggest names the known key that the unknown one is most likely meant for.
 func suggest(name string, fields map[string]int) string {
+	if best := nearest(name, fields); best != "" {
+		return "did you mean " + best + "?"
+	}
+	return "known here: " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
+}
+
+// nearest is the known key that is spelt most like name; empty: none is.
+func nearest[V any](name string, known map[string]V) string {
 	best, distance := "", 4
-	known := make([]string, 0, len(fields))
-	for f := range fields {
-		known = append(known, f)
+	for _, f := range slices.Sorted(maps.Keys(known)) {
 		if n := editDistance(name, f); n < distance {
 			best, distance = f, n
 		}
 	}
-	if best != "" {
-		return "did you mean " + best + "?"
-	}
-	slices.Sort(known)
-	return "known here: " + strings.Join(known, ", ")
+	return best
 }
 
 func editDistance(a, b string) int {

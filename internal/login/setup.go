@@ -31,11 +31,16 @@ const (
 	setupRefused = "refused" // what came is no good
 	setupOutside = "outside" // nobody asked for one: the address is outside
 	setupUnready = "unready" // nobody asked for one: there is no key to check it with
+	setupNone    = "none"    // nobody asks for any: there is no kerberos section
 )
 
 // ServeSetup answers GET /setup: what the test is, and the policy files.
 func (l *Login) ServeSetup(w http.ResponseWriter, r *http.Request) error {
-	return l.setup(w, r, http.StatusOK, web.SetupPage{})
+	p := web.SetupPage{}
+	if !l.Policy.UsesTickets() {
+		p.Outcome = setupNone
+	}
+	return l.setup(w, r, http.StatusOK, p)
 }
 
 // ServeSetupFile answers GET /setup/files/{name}: a policy file. It holds what
@@ -70,6 +75,8 @@ func (l *Login) ServeSetupTest(w http.ResponseWriter, r *http.Request) error {
 		info.Detail = l.whyNot(&attempt{from: a.from})
 	}
 	switch {
+	case !l.Policy.UsesTickets():
+		return l.setup(w, r, http.StatusOK, web.SetupPage{Outcome: setupNone})
 	case !authn.Inside(l.Kerberos.OfferTo, a.from): // before anything is told of the server
 		return l.setup(w, r, http.StatusOK, l.setupFromOutside(info))
 	case !l.Policy.OffersTicket(a.from):
@@ -169,6 +176,9 @@ func (l *Login) setupRefused(w http.ResponseWriter, r *http.Request, err error) 
 
 // setup renders the page.
 func (l *Login) setup(w http.ResponseWriter, r *http.Request, status int, p web.SetupPage) error {
+	if p.Outcome == setupNone {
+		return l.Pages.Render(w, r, status, "setup", p)
+	}
 	files, err := browserpolicy.Files(l.Issuer)
 	if err != nil { // an issuer that no policy can name: the test goes on without files
 		web.InfoFrom(r.Context()).Detail = err.Error()

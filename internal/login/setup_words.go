@@ -20,9 +20,6 @@ func (l *Login) setupFromOutside(info *web.Info) web.SetupPage {
 // unready says what keeps the server from checking tickets, without the names of
 // files and realms that are in the log.
 func (l *Login) unready() string {
-	if l.Policy.Usable == nil {
-		return "The server is not told to use Kerberos (kerberos)."
-	}
 	switch reason.Of(l.Policy.Usable()) {
 	case reason.NoKeytab:
 		return "The server has no key to open tickets with (kerberos.keytabs)."

@@ -67,7 +67,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authreq.
 	case a.UnreachableACR(): // whoever is logged in, or nobody
 		return p.answerError(w, r, a, authreq.UnmetACR())
 	case a.Prompts(protocol.PromptNone):
-		return p.answerError(w, r, a, protocol.ErrLoginRequired())
+		return p.answerError(w, r, a, protocol.ErrLoginRequired().WithDescription("prompt is none, and no session here satisfies the request"))
 	}
 	return p.beginLogin(w, r, a, p.needsPerson(a, c))
 }

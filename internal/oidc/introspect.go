@@ -11,11 +11,18 @@ import (
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
+	"idp/internal/web"
 )
 
 // inactive is all that anybody learns of a token that is not good, not theirs, or
 // no token at all (RFC 7662 §2.2).
 var inactive = []byte(`{"active":false}`)
+
+// notActive is why a token is not active for who asks: for the log, and never told.
+type notActive string
+
+// Error implements error.
+func (n notActive) Error() string { return string(n) }
 
 // ServeIntrospect answers the introspection endpoint (RFC 7662) for confidential
 // clients, about tokens they were given or are the audience of.
@@ -32,7 +39,13 @@ func (p *Provider) ServeIntrospect(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	body, err := p.introspect(r.Context(), client, token)
-	if errors.Is(err, store.ErrNotFound) {
+	var why notActive
+	switch {
+	case errors.As(err, &why):
+		web.InfoFrom(r.Context()).Detail = "inactive: " + string(why)
+		body, err = inactive, nil
+	case errors.Is(err, store.ErrNotFound):
+		web.InfoFrom(r.Context()).Detail = "inactive: it is revoked, its user is disabled, or its session is over"
 		body, err = inactive, nil
 	}
 	if err != nil {
@@ -43,19 +56,20 @@ func (p *Provider) ServeIntrospect(w http.ResponseWriter, r *http.Request) error
 }
 
 // introspect tells the kinds of token apart by their form, so that
-// token_type_hint is not needed (RFC 7662 §2.1). store.ErrNotFound: inactive.
+// token_type_hint is not needed (RFC 7662 §2.1). notActive and store.ErrNotFound:
+// inactive.
 func (p *Provider) introspect(ctx context.Context, client *store.Client, token string) ([]byte, error) {
 	if !strings.Contains(token, ".") {
 		return p.introspectRefresh(ctx, client, secret.String(token))
 	}
 	c, err := p.tokens.ReadAccess(token)
 	if err != nil {
-		return nil, store.ErrNotFound
+		return nil, notActive(err.Error())
 	}
 	// A client that calls itself as we do is not the audience of tokens for us.
 	audience := c.Audience == client.ClientID && client.ClientID != p.Issuer
 	if c.ClientID != client.ClientID && !audience {
-		return nil, store.ErrNotFound
+		return nil, notActive("it was given to client_id " + web.Quote(c.ClientID) + " for " + web.Quote(c.Audience) + ", and is not for this client")
 	}
 	now, err := p.tokenState(ctx, c)
 	if err != nil {
@@ -89,16 +103,21 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, token secret.String) ([]byte, error) {
 	id, generation, err := p.tokens.DecodeRefresh(token)
 	if err != nil {
-		return nil, store.ErrNotFound
+		return nil, notActive("not a token of ours")
 	}
 	now := p.Now().UnixMilli()
 	family, err := p.Store.RefreshFamily(ctx, id)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if family.ClientID != client.ClientID || family.Generation != generation || family.RevokedAt != 0 ||
-		min(family.ExpiresAt, family.IdleExpiresAt) <= now {
-		return nil, store.ErrNotFound
+	case family.ClientID != client.ClientID:
+		return nil, notActive("it is a refresh token of client_id " + web.Quote(family.ClientID))
+	case family.RevokedAt != 0:
+		return nil, notActive("it is a revoked refresh token")
+	case family.Generation != generation:
+		return nil, notActive("it is a refresh token that another one has replaced")
+	case min(family.ExpiresAt, family.IdleExpiresAt) <= now:
+		return nil, notActive("it is an expired refresh token")
 	}
 	grant, standing, err := p.Store.TokenState(ctx, family.GrantID, "", now)
 	if err != nil {

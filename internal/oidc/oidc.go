@@ -111,7 +111,7 @@ func New(c Config) (*Provider, error) {
 		Config: c, tokens: t, auth: auth, Pushed: kept,
 		Devices: &device.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients, Policy: c.Policy,
 			Auth: auth, Tokens: t, Codes: authn.NewUserCodes(c.Store, c.Ring, c.Now), Now: c.Now},
-		SignOut: &signout.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients, Tokens: t, Kept: kept},
+		SignOut: &signout.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients, Tokens: t, Kept: kept, Policy: c.Policy},
 	}
 	p.discovery, err = p.metadata()
 	return p, err

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -70,7 +71,7 @@ func (p *Provider) clientOf(ctx context.Context, ps wire.Params, malformed error
 	}
 	client, err := p.Clients.ByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, linkError("RELYING_PARTY_UNKNOWN", "The site that sent you here is not registered with us.", err)
+		return nil, linkError("RELYING_PARTY_UNKNOWN", "The site that sent you here is not registered with us.", fmt.Errorf("client_id %s: %w", web.Quote(id), err))
 	}
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func checkRedirectURI(c *store.Client, uri string, malformed error) error {
 		return linkError("REDIRECT_URI_MISSING", "The site that sent you here did not say where to send you back (redirect_uri).", malformed)
 	}
 	if !clients.RedirectAllowed(c, uri) {
-		return linkError("REDIRECT_URI_UNKNOWN", "The address to send you back to (redirect_uri) is not registered for this site.", nil)
+		return linkError("REDIRECT_URI_UNKNOWN", "The address to send you back to (redirect_uri) is not registered for this site.", fmt.Errorf("redirect_uri %s", web.Quote(uri)))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/pushed"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -102,7 +103,7 @@ func (p *Provider) issueCode(w http.ResponseWriter, r *http.Request, a *authreq.
 	case errors.Is(err, store.ErrNotFound) && row == nil: // the session ended a moment ago
 		return p.authorize(w, r, a, nil)
 	case errors.Is(err, store.ErrReused):
-		return web.LoginExpired(err)
+		return pushed.Refused(errors.New("it has given its code"))
 	case err != nil:
 		return expiredIfGone(err)
 	}

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -62,7 +63,7 @@ func (p *Provider) grant(r *http.Request, client *store.Client, ps wire.Params) 
 	case protocol.GrantTypeBearer:
 		answer = p.bearerGrant
 	default:
-		return nil, protocol.ErrUnsupportedGrantType()
+		return nil, protocol.ErrUnsupportedGrantType().WithDescription("grant_type is none of those in grant_types_supported").WithParent(errors.New(web.Quote(name)))
 	}
 	if !clients.MayUse(client, grant) {
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for this grant_type")

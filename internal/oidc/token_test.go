@@ -16,6 +16,7 @@ import (
 	"idp/internal/audit"
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
 )
@@ -251,6 +252,27 @@ func TestClientAuthentication(t *testing.T) {
 		}
 		if a.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: may be cached", name)
+		}
+	}
+}
+
+// TestBasicTakesASecretAsItWasSent: RFC 6749 §2.3.1 has it form-encoded, and curl -u
+// and many libraries send it as it is.
+func TestBasicTakesASecretAsItWasSent(t *testing.T) {
+	w := newWorld(t)
+	const odd = "a+b%41/c=%"
+	w.client("wiki").SecretHashes = [][]byte{secret.Hash("another"), secret.Hash(odd)}
+	for _, c := range []struct {
+		sent   string
+		status int
+	}{
+		{odd, 200}, {url.QueryEscape(odd), 200}, {"a b%41/c=%", 401}, {"a+bA/c=%", 401}, {"a bA/c=%", 401},
+		{url.QueryEscape(url.QueryEscape(odd)), 401}, {"", 401}, {"%", 401},
+	} {
+		r := postForm("/token", url.Values{"grant_type": {"client_credentials"}})
+		r.SetBasicAuth("wiki", c.sent)
+		if a := w.do(r); a.Code != c.status {
+			t.Errorf("%q: %d %s, want %d", c.sent, a.Code, a.Body, c.status)
 		}
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
 	"idp/internal/config"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/proof"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
@@ -43,16 +45,43 @@ func fileClients(c *config.Config) ([]store.Client, config.Problems) {
 			}
 			cl.SecretHashes = append(cl.SecretHashes, secret.Hash(text))
 		}
+		key, keysErr := readKeys(&cl)
+		if keysErr != nil {
+			problems = append(problems, c.Problem(at+"."+key, keysErr.Error(), ""))
+			cl.JWKS = []byte("{}") // there are some
+		}
 		for _, err := range clients.Check(&cl) {
 			field, text, ok := strings.Cut(err.Error(), ": ")
 			if !ok || strings.Contains(field, " ") {
 				field, text = "client_id", err.Error()
+			}
+			if field == "jwks" && keysErr != nil {
+				continue // has been said
 			}
 			problems = append(problems, c.Problem(at+"."+field, text, ""))
 		}
 		list = append(list, cl)
 	}
 	return list, problems
+}
+
+// readKeys puts the public keys of a relying party in the one form in which they are
+// used; key names what an error is about.
+func readKeys(cl *store.Client) (key string, err error) {
+	text := []byte(cl.JWKS)
+	switch key = "jwks"; {
+	case cl.JWKSFile != "" && (len(cl.JWKS) > 0 || cl.JWKSURI != ""):
+		return "jwks_file", errors.New("there is jwks or jwks_uri too; only one of them counts")
+	case cl.JWKSFile != "":
+		key = "jwks_file"
+		if text, err = os.ReadFile(cl.JWKSFile); err != nil {
+			return key, err
+		}
+	case len(text) == 0:
+		return key, nil
+	}
+	cl.JWKS, err = proof.ReadKeys(text)
+	return key, err
 }
 
 // checkResources: access tokens for two resources of one name would be for either.
@@ -77,30 +106,8 @@ func checkResources(c *config.Config) (problems config.Problems) {
 // §10.10). byOpenSSL makes one of 256 bits.
 const (
 	minSecret = 16
-	byOpenSSL = "openssl rand -base64 32"
+	byOpenSSL = "openssl rand -hex 32"
 )
-
-// Warnings are what does not stop a server, for an old file must start: client
-// secrets that can be guessed, codes that travel in clear (RFC 6749 §3.1.2.1), and
-// names that do not read as what they are.
-func Warnings(c *config.Config) (warnings config.Problems) {
-	for i, cl := range c.Clients {
-		if err := clients.CheckName(cl.ClientName); err != nil {
-			warnings = append(warnings, c.Problem(fmt.Sprintf("$.clients[%d].client_name", i), "the name of "+cl.ClientID+" "+err.Error(), "people read it where they log in and allow"))
-		}
-		if uri := clients.InClear(&cl); uri != "" {
-			warnings = append(warnings, c.Problem(fmt.Sprintf("$.clients[%d].redirect_uris", i),
-				fmt.Sprintf("who listens on the way to %s reads the codes and the sessions of %s", uri, cl.ClientID), "https keeps them"))
-		}
-		for _, file := range secretFiles(cl) {
-			if text, err := config.ReadSecret(file.path); err == nil && len(text) < minSecret {
-				warnings = append(warnings, c.Problem(fmt.Sprintf("$.clients[%d].%s", i, file.key),
-					fmt.Sprintf("the secret of %s has fewer than %d characters and can be guessed", cl.ClientID, minSecret), byOpenSSL+" makes a good one"))
-			}
-		}
-	}
-	return warnings
-}
 
 // secretFile is a key of a client, and the file it names.
 type secretFile struct{ key, path string }

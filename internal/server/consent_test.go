@@ -56,7 +56,7 @@ func TestConsentIsAskedListedAndTakenBack(t *testing.T) {
 		rp := newRelyingParty(t, s, "shop", idptest.WikiSecret, shopCallback)
 		b := s.Browser(t)
 		auth, page := atShop(t, b, "openid email groups offline_access")
-		for _, words := range []string{"Allow Shop?", "shop.localhost", "<strong>bob</strong>", "Use another account", "A number that stands for you", "bob@example.com",
+		for _, words := range []string{"Allow Shop?", "shop.localhost", "<strong>bob</strong>", "Use another account", "An identifier that stands for you", "bob@example.com",
 			"those it may see: staff-eu", "stay logged in there while you are away", `href="https://shop.example/privacy" target="_blank" rel="noopener noreferrer"`} {
 			if !strings.Contains(page.Body, words) {
 				t.Errorf("the page does not say %q", words)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +151,10 @@ func TestEveryMethodAndEveryClaimFromTheFileAlone(t *testing.T) {
 	pasted, spelt, fetched, fapi := rptest.NewKey(t, "ES256"), rptest.NewKey(t, "EdDSA"), rptest.NewKey(t, "PS256"), rptest.NewKey(t, "ES256")
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(fetched.JWKS()) }))
 	defer keys.Close()
+	filed, filedAt := rptest.NewKey(t, "ES256"), filepath.Join(t.TempDir(), "filed.jwks")
+	if err := os.WriteFile(filedAt, filed.JWKS(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	const secretFile = "    client_secret_file: wiki.secret\n"
 	sites := []*anySite{
 		{id: "nobody", method: "none", redirect: "http://127.0.0.1/cb"},
@@ -156,6 +162,7 @@ func TestEveryMethodAndEveryClaimFromTheFileAlone(t *testing.T) {
 		{id: "post", method: "client_secret_post", redirect: "https://post.example.com/cb", yaml: secretFile},
 		{id: "pasted", method: "private_key_jwt", redirect: "https://pasted.example.com/cb", key: pasted, yaml: "    jwks: " + string(pasted.JWKS()) + "\n"},
 		{id: "spelt", method: "private_key_jwt", redirect: "https://spelt.example.com/cb", key: spelt, yaml: "    jwks: '" + string(spelt.JWKS()) + "'\n"},
+		{id: "filed", method: "private_key_jwt", redirect: "https://filed.example.com/cb", key: filed, yaml: "    jwks_file: " + filedAt + "\n"},
 		{id: "fetched", method: "private_key_jwt", redirect: "https://fetched.example.com/cb", key: fetched, yaml: "    jwks_uri: " + keys.URL + "/jwks\n"},
 		{id: "fapi", method: "private_key_jwt", redirect: "https://fapi.example.com/cb", key: fapi, dpop: rptest.NewKey(t, "ES256"), pushes: true,
 			yaml: "    profile: fapi2\n    jwks: " + string(fapi.JWKS()) + "\n"},

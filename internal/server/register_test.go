@@ -133,7 +133,7 @@ func TestSecretsThatCanBeGuessed(t *testing.T) {
 		return c
 	}
 	const registration, client = "registration:\n  initial_access_token_file: x.secret\n",
-		"clients:\n  - {client_id: a, redirect_uris: [\"https://a.example/\"], client_secret_file: x.secret, next_client_secret_file: x.secret}\n"
+		"clients:\n  - {client_id: a, redirect_uris: [\"https://a.example/\"], client_secret_file: x.secret}\n  - {client_id: b, redirect_uris: [\"https://b.example/\"], client_secret_file: x.secret}\n"
 	for secret, want := range map[string]int{"fifteen chars..": 1, "sixteen.chars...": 0, "sixteen chars...": 1, "sixteen.chars..\u00e9": 1} {
 		if problems := server.Check(write(t, registration, secret)); len(problems) != want || (want > 0 && (problems[0].Line != 2 || !strings.Contains(problems[0].Error(), "openssl rand"))) {
 			t.Errorf("token %q: %v", secret, problems)

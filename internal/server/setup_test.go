@@ -207,9 +207,8 @@ func TestSetupTestAsksNobodyOutside(t *testing.T) {
 
 func TestSetupTestOnAServerThatCannotCheckTickets(t *testing.T) {
 	for name, c := range map[string]struct{ yaml, text string }{
-		"no section": {"", "not told to use Kerberos"},
-		"no keytab":  {"kerberos:\n  realms: [{name: EXAMPLE.TEST}]\n", "no key to open tickets"},
-		"no realm":   {"kerberos:\n  keytabs: []\n", "trusts no Kerberos realm"},
+		"no keytab": {"kerberos:\n  realms: [{name: EXAMPLE.TEST}]\n", "no key to open tickets"},
+		"no realm":  {"kerberos:\n  keytabs: []\n", "trusts no Kerberos realm"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := idptest.Start(t, idptest.Options{YAML: c.yaml})
@@ -219,6 +218,20 @@ func TestSetupTestOnAServerThatCannotCheckTickets(t *testing.T) {
 				t.Errorf("%d %q, want no challenge, and %q\n%s", p.StatusCode, p.Header.Get("WWW-Authenticate"), c.text, p.Body)
 			}
 		})
+	}
+}
+
+// Where nobody logs in by ticket, no page speaks of any.
+func TestWithoutKerberosNoPageSpeaksOfTickets(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{})
+	b := s.Browser(t)
+	for path, want := range map[string]string{"/setup": "nothing to set up", setupTest: "nothing to set up", "/end_session": "You are signed out", "/login": "password"} {
+		if p := b.Get(path); p.StatusCode != 200 || !strings.Contains(p.Body, want) || strings.Contains(strings.ToLower(p.Body), "ticket") {
+			t.Errorf("%s: %d, want %q and no tickets\n%s", path, p.StatusCode, want, p.Body)
+		}
+	}
+	if len(s.Log.Lines("login=setup-test", "no kerberos section")) != 1 {
+		t.Error("the log does not say why nothing is tested")
 	}
 }
 
@@ -312,7 +325,7 @@ func TestSetupCausesFitTheBrowser(t *testing.T) {
 }
 
 func TestSetupFilesAreThoseOfTheCommand(t *testing.T) {
-	s := idptest.Start(t, idptest.Options{})
+	s := idptest.Start(t, idptest.Options{YAML: "kerberos:\n  realms: [{name: EXAMPLE.TEST}]\n"})
 	issuer, err := url.Parse(s.Issuer)
 	if err != nil {
 		t.Fatal(err)

@@ -63,6 +63,9 @@ func (s *Store) insertClient(ctx context.Context, c Client, limit int64, e Entry
 	if err != nil {
 		return err
 	}
+	if e.Detail, err = clientDetail(nil, text); err != nil {
+		return err
+	}
 	e.ClientID = c.ClientID
 	return s.revoking(ctx, func(t tx) error {
 		if c.Registered {
@@ -138,6 +141,13 @@ func (s *Store) replaceClient(ctx context.Context, c Client, revoke bool, e Entr
 	}
 	e.ClientID = c.ClientID
 	return s.revoking(ctx, func(t tx) error {
+		var before string
+		if err := t.QueryRow([]any{&before}, `SELECT metadata FROM clients WHERE client_id = $1`, c.ClientID); err != nil {
+			return err
+		}
+		if e.Detail, err = clientDetail([]byte(before), text); err != nil {
+			return err
+		}
 		now := max(s.Now(), c.UpdatedAt+1) // two changes within a millisecond are two
 		n, err := t.Exec(`
 			UPDATE clients SET metadata = $1, updated_at = $2 WHERE client_id = $3 AND updated_at = $4`,
@@ -146,10 +156,7 @@ func (s *Store) replaceClient(ctx context.Context, c Client, revoke bool, e Entr
 			return err
 		}
 		switch {
-		case n == 0:
-			if err := t.QueryRow([]any{&n}, `SELECT updated_at FROM clients WHERE client_id = $1`, c.ClientID); err != nil {
-				return err
-			}
+		case n == 0: // it is another than was read, by the caller or just now
 			return ErrConflict
 		case revoke:
 			return s.clientChanged(t, e, event, now)

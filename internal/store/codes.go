@@ -95,7 +95,7 @@ type Redeem struct {
 }
 
 // RedeemCode turns a code into a grant, once. A check that fails consumes
-// nothing and is ErrNotFound. A second use by the same client is ErrReused, and
+// nothing and is ErrNotFound, whose text says which one. A second use by the same client is ErrReused, and
 // what the first one gave is revoked (RFC 6749 §4.1.2, RFC 9700 §4.5).
 func (s *Store) RedeemCode(ctx context.Context, r Redeem) (*Code, *Grant, error) {
 	var c *Code
@@ -104,10 +104,7 @@ func (s *Store) RedeemCode(ctx context.Context, r Redeem) (*Code, *Grant, error)
 	err := s.db.write(ctx, func(t tx) (err error) {
 		reused = false
 		if c, err = useCode(t, r); errors.Is(err, ErrNotFound) {
-			reused, err = s.revokeReused(t, r)
-			if err == nil && !reused {
-				return ErrNotFound
-			}
+			reused, err = s.codeOver(t, r)
 			return err
 		}
 		if err != nil {
@@ -146,15 +143,18 @@ func useCode(t tx, r Redeem) (*Code, error) {
 		RETURNING `+codeColumns, r.Now, r.Hash, r.ClientID, r.RedirectURI, r.CodeChallenge, r.JKT)
 }
 
-// revokeReused revokes what a used code gave, and reports whether it was used.
-func (s *Store) revokeReused(t tx, r Redeem) (reused bool, err error) {
+// codeOver says why a code gives nothing, and revokes what it gave when its client
+// uses it again.
+func (s *Store) codeOver(t tx, r Redeem) (reused bool, err error) {
 	var c Code
-	err = t.QueryRow(c.dest(), `SELECT `+codeColumns+` FROM codes WHERE hash = $1 AND client_id = $2 AND used_at > 0`, r.Hash, r.ClientID)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
+	err = t.QueryRow(c.dest(), `SELECT `+codeColumns+` FROM codes WHERE hash = $1`, r.Hash)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, codeRefused("it is unknown, or was over long ago")
+	case err != nil:
 		return false, err
+	case c.ClientID != r.ClientID || c.UsedAt == 0:
+		return false, whyCode(c, r)
 	}
 	e := r.Entry
 	e.UserID, e.ClientID, e.SessionID = c.UserID, c.ClientID, c.SessionID

@@ -103,7 +103,7 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, files fs.FS
 		return fmt.Errorf("migration: %w", err)
 	}
 	for _, m := range done {
-		log.InfoContext(ctx, "database schema changed", "version", m.Source.Version, "took", m.Duration)
+		log.InfoContext(ctx, "database schema changed", "version", m.Source.Version, "took_us", m.Duration.Microseconds())
 	}
 	return nil
 }

@@ -19,18 +19,19 @@ func TestACheckThatFailsConsumesNoCode(t *testing.T) {
 		ctx := t.Context()
 		sess := w.login(w.user("alice"))
 		code := w.code(sess)
-		for name, spoil := range map[string]func(*store.Redeem){
-			"another client":       func(r *store.Redeem) { r.ClientID = "evil" },
-			"another redirect_uri": func(r *store.Redeem) { r.RedirectURI = "https://evil.example/" },
-			"no verifier":          func(r *store.Redeem) { r.CodeChallenge = "" },
-			"another verifier":     func(r *store.Redeem) { r.CodeChallenge = "x" },
-			"another code":         func(r *store.Redeem) { r.Hash = []byte("x") },
-			"too late":             func(r *store.Redeem) { r.Now = code.ExpiresAt },
+		for why, spoil := range map[string]func(*store.Redeem){
+			"it is another client's":                                 func(r *store.Redeem) { r.ClientID = "evil" },
+			"it was given to another redirect_uri":                   func(r *store.Redeem) { r.RedirectURI = "https://evil.example/" },
+			"the code_verifier is missing":                           func(r *store.Redeem) { r.CodeChallenge = "" },
+			"the code_verifier is not the one of the code_challenge": func(r *store.Redeem) { r.CodeChallenge = "x" },
+			"it is unknown, or was over long ago":                    func(r *store.Redeem) { r.Hash = []byte("x") },
+			"it has expired":                                         func(r *store.Redeem) { r.Now = code.ExpiresAt },
 		} {
 			r := w.redeem(code, false)
 			spoil(&r)
-			if _, _, err := w.RedeemCode(ctx, r); err == nil {
-				t.Errorf("%s: redeemed", name)
+			_, _, err := w.RedeemCode(ctx, r)
+			if want(t, err, store.ErrNotFound); err.Error() != why {
+				t.Errorf("%v, want: %s", err, why)
 			}
 		}
 		got, grant, err := w.RedeemCode(ctx, w.redeem(code, false))
@@ -44,6 +45,35 @@ func TestACheckThatFailsConsumesNoCode(t *testing.T) {
 		if d := cmp.Diff(grant, stored); d != "" || grant.UserID != sess.UserID || grant.SessionID != sess.ID {
 			t.Errorf("%s %+v", d, grant)
 		}
+	})
+}
+
+func TestARefusedCodeSaysWhichPartDoesNotFit(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		sess := w.login(w.user("alice"))
+		issue := func(change func(*store.Code)) store.Redeem {
+			c := newCode(w, sess)
+			change(&c)
+			must(t, w.FinishAuthorization(t.Context(), store.Finish{SessionID: sess.ID, Code: c}))
+			return w.redeem(c, false)
+		}
+		plain := issue(func(c *store.Code) { c.CodeChallenge = "" })
+		plain.CodeChallenge = "x"
+		bound := issue(func(c *store.Code) { c.JKT = "key" })
+		other := bound
+		other.JKT = "another key"
+		ended := issue(func(*store.Code) {})
+		check := func(why string, r store.Redeem) {
+			t.Helper()
+			if _, _, err := w.RedeemCode(t.Context(), r); !errors.Is(err, store.ErrNotFound) || err.Error() != why {
+				t.Errorf("%v, want: %s", err, why)
+			}
+		}
+		check("a code_verifier came, and the request had no code_challenge", plain)
+		check("the DPoP proof is missing", bound)
+		check("the DPoP proof is by another key", other)
+		must(t, w.EndSession(t.Context(), sess.ID, store.Entry{Actor: "test"}))
+		check("its session has ended, or its user is disabled", ended)
 	})
 }
 

@@ -50,6 +50,7 @@ type Client struct {
 	SecretHashes            [][]byte           `json:"secret_hashes,omitempty" yaml:"-"`                                                 // SHA-256 of each valid secret
 	TokenEndpointAuthAlg    string             `json:"token_endpoint_auth_signing_alg,omitempty" yaml:"token_endpoint_auth_signing_alg"` // empty: any we accept
 	JWKSURI                 string             `json:"jwks_uri,omitempty" yaml:"jwks_uri"`
+	JWKSFile                string             `json:"-" yaml:"jwks_file"`                                     // holds JWKS, or PEM public keys; in the file only
 	JWKS                    json.RawMessage    `json:"jwks,omitempty" yaml:"jwks"`                             // RFC 7517 §5; in the file as YAML, or as a text that is JSON
 	TrustedAssertions       []TrustedAssertion `json:"trusted_assertions,omitempty" yaml:"trusted_assertions"` // of others, that stand for this client (RFC 7523 §2.1)
 	DPoPBoundAccessTokens   bool               `json:"dpop_bound_access_tokens,omitempty" yaml:"dpop_bound_access_tokens"`

@@ -29,7 +29,11 @@ func (s *Store) CreateUser(ctx context.Context, u User, identity *Identity, e En
 	if e.Name == "" {
 		e.Name = u.Name
 	}
-	err := s.db.write(ctx, func(t tx) error {
+	var err error
+	if e.Detail, err = userDetail(u, identity); err != nil {
+		return u, err
+	}
+	err = s.db.write(ctx, func(t tx) error {
 		n, err := t.Exec(`
 			INSERT INTO users (id, name, full_name, email, email_verified, password_hash, groups, claims, admin, disabled, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT DO NOTHING`,
@@ -149,6 +153,33 @@ func (s *Store) SetProfile(ctx context.Context, userID, fullName, email string, 
 			return t.QueryRow([]any{&id}, `SELECT id FROM users WHERE id = $1`, userID)
 		}
 		return s.changed(t, n, userID, e, audit.UserChanged)
+	})
+}
+
+// UpdateUser replaces what sites are told of a user who was read before (full name,
+// mail address, groups, claims), as long as nobody else has changed it since:
+// u.UpdatedAt says when it was read, and ErrConflict that it is another by now.
+// Sessions and grants stay. A new mail address is not verified.
+func (s *Store) UpdateUser(ctx context.Context, u User, e Entry) error {
+	return s.revoking(ctx, func(t tx) error {
+		var was User
+		if err := t.QueryRow(was.dest(), `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, u.ID); err != nil {
+			return err
+		}
+		n, err := t.Exec(`
+			UPDATE users SET full_name = $1, email = $2, groups = $3, claims = $4, email_verified = (email_verified AND email = $2), updated_at = $5
+			WHERE id = $6 AND updated_at = $7`,
+			u.FullName, u.Email, encodeList(u.Groups), u.Claims.encode(), max(s.Now(), u.UpdatedAt+1), u.ID, u.UpdatedAt)
+		if err == nil && n == 0 {
+			return ErrConflict
+		}
+		if err != nil {
+			return err
+		}
+		if e.Detail, err = profileDetail(was, u); err != nil {
+			return err
+		}
+		return s.changed(t, n, u.ID, e, audit.UserChanged)
 	})
 }
 

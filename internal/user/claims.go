@@ -1,8 +1,6 @@
 package user
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -60,37 +58,4 @@ func oneLine(s string) bool { return !strings.ContainsFunc(s, unicode.IsControl)
 func webAddress(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
-}
-
-// ParseClaims reads claims written as name=value, members of the address as
-// address.country=FR.
-func ParseClaims(pairs []string) (c store.UserClaims, err error) {
-	object, address := map[string]any{}, map[string]any{}
-	for _, pair := range pairs {
-		name, value, ok := strings.Cut(pair, "=")
-		member, inAddress := strings.CutPrefix(name, "address.")
-		switch {
-		case !ok || !utf8.ValidString(pair):
-			return c, fmt.Errorf("%q: want name=value", pair)
-		case inAddress:
-			address[member] = value
-		case name == "phone_number_verified":
-			object[name] = value == "true"
-		default:
-			object[name] = value
-		}
-	}
-	if len(address) > 0 {
-		object["address"] = address
-	}
-	raw, err := json.Marshal(object)
-	if err != nil {
-		return c, err
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		return c, fmt.Errorf("claims: %s; want those of OpenID Connect Core §5.1, such as given_name", strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return c, CheckClaims(c)
 }

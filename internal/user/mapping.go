@@ -184,7 +184,7 @@ func (m *Mapping) findOrMake(ctx context.Context, id store.Identity, name, fullN
 		return nil, err
 	}
 	made, err := m.Store.CreateUser(ctx, store.User{Name: name, FullName: fullName}, &id,
-		store.Entry{Actor: audit.ActorServer, Name: name, Detail: id.Source})
+		store.Entry{Actor: audit.ActorServer, Name: name})
 	if err == nil {
 		return &made, nil
 	}

@@ -123,11 +123,11 @@ type LogoutPage struct {
 // SignedOutPage tells that somebody is signed out. Where relying parties are told
 // by frames it waits for them a moment, and goes on by itself.
 type SignedOutPage struct {
-	Frames  []string     // addresses; empty: nobody is told by frames
-	NextURL template.URL // where to go on to then; any registered scheme; empty: nowhere
-	Site    *Site        // whose NextURL is
-	Waits   bool         // at NextURL until somebody follows it: nobody has vouched for Site
-	Tickets bool         // a company ticket may log in by itself again
+	Frames   []string     // addresses; empty: nobody is told by frames
+	NextURL  template.URL // where to go on to then; any registered scheme; empty: nowhere
+	Site     *Site        // whose NextURL is
+	Waits    bool         // at NextURL until somebody follows it: nobody has vouched for Site
+	NoTicket bool         // people log in by ticket here, and this browser does not until its next login
 }
 
 // DeniedPage tells a user that a site is not for them.
@@ -167,7 +167,7 @@ func (FormPostPage) Script() template.JS { return submitScript }
 type SetupPage struct {
 	Site    string // the issuer
 	TestURL string
-	Outcome string // empty: not tested yet; else yes, no, refused, outside, unready
+	Outcome string // empty: not tested yet; else yes, no, refused, outside, unready; none: there are no tickets here
 	Text    string // why, of refused and unready
 	Code    string // reason code of refused
 

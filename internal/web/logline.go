@@ -3,6 +3,7 @@ package web
 import (
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -104,6 +105,18 @@ func Loggable(s string) string {
 		}
 		return r
 	}, s) + end
+}
+
+// maxQuoted bounds a value that is quoted in a log line, in bytes.
+const maxQuoted = 200
+
+// Quote is a value from outside for a detail or a cause in the log: in quotes, cut
+// short and made Loggable.
+func Quote(s string) string {
+	if len(s) > maxQuoted {
+		s = s[:maxQuoted] + "…"
+	}
+	return strconv.Quote(Loggable(s))
 }
 
 // oneLine joins what errors.Join has put on lines of their own.

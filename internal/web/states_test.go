@@ -112,8 +112,8 @@ func states() []state {
 			Hint: "Start again from the site you came from.", Links: []Link{{"Go to your account", "/account"}}, Reference: login.Reference}},
 		{"logout", "logout", 200, LogoutPage{FormToken: "token", User: "alice", Site: wiki, Fields: map[string]string{"state": "x"}}},
 		{"signedout", "signedout", 200, SignedOutPage{}},
-		{"signedout-nobody", "signedout", 200, SignedOutPage{Tickets: true}},
-		{"signedout-waits", "signedout", 200, SignedOutPage{Tickets: true, Waits: true, NextURL: "https://wiki.example.com/bye", Site: wiki}},
+		{"signedout-tickets", "signedout", 200, SignedOutPage{NoTicket: true}},
+		{"signedout-waits", "signedout", 200, SignedOutPage{Waits: true, NextURL: "https://wiki.example.com/bye", Site: wiki}},
 		{"signedout-frames", "signedout", 200, SignedOutPage{Frames: []string{"/frame"}}},
 		{"signedout-goes-on", "signedout", 200, SignedOutPage{Frames: []string{"/frame"}, NextURL: "/signedout", Site: wiki}},
 		{"stopped", "stopped", 400, StoppedPage{Site: wiki, What: "scope is missing, or holds nothing that this client may ask for", BackURL: "https://wiki.example.com/?error=invalid_scope", Reference: login.Reference}},
@@ -124,6 +124,7 @@ func states() []state {
 		{"formpost", "formpost", 200, FormPostPage{Site: wiki, Action: "https://wiki.example.com/callback", Fields: map[string]string{"code": "c", "state": "s"}}},
 		{"setup", "setup", 200, setup("", nil)},
 		{"setup-yes", "setup", 200, setup("yes", nil)},
+		{"setup-none", "setup", 200, SetupPage{Outcome: "none"}},
 		{"setup-yes-signedout", "setup", 200, setup("yes", func(p *SetupPage) { p.SignedOut = true })},
 		{"setup-yes-noticket", "setup", 200, setup("yes", func(p *SetupPage) { p.NoTicket = true })},
 		{"setup-no", "setup", 401, setup("no", func(p *SetupPage) { p.Causes = causes })},
@@ -142,7 +143,7 @@ func states() []state {
 
 // shares are what a site gets that asks for much.
 var shares = []Share{
-	{Text: "A number that stands for you", Detail: "always the same one; with it, when and how you logged in"},
+	{Text: "An identifier that stands for you", Detail: "always the same one; with it, when and how you logged in"},
 	{Text: "Your profile", Detail: "Alice Liddell, alice; nickname, picture, web pages, gender, birthday, time zone and language as far as they are known here"},
 	{Text: "Your mail address", Detail: "alice@example.com"},
 	{Text: "The groups you are in", Detail: "those it may see: finance, staff"},

@@ -19,11 +19,11 @@ const (
 func checkRequestObject(a *Request) error {
 	switch {
 	case a.Params["request"] != "":
-		return &protocol.Error{ErrorType: protocol.RequestNotSupported}
+		return &protocol.Error{ErrorType: protocol.RequestNotSupported, Description: "request objects are not supported: send the parameters themselves"}
 	case a.Params["request_uri"] != "":
-		return &protocol.Error{ErrorType: requestURINotSupported}
+		return &protocol.Error{ErrorType: requestURINotSupported, Description: "a request_uri counts only when it is one of the pushed authorization request endpoint"}
 	case a.Params["registration"] != "":
-		return &protocol.Error{ErrorType: registrationNotSupported}
+		return &protocol.Error{ErrorType: registrationNotSupported, Description: "the parameter registration is not supported"}
 	}
 	return nil
 }

@@ -17,7 +17,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +50,7 @@ type credentials struct {
 	method    protocol.AuthMethod
 	id        string
 	secret    secret.String
+	asSent    secret.String // the secret of Basic before it is form-decoded; empty by another method
 	assertion *proof.Claimed
 }
 
@@ -116,7 +116,7 @@ func (a *Auth) identify(r *http.Request) (client *store.Client, ps wire.Params, 
 	}
 	client, err = a.Clients.ByID(r.Context(), cred.id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil, nil, unknownClient(cred.method)
+		return nil, nil, nil, unknownClient(cred)
 	}
 	if err != nil {
 		return nil, nil, nil, err
@@ -144,7 +144,7 @@ func (a *Auth) authenticate(r *http.Request, client *store.Client, cred credenti
 	case protocol.AuthMethodPrivateKeyJWT:
 		return a.checkAssertion(r, client, cred.assertion)
 	}
-	if !secretMatches(client, cred.secret) {
+	if !secretMatches(client, cred.secret, cred.asSent) {
 		return nil, wire.InvalidClient("client secret is wrong")
 	}
 	return nil, nil
@@ -179,6 +179,10 @@ func readCredentials(r *http.Request, ps wire.Params, grant *proof.Claimed) (cre
 
 // basicCredentials reads client_secret_basic: both halves are form-encoded
 // before they are joined (RFC 6749 §2.3.1). Another scheme is not for us.
+//
+// Many programs join them as they are (curl -u, Authlib). An id that is a URL is cut
+// at its first colon then, and is unknown; a secret with a + or % in it is another
+// once it is decoded, so it may also fit as it was sent.
 func basicCredentials(r *http.Request) (cred credentials, found bool, err error) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Basic") {
@@ -193,15 +197,25 @@ func basicCredentials(r *http.Request) (cred credentials, found bool, err error)
 	}
 	user, password, ok := strings.Cut(string(raw), ":")
 	id, err1 := url.QueryUnescape(user)
-	pass, err2 := url.QueryUnescape(password)
-	if !ok || err1 != nil || err2 != nil || id == "" {
+	if !ok || err1 != nil || id == "" {
 		return cred, false, wire.InvalidClient("Basic does not hold a form-encoded id and secret")
 	}
-	return credentials{method: protocol.AuthMethodBasic, id: id, secret: secret.String(pass)}, true, nil
+	pass, err := url.QueryUnescape(password)
+	if err != nil {
+		pass = password
+	}
+	return credentials{method: protocol.AuthMethodBasic, id: id, secret: secret.String(pass), asSent: secret.String(password)}, true, nil
 }
 
-// secretMatches compares hashes, so time tells nothing about a secret.
-func secretMatches(c *store.Client, s secret.String) bool {
-	sum := secret.Hash(s)
-	return s != "" && slices.ContainsFunc(c.SecretHashes, func(h []byte) bool { return secret.Equal(h, sum) })
+// secretMatches reports whether one of the spellings is a secret of the client. It
+// compares the hashes of all of them, so time tells nothing about a secret.
+func secretMatches(c *store.Client, spellings ...secret.String) bool {
+	matches := false
+	for _, s := range spellings {
+		sum := secret.Hash(s)
+		for _, h := range c.SecretHashes {
+			matches = secret.Equal(h, sum) && s != "" || matches
+		}
+	}
+	return matches
 }

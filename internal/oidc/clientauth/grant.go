@@ -3,6 +3,7 @@ package clientauth
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -11,6 +12,7 @@ import (
 	"idp/internal/oidc/proof"
 	"idp/internal/oidc/wire"
 	"idp/internal/store"
+	"idp/internal/web"
 )
 
 // A JWT as a grant (RFC 7523 §2.1) gets a client a token for itself: one that it
@@ -72,7 +74,8 @@ func (a *Auth) checkOwnGrant(r *http.Request, client *store.Client, grant *proof
 // checkTrustedGrant: of an issuer and about a subject that the client is registered
 // with. Nothing is fetched before both are known to be.
 func (a *Auth) checkTrustedGrant(r *http.Request, client *store.Client, grant *proof.Claimed) error {
-	var refused error = protocol.ErrInvalidGrant().WithDescription("the client trusts no assertion with this iss and sub (trusted_assertions)")
+	var refused error = protocol.ErrInvalidGrant().WithDescription("the client trusts no assertion with this iss and sub (trusted_assertions)").
+		WithParent(fmt.Errorf("iss %s, sub %s", web.Quote(grant.Client()), web.Quote(grant.Subject())))
 	for _, trusted := range client.TrustedAssertions {
 		if trusted.Issuer != grant.Client() || trusted.Subject != grant.Subject() {
 			continue
@@ -102,10 +105,10 @@ func grantRefused(err error) error {
 }
 
 // unknownClient answers for a client that is not there: named by its grant alone,
-// it has not tried to authenticate.
-func unknownClient(method protocol.AuthMethod) error {
-	err := wire.InvalidClient("client is unknown")
-	if method == authMethodGrant {
+// it has not tried to authenticate. The log has the name that it gave.
+func unknownClient(cred credentials) error {
+	err := wire.InvalidClient("client " + web.Quote(cred.id) + " is unknown")
+	if cred.method == authMethodGrant {
 		return unproven(err)
 	}
 	return err

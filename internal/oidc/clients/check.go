@@ -76,10 +76,15 @@ func checkSecret(c *store.Client) error {
 		return errors.New("token_endpoint_auth_method: a public client (none) has no secret")
 	case some && byKey:
 		return errors.New("token_endpoint_auth_method: a client with private_key_jwt has no secret")
-	case !some && UsesSecret(c):
-		return errors.New("client_secret_file: missing; a client without a secret is public: token_endpoint_auth_method: none")
+	case some || !UsesSecret(c) || FAPI(c): // checkProfile says what FAPI needs
+		return nil
+	case len(c.JWKS) > 0 || c.JWKSURI != "":
+		return errors.New("client_secret_file: missing; a client that has keys in its place: token_endpoint_auth_method: private_key_jwt")
+	case MayUse(c, protocol.GrantTypeClientCredentials):
+		return errors.New("client_secret_file: missing; openssl rand -hex 32 makes a secret")
+	default:
+		return errors.New("client_secret_file: missing; openssl rand -hex 32 makes a secret; a client that can keep none is public: token_endpoint_auth_method: none")
 	}
-	return nil
 }
 
 // checkKeys: OIDC Registration §2: jwks or jwks_uri, not both, and one of them
@@ -112,10 +117,14 @@ func checkKeyURL(text string) error {
 }
 
 func checkAuthAlg(c *store.Client) error {
-	if alg := c.TokenEndpointAuthAlg; alg != "" && !slices.Contains(proof.Algorithms(FAPI(c)), alg) {
+	switch alg := c.TokenEndpointAuthAlg; {
+	case alg == "" || slices.Contains(proof.Algorithms(FAPI(c)), alg):
+		return nil
+	case slices.Contains(proof.Algorithms(false), alg):
+		return fmt.Errorf("token_endpoint_auth_signing_alg: %q is not for profile fapi2: want one of %v", alg, proof.Algorithms(true))
+	default:
 		return fmt.Errorf("token_endpoint_auth_signing_alg: %q is not supported: want one of %v", alg, proof.Algorithms(FAPI(c)))
 	}
-	return nil
 }
 
 // checkProfile: FAPI 2.0 Security Profile §5.3.2.1, §5.4.1.
@@ -212,13 +221,10 @@ func checkFrontchannelURI(c *store.Client) error {
 // checkLogoutURI is checkURI for what is asked by HTTP: a scheme of an app's own
 // reaches nobody.
 func checkLogoutURI(text string, public bool) error {
-	if err := checkURI(text, public); err != nil {
-		return err
-	}
 	if !strings.HasPrefix(text, "https://") && !strings.HasPrefix(text, "http://") {
 		return errors.New("want an absolute https URL")
 	}
-	return nil
+	return checkURI(text, public)
 }
 
 // FrameOrigin is scheme, host and port of an http or https URL (RFC 6454 §4), fit
@@ -265,21 +271,12 @@ func checkURI(text string, public bool) error {
 			return errors.New("a public client needs https, or http on this machine")
 		}
 		return nil
-	case public && strings.Contains(u.Scheme, "."):
+	case !public:
+		return errors.New("want an absolute https URL")
+	case strings.Contains(u.Scheme, "."):
 		return nil
 	}
-	return errors.New("want an absolute https URL (a public client: or com.example.app:/path)")
-}
-
-// InClear is a redirect URI that leads to another machine without TLS (RFC 6749
-// §3.1.2.1), which an administrator may want for a confidential client; empty: none.
-func InClear(c *store.Client) string {
-	for _, text := range c.RedirectURIs {
-		if u, err := url.Parse(text); err == nil && u.Scheme == "http" && !local(u.Hostname()) {
-			return text
-		}
-	}
-	return ""
+	return errors.New("want an absolute https URL, or com.example.app:/path")
 }
 
 func local(host string) bool {

@@ -77,7 +77,7 @@ func words(c *store.Client, u *store.User, item string) web.Share {
 	}
 	switch item {
 	case protocol.ScopeOpenID:
-		return web.Share{Text: "A number that stands for you", Detail: "always the same one; with it, when and how you logged in"}
+		return web.Share{Text: "An identifier that stands for you", Detail: "always the same one; with it, when and how you logged in"}
 	case protocol.ScopeProfile:
 		return web.Share{Text: "Your profile", Detail: strings.TrimPrefix(u.FullName+", ", ", ") + u.Name +
 			"; nickname, picture, web pages, gender, birthday, time zone and language as far as they are known here"}

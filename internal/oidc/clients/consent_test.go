@@ -18,7 +18,7 @@ func TestConsentIsSaidInPlainWords(t *testing.T) {
 	consent := ConsentItems("offline_access email groups read phone address", []string{"birthdate", "https://example.com/claim"}, []string{"https://ledger.example.com"})
 	got := r.Shares(t.Context(), "wiki", alice, consent, "openid email")
 	want := []web.Share{
-		{Text: "A number that stands for you", Detail: "always the same one; with it, when and how you logged in"},
+		{Text: "An identifier that stands for you", Detail: "always the same one; with it, when and how you logged in"},
 		{Text: "Your mail address", Detail: "alice@example.com"},
 		{Text: "Your telephone number", Detail: unknown, New: true},
 		{Text: "Your postal address", Detail: "Oslo, NO", New: true},

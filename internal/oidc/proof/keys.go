@@ -40,6 +40,9 @@ func ParseKeys(raw []byte) (*Keys, error) {
 	if !object(raw) || json.Unmarshal(raw, &set) != nil {
 		return nil, errors.New("no JWKS: want an object of JSON whose member keys is an array")
 	}
+	if set.Keys == nil {
+		return nil, errors.New("no JWKS: it has no member keys (an array)")
+	}
 	if len(set.Keys) > maxKeys {
 		return nil, fmt.Errorf("JWKS has %d keys: want %d at most", len(set.Keys), maxKeys)
 	}

@@ -13,6 +13,8 @@ package pushed
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -68,14 +70,37 @@ func (p *Requests) Expand(ctx context.Context, ps wire.Params, owner string) (ex
 		return ps, nil, nil
 	}
 	row, err := p.Store.PushedRequest(ctx, secret.Hash(secret.String(handle)))
-	if errors.Is(err, store.ErrNotFound) || (err == nil && (owner == "" || row.ClientID != owner)) {
-		return nil, nil, web.LoginExpired(err)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil, Refused(fmt.Errorf("%s: unknown, or kept no longer", named(owner)))
+	case err != nil:
 		return nil, nil, err
+	case owner == "" || row.ClientID != owner:
+		return nil, nil, Refused(fmt.Errorf("%s: it is that of %s", named(owner), named(row.ClientID)))
 	}
 	ps, err = Read(row.Params)
 	return ps, row.PushedHash, err
+}
+
+// named is the owner of a request, for the log.
+func named(owner string) string {
+	switch {
+	case owner == "":
+		return "no client_id"
+	case strings.Contains(owner, " "):
+		return "a sign-out"
+	}
+	return "client_id " + web.Quote(owner)
+}
+
+// Refused is the page for a request_uri of ours that stands for nothing which the
+// browser could go on with: to the visitor all the same, the log has the cause.
+func Refused(cause error) error {
+	return &web.Error{
+		Status: http.StatusBadRequest, Code: "PUSHED_REQUEST", Title: "This link has expired",
+		Message: "What the site asked us for was kept for a short time only, was answered already, or was not for this link.",
+		Hint:    "Go back to the site and start again there. Do not reload this page or use it as a bookmark.", Err: cause,
+	}
 }
 
 // Read reads parameters that we kept ourselves.

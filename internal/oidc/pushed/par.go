@@ -3,7 +3,6 @@ package pushed
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -87,7 +86,7 @@ func (p *Requests) readPushed(client *store.Client, ps wire.Params, jkt string, 
 	case uri == "":
 		return nil, protocol.ErrInvalidRequest().WithDescription("redirect_uri is missing")
 	case !clients.RedirectAllowed(client, uri):
-		return nil, protocol.ErrInvalidRequest().WithDescription("redirect_uri is not registered for this client")
+		return nil, protocol.ErrInvalidRequest().WithDescription("redirect_uri is not registered for this client").WithParent(errors.New(web.Quote(uri)))
 	}
 	a := authreq.New(ps, client)
 	a.Pushed = hash
@@ -115,7 +114,7 @@ func (p *Requests) push(ctx context.Context, a *authreq.Request) error {
 func (p *Requests) Unused(ctx context.Context, pushed []byte) error {
 	used, err := p.Store.PushedRequestUsed(ctx, pushed)
 	if err == nil && used {
-		err = web.LoginExpired(fmt.Errorf("pushed request: %w", store.ErrReused))
+		err = Refused(errors.New("it has given its code"))
 	}
 	return err
 }

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 
+	"idp/internal/authn"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/tokens"
@@ -39,6 +40,7 @@ type Provider struct {
 	Clients  *clients.Registry
 	Tokens   *tokens.Tokens
 	Kept     *pushed.Requests // what has to come again by GET
+	Policy   *authn.Policy    // whether people log in by ticket
 }
 
 // signOutPurpose is what the sign-out form's token is good for; the account
@@ -183,7 +185,7 @@ func (p *Provider) end(w http.ResponseWriter, r *http.Request, s *signOut, c *se
 // that an administrator vouches for (RP-Initiated Logout §3), or that belongs to a
 // client of its last session; to any other its person may go.
 func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, s *signOut, b *session.Browser) error {
-	page := web.SignedOutPage{Tickets: !b.SignedOut}
+	page := web.SignedOutPage{NoTicket: p.Policy.UsesTickets() && b.SignedOut}
 	if s.target != "" {
 		if !clients.RegisteredItself(s.client) || s.ofThisBrowser(b, nil) {
 			return web.Redirect(w, r, http.StatusSeeOther, s.target)
@@ -211,7 +213,7 @@ func (p *Provider) readSignOut(r *http.Request, ps wire.Params) (*signOut, error
 	if id != "" {
 		c, err := p.Clients.ByID(r.Context(), id)
 		if errors.Is(err, store.ErrNotFound) {
-			return nil, signOutError(fmt.Errorf("client %w", err))
+			return nil, signOutError(fmt.Errorf("client %s: %w", web.Quote(id), err))
 		}
 		if err != nil {
 			return nil, err
@@ -229,7 +231,7 @@ func (s *signOut) setTarget() error {
 		return nil
 	}
 	if s.client == nil || !slices.Contains(s.client.PostLogoutRedirectURIs, uri) {
-		return signOutError(errors.New("post_logout_redirect_uri is not registered for the client, or no client is named"))
+		return signOutError(fmt.Errorf("post_logout_redirect_uri %s is not registered for the client, or no client is named", web.Quote(uri)))
 	}
 	s.target = uri
 	if state := s.params["state"]; state != "" {

@@ -85,7 +85,7 @@ func (p *Provider) ServeSignedOut(w http.ResponseWriter, r *http.Request) error 
 	if c, err := p.Sessions.Visitor(r); err != nil || c != nil {
 		return errors.Join(err, web.Redirect(w, r, http.StatusSeeOther, "/end_session"))
 	}
-	page := web.SignedOutPage{NextURL: template.URL(kept.Get("target")), Site: p.Clients.Site(r.Context(), kept.Get("client_id"), "")} //nolint:gosec // one of the client's post-logout URIs, whose scheme Check has judged
+	page := web.SignedOutPage{NoTicket: p.Policy.UsesTickets(), NextURL: template.URL(kept.Get("target")), Site: p.Clients.Site(r.Context(), kept.Get("client_id"), "")} //nolint:gosec // one of the client's post-logout URIs, whose scheme Check has judged
 	var origins []string
 	for _, id := range strings.Fields(kept.Get("clients")) {
 		client, err := p.Clients.ByID(r.Context(), id)

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"idp/internal/config"
+	"idp/internal/oidc/clients"
+	"idp/internal/secret"
+	"idp/internal/store"
+)
+
+// Warnings are what does not stop a server, for an old file must start: client
+// secrets that can be guessed, codes that travel in clear, names that do not read as
+// what they are, and what is probably not meant as it is written.
+func Warnings(c *config.Config) (warnings config.Problems) {
+	for i, cl := range c.Clients {
+		at := fmt.Sprintf("$.clients[%d]", i)
+		for _, err := range clients.Warnings(&cl) {
+			field, text, _ := strings.Cut(err.Error(), ": ")
+			warnings = append(warnings, c.Problem(at+"."+field, text, ""))
+		}
+		warnings = append(warnings, secretWarnings(c, at, cl)...)
+	}
+	return append(warnings, resourceWarnings(c)...)
+}
+
+// secretWarnings are about the files with a client's secrets, which are at a path of
+// the configuration.
+func secretWarnings(c *config.Config, at string, cl store.Client) (warnings config.Problems) {
+	var first secret.String
+	for i, file := range secretFiles(cl) {
+		text, err := config.ReadSecret(file.path)
+		switch {
+		case err != nil:
+		case len(text) < minSecret:
+			warnings = append(warnings, c.Problem(at+"."+file.key,
+				fmt.Sprintf("the secret of %s has fewer than %d characters and can be guessed", cl.ClientID, minSecret), byOpenSSL+" makes a good one"))
+		case i > 0 && secret.Equal(secret.Hash(first), secret.Hash(text)):
+			warnings = append(warnings, c.Problem(at+"."+file.key, "the next secret of "+cl.ClientID+" is the one it has", byOpenSSL+" makes another"))
+		}
+		first = text
+	}
+	return warnings
+}
+
+// resourceWarnings: a name that is misspelt there would only be noticed when its
+// client gets no tokens.
+func resourceWarnings(c *config.Config) (warnings config.Problems) {
+	for i, r := range c.Resources {
+		for n, id := range r.Clients {
+			if !slices.ContainsFunc(c.Clients, func(cl store.Client) bool { return cl.ClientID == id }) {
+				warnings = append(warnings, c.Problem(fmt.Sprintf("$.resources[%d].clients[%d]", i, n),
+					fmt.Sprintf("there is no relying party %q in this file", id), "is it in the database? idp client list"))
+			}
+		}
+	}
+	return warnings
+}

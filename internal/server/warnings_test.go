@@ -1,0 +1,52 @@
+package server_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"idp/internal/config"
+	"idp/internal/server"
+)
+
+// What is probably not meant as it is written is said, and stops nothing.
+func TestWhatIsProbablyNotMeantIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.secret": "a secret of some length\n", "b.secret": "another secret of some length\n", "idp.yaml": `
+clients:
+  - {client_id: a, redirect_uris: ["https://a.example/"], client_secret_file: a.secret, next_client_secret_file: a.secret, scope: openid offline_access}
+  - {client_id: b, redirect_uris: ["https://b.example/"], client_secret_file: a.secret, next_client_secret_file: b.secret, scope: openid offline_access, grant_types: [authorization_code, refresh_token]}
+  - client_id: c
+    token_endpoint_auth_method: none
+    grant_types: ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
+    trusted_assertions: [{issuer: https://ci.example, jwks_uri: https://ci.example/jwks, subject: "repo:org/*"}]
+resources:
+  - {uri: https://api.example, clients: [a, d]}
+`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := config.Load(filepath.Join(dir, "idp.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := server.Check(c); len(problems) != 0 {
+		t.Error(problems)
+	}
+	got := server.Warnings(c)
+	for i, want := range []string{
+		"idp.yaml:3: clients[0].scope: offline_access is never granted to a",
+		"idp.yaml:3: clients[0].next_client_secret_file: the next secret of a is the one it has",
+		`idp.yaml:8: clients[2].trusted_assertions: subject "repo:org/*" is compared to the letter`,
+		`idp.yaml:10: resources[0].clients[1]: there is no relying party "d" in this file (is it in the database?`,
+	} {
+		if i >= len(got) || !strings.Contains(got[i].Error(), want) {
+			t.Errorf("warnings\n%v\nwant %d: %s", got, i, want)
+		}
+	}
+	if len(got) != 4 {
+		t.Errorf("%d warnings, want 4:\n%v", len(got), got)
+	}
+}
