@@ -61,9 +61,19 @@ func (s *Store) wakeLogouts() {
 }
 
 // DueLogouts lists the relying parties with a delivery that is due and nobody's.
+// It goes from one to the next in the index and looks at the first delivery of
+// each: all nodes ask every few seconds, and one that is down for a day may have
+// a hundred thousand waiting.
 func (s *Store) DueLogouts(ctx context.Context) ([]string, error) {
 	return queryAll(ctx, s, func(id *string) []any { return []any{id} }, `
-		SELECT DISTINCT client_id FROM logout_deliveries WHERE done_at = 0 AND next_at <= $1 ORDER BY client_id`, s.Now())
+		WITH RECURSIVE waiting (client_id) AS (
+			SELECT MIN(client_id) FROM logout_deliveries WHERE done_at = 0
+			UNION ALL
+			SELECT (SELECT MIN(d.client_id) FROM logout_deliveries d WHERE d.done_at = 0 AND d.client_id > w.client_id)
+			FROM waiting w WHERE w.client_id IS NOT NULL)
+		SELECT w.client_id FROM waiting w
+		WHERE (SELECT MIN(d.next_at) FROM logout_deliveries d WHERE d.done_at = 0 AND d.client_id = w.client_id) <= $1
+		ORDER BY w.client_id`, s.Now())
 }
 
 // ClaimLogouts gives up to limit due deliveries of a relying party to the caller,
@@ -83,9 +93,9 @@ func (s *Store) ClaimLogouts(ctx context.Context, clientID string, limit int, le
 			return nil
 		}, `
 			UPDATE logout_deliveries SET attempts = attempts + 1, next_at = $1
-			WHERE client_id = $2 AND done_at = 0 AND next_at <= $3 AND session_id IN (
-				SELECT d.session_id FROM logout_deliveries d WHERE d.client_id = $2 AND d.done_at = 0 AND d.next_at <= $3
-				ORDER BY d.next_at, d.session_id LIMIT $4)
+			WHERE done_at = 0 AND next_at <= $3 AND (session_id, client_id) IN (
+				SELECT d.session_id, d.client_id FROM logout_deliveries d WHERE d.client_id = $2 AND d.done_at = 0 AND d.next_at <= $3
+				ORDER BY d.next_at LIMIT $4)
 			RETURNING `+logoutColumns, now+lease.Milliseconds(), clientID, now, int64(limit))
 	})
 	return claimed, err
