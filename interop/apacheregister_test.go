@@ -48,6 +48,6 @@ func TestApacheRegistersItself(t *testing.T) {
 	if u := w.Userinfo; u.Name != "bob" || u.Email != "bob@example.com" || u.Groups != nil {
 		t.Errorf("userinfo %+v, want bob without his groups", u)
 	}
-	p = v.open(d.URL + "/oidc?logout=") // to the page that it has registered; its frame is not for who registers itself
+	p = v.submit(v.open(d.URL+"/oidc?logout="), "form_token", nil) // bob is asked, and goes to the page that it has registered; its frame is not for who registers itself
 	at(t, p, http.StatusOK, d.URL+"/public/goodbye.html")
 }

@@ -111,6 +111,7 @@ func states() []state {
 		{"error", "error", 400, ErrorPage{Title: "This link has expired", Message: "This login was already used, is too old, or was started in another browser.",
 			Hint: "Start again from the site you came from.", Links: []Link{{"Go to your account", "/account"}}, Reference: login.Reference}},
 		{"logout", "logout", 200, LogoutPage{FormToken: "token", User: "alice", Site: wiki, Fields: map[string]string{"state": "x"}}},
+		{"logout-unchecked", "logout", 200, LogoutPage{FormToken: "token", User: "alice", Site: stranger}},
 		{"signedout", "signedout", 200, SignedOutPage{}},
 		{"signedout-tickets", "signedout", 200, SignedOutPage{NoTicket: true}},
 		{"signedout-waits", "signedout", 200, SignedOutPage{Waits: true, NextURL: "https://wiki.example.com/bye", Site: wiki}},

@@ -154,7 +154,7 @@ func (r *Registry) known(ctx context.Context) (map[string]bool, error) {
 	}
 	known := map[string]bool{}
 	for i := range all {
-		if c := &all[i]; !c.Registered || Trusted(c) {
+		if c := &all[i]; !RegisteredItself(c) {
 			for _, uri := range append([][2]string{{"client_uri", c.ClientURI}}, redirects(c)...) {
 				known[owner(uri[1])] = true
 			}

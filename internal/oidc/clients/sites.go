@@ -25,7 +25,7 @@ func (r *Registry) Site(ctx context.Context, id, redirect string) *web.Site {
 // page is about. Without a request (redirect is empty) it is the one place that all
 // of the client's lead to, as far as that can be believed.
 func SiteOf(c *store.Client, redirect string) *web.Site {
-	s := &web.Site{Name: cmp.Or(c.ClientName, c.ClientID), Host: leadsTo(redirect), Unchecked: c.Registered && !Trusted(c)}
+	s := &web.Site{Name: cmp.Or(c.ClientName, c.ClientID), Host: leadsTo(redirect), Unchecked: RegisteredItself(c)}
 	if redirect == "" {
 		s.Host = ownPlace(c)
 	}
