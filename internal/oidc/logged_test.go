@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"idp/internal/oidc/pushed"
+	"idp/internal/oidc/rptest"
 	"idp/internal/web"
 )
 
@@ -53,6 +54,8 @@ func TestTheLogNamesWhatWasRefused(t *testing.T) {
 	w.api("wiki", "/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old}})
 	colon := postForm("/introspect", url.Values{"token": {bearer}})
 	colon.SetBasicAuth(testLedger, "secret") // as curl -u does
+	assertion := rptest.NewKey(t, "ES256").Assertion(t, "https://ci.example", testIssuer, w.Now(), map[string]any{"sub": "repo:org/app\n"})
+	bearerForm := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion}}
 	for name, c := range map[string]struct {
 		r    *http.Request
 		want string
@@ -64,6 +67,8 @@ func TestTheLogNamesWhatWasRefused(t *testing.T) {
 		"unknown redirect_uri, PAR":   {postAs("pushes", "/par", authParams("pushes", "redirect_uri", "https://x.example/")), `"https://x.example/"`},
 		"unknown client at the token": {postAs("wikki", "/token", codeForm("x")), `client "wikki" is unknown`},
 		"a URL cut at its colon":      {colon, `client "https" is unknown`},
+		"an assertion of nobody":      {postForm("/token", bearerForm), `client "https://ci.example" is unknown`},
+		"one that is not trusted":     {postForm("/token", with(url.Values{"grant_type": bearerForm["grant_type"], "assertion": {assertion}}, "client_id", "machine")), `iss "https://ci.example", sub "repo:org/app?"`},
 		"an unknown code":             {postAs("wiki", "/token", codeForm("x")), "it is unknown"},
 		"a used code":                 {postAs("wiki", "/token", codeForm(spent)), "used a second time"},
 		"another client's code":       {postAs("other", "/token", codeForm(b.code("wiki"))), "it is another client's"},
@@ -83,7 +88,7 @@ func TestTheLogNamesWhatWasRefused(t *testing.T) {
 		if !strings.Contains(line, c.want) {
 			t.Errorf("%s: the log says %q, want %q in it", name, line, c.want)
 		}
-		for _, told := range []string{"wikki", "Callback", "x.example", "it is", "code_verifier is", "given its code", "inactive", "pushes"} {
+		for _, told := range []string{"wikki", "Callback", "x.example", "it is", "code_verifier is", "given its code", "inactive", "pushes", "ci.example", "repo:"} {
 			if strings.Contains(a.Body.String(), told) {
 				t.Errorf("%s: the answer says %q: %s", name, told, a.Body)
 			}
