@@ -95,8 +95,9 @@ type Redeem struct {
 }
 
 // RedeemCode turns a code into a grant, once. A check that fails consumes
-// nothing and is ErrNotFound, whose text says which one. A second use by the same client is ErrReused, and
-// what the first one gave is revoked (RFC 6749 §4.1.2, RFC 9700 §4.5).
+// nothing and is ErrNotFound, whose text says which one. A second use by the same
+// client is ErrReused, and what the first one gave is revoked (RFC 6749 §4.1.2,
+// RFC 9700 §4.5).
 func (s *Store) RedeemCode(ctx context.Context, r Redeem) (*Code, *Grant, error) {
 	var c *Code
 	var g Grant

@@ -200,10 +200,7 @@ func basicCredentials(r *http.Request) (cred credentials, found bool, err error)
 	if !ok || err1 != nil || id == "" {
 		return cred, false, wire.InvalidClient("Basic does not hold a form-encoded id and secret")
 	}
-	pass, err := url.QueryUnescape(password)
-	if err != nil {
-		pass = password
-	}
+	pass, _ := url.QueryUnescape(password) // empty when it cannot be decoded, and no secret is
 	return credentials{method: protocol.AuthMethodBasic, id: id, secret: secret.String(pass), asSent: secret.String(password)}, true, nil
 }
 
