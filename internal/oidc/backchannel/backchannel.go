@@ -14,8 +14,8 @@
 // mend (no answer, 5xx, 408, 425, 429) is tried again, later each time, for a day.
 // A relying party that is slow or dead delays nobody else (pools.go): it has one
 // request under way as long as it does not answer quickly, and those that do not
-// share a few places of their own. Those that registered themselves have nothing
-// in common with the administrator's. Whoever waits for a place holds no rows, so
+// share a few slots of their own. Those that registered themselves have nothing
+// in common with the administrator's. Whoever waits for a slot holds no rows, so
 // that a lease begins with the attempt and outlasts it.
 package backchannel
 
