@@ -94,7 +94,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	}
 	g.clients = clients
 	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages,
-		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Site: clients.Site, Shares: clients.Shares, About: clients.About}); err != nil {
+		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Site: clients.Site, Shares: clients.Shares, About: clients.About, Remembered: clients.Remembered}); err != nil {
 		return nil, err
 	}
 	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: clients.Site, Shares: clients.Shares}); err != nil {
