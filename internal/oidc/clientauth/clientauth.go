@@ -34,15 +34,25 @@ import (
 // and only there do some clients have to show a DPoP proof.
 const PathToken = "/token"
 
-// Auth finds out which client asks; all of its fields are needed. Safe for
-// concurrent use.
-type Auth struct {
+// Config is everything New needs.
+type Config struct {
 	Issuer  string
 	Store   *store.Store // in which assertions and proofs are used up
 	Clients *clients.Registry
 	Keys    *clients.KeySources // by which clients' assertions are verified
 	Nonces  *proof.Nonces       // of DPoP proofs
 	Now     func() time.Time
+}
+
+// Auth finds out which client asks. Safe for concurrent use.
+type Auth struct{ Config }
+
+// New checks the configuration.
+func New(c Config) (*Auth, error) {
+	if c.Issuer == "" || c.Store == nil || c.Clients == nil || c.Keys == nil || c.Nonces == nil || c.Now == nil {
+		return nil, errors.New("clientauth: every field is required")
+	}
+	return &Auth{c}, nil
 }
 
 // credentials are what a client sent to prove who it is.

@@ -35,9 +35,8 @@ import (
 // pathDevice is the page where the short code is typed.
 const pathDevice = "/device"
 
-// Provider serves the device grant: the endpoint that begins it, and the page. All
-// of its fields are needed. Safe for concurrent use.
-type Provider struct {
+// Config is everything New needs.
+type Config struct {
 	Issuer   string
 	Store    *store.Store
 	Sessions *session.Sessions
@@ -48,6 +47,19 @@ type Provider struct {
 	Tokens   *tokens.Tokens
 	Codes    *authn.UserCodes // against guessing
 	Now      func() time.Time
+}
+
+// Provider serves the device grant: the endpoint that begins it, and the page. Safe
+// for concurrent use.
+type Provider struct{ Config }
+
+// New checks the configuration.
+func New(c Config) (*Provider, error) {
+	if c.Issuer == "" || c.Store == nil || c.Sessions == nil || c.Pages == nil || c.Clients == nil || c.Policy == nil ||
+		c.Auth == nil || c.Tokens == nil || c.Codes == nil || c.Now == nil {
+		return nil, errors.New("device: every field is required")
+	}
+	return &Provider{c}, nil
 }
 
 const (

@@ -30,9 +30,8 @@ import (
 	"idp/internal/web"
 )
 
-// Provider serves the end session endpoint and its pages. All of its fields are
-// needed. Safe for concurrent use.
-type Provider struct {
+// Config is everything New needs.
+type Config struct {
 	Issuer   string
 	Store    *store.Store
 	Sessions *session.Sessions
@@ -41,6 +40,17 @@ type Provider struct {
 	Tokens   *tokens.Tokens
 	Kept     *pushed.Requests // what has to come again by GET
 	Policy   *authn.Policy    // whether people log in by ticket
+}
+
+// Provider serves the end session endpoint and its pages. Safe for concurrent use.
+type Provider struct{ Config }
+
+// New checks the configuration.
+func New(c Config) (*Provider, error) {
+	if c.Issuer == "" || c.Store == nil || c.Sessions == nil || c.Pages == nil || c.Clients == nil || c.Tokens == nil || c.Kept == nil || c.Policy == nil {
+		return nil, errors.New("signout: every field is required")
+	}
+	return &Provider{c}, nil
 }
 
 // signOutPurpose is what the sign-out form's token is good for; the account
