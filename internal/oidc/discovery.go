@@ -15,13 +15,17 @@ import (
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/device"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/tokens"
 )
 
 // Paths of endpoints that are named in more than one place.
 const (
-	pathRegister = "/register"
+	pathUserinfo   = "/userinfo"
+	pathIntrospect = "/introspect"
+	pathRevoke     = "/revoke"
 )
 
 // metadata is what OpenID Connect Discovery 1.0 §3 and RFC 8414 §2 have, with
@@ -43,7 +47,7 @@ type metadata struct {
 func (p *Provider) metadata() ([]byte, error) {
 	registration := ""
 	if p.Registers() {
-		registration = p.Issuer + pathRegister
+		registration = p.Issuer + "/register"
 	}
 	confidential := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost, protocol.AuthMethodPrivateKeyJWT}
 	all := append(slices.Clip(confidential), protocol.AuthMethodNone)
@@ -53,11 +57,11 @@ func (p *Provider) metadata() ([]byte, error) {
 			Issuer:                                    p.Issuer,
 			AuthorizationEndpoint:                     p.Issuer + "/authorize",
 			TokenEndpoint:                             p.Issuer + clientauth.PathToken,
-			UserinfoEndpoint:                          p.Issuer + "/userinfo",
+			UserinfoEndpoint:                          p.Issuer + pathUserinfo,
 			JwksURI:                                   p.Issuer + "/jwks",
-			IntrospectionEndpoint:                     p.Issuer + "/introspect",
-			RevocationEndpoint:                        p.Issuer + "/revoke",
-			DeviceAuthorizationEndpoint:               p.Issuer + "/device_authorization",
+			IntrospectionEndpoint:                     p.Issuer + pathIntrospect,
+			RevocationEndpoint:                        p.Issuer + pathRevoke,
+			DeviceAuthorizationEndpoint:               p.Issuer + device.PathAuthorization,
 			EndSessionEndpoint:                        p.Issuer + "/end_session",
 			RegistrationEndpoint:                      registration,
 			ScopesSupported:                           clients.UserScopes,
@@ -82,7 +86,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			ClaimsParameterSupported:                           true,
 			CodeChallengeMethodsSupported:                      []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
 		},
-		PAREndpoint:               p.Issuer + "/par",
+		PAREndpoint:               p.Issuer + pushed.PathPAR,
 		PromptValuesSupported:     authreq.Prompts,
 		IssInResponse:             true,
 		DPoPAlgs:                  algs,

@@ -32,8 +32,12 @@ import (
 	"idp/internal/web"
 )
 
-// pathDevice is the page where the short code is typed.
-const pathDevice = "/device"
+const (
+	// PathAuthorization is the path of the device authorization endpoint.
+	PathAuthorization = "/device_authorization"
+	// pathDevice is the page where the short code is typed.
+	pathDevice = "/device"
+)
 
 // Config is everything New needs.
 type Config struct {
@@ -75,7 +79,7 @@ const (
 // §3.1): a device without a browser of its own gets a code to ask with, and one to
 // show. What it gets by them, a person decides at /device.
 func (p *Provider) ServeAuthorization(w http.ResponseWriter, r *http.Request) error {
-	client, ps, err := p.Auth.FromClient(r)
+	client, ps, err := p.Auth.FromClient(r, clientauth.Endpoint{Path: PathAuthorization})
 	if err != nil {
 		return err
 	}

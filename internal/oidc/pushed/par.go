@@ -12,12 +12,16 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/oidc/authreq"
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
 )
+
+// PathPAR is the path of the endpoint.
+const PathPAR = "/par"
 
 // pushedFor is how long a browser may take to bring a pushed request (RFC 9126
 // §2.2); FAPI 2.0 Security Profile §5.3.2.2 wants less than 600 s. How long the
@@ -49,7 +53,8 @@ func (p *Requests) ServePAR(w http.ResponseWriter, r *http.Request) error {
 		a, err = p.readPushed(client, ps, jkt, secret.Hash(handle))
 		return err
 	}
-	if _, _, _, err := p.Auth.FromClientWithKey(w, r, check); err != nil {
+	wire.NextNonce(w, p.Auth.NextNonce(r))
+	if _, _, _, err := p.Auth.FromClientWithKey(r, clientauth.Endpoint{Path: PathPAR}, check); err != nil {
 		return err
 	}
 	if err := p.push(r.Context(), a); err != nil {

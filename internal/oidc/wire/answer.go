@@ -56,6 +56,14 @@ func write(w http.ResponseWriter, status int, contentType []string, body []byte)
 	_, _ = w.Write(body) // the client may be gone; nothing is left to do then
 }
 
+// NextNonce says which nonce the client's next DPoP proof has to hold (RFC 9449 §8);
+// empty: it needs none.
+func NextNonce(w http.ResponseWriter, nonce string) {
+	if nonce != "" {
+		w.Header().Set("DPoP-Nonce", nonce)
+	}
+}
+
 // AnyOrigin lets scripts of every site read an answer, and never with the
 // visitor's cookies: Allow-Credentials is not sent. It answers a preflight, and
 // reports whether the request was one (Fetch §3.2).
