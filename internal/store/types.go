@@ -139,7 +139,6 @@ type LoginRequest struct {
 	ReturnTo      string // path of our own, when ClientID is empty
 	Fresh         bool   // a silent ticket does not satisfy it
 	MinAuthTime   Millis // from max_age; 0: any
-	ACR           string
 	LoginHint     string
 	Reason        string // why the last attempt failed: a reason code
 	Reference     string // of the request that failed, to be read out
