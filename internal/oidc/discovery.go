@@ -18,7 +18,9 @@ import (
 	"idp/internal/oidc/device"
 	"idp/internal/oidc/proof"
 	"idp/internal/oidc/pushed"
+	"idp/internal/oidc/signout"
 	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
 )
 
 // Paths of endpoints that are named in more than one place.
@@ -62,7 +64,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			IntrospectionEndpoint:                     p.Issuer + pathIntrospect,
 			RevocationEndpoint:                        p.Issuer + pathRevoke,
 			DeviceAuthorizationEndpoint:               p.Issuer + device.PathAuthorization,
-			EndSessionEndpoint:                        p.Issuer + "/end_session",
+			EndSessionEndpoint:                        p.Issuer + signout.PathEndSession,
 			RegistrationEndpoint:                      registration,
 			ScopesSupported:                           clients.UserScopes,
 			ResponseTypesSupported:                    []string{string(protocol.ResponseTypeCode)},
@@ -118,7 +120,6 @@ func (p *Provider) ServeJWKS(w http.ResponseWriter, r *http.Request) error {
 }
 
 var (
-	jsonType  = []string{"application/json"}
 	cacheable = []string{fmt.Sprintf("public, max-age=%d", int(keys.MaxAge.Seconds()))}
 	anybody   = []string{"*"}
 )
@@ -129,7 +130,7 @@ func serveDocument(w http.ResponseWriter, r *http.Request, body []byte) {
 	sum := sha256.Sum256(body)
 	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	h := w.Header()
-	h["Content-Type"], h["Cache-Control"], h["Access-Control-Allow-Origin"] = jsonType, cacheable, anybody
+	h["Content-Type"], h["Cache-Control"], h["Access-Control-Allow-Origin"] = wire.JSONType, cacheable, anybody
 	h["Etag"] = []string{etag}
 	if r.Header.Get("If-None-Match") == etag {
 		w.WriteHeader(http.StatusNotModified)

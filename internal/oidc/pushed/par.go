@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"strings"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -30,18 +29,6 @@ const pushedFor = 90 * time.Second
 
 // maxStrangersPush bounds what a client that registered itself has kept, in bytes.
 const maxStrangersPush = 8 << 10
-
-// pushable are the parameters of an authorization request. What proves the client
-// is not kept.
-var pushable = func() map[string]bool {
-	set := map[string]bool{}
-	for _, name := range strings.Fields(`
-		response_type client_id redirect_uri scope state nonce response_mode code_challenge code_challenge_method prompt max_age
-		login_hint id_token_hint acr_values claims ui_locales claims_locales display resource dpop_jkt request registration`) {
-		set[name] = true
-	}
-	return set
-}()
 
 // ServePAR answers the pushed authorization request endpoint (RFC 9126): a client
 // proves who it is, hands over its request, and sends the browser with a handle.
@@ -80,7 +67,7 @@ func (p *Requests) readPushed(client *store.Client, ps wire.Params, jkt string, 
 		ps["dpop_jkt"] = jkt
 	}
 	ps["client_id"] = client.ClientID // it may stand in the client's authentication alone
-	maps.DeleteFunc(ps, func(name, _ string) bool { return !pushable[name] })
+	maps.DeleteFunc(ps, func(name, _ string) bool { return !wire.AuthorizationParams[name] })
 	limit := int64(wire.MaxQuery)
 	if clients.RegisteredItself(client) {
 		limit = maxStrangersPush

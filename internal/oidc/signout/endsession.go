@@ -109,13 +109,13 @@ func (p *Provider) ServeEndSession(w http.ResponseWriter, r *http.Request) error
 // again by GET.
 func (p *Provider) parkSignOut(w http.ResponseWriter, r *http.Request, s *signOut) error {
 	if len(s.params) == 0 {
-		return web.Redirect(w, r, http.StatusSeeOther, "/end_session")
+		return web.Redirect(w, r, http.StatusSeeOther, PathEndSession)
 	}
 	uri, err := p.Kept.Keep(r.Context(), signOutOwner, s.params, nil, pushed.Briefly)
 	if err != nil {
 		return err
 	}
-	return web.Redirect(w, r, http.StatusSeeOther, "/end_session?"+url.Values{"request_uri": {uri}}.Encode())
+	return web.Redirect(w, r, http.StatusSeeOther, PathEndSession+"?"+url.Values{"request_uri": {uri}}.Encode())
 }
 
 // endSession decides whether to ask.
@@ -167,7 +167,7 @@ func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut,
 			Status: http.StatusForbidden, Code: "FORM_TOKEN", Title: "This form has expired",
 			Message: "The form was not made for this browser, or its cookies were deleted since. You are not signed out.",
 			Hint:    "Open the page below and sign out there. Cookies must be allowed.",
-			Links:   []web.Link{{Text: "Sign out", URL: "/end_session"}},
+			Links:   []web.Link{{Text: "Sign out", URL: PathEndSession}},
 		}
 	}
 	c, err := p.Sessions.Visitor(r)
@@ -188,7 +188,7 @@ func (p *Provider) end(w http.ResponseWriter, r *http.Request, s *signOut, c *se
 	if err := p.Sessions.End(w, r, c); err != nil {
 		return err
 	}
-	return web.Redirect(w, r, http.StatusSeeOther, cmp.Or(frames, s.target, "/end_session"))
+	return web.Redirect(w, r, http.StatusSeeOther, cmp.Or(frames, s.target, PathEndSession))
 }
 
 // signedOut is the end for a browser that has no session. It is sent on to an address
@@ -255,6 +255,6 @@ func signOutError(cause error) error {
 		Status: http.StatusBadRequest, Code: "SIGN_OUT_INVALID", Title: "This sign-out link does not work",
 		Message: "The site that sent you here asked for a sign-out in a way that we cannot follow. You are not signed out.",
 		Hint:    "You can sign out here, and tell the people who run that site.",
-		Links:   []web.Link{{Text: "Sign out", URL: "/end_session"}}, Err: cause,
+		Links:   []web.Link{{Text: "Sign out", URL: PathEndSession}}, Err: cause,
 	}
 }

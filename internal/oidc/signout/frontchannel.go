@@ -18,8 +18,12 @@ import (
 	"idp/internal/web"
 )
 
-// signedOutPath is the page that tells relying parties by frames.
-const signedOutPath = "/end_session/done"
+const (
+	// PathEndSession is the path of the end session endpoint.
+	PathEndSession = "/end_session"
+	// signedOutPath is the page that tells relying parties by frames.
+	signedOutPath = PathEndSession + "/done"
+)
 
 // framesPage keeps what the page behind a sign-out needs, for the session and its
 // list of relying parties are gone by then, and returns its address; empty when no
@@ -73,7 +77,7 @@ func (p *Provider) ServeSignedOut(w http.ResponseWriter, r *http.Request) error 
 	}
 	row, err := p.Store.PushedRequest(r.Context(), secret.Hash(secret.String(r.URL.Query().Get("page"))))
 	if errors.Is(err, store.ErrNotFound) || (err == nil && row.ClientID != framesOwner(b)) {
-		return web.Redirect(w, r, http.StatusSeeOther, "/end_session")
+		return web.Redirect(w, r, http.StatusSeeOther, PathEndSession)
 	}
 	if err != nil {
 		return err
@@ -83,7 +87,7 @@ func (p *Provider) ServeSignedOut(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	if c, err := p.Sessions.Visitor(r); err != nil || c != nil {
-		return errors.Join(err, web.Redirect(w, r, http.StatusSeeOther, "/end_session"))
+		return errors.Join(err, web.Redirect(w, r, http.StatusSeeOther, PathEndSession))
 	}
 	page := web.SignedOutPage{NoTicket: p.Policy.UsesTickets(), NextURL: template.URL(kept.Get("target")), Site: p.Clients.Site(r.Context(), kept.Get("client_id"), "")} //nolint:gosec // one of the client's post-logout URIs, whose scheme Check has judged
 	var origins []string
