@@ -159,13 +159,13 @@ func (c *cli) clientShow() *cobra.Command {
 
 // clientByID finds the relying party that a command names.
 func (o opened) clientByID(id string) (*store.Client, error) {
-	clients, err := o.allClients()
+	all, err := o.allClients()
 	if err != nil {
 		return nil, err
 	}
-	for i := range clients {
-		if clients[i].ClientID == id {
-			return &clients[i], nil
+	for i := range all {
+		if all[i].ClientID == id {
+			return &all[i], nil
 		}
 	}
 	return nil, fmt.Errorf("no relying party %q; idp client list shows all", id)

@@ -80,8 +80,8 @@ type Provider struct {
 	discovery []byte
 
 	Pushed  *pushed.Requests
-	Devices *device.Provider
-	SignOut *signout.Provider
+	Devices *device.Endpoints
+	SignOut *signout.Endpoints
 }
 
 // New checks the configuration and makes a Provider.

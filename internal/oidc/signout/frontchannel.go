@@ -29,7 +29,7 @@ const (
 // list of relying parties are gone by then, and returns its address; empty when no
 // relying party of the session wants to be told in a frame (OIDC Front-Channel
 // Logout §3).
-func (p *Provider) framesPage(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) (address string, err error) {
+func (p *Endpoints) framesPage(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) (address string, err error) {
 	if c == nil {
 		return "", nil
 	}
@@ -70,7 +70,7 @@ func framesOwner(b *session.Browser) string {
 // ServeSignedOut answers GET /end_session/done: a hidden frame for every relying
 // party that is to be told, and the way on. A reload shows it again. Whoever has
 // logged in meanwhile is not signed out of anything by going back to it.
-func (p *Provider) ServeSignedOut(w http.ResponseWriter, r *http.Request) error {
+func (p *Endpoints) ServeSignedOut(w http.ResponseWriter, r *http.Request) error {
 	b, err := p.Sessions.Browser(w, r)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (p *Provider) ServeSignedOut(w http.ResponseWriter, r *http.Request) error 
 
 // frame is the address of a relying party's frame: as registered, and with iss and
 // sid where it wants them (OIDC Front-Channel Logout §2).
-func (p *Provider) frame(c *store.Client, sid string) string {
+func (p *Endpoints) frame(c *store.Client, sid string) string {
 	if !c.FrontchannelLogoutSession {
 		return c.FrontchannelLogoutURI
 	}
