@@ -8,9 +8,12 @@ import (
 	"testing"
 )
 
+// counted are the numbers that README.md writes as words.
+var counted = []string{"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"}
+
 // TestMatrixIsWhatTheTestsShow: every cell of the table in docs/interoperability.md
 // has its tests in the software's section; a file of which one test is there has all
-// its tests there; versions are those that are installed.
+// its tests there; versions are those that are installed; README.md counts as many.
 func TestMatrixIsWhatTheTestsShow(t *testing.T) {
 	text, err := os.ReadFile("../docs/interoperability.md")
 	if err != nil {
@@ -20,6 +23,13 @@ func TestMatrixIsWhatTheTestsShow(t *testing.T) {
 	columns, rows := matrix(parts[0])
 	if len(rows) == 0 || len(rows) != len(parts)-1 {
 		t.Fatalf("%d rows, %d sections", len(rows), len(parts)-1)
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := "What " + counted[len(rows)] + " libraries did"; !strings.Contains(string(readme), said) {
+		t.Errorf("README.md does not say %q", said)
 	}
 	there, pinned := fileOfTests(t), pins(t)
 	shown := map[string]bool{}

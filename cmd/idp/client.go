@@ -64,14 +64,14 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 			return fmt.Errorf("the configuration file owns %q; change it there", cl.ClientID)
 		}
 	}
+	if err := o.needKeys(cl.IDTokenAlg, cl.UserinfoAlg); err != nil { // before the secret counts: an error must not lose it
+		return err
+	}
 	err := o.store.AddClient(o.ctx, cl, o.clientEntry(cl.ClientID))
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("there is a relying party %q already; idp client show %s", cl.ClientID, cl.ClientID)
 	}
 	if err != nil {
-		return err
-	}
-	if err := o.needKeys(cl.IDTokenAlg, cl.UserinfoAlg); err != nil {
 		return err
 	}
 	fmt.Fprintf(o.cmd.OutOrStdout(), "issuer: %s\nclient_id: %s\n", o.cfg.Issuer, cl.ClientID)
@@ -159,13 +159,13 @@ func (c *cli) clientShow() *cobra.Command {
 
 // clientByID finds the relying party that a command names.
 func (o opened) clientByID(id string) (*store.Client, error) {
-	clients, err := o.allClients()
+	all, err := o.allClients()
 	if err != nil {
 		return nil, err
 	}
-	for i := range clients {
-		if clients[i].ClientID == id {
-			return &clients[i], nil
+	for i := range all {
+		if all[i].ClientID == id {
+			return &all[i], nil
 		}
 	}
 	return nil, fmt.Errorf("no relying party %q; idp client list shows all", id)

@@ -46,11 +46,11 @@ func (o opened) setClient(id string, changes clientChanges, revoke bool) error {
 		return err
 	}
 	o.warnOfName(after)
-	revoke = revoke || clients.LowersTrust(before, &after)
-	if err := changedMeanwhile(id, o.store.UpdateClient(o.ctx, after, revoke, o.clientEntry(id))); err != nil {
+	if err := o.needKeys(after.IDTokenAlg, after.UserinfoAlg); err != nil { // before a secret counts: an error must not lose it
 		return err
 	}
-	if err := o.needKeys(after.IDTokenAlg, after.UserinfoAlg); err != nil {
+	revoke = revoke || clients.LowersTrust(before, &after)
+	if err := changedMeanwhile(id, o.store.UpdateClient(o.ctx, after, revoke, o.clientEntry(id))); err != nil {
 		return err
 	}
 	fmt.Fprintf(o.cmd.OutOrStdout(), "client_id: %s\n", id)

@@ -20,7 +20,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -47,14 +46,11 @@ type Config struct {
 	AllowPrivate []netip.Prefix
 	// AllowPlain takes plain http to all of AllowPrivate.
 	AllowPlain bool
-	// Timeout bounds everything: name, connection, TLS, answer. 0: 5 s.
-	Timeout time.Duration
-	// MaxBytes bounds the body that Get returns. 0: 64 KB.
-	MaxBytes int
-	// UserAgent is how we name ourselves. Empty: idp.
-	UserAgent string
 	// RootCAs are who may vouch for a server. Nil: those of the system.
 	RootCAs *x509.CertPool
+
+	timeout  time.Duration // bounds everything: name, connection, TLS, answer; 0: 5 s
+	maxBytes int           // bounds the body that Get returns; 0: 64 KB
 }
 
 // Fetcher asks URLs. Safe for concurrent use.
@@ -71,17 +67,11 @@ func New(c Config) (*Fetcher, error) {
 			return nil, fmt.Errorf("allowed network %q: want one such as 10.0.0.0/8 or fc00::/7", p)
 		}
 	}
-	if c.Timeout < 0 || c.MaxBytes < 0 {
-		return nil, errors.New("timeout and size of a fetch are not negative")
+	if c.timeout == 0 {
+		c.timeout = defaultTimeout
 	}
-	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
-	}
-	if c.MaxBytes == 0 {
-		c.MaxBytes = defaultMaxBytes
-	}
-	if c.UserAgent == "" {
-		c.UserAgent = "idp"
+	if c.maxBytes == 0 {
+		c.maxBytes = defaultMaxBytes
 	}
 	f := &Fetcher{Config: c}
 	f.secure, f.plain = f.client(f.permit), f.client(f.permitPlain)
@@ -91,18 +81,18 @@ func New(c Config) (*Fetcher, error) {
 // client dials what permit lets through.
 func (f *Fetcher) client(permit func(netip.Addr) error) *http.Client {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		d := net.Dialer{Timeout: f.Timeout, ControlContext: control(permit), Resolver: f.resolver}
+		d := net.Dialer{Timeout: f.timeout, ControlContext: control(permit), Resolver: f.resolver}
 		return d.DialContext(ctx, network, address)
 	}
 	return &http.Client{
-		Timeout:       f.Timeout,
+		Timeout:       f.timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:                  nil, // it would dial for us, and judge nothing
 			DialContext:            dial,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: f.RootCAs},
-			TLSHandshakeTimeout:    f.Timeout,
-			ResponseHeaderTimeout:  f.Timeout,
+			TLSHandshakeTimeout:    f.timeout,
+			ResponseHeaderTimeout:  f.timeout,
 			MaxResponseHeaderBytes: maxHeader,
 			DisableCompression:     true, // a bound on what is read is one on what it becomes
 			IdleConnTimeout:        idleFor,
@@ -122,12 +112,12 @@ func (f *Fetcher) Get(ctx context.Context, target string) ([]byte, error) {
 	if res.StatusCode != http.StatusOK {
 		return nil, fail(target, answered(res.StatusCode), nil)
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, int64(f.MaxBytes)+1))
+	body, err := io.ReadAll(io.LimitReader(res.Body, int64(f.maxBytes)+1))
 	if err != nil {
 		return nil, fail(target, f.why(err), err)
 	}
-	if len(body) > f.MaxBytes {
-		return nil, fail(target, fmt.Sprintf("the answer is longer than %d bytes", f.MaxBytes), nil)
+	if len(body) > f.maxBytes {
+		return nil, fail(target, fmt.Sprintf("the answer is longer than %d bytes", f.maxBytes), nil)
 	}
 	return body, nil
 }
@@ -150,7 +140,7 @@ func (f *Fetcher) do(ctx context.Context, method, target, contentType string, bo
 	if err != nil {
 		return nil, fail(target, "the URL is broken", err)
 	}
-	req.Header.Set("User-Agent", f.UserAgent)
+	req.Header.Set("User-Agent", "idp")
 	req.Header.Set("Accept", "application/json")
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)

@@ -113,7 +113,7 @@ func TestPost(t *testing.T) {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
 	})
-	f := s.fetcher(t, Config{AllowPrivate: loopback, UserAgent: "idp/1"})
+	f := s.fetcher(t, Config{AllowPrivate: loopback})
 	for range 2 {
 		if status, err := f.Post(t.Context(), s.URL, "application/x-www-form-urlencoded", []byte("logout_token=x")); err != nil || status != http.StatusBadRequest {
 			t.Errorf("%d, %v", status, err)
@@ -286,7 +286,7 @@ func TestAnswersWithoutEnd(t *testing.T) {
 	if body, err := f.Get(t.Context(), s.URL+"/exact"); err != nil || len(body) != 64<<10 {
 		t.Errorf("%d bytes, %v", len(body), err)
 	}
-	small := s.fetcher(t, Config{AllowPrivate: loopback, MaxBytes: 10})
+	small := s.fetcher(t, Config{AllowPrivate: loopback, maxBytes: 10})
 	_, err := small.Get(t.Context(), s.URL+"/exact")
 	expect(t, err, "longer than 10 bytes")
 }
@@ -301,7 +301,7 @@ func TestSlowAnswers(t *testing.T) {
 		}
 		<-s.gone // not the client's end: an answer that ends with it may still arrive
 	})
-	f := s.fetcher(t, Config{AllowPrivate: loopback, Timeout: 200 * time.Millisecond})
+	f := s.fetcher(t, Config{AllowPrivate: loopback, timeout: 200 * time.Millisecond})
 	for _, path := range []string{"/header", "/body"} {
 		_, err := f.Get(t.Context(), s.URL+path)
 		expect(t, err, "no complete answer within 200ms")
@@ -428,8 +428,6 @@ func TestNonsenseIsRefused(t *testing.T) {
 	for name, c := range map[string]Config{
 		"no network":       {AllowPrivate: []netip.Prefix{{}}},
 		"a mapped network": {AllowPrivate: []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr("::ffff:10.0.0.0"), 104)}},
-		"a negative time":  {Timeout: -1},
-		"a negative size":  {MaxBytes: -1},
 	} {
 		if _, err := New(c); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -61,7 +61,7 @@ func (f *Fetcher) why(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "given up"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &late) && late.Timeout():
-		return fmt.Sprintf("no complete answer within %s", f.Timeout)
+		return fmt.Sprintf("no complete answer within %s", f.timeout)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "the name is not known"
 	case errors.As(err, &dns):

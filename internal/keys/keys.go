@@ -12,9 +12,9 @@
 // it could not have seen.
 //
 // The first key of an algorithm signs at once, for nothing else could. Those of
-// PS256 and EdDSA are made by Need when a configuration names them or idp client
-// add does, and else by the first token that wants them, under a lease and
-// therefore once. They are not made beforehand: an RSA key takes a good part of a
+// PS256 and EdDSA are made by Need when a configuration names them, idp client add
+// or set does, or a relying party that registers itself, and else by the first token
+// that wants them, under a lease and therefore once. They are not made beforehand: an RSA key takes a good part of a
 // second that most first starts need not spend, and there are relying parties
 // that give up a JWKS over a kind of key they do not know. Whoever holds an older
 // JWKS meets an unknown kid then and reads the JWKS again, as OIDC Core §10.1.1

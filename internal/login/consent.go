@@ -73,6 +73,7 @@ func (l *Login) ServeConsent(w http.ResponseWriter, r *http.Request) error {
 		Action: "/consent", FormToken: l.Sessions.FormToken(q.browser, q.purpose()), LoginID: q.row.ID, User: q.current.User.Name,
 		OtherURL: resumePath(q.row) + "&other=1", Site: l.answerTo(r, q.row), About: l.About(ctx, id, redirectOf(q.row)),
 		Shares: shares, Before: had.Scope != "", More: slices.ContainsFunc(shares, func(s web.Share) bool { return s.New }),
+		Remembered: l.Remembered(ctx, id, redirectOf(q.row)),
 	})
 }
 

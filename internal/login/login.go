@@ -47,6 +47,8 @@ type Config struct {
 	// it has on itself.
 	Shares func(ctx context.Context, clientID string, u *store.User, consent, had string) []web.Share
 	About  func(ctx context.Context, clientID, redirect string) []web.SiteLink
+	// Remembered reports whether a consent that is given there counts the next time.
+	Remembered func(ctx context.Context, clientID, redirect string) bool
 }
 
 // Login serves the login pages. Safe for concurrent use.
@@ -54,8 +56,8 @@ type Login struct{ Config }
 
 // New makes a Login.
 func New(c Config) (*Login, error) {
-	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil || c.Shares == nil || c.About == nil {
-		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages, Issuer, Site, Shares and About are required")
+	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil {
+		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages, Issuer, Site, Shares, About and Remembered are required")
 	}
 	return &Login{c}, nil
 }

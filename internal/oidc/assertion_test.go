@@ -9,12 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
 	"idp/internal/store"
-	"idp/internal/store/storetest"
 )
 
 // signing registers a client that authenticates by a key of its own.
@@ -88,18 +85,6 @@ func TestClientAssertionsThatAreRefused(t *testing.T) {
 	basic := postForm("/token", assertionForm(key.Assertion(t, "signs", testIssuer, w.now(), nil)))
 	basic.SetBasicAuth("signs", "secret")
 	w.do(basic).wantError(http.StatusBadRequest, "invalid_request")
-}
-
-func TestOneOf64UsesAClientAssertion(t *testing.T) {
-	storetest.EachURL(t, func(t *testing.T, database string) {
-		w := newWorldOn(t, database)
-		key := rptest.NewKey(t, "ES256")
-		w.signing("signs", key, nil)
-		form := assertionForm(key.Assertion(t, "signs", testIssuer, w.now(), nil))
-		if got := race(64, func(int) int { return w.do(postForm("/token", form)).Code }); !cmp.Equal(got, map[int]int{200: 1, 401: 63}) {
-			t.Errorf("%v", got)
-		}
-	})
 }
 
 // What an admin registered may be on this machine; what registered itself is not

@@ -13,6 +13,7 @@ import (
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/session"
+	"idp/internal/store"
 	"idp/internal/web"
 )
 
@@ -138,4 +139,29 @@ func (p *Provider) otherAccount(ctx context.Context, a *authreq.Request) (string
 		return "/authorize?" + ps.Encode(), nil
 	}
 	return p.parkRequest(ctx, a, ps, otherAccountFor)
+}
+
+// loginRow is a login request that keeps all the relying party asked for.
+func (p *Provider) loginRow(a *authreq.Request, b *session.Browser) store.LoginRequest {
+	row := store.LoginRequest{BrowserHash: b.Hash, ClientID: a.Client.ClientID, Params: a.Params.Encode(), PushedHash: a.Pushed, LoginHint: a.Params["login_hint"]}
+	if a.MaxAge >= 0 {
+		row.MinAuthTime = p.Now().Add(-a.MaxAge).UnixMilli()
+	}
+	return row
+}
+
+func from(r *http.Request, a *authreq.Request) authn.From {
+	info := web.InfoFrom(r.Context())
+	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: a.Client.ClientID}
+}
+
+// sendOn sends the browser to the step that Policy chose.
+func sendOn(w http.ResponseWriter, r *http.Request, step string, err error) error {
+	if errors.Is(err, store.ErrTooMany) {
+		return web.TooManyRequests(err)
+	}
+	if err != nil {
+		return err
+	}
+	return web.Redirect(w, r, http.StatusSeeOther, step)
 }

@@ -106,6 +106,7 @@ func TestErrorsGoToTheRelyingPartyOnceItIsProven(t *testing.T) {
 		"not pushed":                 {authorizeURL("pushes"), "invalid_request"},
 		"hint damaged":               {authorizeURL("wiki", "id_token_hint", "x"), "invalid_request"},
 		"prompt none and login":      {authorizeURL("wiki", "prompt", "none login"), "invalid_request"},
+		"none, and a choice":         {authorizeURL("wiki", "prompt", "none select_account"), "invalid_request"},
 		"max_age is no number":       {authorizeURL("wiki", "max_age", "-1"), "invalid_request"},
 		"no PKCE":                    {authorizeURL("wiki", "code_challenge", "", "code_challenge_method", ""), "invalid_request"},
 		"PKCE plain":                 {authorizeURL("wiki", "code_challenge_method", "plain"), "invalid_request"},
@@ -391,14 +392,37 @@ func TestResumeOfATicketOlderThanMaxAgeAsksThePerson(t *testing.T) {
 func TestResumeChecksTheRequestAnew(t *testing.T) {
 	w := newWorld(t)
 	w.user("alice")
-	must(t, w.Store.AddClient(t.Context(), store.Client{ClientID: "short", RedirectURIs: []string{testRedirect}, SecretHashes: [][]byte{secret.Hash("secret")}}, store.Entry{Actor: "test"}))
-	b := w.browser()
-	_, row := b.row(b.get(authorizeURL("short")))
-	b.logIn(url.Values{"user": {"alice"}, "login": {row.ID}})
-	must(t, w.Store.RemoveClient(t.Context(), "short", store.Entry{Actor: "test"}))
-	w.pass(2 * time.Second) // for so long a change of the database may go unnoticed
-	if a := b.get("/authorize/resume?login=" + row.ID); a.Code != http.StatusBadRequest || a.Header().Get("Location") != "" {
-		t.Errorf("client removed meanwhile: %d %s", a.Code, a.Header().Get("Location"))
+	entry := store.Entry{Actor: "test"}
+	for name, c := range map[string]struct {
+		change func(c store.Client) error
+		status int
+		want   string // the error that the client is answered with; empty: it is answered nothing
+	}{
+		"nothing": {func(store.Client) error { return nil }, http.StatusSeeOther, ""},
+		"removed": {func(c store.Client) error { return w.Store.RemoveClient(t.Context(), c.ClientID, entry) }, http.StatusBadRequest, ""},
+		"another redirect URI": {func(c store.Client) error {
+			c.RedirectURIs = []string{"https://elsewhere.example/callback"}
+			return w.Store.UpdateClient(t.Context(), c, false, entry)
+		}, http.StatusBadRequest, ""},
+		"no scope left": {func(c store.Client) error {
+			c.Scope = "read"
+			return w.Store.UpdateClient(t.Context(), c, false, entry)
+		}, http.StatusSeeOther, "invalid_scope"},
+	} {
+		id := "short " + name
+		must(t, w.Store.AddClient(t.Context(), store.Client{ClientID: id, RedirectURIs: []string{testRedirect}, SecretHashes: [][]byte{secret.Hash("secret")}}, entry))
+		stored, err := w.Store.ClientByID(t.Context(), id)
+		must(t, err)
+		b := w.browser()
+		_, row := b.row(b.get(authorizeURL(id)))
+		b.logIn(url.Values{"user": {"alice"}, "login": {row.ID}})
+		must(t, c.change(*stored))
+		w.pass(2 * time.Second) // for so long a change of the database may go unnoticed
+		a := b.get("/authorize/resume?login=" + row.ID)
+		back := a.location().Query()
+		if a.Code != c.status || back.Get("error") != c.want || back.Has("code") != (name == "nothing") {
+			t.Errorf("%s: %d %s", name, a.Code, a.Header().Get("Location"))
+		}
 	}
 }
 

@@ -15,13 +15,19 @@ import (
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/device"
 	"idp/internal/oidc/proof"
+	"idp/internal/oidc/pushed"
+	"idp/internal/oidc/signout"
 	"idp/internal/oidc/tokens"
+	"idp/internal/oidc/wire"
 )
 
 // Paths of endpoints that are named in more than one place.
 const (
-	pathRegister = "/register"
+	pathUserinfo   = "/userinfo"
+	pathIntrospect = "/introspect"
+	pathRevoke     = "/revoke"
 )
 
 // metadata is what OpenID Connect Discovery 1.0 §3 and RFC 8414 §2 have, with
@@ -43,7 +49,7 @@ type metadata struct {
 func (p *Provider) metadata() ([]byte, error) {
 	registration := ""
 	if p.Registers() {
-		registration = p.Issuer + pathRegister
+		registration = p.Issuer + "/register"
 	}
 	confidential := []protocol.AuthMethod{protocol.AuthMethodBasic, protocol.AuthMethodPost, protocol.AuthMethodPrivateKeyJWT}
 	all := append(slices.Clip(confidential), protocol.AuthMethodNone)
@@ -53,12 +59,12 @@ func (p *Provider) metadata() ([]byte, error) {
 			Issuer:                                    p.Issuer,
 			AuthorizationEndpoint:                     p.Issuer + "/authorize",
 			TokenEndpoint:                             p.Issuer + clientauth.PathToken,
-			UserinfoEndpoint:                          p.Issuer + "/userinfo",
+			UserinfoEndpoint:                          p.Issuer + pathUserinfo,
 			JwksURI:                                   p.Issuer + "/jwks",
-			IntrospectionEndpoint:                     p.Issuer + "/introspect",
-			RevocationEndpoint:                        p.Issuer + "/revoke",
-			DeviceAuthorizationEndpoint:               p.Issuer + "/device_authorization",
-			EndSessionEndpoint:                        p.Issuer + "/end_session",
+			IntrospectionEndpoint:                     p.Issuer + pathIntrospect,
+			RevocationEndpoint:                        p.Issuer + pathRevoke,
+			DeviceAuthorizationEndpoint:               p.Issuer + device.PathAuthorization,
+			EndSessionEndpoint:                        p.Issuer + signout.PathEndSession,
 			RegistrationEndpoint:                      registration,
 			ScopesSupported:                           clients.UserScopes,
 			ResponseTypesSupported:                    []string{string(protocol.ResponseTypeCode)},
@@ -82,7 +88,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			ClaimsParameterSupported:                           true,
 			CodeChallengeMethodsSupported:                      []protocol.CodeChallengeMethod{protocol.CodeChallengeMethodS256},
 		},
-		PAREndpoint:               p.Issuer + "/par",
+		PAREndpoint:               p.Issuer + pushed.PathPAR,
 		PromptValuesSupported:     authreq.Prompts,
 		IssInResponse:             true,
 		DPoPAlgs:                  algs,
@@ -114,7 +120,6 @@ func (p *Provider) ServeJWKS(w http.ResponseWriter, r *http.Request) error {
 }
 
 var (
-	jsonType  = []string{"application/json"}
 	cacheable = []string{fmt.Sprintf("public, max-age=%d", int(keys.MaxAge.Seconds()))}
 	anybody   = []string{"*"}
 )
@@ -125,7 +130,7 @@ func serveDocument(w http.ResponseWriter, r *http.Request, body []byte) {
 	sum := sha256.Sum256(body)
 	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	h := w.Header()
-	h["Content-Type"], h["Cache-Control"], h["Access-Control-Allow-Origin"] = jsonType, cacheable, anybody
+	h["Content-Type"], h["Cache-Control"], h["Access-Control-Allow-Origin"] = wire.JSONType, cacheable, anybody
 	h["Etag"] = []string{etag}
 	if r.Header.Get("If-None-Match") == etag {
 		w.WriteHeader(http.StatusNotModified)

@@ -15,7 +15,6 @@ import (
 	"idp/internal/oidc/rptest"
 	"idp/internal/oidc/wire"
 	"idp/internal/store"
-	"idp/internal/store/storetest"
 )
 
 const tokenURL = testIssuer + "/token"
@@ -179,23 +178,6 @@ func TestRefreshTokenOfAPublicClientIsBoundToItsKey(t *testing.T) {
 	if a.Code != http.StatusOK || a.str("token_type") != "DPoP" {
 		t.Errorf("%d %s", a.Code, a.Body)
 	}
-}
-
-func TestOneOf64UsesADPoPProof(t *testing.T) {
-	storetest.EachURL(t, func(t *testing.T, database string) {
-		w := newWorldOn(t, database)
-		key := rptest.NewKey(t, "ES256")
-		proof := key.Proof(t, "POST", tokenURL, w.auth.Nonces.Issue(w.now()), w.now(), nil)
-		got := race(64, func(int) int {
-			r := postForm("/token", url.Values{"grant_type": {"client_credentials"}})
-			r.SetBasicAuth("machine", "secret")
-			r.Header.Set("DPoP", proof)
-			return w.do(r).Code
-		})
-		if d := cmp.Diff(map[int]int{200: 1, 400: 63}, got); d != "" {
-			t.Error(d)
-		}
-	})
 }
 
 func TestIntrospectionTellsTheKey(t *testing.T) {

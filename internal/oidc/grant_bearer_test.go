@@ -15,7 +15,6 @@ import (
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
 	"idp/internal/store"
-	"idp/internal/store/storetest"
 )
 
 const bearerGrantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -172,18 +171,6 @@ func TestHoleClientAssertionShownAgainAsAGrant(t *testing.T) {
 	w.do(postForm("/token", assertionForm(seen))).wantError(401, "invalid_client")
 	both := key.Assertion(t, "robot", testIssuer, w.now(), nil)
 	w.do(postForm("/token", bearerForm(both, "client_assertion_type", rptest.AssertionType, "client_assertion", both))).wantError(400, "invalid_grant")
-}
-
-func TestOneOf64UsesAnAssertionGrant(t *testing.T) {
-	storetest.EachURL(t, func(t *testing.T, database string) {
-		nodes := twoNodes(t, database)
-		key := rptest.NewKey(t, "ES256")
-		nodes[0].robot("robot", key, nil)
-		form := bearerForm(key.Assertion(t, "robot", testIssuer, nodes[0].now(), nil))
-		if got := race(64, func(i int) int { return nodes[i%2].do(postForm("/token", form)).Code }); !cmp.Equal(got, map[int]int{200: 1, 400: 63}) {
-			t.Errorf("%v", got)
-		}
-	})
 }
 
 // A grant that only lacks a DPoP nonce is not used up.

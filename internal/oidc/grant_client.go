@@ -38,8 +38,3 @@ func (p *Provider) ownToken(client *store.Client, ps wire.Params, jkt string) ([
 	}
 	return p.tokens.Respond(tokens.Response{Client: client, Scope: scope, Audience: audience, JKT: jkt})
 }
-
-// bearerGrant answers for an assertion that proved the client (RFC 7523 §2.1).
-func (p *Provider) bearerGrant(_ *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
-	return p.ownToken(client, ps, jkt)
-}

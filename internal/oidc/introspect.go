@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
@@ -27,7 +28,7 @@ func (n notActive) Error() string { return string(n) }
 // ServeIntrospect answers the introspection endpoint (RFC 7662) for confidential
 // clients, about tokens they were given or are the audience of.
 func (p *Provider) ServeIntrospect(w http.ResponseWriter, r *http.Request) error {
-	client, ps, err := p.auth.FromClient(r)
+	client, ps, err := p.auth.FromClient(r, clientauth.Endpoint{Path: pathIntrospect})
 	if err != nil {
 		return err
 	}

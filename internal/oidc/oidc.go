@@ -80,8 +80,8 @@ type Provider struct {
 	discovery []byte
 
 	Pushed  *pushed.Requests
-	Devices *device.Provider
-	SignOut *signout.Provider
+	Devices *device.Endpoints
+	SignOut *signout.Endpoints
 }
 
 // New checks the configuration and makes a Provider.
@@ -102,19 +102,35 @@ func New(c Config) (*Provider, error) {
 			return nil, err
 		}
 	}
-	t := tokens.New(tokens.Config{Issuer: c.Issuer, Keys: c.Keys, Ring: c.Ring, Resources: c.Resources, Realm: c.Realm, Now: c.Now,
-		AccessToken: c.Lifetimes.AccessToken, IDToken: c.Lifetimes.IDToken})
-	auth := &clientauth.Auth{Issuer: c.Issuer, Store: c.Store, Clients: c.Clients, Keys: clients.NewKeySources(c.Fetchers),
-		Nonces: proof.NewNonces(c.Ring), Now: c.Now}
-	kept := &pushed.Requests{Store: c.Store, Auth: auth, Tokens: t, Now: c.Now}
-	p := &Provider{
-		Config: c, tokens: t, auth: auth, Pushed: kept,
-		Devices: &device.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients, Policy: c.Policy,
-			Auth: auth, Tokens: t, Codes: authn.NewUserCodes(c.Store, c.Ring, c.Now), Now: c.Now},
-		SignOut: &signout.Provider{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients, Tokens: t, Kept: kept, Policy: c.Policy},
+	p := &Provider{Config: c}
+	if err := p.build(); err != nil {
+		return nil, err
 	}
 	p.discovery, err = p.metadata()
 	return p, err
+}
+
+// build makes the parts, each of what stands before it.
+func (p *Provider) build() (err error) {
+	c := p.Config
+	if p.tokens, err = tokens.New(tokens.Config{Issuer: c.Issuer, Keys: c.Keys, Ring: c.Ring, Resources: c.Resources, Realm: c.Realm, Now: c.Now,
+		AccessToken: c.Lifetimes.AccessToken, IDToken: c.Lifetimes.IDToken}); err != nil {
+		return err
+	}
+	if p.auth, err = clientauth.New(clientauth.Config{Issuer: c.Issuer, Store: c.Store, Clients: c.Clients, Keys: clients.NewKeySources(c.Fetchers),
+		Nonces: proof.NewNonces(c.Ring), Now: c.Now}); err != nil {
+		return err
+	}
+	if p.Pushed, err = pushed.New(pushed.Config{Store: c.Store, Auth: p.auth, Tokens: p.tokens, Now: c.Now}); err != nil {
+		return err
+	}
+	if p.Devices, err = device.New(device.Config{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients,
+		Policy: c.Policy, Auth: p.auth, Tokens: p.tokens, Codes: authn.NewUserCodes(c.Store, c.Ring, c.Now), Now: c.Now}); err != nil {
+		return err
+	}
+	p.SignOut, err = signout.New(signout.Config{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients,
+		Tokens: p.tokens, Kept: p.Pushed, Policy: c.Policy})
+	return err
 }
 
 func (l Lifetimes) withDefaults() Lifetimes {

@@ -209,14 +209,8 @@ func TestPublicClientsPushWithinALimit(t *testing.T) {
 	if back := w.loggedIn("alice").get(pushedURL("native", a.str("request_uri"))).back(); !back.Has("code") {
 		t.Errorf("%v", back)
 	}
-	for i := range 2000 {
-		must(t, func() error {
-			err := w.Store.PutPushedRequest(t.Context(), store.PushedRequest{Hash: fmt.Append(nil, i), Address: "127.0.0.1", ExpiresAt: w.clock.Load() + 60_000})
-			if errors.Is(err, store.ErrTooMany) {
-				return nil
-			}
-			return err
-		}())
+	for i := range 1999 {
+		must(t, w.Store.PutPushedRequest(t.Context(), store.PushedRequest{Hash: fmt.Append(nil, i), Address: "127.0.0.1", ExpiresAt: w.clock.Load() + 60_000}))
 	}
 	push("native", "").wantError(http.StatusTooManyRequests, "invalid_request")
 	if a := push("wiki", "secret"); a.Code != http.StatusCreated {

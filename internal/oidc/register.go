@@ -109,6 +109,9 @@ func (p *Provider) register(r *http.Request, body []byte) (*registeredClient, er
 	} else if err != nil {
 		return nil, err
 	}
+	if err := p.needKeys(r, &c); err != nil { // before the secret counts: an error must not lose it
+		return nil, err
+	}
 	web.InfoFrom(r.Context()).ClientID = c.ClientID
 	e := entry(r, &c)
 	e.Name = c.ClientName
@@ -117,9 +120,6 @@ func (p *Provider) register(r *http.Request, body []byte) (*registeredClient, er
 		return nil, protocol.ErrAccessDenied().WithDescription("%d relying parties have registered themselves here, and no more can: the administrator may remove some", maxRegistered)
 	}
 	if err != nil {
-		return nil, err
-	}
-	if err := p.needKeys(r, &c); err != nil {
 		return nil, err
 	}
 	c.CreatedAt = p.Now().UnixMilli()

@@ -9,6 +9,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -20,7 +21,7 @@ func (p *Provider) ServeRevoke(w http.ResponseWriter, r *http.Request) error {
 	if wire.AnyOrigin(w, r, "POST") {
 		return nil
 	}
-	client, ps, err := p.auth.FromClient(r)
+	client, ps, err := p.auth.FromClient(r, clientauth.Endpoint{Path: pathRevoke})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/wire"
 	"idp/internal/store"
@@ -28,7 +29,8 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 		answer, err = p.grant(r, client, ps)
 		return err
 	}
-	client, ps, jkt, err := p.auth.FromClientWithKey(w, r, check)
+	wire.NextNonce(w, p.auth.NextNonce(r))
+	client, ps, jkt, err := p.auth.FromClientWithKey(r, tokenEndpoint, check)
 	if err != nil {
 		return err
 	}
@@ -39,6 +41,9 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	wire.WriteJSON(w, http.StatusOK, body)
 	return nil
 }
+
+// tokenEndpoint is the one where tokens are got.
+var tokenEndpoint = clientauth.Endpoint{Path: clientauth.PathToken, Grants: true, Proof: true}
 
 // grantAnswer answers a request of one grant_type. jkt is the thumbprint of the DPoP
 // key that was shown, to which the tokens are bound.

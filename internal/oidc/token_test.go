@@ -344,8 +344,15 @@ func TestPublicClientUsesPKCEAlone(t *testing.T) {
 	}
 	refresh := refreshForm(a.str("refresh_token"))
 	refresh.Set("client_id", "native")
-	if a := w.do(postForm("/token", refresh)); a.Code != http.StatusOK {
-		t.Errorf("refresh: %d %s", a.Code, a.Body)
+	next := w.do(postForm("/token", refresh))
+	rotated := next.str("refresh_token")
+	if next.Code != http.StatusOK || rotated == "" || rotated == refresh.Get("refresh_token") {
+		t.Fatalf("refresh: %d %s", next.Code, next.Body)
+	}
+	w.pass(refreshGrace + time.Second)
+	for _, token := range []string{refresh.Get("refresh_token"), rotated} { // the old one again ends both
+		refresh.Set("refresh_token", token)
+		w.do(postForm("/token", refresh)).wantError(http.StatusBadRequest, "invalid_grant")
 	}
 }
 

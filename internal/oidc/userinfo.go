@@ -22,6 +22,7 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	if wire.AnyOrigin(w, r, "GET, POST") {
 		return nil
 	}
+	wire.NextNonce(w, p.auth.NextNonce(r))
 	token, scheme, err := shownToken(r)
 	if err != nil {
 		return malformed(err)
@@ -30,7 +31,7 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badToken(err)
 	}
-	if err := p.checkScheme(w, r, token, scheme, claims); err != nil {
+	if err := p.checkScheme(r, token, scheme, claims); err != nil {
 		return err
 	}
 	web.InfoFrom(r.Context()).ClientID = claims.ClientID
@@ -128,7 +129,7 @@ func tokenScheme(scheme string) (name string, ok bool) {
 // checkScheme: a bound token is worth nothing without its key's proof, and must
 // not be taken as a bearer token; a bearer token does not become better by being
 // called bound (RFC 9449 §7.1, §7.2).
-func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, scheme string, claims *tokens.AccessClaims) error {
+func (p *Provider) checkScheme(r *http.Request, token, scheme string, claims *tokens.AccessClaims) error {
 	switch jkt := claims.Confirmation.JKT; {
 	case jkt != "" && scheme != wire.TokenTypeDPoP:
 		return badToken(errors.New("the token is bound to a DPoP key and came as a bearer token"))
@@ -144,7 +145,7 @@ func (p *Provider) checkScheme(w http.ResponseWriter, r *http.Request, token, sc
 	if err != nil {
 		return err
 	}
-	return p.auth.ResourceProof(w, r, client, token, claims.Confirmation.JKT)
+	return p.auth.ResourceProof(r, pathUserinfo, client, token, claims.Confirmation.JKT)
 }
 
 // noToken: who shows no token is told how to, and of no error (RFC 6750 §3.1).

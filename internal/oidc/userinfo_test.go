@@ -29,11 +29,20 @@ func TestUserinfoSaysHowToAsk(t *testing.T) {
 		}
 		return r
 	}
+	body := func(method, media, text string) *http.Request {
+		r := httptest.NewRequest(method, "/userinfo", strings.NewReader(text))
+		r.Header.Set("Content-Type", media)
+		return r
+	}
 	for name, c := range map[string]struct {
 		request *http.Request
 		status  int
 		code    string
 	}{
+		"in JSON":                    {body("POST", "application/json", `{"access_token":"`+token+`"}`), 401, ""},
+		"in another kind of form":    {body("POST", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\n"+token+"\r\n--x--\r\n"), 401, ""},
+		"a form as plain text":       {body("POST", "text/plain", "access_token="+token), 401, ""},
+		"in a form by GET":           {body("GET", "application/x-www-form-urlencoded", "access_token="+token), 401, ""},
 		"no token":                   {get(), 401, ""},
 		"another scheme":             {get("Basic d2lraTpzZWNyZXQ="), 401, ""},
 		"a scheme alone":             {get("Bearer"), 401, ""},

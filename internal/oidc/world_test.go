@@ -58,7 +58,7 @@ func testClients() []store.Client {
 		{ClientID: "other", SecretHashes: hashes, RedirectURIs: []string{testRedirect, "https://other.example.com/cb"}, GrantTypes: all, IDTokenAlg: "ES256", ClaimsInIDToken: true},
 		{ClientID: "post", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, TokenEndpointAuthMethod: "client_secret_post", GrantTypes: all},
 		{ClientID: "native", TokenEndpointAuthMethod: "none", RedirectURIs: []string{"http://127.0.0.1/cb", testRedirect}, GrantTypes: []string{"authorization_code", "refresh_token"}},
-		{ClientID: "lax", TokenEndpointAuthMethod: "none", RedirectURIs: []string{testRedirect}, RequirePKCE: &no}, // CheckClient refuses it
+		{ClientID: "lax", TokenEndpointAuthMethod: "none", RedirectURIs: []string{testRedirect}, RequirePKCE: &no}, // clients.Check refuses it
 		{ClientID: "old", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, RequirePKCE: &no},
 		{ClientID: "finance", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, AllowGroups: []string{"finance"}},
 		{ClientID: "stranger", SecretHashes: hashes, RedirectURIs: []string{testRedirect}, Trusted: &no},
@@ -391,4 +391,12 @@ func postAs(client, target string, f url.Values) *http.Request {
 	r := postForm(target, f)
 	r.SetBasicAuth(url.QueryEscape(client), "secret") // form-encoded (RFC 6749 §2.3.1)
 	return r
+}
+
+func TestClientsOfTheTestsAreOnesThatCheckTakes(t *testing.T) {
+	for _, c := range testClients() {
+		if problems := clients.Check(&c); problems != nil && c.ClientID != "lax" {
+			t.Errorf("%s: %v", c.ClientID, problems)
+		}
+	}
 }

@@ -88,23 +88,23 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if g.acceptor != nil {
 		policy.Usable = g.acceptor.Ready
 	}
-	clients, err := s.clients(ctx, c)
+	registry, err := s.clients(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	g.clients = clients
+	g.clients = registry
 	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages,
-		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Site: clients.Site, Shares: clients.Shares, About: clients.About}); err != nil {
+		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Site: registry.Site, Shares: registry.Shares, About: registry.About, Remembered: registry.Remembered}); err != nil {
 		return nil, err
 	}
-	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: clients.Site, Shares: clients.Shares}); err != nil {
+	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: registry.Site, Shares: registry.Shares}); err != nil {
 		return nil, err
 	}
 	initialToken, err := initialAccessToken(c)
 	if err != nil {
 		return nil, err
 	}
-	if p.oidc, err = oidc.New(oidc.Config{Issuer: c.Issuer, Store: s.store, Sessions: sessions, Keys: s.keys, Pages: p.pages, Clients: clients,
+	if p.oidc, err = oidc.New(oidc.Config{Issuer: c.Issuer, Store: s.store, Sessions: sessions, Keys: s.keys, Pages: p.pages, Clients: registry,
 		Policy: policy, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c), Resources: c.Resources, InitialAccessToken: initialToken}); err != nil {
 		return nil, err
 	}

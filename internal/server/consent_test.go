@@ -319,6 +319,30 @@ func TestTakingBackNeedsOurForm(t *testing.T) {
 	}
 }
 
+// RFC 8252 §8.6: a page that is shown each time says so, and only that one.
+func TestConsentPageSaysWhetherItIsTheLast(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{Clients: shop + `  - client_id: phone
+    token_endpoint_auth_method: none
+    redirect_uris: [http://127.0.0.1/cb, https://app.example/cb]
+    trusted: false
+`})
+	b := s.Browser(t)
+	_, secret := atShop(t, b, "openid")
+	for _, c := range []struct {
+		name string
+		page *idptest.Page
+		last bool
+	}{
+		{"a client with a secret", secret, true},
+		{"an https address", b.Get(idptest.NewAuth("phone", "https://app.example/cb").URL()), true},
+		{"any program of this machine", b.Get(idptest.NewAuth("phone", "http://127.0.0.1:8000/cb").URL()), false},
+	} {
+		if strings.Contains(c.page.Body, "not asked for again") != c.last || strings.Contains(c.page.Body, "You are asked each time") == c.last {
+			t.Errorf("%s:\n%s", c.name, c.page.Body)
+		}
+	}
+}
+
 func TestConsentPageCannotBeFramed(t *testing.T) {
 	s := idptest.Start(t, idptest.Options{Clients: shop})
 	b := s.Browser(t)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
@@ -73,7 +74,12 @@ func (s *toldSite) visit(b *idptest.Browser, scope string) (token *oauth2.Token,
 // issuer publishes, as any relying party does (Back-Channel Logout §2.6).
 func (s *toldSite) told(sid string) {
 	s.t.Helper()
-	raw := <-s.tokens
+	var raw string
+	select {
+	case raw = <-s.tokens:
+	case <-time.After(30 * time.Second):
+		s.t.Fatal("no logout token in 30 s")
+	}
 	claims, err := verifyLogoutToken(s.rp.ctx, s.idp, raw, jose.RS256)
 	if err != nil {
 		s.t.Fatal(err)

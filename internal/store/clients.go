@@ -11,8 +11,37 @@ import (
 	"idp/internal/audit"
 )
 
-// metadata is the client in a TEXT column: JSON with the names of RFC 7591.
+// metadata is the client in a TEXT column: JSON with the names of RFC 7591, but for
+// its keys. The release before reads them as a text that is JSON, and none of its
+// relying parties if one of them is written otherwise.
 type metadata Client
+
+// fields is metadata without its methods.
+type fields metadata
+
+// stored is what metadata looks like in the column.
+type stored struct {
+	fields
+	JWKS string `json:"jwks,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (m metadata) MarshalJSON() ([]byte, error) {
+	return json.Marshal(stored{fields(m), string(m.JWKS)})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *metadata) UnmarshalJSON(text []byte) error {
+	var s stored
+	if err := json.Unmarshal(text, &s); err != nil {
+		return err
+	}
+	*m = metadata(s.fields)
+	if s.JWKS != "" {
+		m.JWKS = json.RawMessage(s.JWKS)
+	}
+	return nil
+}
 
 // Scan implements sql.Scanner.
 func (m *metadata) Scan(src any) error {
@@ -59,7 +88,7 @@ func (s *Store) RegisterClient(ctx context.Context, c Client, limit int, e Entry
 const registrations = "client_registrations"
 
 func (s *Store) insertClient(ctx context.Context, c Client, limit int64, e Entry, event string) error {
-	text, err := json.Marshal(c)
+	text, err := json.Marshal(metadata(c))
 	if err != nil {
 		return err
 	}
@@ -135,7 +164,7 @@ func (s *Store) DropClientSecret(ctx context.Context, c Client, e Entry) error {
 }
 
 func (s *Store) replaceClient(ctx context.Context, c Client, revoke bool, e Entry, event string) error {
-	text, err := json.Marshal(c)
+	text, err := json.Marshal(metadata(c))
 	if err != nil {
 		return err
 	}

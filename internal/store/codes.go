@@ -56,9 +56,7 @@ func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 		if err := insertCode(t, f.Code, f.SessionID); err != nil {
 			return err
 		}
-		_, err := t.Exec(`
-			INSERT INTO session_clients (session_id, client_id, created_at) VALUES ($1, $2, $3)
-			ON CONFLICT DO NOTHING`, f.SessionID, f.Code.ClientID, now)
+		err := visit(t, f.SessionID, f.Code.ClientID, now)
 		if refersToNothing(err) { // the session ended a moment ago
 			return ErrNotFound
 		}
@@ -139,8 +137,7 @@ func useCode(t tx, r Redeem) (*Code, error) {
 		UPDATE codes SET used_at = $1
 		WHERE hash = $2 AND client_id = $3 AND redirect_uri = $4 AND code_challenge = $5 AND used_at = 0 AND expires_at > $1
 		AND (jkt = '' OR jkt = $6)
-		AND EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
-			WHERE s.id = codes.session_id AND u.id = codes.user_id AND NOT u.disabled AND s.expires_at > $1 AND s.idle_expires_at > $1)
+		AND EXISTS (`+liveSessions+` AND s.id = codes.session_id AND u.id = codes.user_id)
 		RETURNING `+codeColumns, r.Now, r.Hash, r.ClientID, r.RedirectURI, r.CodeChallenge, r.JKT)
 }
 

@@ -110,8 +110,7 @@ func useDevice(t tx, p Poll) (*DeviceCode, error) {
 	return d, t.QueryRow(d.dest(), `
 		UPDATE device_codes SET used_at = $1
 		WHERE hash = $2 AND client_id = $3 AND answer = '`+DeviceAllowed+`' AND used_at = 0 AND expires_at > $1
-		AND EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
-			WHERE s.id = device_codes.session_id AND u.id = device_codes.user_id AND NOT u.disabled AND s.expires_at > $1 AND s.idle_expires_at > $1)
+		AND EXISTS (`+liveSessions+` AND s.id = device_codes.session_id AND u.id = device_codes.user_id)
 		RETURNING `+deviceColumns, p.Now, p.Hash, p.ClientID)
 }
 
@@ -130,10 +129,7 @@ func grantDevice(t tx, p Poll, d *DeviceCode) (*Grant, *User, error) {
 	if err := insertGrant(t, g, family); err != nil {
 		return nil, nil, err
 	}
-	_, err = t.Exec(`
-		INSERT INTO session_clients (session_id, client_id, created_at) VALUES ($1, $2, $3)
-		ON CONFLICT DO NOTHING`, d.SessionID, d.ClientID, p.Now)
-	return &g, &now.User, err
+	return &g, &now.User, visit(t, d.SessionID, d.ClientID, p.Now)
 }
 
 // deviceOver says why a device code gives nothing (any more), and revokes what it

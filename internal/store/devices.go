@@ -82,14 +82,13 @@ func (s *Store) AnswerDevice(ctx context.Context, a DeviceAnswer) error {
 		e, now := a.Entry, s.Now()
 		e.UserID, e.SessionID, e.Detail = a.Session.UserID, a.Session.ID, a.Scope
 		err := t.QueryRow([]any{&e.ClientID}, `
-			UPDATE device_codes SET answer = $1, user_id = $2, session_id = $3, amr = $4, acr = $5, auth_time = $6, scope = $7,
+			UPDATE device_codes SET answer = $10, user_id = $2, session_id = $3, amr = $4, acr = $5, auth_time = $6, scope = $7,
 				expires_at = CASE WHEN expires_at < $8 THEN $8 ELSE expires_at END
-			WHERE hash = $9 AND answer = '' AND expires_at > $10
-			AND EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
-				WHERE s.id = $3 AND u.id = $2 AND NOT u.disabled AND s.expires_at > $10 AND s.idle_expires_at > $10)
+			WHERE hash = $9 AND answer = '' AND expires_at > $1
+			AND EXISTS (`+liveSessions+` AND s.id = $3 AND u.id = $2)
 			RETURNING client_id`,
-			answer, a.Session.UserID, a.Session.ID, encodeList(a.Session.AMR), a.Session.ACR, a.Session.AuthTime, a.Scope,
-			now+collectedFor.Milliseconds(), a.Hash, now)
+			now, a.Session.UserID, a.Session.ID, encodeList(a.Session.AMR), a.Session.ACR, a.Session.AuthTime, a.Scope,
+			now+collectedFor.Milliseconds(), a.Hash, answer)
 		if err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"idp/internal/audit"
-	"idp/internal/secret"
 )
 
 // However a session ends (the person, an admin, another user at the same browser,
@@ -59,11 +58,12 @@ const never = Millis(1) << 62
 //
 // The new secret locks the row as a deletion would: PostgreSQL makes whoever is
 // adding a relying party to it (session_clients refers to it) come first or fail.
-// Without it, one added between the copy and the deletion would hear nothing.
+// Without it, one added between the copy and the deletion would hear nothing. It is
+// the hash of nothing, and of each session another, for the column is unique.
 func closeSession(t tx, id string, now, expired Millis) (userID string, queued int64, err error) {
 	err = t.QueryRow([]any{&userID}, `
 		UPDATE sessions SET secret_hash = $1 WHERE id = $2 AND (expires_at <= $3 OR idle_expires_at <= $3)
-		RETURNING user_id`, secret.Bytes(32), id, expired)
+		RETURNING user_id`, []byte("ending "+id), id, expired)
 	if err != nil {
 		return "", 0, err
 	}

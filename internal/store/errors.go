@@ -14,8 +14,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict: a name or id is taken, or a row was changed since it was read.
 	ErrConflict = errors.New("already exists")
-	// ErrReused: a code or refresh token came a second time; what the first
-	// use gave has been revoked.
+	// ErrReused: what counts once came a second time. What a code, device code or
+	// refresh token gave has been revoked; a pushed request gives no second code.
 	ErrReused = errors.New("used a second time")
 	// ErrTooMany: a bound on rows of one kind is reached.
 	ErrTooMany = errors.New("too many")

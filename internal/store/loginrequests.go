@@ -14,12 +14,12 @@ const (
 	keepConsumed = time.Hour
 )
 
-const loginRequestColumns = `id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, acr, login_hint,
+const loginRequestColumns = `id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, login_hint,
 	reason, reference, username, rechallenged, state, user_id, session_id, auth_time, consent, consent_answer, pushed_hash,
 	created_at, expires_at, consumed_at`
 
 func (l *LoginRequest) dest() []any {
-	return []any{&l.ID, &l.BrowserHash, &l.Address, &l.ClientID, &l.Params, &l.ReturnTo, &l.Fresh, &l.MinAuthTime, &l.ACR, &l.LoginHint,
+	return []any{&l.ID, &l.BrowserHash, &l.Address, &l.ClientID, &l.Params, &l.ReturnTo, &l.Fresh, &l.MinAuthTime, &l.LoginHint,
 		&l.Reason, &l.Reference, &l.Username, &l.Rechallenged, &l.State, &l.UserID, &l.SessionID, &l.AuthTime, &l.Consent, &l.ConsentAnswer, &l.PushedHash,
 		&l.CreatedAt, &l.ExpiresAt, &l.ConsumedAt}
 }
@@ -39,14 +39,14 @@ func (s *Store) CreateLoginRequest(ctx context.Context, l LoginRequest) error {
 	var ofBrowser int64
 	err = s.db.single(ctx, func(t tx) error {
 		err := t.QueryRow([]any{&ofBrowser}, `
-			INSERT INTO login_requests (id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, acr, login_hint,
+			INSERT INTO login_requests (id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, login_hint,
 				reason, username, rechallenged, state, created_at, expires_at, reference,
 				user_id, session_id, auth_time, consent, pushed_hash)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $19, $20, $21, $22, $23, $24
-			WHERE $17 > (SELECT COUNT(*) FROM (SELECT 1 FROM login_requests l
-				WHERE l.address = $3 AND l.consumed_at = 0 AND l.expires_at > $18 LIMIT $17) full_address)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $18, $19, $20, $21, $22, $23
+			WHERE $16 > (SELECT COUNT(*) FROM (SELECT 1 FROM login_requests l
+				WHERE l.address = $3 AND l.consumed_at = 0 AND l.expires_at > $17 LIMIT $16) full_address)
 			RETURNING (SELECT COUNT(*) FROM login_requests l WHERE l.browser_hash = $2 AND l.consumed_at = 0)`,
-			l.ID, l.BrowserHash, l.Address, l.ClientID, l.Params, l.ReturnTo, l.Fresh, l.MinAuthTime, l.ACR, l.LoginHint,
+			l.ID, l.BrowserHash, l.Address, l.ClientID, l.Params, l.ReturnTo, l.Fresh, l.MinAuthTime, l.LoginHint,
 			l.Reason, l.Username, l.Rechallenged, l.State, l.CreatedAt, l.ExpiresAt, int64(maxPendingPerAddress), now, l.Reference,
 			l.UserID, l.SessionID, l.AuthTime, l.Consent, pushed)
 		return err

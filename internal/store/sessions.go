@@ -101,3 +101,15 @@ func (s *Store) VisitedClients(ctx context.Context, sessionID string) ([]string,
 	return queryAll(ctx, s, func(id *string) []any { return []any{id} }, `
 		SELECT client_id FROM session_clients WHERE session_id = $1 ORDER BY created_at, client_id`, sessionID)
 }
+
+// liveSessions are those that count at $1, of users that are not disabled: s and u.
+const liveSessions = `SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
+	WHERE NOT u.disabled AND s.expires_at > $1 AND s.idle_expires_at > $1`
+
+// visit notes that a session was used at a relying party, which its end is told to.
+func visit(t tx, sessionID, clientID string, now Millis) error {
+	_, err := t.Exec(`
+		INSERT INTO session_clients (session_id, client_id, created_at) VALUES ($1, $2, $3)
+		ON CONFLICT DO NOTHING`, sessionID, clientID, now)
+	return err
+}

@@ -226,9 +226,7 @@ func TestAFloodOfLoginRequestsIsBounded(t *testing.T) {
 		want(t, err, store.ErrNotFound)
 		_, err = w.LoginRequest(ctx, newest.ID, newest.BrowserHash)
 		must(t, err)
-		for range 1950 {
-			must(t, w.CreateLoginRequest(ctx, w.pending(secret.Bytes(8))))
-		}
+		atOnce(t, 1950, func(int) error { return w.CreateLoginRequest(ctx, w.pending(secret.Bytes(8))) })
 		want(t, w.CreateLoginRequest(ctx, w.pending(secret.Bytes(8))), store.ErrTooMany)
 		other := w.pending(secret.Bytes(8))
 		other.Address = "192.0.2.2"
@@ -242,9 +240,9 @@ func TestPushedRequestIsReadableUntilItExpires(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("h"), ClientID: "wiki", Params: "a=b", Address: "192.0.2.1", ExpiresAt: w.in(time.Minute)}))
-		for i := 1; i < 2000; i++ {
-			must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: fmt.Append(nil, i), Address: "192.0.2.1", ExpiresAt: w.in(time.Minute)}))
-		}
+		atOnce(t, 1999, func(i int) error {
+			return w.PutPushedRequest(ctx, store.PushedRequest{Hash: fmt.Append(nil, i), Address: "192.0.2.1", ExpiresAt: w.in(time.Minute)})
+		})
 		want(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("one more"), Address: "192.0.2.1", ExpiresAt: w.in(time.Minute)}), store.ErrTooMany)
 		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("another's"), Address: "192.0.2.2", ExpiresAt: w.in(time.Minute)}))
 		for range 2 {
@@ -253,18 +251,16 @@ func TestPushedRequestIsReadableUntilItExpires(t *testing.T) {
 				t.Errorf("got %+v %v", p, err)
 			}
 		}
-		for i := range 2001 { // nobody is counted for what confidential clients push
-			must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: fmt.Append(nil, "pushed", i), PushedHash: secret.Hash("x"), ExpiresAt: w.in(time.Minute)}))
-		}
+		atOnce(t, 2001, func(i int) error { // nobody is counted for what confidential clients push
+			return w.PutPushedRequest(ctx, store.PushedRequest{Hash: fmt.Append(nil, "pushed", i), PushedHash: secret.Hash("x"), ExpiresAt: w.in(time.Minute)})
+		})
 		if p, err := w.PushedRequest(ctx, []byte("pushed7")); err != nil || !bytes.Equal(p.PushedHash, secret.Hash("x")) {
 			t.Errorf("got %+v %v", p, err)
 		}
 		counted := func(client, hash string) error {
 			return w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte(client + hash), ClientID: client, CountClient: true, ExpiresAt: w.in(time.Minute)})
 		}
-		for i := range 2000 {
-			must(t, counted("stranger", fmt.Sprint(i)))
-		}
+		atOnce(t, 2000, func(i int) error { return counted("stranger", fmt.Sprint(i)) })
 		want(t, counted("stranger", "one more"), store.ErrTooMany)
 		must(t, counted("another", "one more"))
 		for _, hash := range [][]byte{secret.Bytes(31), secret.Bytes(33), []byte("x")} {

@@ -25,7 +25,8 @@ func (s *Store) TokenState(ctx context.Context, grantID, jti string, now Millis)
 	return g, st, nil
 }
 
-// RevokeToken remembers a jti until its token has expired by itself.
+// RevokeToken remembers a jti until its token has expired by itself. The audit log has
+// no row of it: a client gives back its own token of minutes, and trust stays as it is.
 func (s *Store) RevokeToken(ctx context.Context, jti string, expires Millis) error {
 	_, err := s.exec(ctx, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, jti, expires)
 	s.tokens.revision.Add(1)

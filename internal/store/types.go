@@ -66,7 +66,7 @@ type Client struct {
 	DefaultMaxAge *int64   `json:"default_max_age,omitempty" yaml:"default_max_age"` // seconds; nil: none
 
 	// whose
-	Trusted        *bool    `json:"trusted,omitempty" yaml:"trusted"` // nil: true
+	Trusted        *bool    `json:"trusted,omitempty" yaml:"trusted"` // nil: true unless Registered
 	AllowGroups    []string `json:"allow_groups,omitempty" yaml:"allow_groups"`
 	ReauthByTicket bool     `json:"reauth_by_ticket,omitempty" yaml:"reauth_by_ticket"`
 
@@ -84,7 +84,7 @@ type Client struct {
 	FrontchannelLogoutURI     string   `json:"frontchannel_logout_uri,omitempty" yaml:"frontchannel_logout_uri"`
 	FrontchannelLogoutSession bool     `json:"frontchannel_logout_session_required,omitempty" yaml:"frontchannel_logout_session_required"`
 
-	Registered bool   `json:"registered,omitempty" yaml:"-"` // by itself (RFC 7591); never trusted
+	Registered bool   `json:"registered,omitempty" yaml:"-"` // by itself (RFC 7591); not trusted before an administrator says so
 	FromFile   bool   `json:"-" yaml:"-"`                    // owned by the configuration file
 	CreatedAt  Millis `json:"-" yaml:"-"`
 	UpdatedAt  Millis `json:"-" yaml:"-"`
@@ -139,7 +139,6 @@ type LoginRequest struct {
 	ReturnTo      string // path of our own, when ClientID is empty
 	Fresh         bool   // a silent ticket does not satisfy it
 	MinAuthTime   Millis // from max_age; 0: any
-	ACR           string
 	LoginHint     string
 	Reason        string // why the last attempt failed: a reason code
 	Reference     string // of the request that failed, to be read out
@@ -232,7 +231,7 @@ type RefreshFamily struct {
 // SigningKey is a private key sealed under secret_key_file.
 type SigningKey struct {
 	Kid       string
-	Algorithm string // ES256 or RS256
+	Algorithm string // one of keys.Algorithms
 	Sealed    []byte
 	CreatedAt Millis // published from here
 	ActiveAt  Millis // signs from here
@@ -246,7 +245,7 @@ type Entry struct {
 	At        Millis
 	Event     string // "login", "client_added" …: set by the store; of Audit, by its caller
 	Reason    string // reason code of a failure
-	Actor     string // who did it: user name, "cli:root", "config"
+	Actor     string // who did it: user name, "client:ID", "cli:root", "config", "server"
 	UserID    string
 	Name      string // the name as typed or as the ticket has it
 	ClientID  string

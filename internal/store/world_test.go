@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -123,6 +124,23 @@ func (w *world) events() (events []string) {
 		events = append(events, e.Event)
 	}
 	return events
+}
+
+// atOnce runs n writes side by side, so that the store groups them.
+func atOnce(t testing.TB, n int, write func(i int) error) {
+	t.Helper()
+	var all sync.WaitGroup
+	slots := make(chan struct{}, 64)
+	for i := range n {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			if err := write(i); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func must(t testing.TB, err error) {

@@ -66,6 +66,8 @@ type ConsentPage struct {
 	Shares    []Share
 	Before    bool // something was allowed before
 	More      bool // but not all of this
+	// Remembered: who allows it is not asked again for the same.
+	Remembered bool
 }
 
 // DevicePage asks for the code that a device shows (RFC 8628 §3.3).

@@ -38,7 +38,7 @@ func states() []state {
 		return p
 	}
 	consent := func(change func(*ConsentPage)) ConsentPage {
-		p := ConsentPage{Action: "/consent", FormToken: "token", LoginID: "id", Site: wiki, User: "alice", OtherURL: "/authorize/resume?login=id&other=1", Shares: shares,
+		p := ConsentPage{Action: "/consent", FormToken: "token", LoginID: "id", Site: wiki, User: "alice", OtherURL: "/authorize/resume?login=id&other=1", Shares: shares, Remembered: true,
 			About: []SiteLink{{"About the site", "https://wiki.example.com/about", "wiki.example.com"}, {"What it does with what it learns", "https://example.com/privacy", "example.com"},
 				{"Its terms", "https://example.com/terms", "example.com"}}}
 		if change != nil {
@@ -106,6 +106,7 @@ func states() []state {
 		{"consent-again", "consent", 200, consent(func(p *ConsentPage) { p.Before, p.About = true, nil })},
 		{"consent-unchecked", "consent", 200, consent(func(p *ConsentPage) { p.Site, p.About, p.Shares = stranger, nil, shares[:3] })},
 		{"consent-app", "consent", 200, consent(func(p *ConsentPage) {
+			p.Remembered = false
 			p.Site, p.Shares = &Site{Name: "The extraordinarily long name of an application on a telephone", Host: "the app com.example.extraordinarily.long.name"}, shares[:1]
 		})},
 		{"error", "error", 400, ErrorPage{Title: "This link has expired", Message: "This login was already used, is too old, or was started in another browser.",

@@ -30,9 +30,9 @@ func assertionCredentials(ps wire.Params) (credentials, error) {
 }
 
 // checkAssertion verifies an assertion that authenticates a client (RFC 7523 §3).
-func (a *Auth) checkAssertion(r *http.Request, client *store.Client, claimed *proof.Claimed) ([]onetime, error) {
+func (a *Auth) checkAssertion(r *http.Request, at Endpoint, client *store.Client, claimed *proof.Claimed) ([]onetime, error) {
 	verified, err := claimed.Verify(r.Context(), proof.Rules{
-		Issuer: client.ClientID, Audiences: a.audiences(r, client), Algorithm: client.TokenEndpointAuthAlg,
+		Issuer: client.ClientID, Audiences: a.audiences(at, client), Algorithm: client.TokenEndpointAuthAlg,
 		FAPI: clients.FAPI(client), Now: a.Now(),
 	}, a.Keys.Of(client))
 	if err != nil {
@@ -43,12 +43,12 @@ func (a *Auth) checkAssertion(r *http.Request, client *store.Client, claimed *pr
 
 // audiences are what an assertion may be made out to: the issuer. Who is not of
 // FAPI may name the token endpoint or the one that is asked, as older libraries
-// do (OIDC Core §9); the paths of routes are fixed, so r.URL.Path is ours.
-func (a *Auth) audiences(r *http.Request, client *store.Client) []string {
+// do (OIDC Core §9).
+func (a *Auth) audiences(at Endpoint, client *store.Client) []string {
 	if clients.FAPI(client) {
 		return []string{a.Issuer}
 	}
-	return []string{a.Issuer, a.Issuer + PathToken, a.Issuer + r.URL.Path}
+	return []string{a.Issuer, a.Issuer + PathToken, a.Issuer + at.Path}
 }
 
 // useUp uses assertions up on all nodes.

@@ -30,19 +30,35 @@ import (
 	"idp/internal/web"
 )
 
-// PathToken is that of the token endpoint: only there does a grant prove a client,
-// and only there do some clients have to show a DPoP proof.
+// PathToken is that of the token endpoint, to which assertions may be made out.
 const PathToken = "/token"
 
-// Auth finds out which client asks; all of its fields are needed. Safe for
-// concurrent use.
-type Auth struct {
+// Endpoint is one that is asked by clients.
+type Endpoint struct {
+	Path   string // below the issuer
+	Grants bool   // a JWT that is the grant proves the client here
+	Proof  bool   // clients that are registered for bound tokens have to show a DPoP proof here
+}
+
+// Config is everything New needs.
+type Config struct {
 	Issuer  string
 	Store   *store.Store // in which assertions and proofs are used up
 	Clients *clients.Registry
 	Keys    *clients.KeySources // by which clients' assertions are verified
 	Nonces  *proof.Nonces       // of DPoP proofs
 	Now     func() time.Time
+}
+
+// Auth finds out which client asks. Safe for concurrent use.
+type Auth struct{ Config }
+
+// New checks the configuration.
+func New(c Config) (*Auth, error) {
+	if c.Issuer == "" || c.Store == nil || c.Clients == nil || c.Keys == nil || c.Nonces == nil || c.Now == nil {
+		return nil, errors.New("clientauth: every field is required")
+	}
+	return &Auth{c}, nil
 }
 
 // credentials are what a client sent to prove who it is.
@@ -62,8 +78,8 @@ type onetime struct {
 
 // FromClient reads what a client posts, and finds out which client: what every
 // endpoint for programs begins with.
-func (a *Auth) FromClient(r *http.Request) (*store.Client, wire.Params, error) {
-	client, ps, singles, err := a.identify(r)
+func (a *Auth) FromClient(r *http.Request, at Endpoint) (*store.Client, wire.Params, error) {
+	client, ps, singles, err := a.identify(r, at)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,12 +94,12 @@ type Check func(client *store.Client, ps wire.Params, jkt string) error
 // thumbprint of its key, empty without one. Assertions and proof are used up
 // together and last, so that a client which only lacks a nonce can send the same
 // assertion again, and that nobody leaves rows behind by asking for nothing.
-func (a *Auth) FromClientWithKey(w http.ResponseWriter, r *http.Request, check Check) (client *store.Client, ps wire.Params, jkt string, err error) {
-	client, ps, singles, err := a.identify(r)
+func (a *Auth) FromClientWithKey(r *http.Request, at Endpoint, check Check) (client *store.Client, ps wire.Params, jkt string, err error) {
+	client, ps, singles, err := a.identify(r, at)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	shown, err := a.tokenProof(w, r, client)
+	shown, err := a.tokenProof(r, at, client)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -102,11 +118,11 @@ func (a *Auth) FromClientWithKey(w http.ResponseWriter, r *http.Request, check C
 // identify finds out which client asks, by the one method it is registered for
 // (RFC 6749 §2.3) or by the assertion that is its grant. A public client is known
 // by its client_id only. The assertions count when they are used up.
-func (a *Auth) identify(r *http.Request) (client *store.Client, ps wire.Params, singles []onetime, err error) {
+func (a *Auth) identify(r *http.Request, at Endpoint) (client *store.Client, ps wire.Params, singles []onetime, err error) {
 	if ps, err = wire.PostedParams(r); err != nil {
 		return nil, nil, nil, err
 	}
-	grant, err := readGrant(r, ps)
+	grant, err := readGrant(at, ps)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -122,10 +138,10 @@ func (a *Auth) identify(r *http.Request) (client *store.Client, ps wire.Params, 
 		return nil, nil, nil, err
 	}
 	web.InfoFrom(r.Context()).ClientID = client.ClientID
-	if singles, err = a.authenticate(r, client, cred); err != nil || grant == nil {
+	if singles, err = a.authenticate(r, at, client, cred); err != nil || grant == nil {
 		return client, ps, singles, err
 	}
-	once, err := a.checkGrant(r, client, grant)
+	once, err := a.checkGrant(r, at, client, grant)
 	if cred.method == authMethodGrant {
 		err = unproven(err)
 	}
@@ -134,7 +150,7 @@ func (a *Auth) identify(r *http.Request) (client *store.Client, ps wire.Params, 
 
 // authenticate checks what proves a client. Where the grant does, it is checked
 // after this, and nothing is asked of the client before.
-func (a *Auth) authenticate(r *http.Request, client *store.Client, cred credentials) ([]onetime, error) {
+func (a *Auth) authenticate(r *http.Request, at Endpoint, client *store.Client, cred credentials) ([]onetime, error) {
 	if want := clients.AuthMethod(client); cred.method != want && cred.method != authMethodGrant {
 		return nil, wire.InvalidClient("used " + string(cred.method) + ", registered for " + string(want))
 	}
@@ -142,7 +158,7 @@ func (a *Auth) authenticate(r *http.Request, client *store.Client, cred credenti
 	case protocol.AuthMethodNone, authMethodGrant:
 		return nil, nil
 	case protocol.AuthMethodPrivateKeyJWT:
-		return a.checkAssertion(r, client, cred.assertion)
+		return a.checkAssertion(r, at, client, cred.assertion)
 	}
 	if !secretMatches(client, cred.secret, cred.asSent) {
 		return nil, wire.InvalidClient("client secret is wrong")

@@ -15,25 +15,31 @@ import (
 	"idp/internal/store"
 )
 
-// headerDPoP is where a proof comes (RFC 9449 §4.1), headerNonce where we say
-// which nonce the next one has to hold (§8).
-const (
-	headerDPoP  = "DPoP"
-	headerNonce = "DPoP-Nonce"
-)
+// headerDPoP is where a proof comes (RFC 9449 §4.1).
+const headerDPoP = "DPoP"
+
+// NextNonce is the nonce that the next proof has to hold (RFC 9449 §8), for the answer
+// to who shows a proof, or a token that needs one; empty for others.
+func (a *Auth) NextNonce(r *http.Request) string {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if r.Header.Get(headerDPoP) == "" && !strings.EqualFold(scheme, wire.TokenTypeDPoP) {
+		return ""
+	}
+	return a.Nonces.Issue(a.Now())
+}
 
 // tokenProof checks the DPoP proof of a request to the token or PAR endpoint
 // (RFC 9449 §5, §10.1); nil without one, which clients that are registered for
 // bound tokens may not leave out (§5.2).
-func (a *Auth) tokenProof(w http.ResponseWriter, r *http.Request, client *store.Client) (*proof.DPoP, error) {
+func (a *Auth) tokenProof(r *http.Request, at Endpoint, client *store.Client) (*proof.DPoP, error) {
 	headers := r.Header.Values(headerDPoP)
 	if len(headers) == 0 {
-		if clients.RequiresDPoP(client) && r.URL.Path == PathToken {
+		if clients.RequiresDPoP(client) && at.Proof {
 			return nil, &protocol.Error{ErrorType: wire.InvalidDPoPProof, Description: "this client has to send a DPoP proof"}
 		}
 		return nil, nil //nolint:nilnil // no proof is an answer, not an error
 	}
-	shown, err := a.verifyProof(w, headers, proof.Request{Method: r.Method, URL: a.Issuer + r.URL.Path, FAPI: clients.FAPI(client)})
+	shown, err := a.verifyProof(headers, proof.Request{Method: r.Method, URL: a.Issuer + at.Path, FAPI: clients.FAPI(client)})
 	var e *proof.Error
 	switch {
 	case !errors.As(err, &e):
@@ -45,10 +51,10 @@ func (a *Auth) tokenProof(w http.ResponseWriter, r *http.Request, client *store.
 }
 
 // ResourceProof checks that whoever shows a bound access token of a client holds its
-// key (RFC 9449 §7.1). jkt is that of the token.
-func (a *Auth) ResourceProof(w http.ResponseWriter, r *http.Request, client *store.Client, token, jkt string) error {
-	shown, err := a.verifyProof(w, r.Header.Values(headerDPoP), proof.Request{
-		Method: r.Method, URL: a.Issuer + r.URL.Path, AccessToken: secret.String(token), FAPI: clients.FAPI(client)})
+// key (RFC 9449 §7.1). path is the resource's, jkt that of the token.
+func (a *Auth) ResourceProof(r *http.Request, path string, client *store.Client, token, jkt string) error {
+	shown, err := a.verifyProof(r.Header.Values(headerDPoP), proof.Request{
+		Method: r.Method, URL: a.Issuer + path, AccessToken: secret.String(token), FAPI: clients.FAPI(client)})
 	if err == nil && shown.Thumbprint != jkt {
 		err = &proof.Error{Hint: "the proof is by another key than the access token is bound to"}
 	}
@@ -88,11 +94,9 @@ func DPoPChallenge(code string) string {
 
 // verifyProof checks a proof by RFC 9449 §4.3. A nonce of ours is always wanted:
 // it bounds how far ahead somebody who borrows the key can make proofs (§11.2).
-// Every answer holds the one to use next.
-func (a *Auth) verifyProof(w http.ResponseWriter, headers []string, q proof.Request) (*proof.DPoP, error) {
+func (a *Auth) verifyProof(headers []string, q proof.Request) (*proof.DPoP, error) {
 	q.Now = a.Now()
 	q.Nonce = func(nonce string) bool { return a.Nonces.Accept(nonce, q.Now) }
-	w.Header().Set(headerNonce, a.Nonces.Issue(q.Now))
 	return proof.VerifyDPoP(headers, q)
 }
 

@@ -29,8 +29,8 @@ const authMethodGrant protocol.AuthMethod = "assertion"
 
 // readGrant reads the assertion of a JWT bearer grant; nil where the request is
 // another. At other endpoints it counts for nothing.
-func readGrant(r *http.Request, ps wire.Params) (*proof.Claimed, error) {
-	if r.URL.Path != PathToken || ps["grant_type"] != string(protocol.GrantTypeBearer) {
+func readGrant(at Endpoint, ps wire.Params) (*proof.Claimed, error) {
+	if !at.Grants || ps["grant_type"] != string(protocol.GrantTypeBearer) {
 		return nil, nil //nolint:nilnil // another grant is an answer, not an error
 	}
 	text, err := ps.Need("assertion")
@@ -48,18 +48,18 @@ func grantCredentials(ps wire.Params, grant *proof.Claimed) credentials {
 }
 
 // checkGrant verifies the assertion of a grant for a client.
-func (a *Auth) checkGrant(r *http.Request, client *store.Client, grant *proof.Claimed) ([]onetime, error) {
+func (a *Auth) checkGrant(r *http.Request, at Endpoint, client *store.Client, grant *proof.Claimed) ([]onetime, error) {
 	if grant.Client() == client.ClientID {
-		return a.checkOwnGrant(r, client, grant)
+		return a.checkOwnGrant(r, at, client, grant)
 	}
 	return nil, a.checkTrustedGrant(r, client, grant)
 }
 
 // checkOwnGrant: signed by the client, by the rules for client authentication, and
 // about itself.
-func (a *Auth) checkOwnGrant(r *http.Request, client *store.Client, grant *proof.Claimed) ([]onetime, error) {
+func (a *Auth) checkOwnGrant(r *http.Request, at Endpoint, client *store.Client, grant *proof.Claimed) ([]onetime, error) {
 	verified, err := grant.Verify(r.Context(), proof.Rules{
-		Issuer: client.ClientID, Audiences: a.audiences(r, client), Algorithm: client.TokenEndpointAuthAlg,
+		Issuer: client.ClientID, Audiences: a.audiences(at, client), Algorithm: client.TokenEndpointAuthAlg,
 		FAPI: clients.FAPI(client), Grant: true, Now: a.Now(),
 	}, a.Keys.Of(client))
 	if err != nil {

@@ -3,7 +3,6 @@ package clients
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,15 +15,33 @@ import (
 	"idp/internal/store"
 )
 
-// Check returns everything that is wrong with a relying party's
-// registration, named as in RFC 7591. What we do not support is an error and not
-// ignored: somebody relies on it.
+// Check returns everything that is wrong with a relying party's registration, named
+// as in RFC 7591. What we do not support is an error and not ignored: somebody relies
+// on it.
 func Check(c *store.Client) []error {
 	var problems []error
 	for _, check := range []func(*store.Client) error{
-		checkID, checkAbout, checkAuthMethod, checkSecret, checkKeys, checkAuthAlg, checkProfile, checkGrantTypes, checkAssertions, checkRedirectURIs, checkPostLogoutURIs,
-		checkBackchannelURI, checkFrontchannelURI,
-		checkScopeSyntax, checkAlg, checkPKCERule, checkNonceRule, checkMaxAge, checkTemplate, checkGroups, checkRegistered,
+		checkID,
+		checkAbout,
+		checkAuthMethod,
+		checkSecret,
+		checkKeys,
+		checkAuthAlg,
+		checkProfile,
+		checkGrantTypes,
+		checkAssertions,
+		checkRedirectURIs,
+		checkPostLogoutURIs,
+		checkBackchannelURI,
+		checkFrontchannelURI,
+		checkScopeSyntax,
+		checkAlg,
+		checkPKCERule,
+		checkNonceRule,
+		checkMaxAge,
+		checkTemplate,
+		checkGroups,
+		checkRegistered,
 	} {
 		if err := check(c); err != nil {
 			problems = append(problems, err)
@@ -49,15 +66,6 @@ func checkAbout(c *store.Client) error {
 		}
 	}
 	return nil
-}
-
-// webPage is the host of a page that people can be shown a link to; empty: it is none.
-func webPage(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil || !fetch.PlainHost(u) {
-		return ""
-	}
-	return u.Host
 }
 
 func checkAuthMethod(c *store.Client) error {
@@ -161,129 +169,6 @@ func checkGrantTypes(c *store.Client) error {
 		return errors.New("grant_types: a public client cannot use client_credentials (RFC 6749 §4.4)")
 	}
 	return nil
-}
-
-func checkRedirectURIs(c *store.Client) error {
-	if len(c.RedirectURIs) == 0 && MayUse(c, protocol.GrantTypeCode) {
-		return errors.New("redirect_uris: missing")
-	}
-	for _, u := range c.RedirectURIs {
-		if err := checkURI(u, c.Public()); err != nil {
-			return fmt.Errorf("redirect_uris: %q: %w", u, err)
-		}
-	}
-	return nil
-}
-
-func checkPostLogoutURIs(c *store.Client) error {
-	for _, u := range c.PostLogoutRedirectURIs {
-		if err := checkURI(u, c.Public()); err != nil {
-			return fmt.Errorf("post_logout_redirect_uris: %q: %w", u, err)
-		}
-	}
-	return nil
-}
-
-// checkBackchannelURI: OIDC Back-Channel Logout §2.2.
-func checkBackchannelURI(c *store.Client) error {
-	if c.BackchannelLogoutURI == "" {
-		if c.BackchannelLogoutSession {
-			return errors.New("backchannel_logout_session_required: there is no backchannel_logout_uri")
-		}
-		return nil
-	}
-	if err := checkLogoutURI(c.BackchannelLogoutURI, c.Public()); err != nil {
-		return fmt.Errorf("backchannel_logout_uri: %q: %w", c.BackchannelLogoutURI, err)
-	}
-	return nil
-}
-
-// checkFrontchannelURI: OIDC Front-Channel Logout §2. Its origin is that of a
-// redirect URI, so that nobody makes people's browsers ask somebody else.
-func checkFrontchannelURI(c *store.Client) error {
-	uri := c.FrontchannelLogoutURI
-	if uri == "" {
-		if c.FrontchannelLogoutSession {
-			return errors.New("frontchannel_logout_session_required: there is no frontchannel_logout_uri")
-		}
-		return nil
-	}
-	if err := checkLogoutURI(uri, c.Public()); err != nil {
-		return fmt.Errorf("frontchannel_logout_uri: %q: %w", uri, err)
-	}
-	origin, _ := FrameOrigin(uri)
-	if !slices.ContainsFunc(c.RedirectURIs, func(r string) bool { o, ok := FrameOrigin(r); return ok && o == origin }) {
-		return fmt.Errorf("frontchannel_logout_uri: %q: want scheme, host and port of one of redirect_uris", uri)
-	}
-	return nil
-}
-
-// checkLogoutURI is checkURI for what is asked by HTTP: a scheme of an app's own
-// reaches nobody.
-func checkLogoutURI(text string, public bool) error {
-	if !strings.HasPrefix(text, "https://") && !strings.HasPrefix(text, "http://") {
-		return errors.New("want an absolute https URL")
-	}
-	return checkURI(text, public)
-}
-
-// FrameOrigin is scheme, host and port of an http or https URL (RFC 6454 §4), fit
-// for the Content-Security-Policy of the page that frames it: the host has none of
-// the punctuation that url.Parse lets through and that would end the directive.
-func FrameOrigin(text string) (origin string, ok bool) {
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || !fetch.PlainHost(u) {
-		return "", false
-	}
-	host := strings.ToLower(u.Host)
-	switch u.Scheme {
-	case "https":
-		host = strings.TrimSuffix(host, ":443")
-	case "http":
-		host = strings.TrimSuffix(host, ":80")
-	default:
-		return "", false
-	}
-	return u.Scheme + "://" + host, true
-}
-
-// checkURI: absolute, no fragment (RFC 6749 §3.1.2), a host that reads as what it is,
-// https; http on this machine or for a confidential client (OIDC Registration §2); for a public client also a
-// scheme of its own, which has a dot in it (RFC 8252 §7.1).
-func checkURI(text string, public bool) error {
-	u, err := url.Parse(text)
-	if err != nil {
-		return errors.New("not a URL")
-	}
-	switch {
-	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == '*' || r == '\\' }):
-		return errors.New("want plain ASCII without spaces, backslashes and *; there are no patterns")
-	case strings.Contains(text, "#"):
-		return errors.New("must not have a fragment (#)")
-	case u.User != nil:
-		return errors.New("must not hold a user name")
-	case (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && !fetch.PlainHost(u):
-		return errors.New(fetch.WantedHost)
-	case u.Scheme == "https" && u.Hostname() != "":
-		return nil
-	case u.Scheme == "http" && u.Hostname() != "":
-		if public && !local(u.Hostname()) {
-			return errors.New("a public client needs https, or http on this machine")
-		}
-		return nil
-	case !public:
-		return errors.New("want an absolute https URL")
-	case strings.Contains(u.Scheme, "."):
-		return nil
-	}
-	return errors.New("want an absolute https URL, or com.example.app:/path")
-}
-
-func local(host string) bool {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.IsLoopback()
-	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 // checkScopeSyntax: RFC 6749 §3.3.

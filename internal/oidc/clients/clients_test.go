@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
@@ -327,6 +329,22 @@ func TestWhoLearnsTheSession(t *testing.T) {
 	} {
 		if got := LearnsSession(&c.client); got != c.want {
 			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestGroupsAreThoseTheClientMaySee(t *testing.T) {
+	groups := []string{"finance", "wiki-admins", "wiki-users"}
+	for _, c := range []struct{ patterns, want []string }{
+		{nil, groups},
+		{[]string{"finance"}, []string{"finance"}},
+		{[]string{"wiki-*"}, []string{"wiki-admins", "wiki-users"}},
+		{[]string{"*"}, groups},
+		{[]string{"wiki"}, []string{}},
+		{[]string{"Finance"}, []string{}},
+	} {
+		if diff := cmp.Diff(c.want, VisibleGroups(&store.Client{Groups: c.patterns}, groups)); diff != "" {
+			t.Errorf("%v: %s", c.patterns, diff)
 		}
 	}
 }

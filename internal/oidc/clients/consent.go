@@ -35,6 +35,13 @@ func ConsentItems(scope string, claims, resources []string) string {
 	return FilterScope(strings.Join(items, " "), func(string) bool { return true })
 }
 
+// Remembered reports whether a consent to the client of an id counts the next time
+// that it asks from a redirect URI (Proven).
+func (r *Registry) Remembered(ctx context.Context, id, redirect string) bool {
+	client, err := r.ByID(ctx, id)
+	return err == nil && Proven(client, redirect)
+}
+
 // Shares says in plain words what a consent tells or gives a relying party of a
 // user, and marks what was not in an earlier one; had is empty without one.
 func (r *Registry) Shares(ctx context.Context, clientID string, u *store.User, consent, had string) []web.Share {

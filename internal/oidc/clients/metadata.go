@@ -16,7 +16,7 @@ type Metadata struct {
 
 // MetadataOf returns a client's metadata.
 func MetadataOf(c store.Client) Metadata {
-	m := Metadata{Client: c, IssuedAt: c.CreatedAt / 1000, ResponseTypes: ResponseTypes(&c)}
+	m := Metadata{Client: c, IssuedAt: c.CreatedAt / 1000, ResponseTypes: responseTypes(&c)}
 	m.SecretHashes = nil
 	m.TokenEndpointAuthMethod = string(AuthMethod(&c))
 	m.GrantTypes = GrantTypes(&c)
@@ -38,8 +38,8 @@ func GrantTypes(c *store.Client) []string {
 	return c.GrantTypes
 }
 
-// ResponseTypes are code where there is a grant that begins with one (RFC 7591 §2.1).
-func ResponseTypes(c *store.Client) []string {
+// responseTypes are code where there is a grant that begins with one (RFC 7591 §2.1).
+func responseTypes(c *store.Client) []string {
 	if MayUse(c, protocol.GrantTypeCode) {
 		return []string{string(protocol.ResponseTypeCode)}
 	}

@@ -16,9 +16,9 @@ import (
 	"idp/internal/store"
 )
 
-// RegistrableScope is what a relying party that registers itself may ask for. What
+// registrableScope is what a relying party that registers itself may ask for. What
 // else there is, groups above all, an administrator gives it.
-const RegistrableScope = "openid profile email offline_access"
+const registrableScope = "openid profile email offline_access"
 
 // defaultRegisteredScope is what it gets that says nothing (RFC 7591 §2).
 const defaultRegisteredScope = "openid profile email"
@@ -164,7 +164,7 @@ func (r *Registration) checkResponseTypes() error {
 	if len(r.ResponseTypes) > 0 && !slices.Contains(r.ResponseTypes, string(protocol.ResponseTypeCode)) {
 		return fmt.Errorf("response_types: %q is not supported: want code", r.ResponseTypes[0])
 	}
-	r.ResponseTypes = ResponseTypes(&r.Client)
+	r.ResponseTypes = responseTypes(&r.Client)
 	return nil
 }
 
@@ -176,9 +176,9 @@ func (r *Registration) limitScope() error {
 		c.Scope = defaultRegisteredScope
 		return nil
 	}
-	c.Scope = FilterScope(c.Scope, func(name string) bool { return HasScope(RegistrableScope, name) })
+	c.Scope = FilterScope(c.Scope, func(name string) bool { return HasScope(registrableScope, name) })
 	if c.Scope == "" {
-		return fmt.Errorf("scope: want some of %s", RegistrableScope)
+		return fmt.Errorf("scope: want some of %s", registrableScope)
 	}
 	return nil
 }

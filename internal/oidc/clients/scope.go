@@ -12,8 +12,8 @@ import (
 // ScopeGroups asks for the claim groups, with those the client may see.
 const ScopeGroups = "groups"
 
-// DefaultScope is what a client may ask for that is registered without scope.
-const DefaultScope = "openid profile email groups"
+// defaultScope is what a client may ask for that is registered without scope.
+const defaultScope = "openid profile email groups"
 
 // UserScopes are about a person, and mean nothing where a client acts for itself.
 var UserScopes = []string{protocol.ScopeOpenID, protocol.ScopeProfile, protocol.ScopeEmail, protocol.ScopePhone, protocol.ScopeAddress, ScopeGroups, protocol.ScopeOfflineAccess}
@@ -21,7 +21,7 @@ var UserScopes = []string{protocol.ScopeOpenID, protocol.ScopeProfile, protocol.
 // Scope is what the client is registered for.
 func Scope(c *store.Client) string {
 	if c.Scope == "" {
-		return DefaultScope
+		return defaultScope
 	}
 	return c.Scope
 }

@@ -7,6 +7,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/proof"
 	"idp/internal/store"
 )
 
@@ -14,7 +15,7 @@ import (
 // mean; named as Check names what it must not have.
 func Warnings(c *store.Client) []error {
 	var warnings []error
-	for _, warn := range []func(*store.Client) error{warnName, warnInClear, warnPatterns, warnOffline} {
+	for _, warn := range []func(*store.Client) error{warnName, warnInClear, warnPatterns, warnOffline, warnKeys} {
 		if err := warn(c); err != nil {
 			warnings = append(warnings, err)
 		}
@@ -58,4 +59,13 @@ func warnOffline(c *store.Client) error {
 		return fmt.Errorf("scope: offline_access is never granted to %s: grant_types has no refresh_token", c.ClientID)
 	}
 	return nil
+}
+
+// warnKeys: keys that are left out where others do (RFC 7517 §5).
+func warnKeys(c *store.Client) error {
+	keys, err := proof.ParseKeys(c.JWKS)
+	if err != nil || len(keys.Problems()) == 0 {
+		return nil //nolint:nilerr // none, or Check says what is wrong
+	}
+	return fmt.Errorf("jwks: %s has keys that are left out: %s", c.ClientID, strings.Join(keys.Problems(), "; "))
 }

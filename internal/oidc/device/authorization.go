@@ -32,12 +32,15 @@ import (
 	"idp/internal/web"
 )
 
-// pathDevice is the page where the short code is typed.
-const pathDevice = "/device"
+const (
+	// PathAuthorization is the path of the device authorization endpoint.
+	PathAuthorization = "/device_authorization"
+	// pathDevice is the page where the short code is typed.
+	pathDevice = "/device"
+)
 
-// Provider serves the device grant: the endpoint that begins it, and the page. All
-// of its fields are needed. Safe for concurrent use.
-type Provider struct {
+// Config is everything New needs.
+type Config struct {
 	Issuer   string
 	Store    *store.Store
 	Sessions *session.Sessions
@@ -48,6 +51,19 @@ type Provider struct {
 	Tokens   *tokens.Tokens
 	Codes    *authn.UserCodes // against guessing
 	Now      func() time.Time
+}
+
+// Endpoints serve the device grant: the endpoint that begins it, and the page. Safe
+// for concurrent use.
+type Endpoints struct{ Config }
+
+// New checks the configuration.
+func New(c Config) (*Endpoints, error) {
+	if c.Issuer == "" || c.Store == nil || c.Sessions == nil || c.Pages == nil || c.Clients == nil || c.Policy == nil ||
+		c.Auth == nil || c.Tokens == nil || c.Codes == nil || c.Now == nil {
+		return nil, errors.New("device: every field is required")
+	}
+	return &Endpoints{c}, nil
 }
 
 const (
@@ -62,8 +78,8 @@ const (
 // ServeAuthorization answers the device authorization endpoint (RFC 8628
 // §3.1): a device without a browser of its own gets a code to ask with, and one to
 // show. What it gets by them, a person decides at /device.
-func (p *Provider) ServeAuthorization(w http.ResponseWriter, r *http.Request) error {
-	client, ps, err := p.Auth.FromClient(r)
+func (p *Endpoints) ServeAuthorization(w http.ResponseWriter, r *http.Request) error {
+	client, ps, err := p.Auth.FromClient(r, clientauth.Endpoint{Path: PathAuthorization})
 	if err != nil {
 		return err
 	}
@@ -84,7 +100,7 @@ func (p *Provider) ServeAuthorization(w http.ResponseWriter, r *http.Request) er
 }
 
 // deviceRow is what the device asks for, by the same rules as at /authorize.
-func (p *Provider) deviceRow(r *http.Request, client *store.Client, ps wire.Params) (store.DeviceCode, error) {
+func (p *Endpoints) deviceRow(r *http.Request, client *store.Client, ps wire.Params) (store.DeviceCode, error) {
 	scope := clients.AllowedScope(client, ps["scope"])
 	if scope == "" {
 		return store.DeviceCode{}, wire.NoScope()
@@ -103,7 +119,7 @@ func (p *Provider) deviceRow(r *http.Request, client *store.Client, ps wire.Para
 }
 
 // putDevice stores the row under a user code that no other has.
-func (p *Provider) putDevice(r *http.Request, row *store.DeviceCode) (err error) {
+func (p *Endpoints) putDevice(r *http.Request, row *store.DeviceCode) (err error) {
 	for range userCodeTries {
 		row.UserCode = newUserCode()
 		if err = p.Store.PutDeviceCode(r.Context(), *row); !errors.Is(err, store.ErrConflict) {
@@ -114,7 +130,7 @@ func (p *Provider) putDevice(r *http.Request, row *store.DeviceCode) (err error)
 }
 
 // deviceResponse: RFC 8628 §3.2.
-func (p *Provider) deviceResponse(code secret.String, row store.DeviceCode) []byte {
+func (p *Endpoints) deviceResponse(code secret.String, row store.DeviceCode) []byte {
 	shown, page := showUserCode(row.UserCode), p.Issuer+pathDevice
 	o := wire.NewObject(512)
 	o.Text("device_code", code.Reveal())

@@ -11,8 +11,8 @@ import (
 	"idp/internal/web"
 )
 
-// device is a device that asks, and the relying party on it.
-type device struct {
+// asking is a device that asks, and the relying party on it.
+type asking struct {
 	row    *store.DeviceCode
 	client *store.Client
 }
@@ -24,7 +24,7 @@ var errUserCode = errors.New("the user code is wrong, expired, or somebody else'
 // the only way to a row, and counts wrong codes (RFC 8628 §5.1): the error is
 // errUserCode or *authn.TooManyCodes then. A row that was answered is found by who
 // answered it, and by nobody else.
-func (p *Provider) device(r *http.Request, c *session.Current, typed string) (*device, error) {
+func (p *Endpoints) device(r *http.Request, c *session.Current, typed string) (*asking, error) {
 	if typed == "" {
 		return nil, errNothingTyped
 	}
@@ -32,7 +32,7 @@ func (p *Provider) device(r *http.Request, c *session.Current, typed string) (*d
 	if code == "" { // it never was one: not a guess
 		return nil, errUserCode
 	}
-	var d *device
+	var d *asking
 	err := p.Codes.Try(r.Context(), c.User.ID, web.InfoFrom(r.Context()).Client, code, func() (bool, error) {
 		found, err := p.lookUp(r, c, code)
 		d = found
@@ -51,7 +51,7 @@ var errNothingTyped = errors.New("no user code")
 var errByLink = errors.New("the user code came by a link")
 
 // lookUp returns nil without an error when nobody waits with this code.
-func (p *Provider) lookUp(r *http.Request, c *session.Current, code string) (*device, error) {
+func (p *Endpoints) lookUp(r *http.Request, c *session.Current, code string) (*asking, error) {
 	row, err := p.Store.DeviceByUserCode(r.Context(), code)
 	if err == nil {
 		waits, mine := row.Answer == "" && row.ExpiresAt > p.Now().UnixMilli(), row.Answer != "" && row.UserID == c.User.ID
@@ -70,21 +70,21 @@ func (p *Provider) lookUp(r *http.Request, c *session.Current, code string) (*de
 		return nil, err
 	}
 	web.InfoFrom(r.Context()).ClientID = client.ClientID
-	return &device{row, client}, nil
+	return &asking{row, client}, nil
 }
 
 // purpose is what the form's token is good for: the answer of this user, in this
 // session, to this device.
-func (d *device) purpose(c *session.Current) string {
+func (d *asking) purpose(c *session.Current) string {
 	return "device\x00" + d.row.GrantID + "\x00" + c.Session.ID + "\x00" + c.User.ID
 }
 
 // scope is what of the asked scope this session can give.
-func (d *device) scope(c *session.Current) string {
+func (d *asking) scope(c *session.Current) string {
 	return clients.WithoutOffline(d.client, c.Session, d.row.Scope)
 }
 
 // consent is what the relying party gets.
-func (d *device) consent(c *session.Current) string {
+func (d *asking) consent(c *session.Current) string {
 	return clients.ConsentItems(d.scope(c), nil, strings.Fields(d.row.Resource))
 }

@@ -26,7 +26,7 @@ import (
 
 // ServePage answers GET /device: with a code the question, or what was answered
 // to it, without one the field to type it into.
-func (p *Provider) ServePage(w http.ResponseWriter, r *http.Request) error {
+func (p *Endpoints) ServePage(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	typed := q.Get("user_code")
 	c, err := p.Sessions.Visitor(r)
@@ -61,7 +61,7 @@ func (p *Provider) ServePage(w http.ResponseWriter, r *http.Request) error {
 
 // sentHere reports whether the code was sent by a page of ours: by the form of this
 // browser and session, or, in browsers that say so, straight from a login here.
-func (p *Provider) sentHere(r *http.Request, b *session.Browser, c *session.Current) bool {
+func (p *Endpoints) sentHere(r *http.Request, b *session.Browser, c *session.Current) bool {
 	return r.Header.Get("Sec-Fetch-Site") == "same-origin" || p.Sessions.CheckFormToken(b, typedPurpose(c), r.URL.Query().Get("form_token"))
 }
 
@@ -71,7 +71,7 @@ func typedPurpose(c *session.Current) string {
 }
 
 // ServeAnswer answers POST /device: allow or deny. Sent twice it counts once.
-func (p *Provider) ServeAnswer(w http.ResponseWriter, r *http.Request) error {
+func (p *Endpoints) ServeAnswer(w http.ResponseWriter, r *http.Request) error {
 	if err := web.ParseForm(w, r); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (p *Provider) ServeAnswer(w http.ResponseWriter, r *http.Request) error {
 		"user_code": {showUserCode(d.row.UserCode)}, "form_token": {p.Sessions.FormToken(b, typedPurpose(c))}}.Encode())
 }
 
-func (p *Provider) askDevice(w http.ResponseWriter, r *http.Request, b *session.Browser, c *session.Current, d *device) error {
+func (p *Endpoints) askDevice(w http.ResponseWriter, r *http.Request, b *session.Browser, c *session.Current, d *asking) error {
 	ctx, asked := r.Context(), time.UnixMilli(d.row.CreatedAt)
 	address, near := from(d.row, web.InfoFrom(ctx))
 	return p.Pages.Render(w, r, http.StatusOK, "deviceask", web.DeviceAskPage{
@@ -143,7 +143,7 @@ func ago(d time.Duration) string {
 
 // answerDevice stores the answer. An answer that came before, here or in another
 // window, stands: the page that follows tells which.
-func (p *Provider) answerDevice(r *http.Request, c *session.Current, d *device, allow bool) error {
+func (p *Endpoints) answerDevice(r *http.Request, c *session.Current, d *asking, allow bool) error {
 	a := store.DeviceAnswer{Hash: d.row.Hash, Allow: allow, Session: *c.Session, Scope: d.scope(c), Entry: personEntry(r, c)}
 	if !clients.Trusted(d.client) {
 		a.Consent = d.consent(c)
@@ -163,7 +163,7 @@ func personEntry(r *http.Request, c *session.Current) store.Entry {
 
 // denyDevice answers for a user that the relying party is not for. The device goes
 // on waiting: it may be allowed by another account.
-func (p *Provider) denyDevice(w http.ResponseWriter, r *http.Request, c *session.Current, d *device) error {
+func (p *Endpoints) denyDevice(w http.ResponseWriter, r *http.Request, c *session.Current, d *asking) error {
 	info := web.InfoFrom(r.Context())
 	info.Reason, info.Detail = string(protocol.AccessDenied), "the user may not use this client"
 	return p.Pages.Render(w, r, http.StatusForbidden, "denied", web.DeniedPage{
@@ -174,7 +174,7 @@ func (p *Provider) denyDevice(w http.ResponseWriter, r *http.Request, c *session
 // renderCodeField answers without a device to ask about: nothing was typed yet, a
 // link has filled it in, it is wrong, or too much was wrong. Any other error is
 // passed on.
-func (p *Provider) renderCodeField(w http.ResponseWriter, r *http.Request, b *session.Browser, c *session.Current, typed string, err error) error {
+func (p *Endpoints) renderCodeField(w http.ResponseWriter, r *http.Request, b *session.Browser, c *session.Current, typed string, err error) error {
 	info := web.InfoFrom(r.Context())
 	page := web.DevicePage{FormToken: p.Sessions.FormToken(b, typedPurpose(c)), User: c.User.Name, OtherURL: otherDevicePath(readUserCode(typed)),
 		Code: typed, Reference: web.Reference(info, p.Now())}
@@ -204,7 +204,7 @@ func (p *Provider) renderCodeField(w http.ResponseWriter, r *http.Request, b *se
 
 // logInForDevice sends the browser to log in, and back here; other: as somebody
 // else, so no silent ticket will do.
-func (p *Provider) logInForDevice(w http.ResponseWriter, r *http.Request, code string, other bool) error {
+func (p *Endpoints) logInForDevice(w http.ResponseWriter, r *http.Request, code string, other bool) error {
 	if !web.Navigation(r) {
 		return web.NotANavigation()
 	}

@@ -45,9 +45,7 @@ type Rules struct {
 
 // Assertion is one that was verified.
 type Assertion struct {
-	Client  string // who signed: iss
 	Subject string // whom it is about: the client itself, unless Rules.Grant
-	Claims  []byte // all of them, an object of JSON
 	Once    Once   // to be remembered before it counts (RFC 7523 §3, 7); not with Rules.Repeated
 }
 
@@ -83,7 +81,7 @@ func (c *Claimed) Verify(ctx context.Context, r Rules, find Finder) (*Assertion,
 	if err := c.signature(ctx, find); err != nil {
 		return nil, err
 	}
-	a := &Assertion{Client: c.claims.Issuer, Subject: c.claims.Subject, Claims: c.jws.claims}
+	a := &Assertion{Subject: c.claims.Subject}
 	if !r.Repeated {
 		// Whatever it is shown as: else one that authenticated a client could be
 		// shown once more, by whoever saw it, as a grant.

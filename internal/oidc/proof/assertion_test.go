@@ -59,7 +59,7 @@ func checkHint(t *testing.T, err error, want string) {
 func TestAssertionsOfEveryAlgorithm(t *testing.T) {
 	for alg, key := range private() {
 		a, err := judge(t, sign(t, key, alg, fields{"alg": alg, "kid": alg}, assertion()), rules())
-		if err != nil || a.Client != client || a.Subject != client {
+		if err != nil || a.Subject != client {
 			t.Errorf("%s: %+v, %v", alg, a, err)
 		}
 		if alg == Ed25519 { // which go-jose calls EdDSA

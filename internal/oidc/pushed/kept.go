@@ -27,12 +27,23 @@ import (
 	"idp/internal/web"
 )
 
-// Requests are those that we keep. All of its fields are needed. Safe for concurrent use.
-type Requests struct {
+// Config is everything New needs.
+type Config struct {
 	Store  *store.Store
 	Auth   *clientauth.Auth
 	Tokens *tokens.Tokens
 	Now    func() time.Time
+}
+
+// Requests are those that we keep. Safe for concurrent use.
+type Requests struct{ Config }
+
+// New checks the configuration.
+func New(c Config) (*Requests, error) {
+	if c.Store == nil || c.Auth == nil || c.Tokens == nil || c.Now == nil {
+		return nil, errors.New("pushed: every field is required")
+	}
+	return &Requests{c}, nil
 }
 
 // RequestURI begins the handle of parameters that we keep (RFC 9126 §2.2).

@@ -5,19 +5,22 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"strings"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/authn"
 	"idp/internal/oidc/authreq"
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
 )
+
+// PathPAR is the path of the endpoint.
+const PathPAR = "/par"
 
 // pushedFor is how long a browser may take to bring a pushed request (RFC 9126
 // §2.2); FAPI 2.0 Security Profile §5.3.2.2 wants less than 600 s. How long the
@@ -26,18 +29,6 @@ const pushedFor = 90 * time.Second
 
 // maxStrangersPush bounds what a client that registered itself has kept, in bytes.
 const maxStrangersPush = 8 << 10
-
-// pushable are the parameters of an authorization request. What proves the client
-// is not kept.
-var pushable = func() map[string]bool {
-	set := map[string]bool{}
-	for _, name := range strings.Fields(`
-		response_type client_id redirect_uri scope state nonce response_mode code_challenge code_challenge_method prompt max_age
-		login_hint id_token_hint acr_values claims ui_locales claims_locales display resource dpop_jkt request registration`) {
-		set[name] = true
-	}
-	return set
-}()
 
 // ServePAR answers the pushed authorization request endpoint (RFC 9126): a client
 // proves who it is, hands over its request, and sends the browser with a handle.
@@ -49,7 +40,8 @@ func (p *Requests) ServePAR(w http.ResponseWriter, r *http.Request) error {
 		a, err = p.readPushed(client, ps, jkt, secret.Hash(handle))
 		return err
 	}
-	if _, _, _, err := p.Auth.FromClientWithKey(w, r, check); err != nil {
+	wire.NextNonce(w, p.Auth.NextNonce(r))
+	if _, _, _, err := p.Auth.FromClientWithKey(r, clientauth.Endpoint{Path: PathPAR}, check); err != nil {
 		return err
 	}
 	if err := p.push(r.Context(), a); err != nil {
@@ -75,7 +67,7 @@ func (p *Requests) readPushed(client *store.Client, ps wire.Params, jkt string, 
 		ps["dpop_jkt"] = jkt
 	}
 	ps["client_id"] = client.ClientID // it may stand in the client's authentication alone
-	maps.DeleteFunc(ps, func(name, _ string) bool { return !pushable[name] })
+	maps.DeleteFunc(ps, func(name, _ string) bool { return !wire.AuthorizationParams[name] })
 	limit := int64(wire.MaxQuery)
 	if clients.RegisteredItself(client) {
 		limit = maxStrangersPush

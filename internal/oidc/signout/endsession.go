@@ -30,9 +30,8 @@ import (
 	"idp/internal/web"
 )
 
-// Provider serves the end session endpoint and its pages. All of its fields are
-// needed. Safe for concurrent use.
-type Provider struct {
+// Config is everything New needs.
+type Config struct {
 	Issuer   string
 	Store    *store.Store
 	Sessions *session.Sessions
@@ -41,6 +40,17 @@ type Provider struct {
 	Tokens   *tokens.Tokens
 	Kept     *pushed.Requests // what has to come again by GET
 	Policy   *authn.Policy    // whether people log in by ticket
+}
+
+// Endpoints serve the end session endpoint and its pages. Safe for concurrent use.
+type Endpoints struct{ Config }
+
+// New checks the configuration.
+func New(c Config) (*Endpoints, error) {
+	if c.Issuer == "" || c.Store == nil || c.Sessions == nil || c.Pages == nil || c.Clients == nil || c.Tokens == nil || c.Kept == nil || c.Policy == nil {
+		return nil, errors.New("signout: every field is required")
+	}
+	return &Endpoints{c}, nil
 }
 
 // signOutPurpose is what the sign-out form's token is good for; the account
@@ -65,7 +75,7 @@ const signOutOwner = "sign out"
 // ServeEndSession answers the end session endpoint, by GET and POST. A request
 // that shows an ID token of the very session, given to a trusted client, or our own
 // form, ends it; anything else could be any site's link, so the person is asked.
-func (p *Provider) ServeEndSession(w http.ResponseWriter, r *http.Request) error {
+func (p *Endpoints) ServeEndSession(w http.ResponseWriter, r *http.Request) error {
 	raw := r.URL.RawQuery
 	if r.Method == http.MethodPost {
 		var err error
@@ -97,19 +107,19 @@ func (p *Provider) ServeEndSession(w http.ResponseWriter, r *http.Request) error
 
 // parkSignOut: a POST from another site comes without our cookies, so it comes
 // again by GET.
-func (p *Provider) parkSignOut(w http.ResponseWriter, r *http.Request, s *signOut) error {
+func (p *Endpoints) parkSignOut(w http.ResponseWriter, r *http.Request, s *signOut) error {
 	if len(s.params) == 0 {
-		return web.Redirect(w, r, http.StatusSeeOther, "/end_session")
+		return web.Redirect(w, r, http.StatusSeeOther, PathEndSession)
 	}
 	uri, err := p.Kept.Keep(r.Context(), signOutOwner, s.params, nil, pushed.Briefly)
 	if err != nil {
 		return err
 	}
-	return web.Redirect(w, r, http.StatusSeeOther, "/end_session?"+url.Values{"request_uri": {uri}}.Encode())
+	return web.Redirect(w, r, http.StatusSeeOther, PathEndSession+"?"+url.Values{"request_uri": {uri}}.Encode())
 }
 
 // endSession decides whether to ask.
-func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *signOut) error {
+func (p *Endpoints) endSession(w http.ResponseWriter, r *http.Request, s *signOut) error {
 	c, err := p.Sessions.Visitor(r)
 	if err != nil {
 		return err
@@ -147,7 +157,7 @@ func (s *signOut) ofThisBrowser(b *session.Browser, c *session.Current) bool {
 }
 
 // confirmed ends the session because our own form says so.
-func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut, formToken string) error {
+func (p *Endpoints) confirmed(w http.ResponseWriter, r *http.Request, s *signOut, formToken string) error {
 	b, err := p.Sessions.Browser(w, r)
 	if err != nil {
 		return err
@@ -157,7 +167,7 @@ func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut,
 			Status: http.StatusForbidden, Code: "FORM_TOKEN", Title: "This form has expired",
 			Message: "The form was not made for this browser, or its cookies were deleted since. You are not signed out.",
 			Hint:    "Open the page below and sign out there. Cookies must be allowed.",
-			Links:   []web.Link{{Text: "Sign out", URL: "/end_session"}},
+			Links:   []web.Link{{Text: "Sign out", URL: PathEndSession}},
 		}
 	}
 	c, err := p.Sessions.Visitor(r)
@@ -170,7 +180,7 @@ func (p *Provider) confirmed(w http.ResponseWriter, r *http.Request, s *signOut,
 // end ends the session, sets the marker and goes on by GET, so that a reload of
 // what comes next sends nothing twice: to the page that tells relying parties by
 // frames where there are such, else back at once.
-func (p *Provider) end(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) error {
+func (p *Endpoints) end(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) error {
 	frames, err := p.framesPage(w, r, s, c)
 	if err != nil {
 		return err
@@ -178,13 +188,13 @@ func (p *Provider) end(w http.ResponseWriter, r *http.Request, s *signOut, c *se
 	if err := p.Sessions.End(w, r, c); err != nil {
 		return err
 	}
-	return web.Redirect(w, r, http.StatusSeeOther, cmp.Or(frames, s.target, "/end_session"))
+	return web.Redirect(w, r, http.StatusSeeOther, cmp.Or(frames, s.target, PathEndSession))
 }
 
 // signedOut is the end for a browser that has no session. It is sent on to an address
 // that an administrator vouches for (RP-Initiated Logout §3), or that belongs to a
 // client of its last session; to any other its person may go.
-func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, s *signOut, b *session.Browser) error {
+func (p *Endpoints) signedOut(w http.ResponseWriter, r *http.Request, s *signOut, b *session.Browser) error {
 	page := web.SignedOutPage{NoTicket: p.Policy.UsesTickets() && b.SignedOut}
 	if s.target != "" {
 		if !clients.RegisteredItself(s.client) || s.ofThisBrowser(b, nil) {
@@ -197,7 +207,7 @@ func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, s *signOut,
 
 // readSignOut checks a logout request; every error is a page, for a bad
 // post_logout_redirect_uri must neither be followed nor quietly forgotten (§3).
-func (p *Provider) readSignOut(r *http.Request, ps wire.Params) (*signOut, error) {
+func (p *Endpoints) readSignOut(r *http.Request, ps wire.Params) (*signOut, error) {
 	s := &signOut{params: ps}
 	id := ps["client_id"]
 	if text := ps["id_token_hint"]; text != "" {
@@ -245,6 +255,6 @@ func signOutError(cause error) error {
 		Status: http.StatusBadRequest, Code: "SIGN_OUT_INVALID", Title: "This sign-out link does not work",
 		Message: "The site that sent you here asked for a sign-out in a way that we cannot follow. You are not signed out.",
 		Hint:    "You can sign out here, and tell the people who run that site.",
-		Links:   []web.Link{{Text: "Sign out", URL: "/end_session"}}, Err: cause,
+		Links:   []web.Link{{Text: "Sign out", URL: PathEndSession}}, Err: cause,
 	}
 }

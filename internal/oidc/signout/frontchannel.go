@@ -18,14 +18,18 @@ import (
 	"idp/internal/web"
 )
 
-// signedOutPath is the page that tells relying parties by frames.
-const signedOutPath = "/end_session/done"
+const (
+	// PathEndSession is the path of the end session endpoint.
+	PathEndSession = "/end_session"
+	// signedOutPath is the page that tells relying parties by frames.
+	signedOutPath = PathEndSession + "/done"
+)
 
 // framesPage keeps what the page behind a sign-out needs, for the session and its
 // list of relying parties are gone by then, and returns its address; empty when no
 // relying party of the session wants to be told in a frame (OIDC Front-Channel
 // Logout §3).
-func (p *Provider) framesPage(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) (address string, err error) {
+func (p *Endpoints) framesPage(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) (address string, err error) {
 	if c == nil {
 		return "", nil
 	}
@@ -66,14 +70,14 @@ func framesOwner(b *session.Browser) string {
 // ServeSignedOut answers GET /end_session/done: a hidden frame for every relying
 // party that is to be told, and the way on. A reload shows it again. Whoever has
 // logged in meanwhile is not signed out of anything by going back to it.
-func (p *Provider) ServeSignedOut(w http.ResponseWriter, r *http.Request) error {
+func (p *Endpoints) ServeSignedOut(w http.ResponseWriter, r *http.Request) error {
 	b, err := p.Sessions.Browser(w, r)
 	if err != nil {
 		return err
 	}
 	row, err := p.Store.PushedRequest(r.Context(), secret.Hash(secret.String(r.URL.Query().Get("page"))))
 	if errors.Is(err, store.ErrNotFound) || (err == nil && row.ClientID != framesOwner(b)) {
-		return web.Redirect(w, r, http.StatusSeeOther, "/end_session")
+		return web.Redirect(w, r, http.StatusSeeOther, PathEndSession)
 	}
 	if err != nil {
 		return err
@@ -83,7 +87,7 @@ func (p *Provider) ServeSignedOut(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	if c, err := p.Sessions.Visitor(r); err != nil || c != nil {
-		return errors.Join(err, web.Redirect(w, r, http.StatusSeeOther, "/end_session"))
+		return errors.Join(err, web.Redirect(w, r, http.StatusSeeOther, PathEndSession))
 	}
 	page := web.SignedOutPage{NoTicket: p.Policy.UsesTickets(), NextURL: template.URL(kept.Get("target")), Site: p.Clients.Site(r.Context(), kept.Get("client_id"), "")} //nolint:gosec // one of the client's post-logout URIs, whose scheme Check has judged
 	var origins []string
@@ -103,7 +107,7 @@ func (p *Provider) ServeSignedOut(w http.ResponseWriter, r *http.Request) error 
 
 // frame is the address of a relying party's frame: as registered, and with iss and
 // sid where it wants them (OIDC Front-Channel Logout §2).
-func (p *Provider) frame(c *store.Client, sid string) string {
+func (p *Endpoints) frame(c *store.Client, sid string) string {
 	if !c.FrontchannelLogoutSession {
 		return c.FrontchannelLogoutURI
 	}

@@ -13,6 +13,7 @@ package tokens
 
 import (
 	"cmp"
+	"errors"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -43,9 +44,12 @@ type Tokens struct {
 	verified *tokenCache
 }
 
-// New makes Tokens.
-func New(c Config) *Tokens {
-	return &Tokens{Config: c, refreshTokens: refreshTokens{c.Ring.Derive("refresh token")}, verified: newTokenCache()}
+// New checks the configuration.
+func New(c Config) (*Tokens, error) {
+	if c.Issuer == "" || c.Keys == nil || c.Ring == nil || c.Now == nil || c.AccessToken <= 0 || c.IDToken <= 0 {
+		return nil, errors.New("tokens: Issuer, Keys, Ring, Now, AccessToken and IDToken are required")
+	}
+	return &Tokens{Config: c, refreshTokens: refreshTokens{c.Ring.Derive("refresh token")}, verified: newTokenCache()}, nil
 }
 
 // Response is what a token response is made of.

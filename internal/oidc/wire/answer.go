@@ -35,14 +35,16 @@ func Handle(h web.Handler) http.Handler {
 }
 
 var (
-	jsonText = []string{"application/json"}
-	jwtType  = []string{"application/jwt"}
-	noStore  = []string{"no-store"}
-	noCache  = []string{"no-cache"}
+	// JSONType is the Content-Type of an object of JSON, as a header has it.
+	JSONType = []string{"application/json"}
+
+	jwtType = []string{"application/jwt"}
+	noStore = []string{"no-store"}
+	noCache = []string{"no-cache"}
 )
 
 // WriteJSON answers with ready bytes that nobody may keep (RFC 6749 §5.1).
-func WriteJSON(w http.ResponseWriter, status int, body []byte) { write(w, status, jsonText, body) }
+func WriteJSON(w http.ResponseWriter, status int, body []byte) { write(w, status, JSONType, body) }
 
 // WriteJWT answers with a signed JWT (OIDC Core §5.3.2).
 func WriteJWT(w http.ResponseWriter, status int, token string) {
@@ -54,6 +56,14 @@ func write(w http.ResponseWriter, status int, contentType []string, body []byte)
 	h["Content-Type"], h["Cache-Control"], h["Pragma"] = contentType, noStore, noCache
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may be gone; nothing is left to do then
+}
+
+// NextNonce says which nonce the client's next DPoP proof has to hold (RFC 9449 §8);
+// empty: it needs none.
+func NextNonce(w http.ResponseWriter, nonce string) {
+	if nonce != "" {
+		w.Header().Set("DPoP-Nonce", nonce)
+	}
 }
 
 // AnyOrigin lets scripts of every site read an answer, and never with the

@@ -16,6 +16,7 @@ package wire
 import (
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -40,19 +41,28 @@ const (
 // are URIs, stand side by side with spaces in between.
 type Params map[string]string
 
+// AuthorizationParams are those of an authorization request. What proves the client is
+// not among them, nor is request_uri, which stands for others.
+var AuthorizationParams = setOf(`
+	response_type client_id redirect_uri scope state nonce response_mode code_challenge code_challenge_method prompt max_age
+	login_hint id_token_hint acr_values claims ui_locales claims_locales display resource dpop_jkt request registration`)
+
 // known are the parameters of all our endpoints.
 var known = func() map[string]bool {
-	names := strings.Fields(`
-		response_type client_id redirect_uri scope state nonce response_mode code_challenge code_challenge_method
-		prompt max_age login_hint id_token_hint acr_values claims ui_locales claims_locales display request request_uri registration resource dpop_jkt
-		grant_type code code_verifier refresh_token client_secret client_assertion client_assertion_type assertion device_code
+	set := setOf(`
+		request_uri grant_type code code_verifier refresh_token client_secret client_assertion client_assertion_type assertion device_code
 		token token_type_hint access_token post_logout_redirect_uri logout_hint form_token user_code`)
-	set := map[string]bool{}
-	for _, n := range names {
-		set[n] = true
-	}
+	maps.Copy(set, AuthorizationParams)
 	return set
 }()
+
+func setOf(names string) map[string]bool {
+	set := map[string]bool{}
+	for name := range strings.FieldsSeq(names) {
+		set[name] = true
+	}
+	return set
+}
 
 // Parse parses a query or form. Parameters that come twice are not in the
 // result, and the error, which is the protocol's, names the first of them; the

@@ -1,0 +1,13 @@
+package oidc
+
+import (
+	"net/http"
+
+	"idp/internal/oidc/wire"
+	"idp/internal/store"
+)
+
+// bearerGrant answers for an assertion that proved the client (RFC 7523 §2.1).
+func (p *Provider) bearerGrant(_ *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+	return p.ownToken(client, ps, jkt)
+}
