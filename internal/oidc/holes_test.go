@@ -313,7 +313,8 @@ func TestHoleAStrangersPushesAreBounded(t *testing.T) {
 	}
 	fill := func(id, address string) {
 		for i := range 2000 {
-			must(t, w.Store.PutPushedRequest(t.Context(), store.PushedRequest{Hash: fmt.Append(nil, id, address, i), ClientID: id, Address: address, ExpiresAt: w.clock.Load() + 60_000}))
+			h := secret.Hash(secret.String(fmt.Sprint(id, address, i)))
+			must(t, w.Store.PutPushedRequest(t.Context(), store.PushedRequest{Hash: h, PushedHash: h, ClientID: id, Address: address, ExpiresAt: w.clock.Load() + 60_000}))
 		}
 	}
 	id, plain := w.evil()

@@ -186,6 +186,7 @@ func TestMetadataThatIsRefused(t *testing.T) {
 		"backwards":              {good(`,"client_name":"a\u202eb"`), "invalid_client_metadata", "client_name"},
 		"isolated":               {good(`,"client_name":"\u2066b"`), "invalid_client_metadata", "client_name"},
 		"two hosts":              {`{"redirect_uris":["https://a.example/cb","https://b.example/cb"]}`, "invalid_redirect_uri", "at one host"},
+		"an address beside it":   {`{"redirect_uris":["https://bank.example/","https://[2001:db8:1:2::]/cb"]}`, "invalid_redirect_uri", "at one host"},
 		"signs out elsewhere":    {good(`,"post_logout_redirect_uris":["https://b.example/"]`), "invalid_client_metadata", "at one host"},
 		"our own host":           {`{"redirect_uris":["https://localhost:8080/cb"]}`, "invalid_redirect_uri", "this server's own"},
 		"our own pages":          {`{"redirect_uris":["http://127.0.0.1:8080/account"],"token_endpoint_auth_method":"none"}`, "invalid_redirect_uri", "this server's own"},

@@ -132,6 +132,9 @@ func (p *Provider) ownState(ctx context.Context, client *store.Client, c *tokens
 	if err == nil && revoked {
 		err = store.ErrNotFound
 	}
+	if err == nil && !clients.MayUse(client, protocol.GrantTypeClientCredentials) && !clients.MayUse(client, protocol.GrantTypeBearer) {
+		err = goneIfEnded(ended("the client may not act for itself any more"))
+	}
 	if err == nil {
 		err = goneIfEnded(stillBound(client, c.Confirmation.JKT))
 	}

@@ -129,7 +129,11 @@ func grantDevice(t tx, p Poll, d *DeviceCode) (*Grant, *User, error) {
 	if err := insertGrant(t, g, family); err != nil {
 		return nil, nil, err
 	}
-	return &g, &now.User, visit(t, d.SessionID, d.ClientID, p.Now)
+	err = visit(t, d.SessionID, d.ClientID, p.Now)
+	if refersToNothing(err) { // the session ended a moment ago
+		err = ErrNotFound
+	}
+	return &g, &now.User, err
 }
 
 // deviceOver says why a device code gives nothing (any more), and revokes what it

@@ -22,9 +22,10 @@ const (
 // waits: what is counted, and what may have to make room.
 const waits = `d.answer = '' AND d.expires_at > `
 
-// alive is when a device was last known to be there: it is told to ask again soon
-// after it has asked.
-const alive = `CASE WHEN d.next_poll_at > d.created_at THEN d.next_poll_at ELSE d.created_at END`
+// alive is when a device was last known to be there: when it asked last, and the
+// five seconds more that every device has to wait then. Those that have to wait
+// longer, for having asked too often, gain nothing by it.
+const alive = `CASE WHEN d.next_poll_at > 0 THEN d.next_poll_at - d.poll_every + 5000 ELSE d.created_at END`
 
 // PutDeviceCode keeps what a device asks for; others may have to make room for it.
 // ErrConflict: the user code is taken.

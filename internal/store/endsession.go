@@ -84,6 +84,14 @@ func endUser(t tx, userID string, now Millis) (queued int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	// Codes first: one that is being redeemed is waited for, and what it gave is
+	// then seen by the statements that revoke.
+	_, err = execEach(t, []any{now - inFlight, userID},
+		`DELETE FROM codes WHERE expires_at > $1 AND user_id = $2`,
+		`DELETE FROM device_codes WHERE expires_at > $1 AND user_id = $2`)
+	if err != nil {
+		return 0, err
+	}
 	return queued, revokeGrantsOfUser(t, userID, now)
 }
 

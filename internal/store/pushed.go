@@ -36,7 +36,7 @@ func (s *Store) PutPushedRequest(ctx context.Context, p PushedRequest) error {
 		INSERT INTO pushed_requests (hash, client_id, address, params, pushed_hash, expires_at)
 		SELECT $1, $2, $3, $4, $5, $6
 		WHERE ($3 = '' OR $7 > (SELECT COUNT(*) FROM (SELECT 1 FROM pushed_requests p WHERE p.address = $3 AND p.expires_at > $8 LIMIT $7) full_address))
-		AND (NOT $9 OR $7 > (SELECT COUNT(*) FROM (SELECT 1 FROM pushed_requests p WHERE p.client_id = $2 AND p.expires_at > $8 LIMIT $7) full_client))`,
+		AND (NOT $9 OR $7 > (SELECT COUNT(*) FROM (SELECT 1 FROM pushed_requests p WHERE p.client_id = $2 AND p.pushed_hash = p.hash AND p.expires_at > $8 LIMIT $7) full_client))`,
 		p.Hash, p.ClientID, p.Address, p.Params, pushed, p.ExpiresAt, int64(maxPendingPerAddress), s.Now(), p.CountClient)
 	if err == nil && n == 0 {
 		return ErrTooMany

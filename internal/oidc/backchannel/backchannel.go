@@ -196,10 +196,13 @@ func (b *Backchannel) told(ctx context.Context, id string) (*store.Client, error
 	c, err := b.Client(ctx, id)
 	due := b.Store.Now()
 	switch {
-	case errors.Is(err, store.ErrNotFound):
+	case err == nil && c.BackchannelLogoutURI != "":
+		return c, nil
+	case err == nil && !c.FromFile: // what the database has is what every node has
+	case err == nil, errors.Is(err, store.ErrNotFound): // another node's file may know better
 		due -= unknownFor.Milliseconds()
-	case err != nil || c.BackchannelLogoutURI != "":
-		return c, err
+	default:
+		return nil, err
 	}
 	b.setSlow(id, false)
 	return nil, b.Store.DropLogouts(ctx, id, due)

@@ -102,7 +102,7 @@ func checkOneHost(c *store.Client) error {
 	host := ""
 	for _, r := range redirects(c) {
 		own := owner(r[1])
-		if ownMachine(r[1]) || strings.HasSuffix(own, ":") {
+		if ownMachine(r[1]) || !strings.HasPrefix(r[1], "http") { // an app's scheme has a dot in it: none begins so
 			continue
 		}
 		if host != "" && own != host {

@@ -90,8 +90,9 @@ func (p *Requests) readPushed(client *store.Client, ps wire.Params, jkt string, 
 // a site's logins all come from its one server.
 func (p *Requests) push(ctx context.Context, a *authreq.Request) error {
 	row := store.PushedRequest{Hash: a.Pushed, ClientID: a.Client.ClientID, Params: a.Params.Encode(), PushedHash: a.Pushed,
-		CountClient: clients.RegisteredItself(a.Client), ExpiresAt: p.Now().Add(pushedFor).UnixMilli()}
-	if a.Client.Public() || row.CountClient {
+		CountClient: clients.RegisteredItself(a.Client) && !a.Client.Public(), // anybody can push for a public one
+		ExpiresAt:   p.Now().Add(pushedFor).UnixMilli()}
+	if a.Client.Public() || clients.RegisteredItself(a.Client) {
 		row.Address = authn.Network(web.InfoFrom(ctx).Client)
 	}
 	err := p.Store.PutPushedRequest(ctx, row)
