@@ -45,7 +45,7 @@ func byError(err error) string {
 	return "ok"
 }
 
-func expectCounts(t *testing.T, counts map[string]int, allowed map[string]int) {
+func expectCounts(t testing.TB, counts map[string]int, allowed map[string]int) {
 	t.Helper()
 	for name, n := range counts {
 		if limit, ok := allowed[name]; !ok || n > limit {

@@ -122,41 +122,58 @@ func TestHoleRevokedClientKeepsItsCodes(t *testing.T) {
 // nor what they gave are good afterwards.
 func TestNothingSurvivesAClientThatIsRevokedMeanwhile(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		ctx, sess := t.Context(), w.login(w.user("alice"))
+		sess := w.login(w.user("alice"))
 		w.added(store.Client{ClientID: "wiki"})
 		for range 5 {
-			var codes []store.Code
-			for range racers {
-				codes = append(codes, w.code(sess))
-			}
-			var mu sync.Mutex
-			var grants []*store.Grant
-			counts := together(w, racers, byError, func(s *store.Store, i int) error {
-				if i == racers/2 {
-					return s.UpdateClient(ctx, w.client("wiki"), true, store.Entry{})
-				}
-				_, g, err := s.RedeemCode(ctx, w.redeem(codes[i], true))
-				if errors.Is(err, store.ErrNotFound) {
-					return nil
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				grants = append(grants, g)
-				return err
-			})
-			expectCounts(t, counts, map[string]int{"ok": racers})
-			for _, g := range grants {
-				_, _, err := w.TokenState(ctx, g.ID, "", w.Now())
-				want(t, err, store.ErrNotFound)
-				_, _, _, err = w.RotateRefresh(ctx, w.rotate(g, 0))
-				want(t, err, store.ErrNotFound)
-			}
-			for _, c := range codes {
-				_, _, err := w.RedeemCode(ctx, w.redeem(c, true))
-				want(t, err, store.ErrNotFound)
-			}
+			w.nothingSurvives(sess, func(s *store.Store) error { return s.UpdateClient(t.Context(), w.client("wiki"), true, store.Entry{}) })
 		}
 	})
+}
+
+// Whoever knew the old password is out, however many codes are being redeemed.
+func TestNothingSurvivesAPasswordThatIsChangedMeanwhile(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		u := w.user("alice")
+		for range 5 {
+			w.nothingSurvives(w.login(u), func(s *store.Store) error { return s.SetPassword(t.Context(), u.ID, "$new", store.Entry{}) })
+		}
+	})
+}
+
+// nothingSurvives redeems codes of a session while something ends what they give.
+func (w *world) nothingSurvives(sess store.Session, end func(*store.Store) error) {
+	t, ctx := w.t, w.t.Context()
+	t.Helper()
+	var codes []store.Code
+	for range racers {
+		codes = append(codes, w.code(sess))
+	}
+	var mu sync.Mutex
+	var grants []*store.Grant
+	counts := together(w, racers, byError, func(s *store.Store, i int) error {
+		if i == racers/2 {
+			return end(s)
+		}
+		_, g, err := s.RedeemCode(ctx, w.redeem(codes[i], true))
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		grants = append(grants, g)
+		return err
+	})
+	expectCounts(t, counts, map[string]int{"ok": racers})
+	for _, g := range grants {
+		_, _, err := w.TokenState(ctx, g.ID, "", w.Now())
+		want(t, err, store.ErrNotFound)
+		_, _, _, err = w.RotateRefresh(ctx, w.rotate(g, 0))
+		want(t, err, store.ErrNotFound)
+	}
+	for _, c := range codes {
+		_, _, err := w.RedeemCode(ctx, w.redeem(c, true))
+		want(t, err, store.ErrNotFound)
+	}
 }
 
 // What a client got when it was trusted, and nobody was asked, can be taken back,
