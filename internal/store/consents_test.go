@@ -259,16 +259,7 @@ func TestNothingSurvivesAConsentThatIsTakenBackMeanwhile(t *testing.T) {
 				return err
 			})
 			expectCounts(t, counts, map[string]int{"ok": racers})
-			for _, g := range grants {
-				_, _, err := w.TokenState(ctx, g.ID, "", w.Now())
-				want(t, err, store.ErrNotFound)
-				_, _, _, err = w.RotateRefresh(ctx, w.rotate(g, 0))
-				want(t, err, store.ErrNotFound)
-			}
-			for _, c := range left {
-				_, _, err := w.RedeemCode(ctx, w.redeem(c, true))
-				want(t, err, store.ErrNotFound)
-			}
+			w.gone(grants, left)
 		}
 	})
 }

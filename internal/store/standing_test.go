@@ -164,15 +164,22 @@ func (w *world) nothingSurvives(sess store.Session, end func(*store.Store) error
 		return err
 	})
 	expectCounts(t, counts, map[string]int{"ok": racers})
+	w.gone(grants, codes)
+}
+
+// gone checks that grants are good for nothing, and codes neither.
+func (w *world) gone(grants []*store.Grant, codes []store.Code) {
+	w.t.Helper()
+	ctx := w.t.Context()
 	for _, g := range grants {
 		_, _, err := w.TokenState(ctx, g.ID, "", w.Now())
-		want(t, err, store.ErrNotFound)
+		want(w.t, err, store.ErrNotFound)
 		_, _, _, err = w.RotateRefresh(ctx, w.rotate(g, 0))
-		want(t, err, store.ErrNotFound)
+		want(w.t, err, store.ErrNotFound)
 	}
 	for _, c := range codes {
 		_, _, err := w.RedeemCode(ctx, w.redeem(c, true))
-		want(t, err, store.ErrNotFound)
+		want(w.t, err, store.ErrNotFound)
 	}
 }
 
