@@ -45,46 +45,19 @@ func (a *Account) ServeHome(w http.ResponseWriter, r *http.Request) error {
 
 // ServeAccount answers GET /account; without a session it begins a login.
 func (a *Account) ServeAccount(w http.ResponseWriter, r *http.Request) error {
-	current, err := a.Sessions.Visitor(r)
-	if err != nil {
+	v, err := a.visitor(w, r)
+	if err != nil || v == nil {
 		return err
 	}
-	if current == nil {
-		return a.logIn(w, r)
-	}
-	page, err := a.page(w, r, current)
+	page, err := a.page(r, v)
 	if err != nil {
 		return err
 	}
 	return a.Pages.Render(w, r, http.StatusOK, "account", page)
 }
 
-func (a *Account) logIn(w http.ResponseWriter, r *http.Request) error {
-	if !web.Navigation(r) {
-		return web.NotANavigation()
-	}
-	b, err := a.Sessions.Browser(w, r)
-	if err != nil {
-		return err
-	}
-	info := web.InfoFrom(r.Context())
-	from := authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}
-	target, err := a.Policy.Begin(r.Context(), store.LoginRequest{BrowserHash: b.Hash, ReturnTo: "/account"}, from,
-		authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
-	if errors.Is(err, store.ErrTooMany) {
-		return web.TooManyRequests(err)
-	}
-	if err != nil {
-		return err
-	}
-	return web.Redirect(w, r, http.StatusSeeOther, target)
-}
-
-func (a *Account) page(w http.ResponseWriter, r *http.Request, c *session.Current) (*web.AccountPage, error) {
-	b, err := a.Sessions.Browser(w, r)
-	if err != nil {
-		return nil, err
-	}
+func (a *Account) page(r *http.Request, c *visit) (*web.AccountPage, error) {
+	b := c.browser
 	visited, err := a.Store.VisitedClients(r.Context(), c.Session.ID)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package authn
 import "testing"
 
 func TestAStrongerLevelSatisfiesAWeakerOne(t *testing.T) {
-	levels := []string{"phr", "mfa", "1"}
 	for _, c := range []struct {
 		have   string
 		wanted []string
@@ -21,7 +20,7 @@ func TestAStrongerLevelSatisfiesAWeakerOne(t *testing.T) {
 		{"", []string{"1"}, "", false},
 		{"urn:other", []string{"1", "urn:other"}, "", false},
 	} {
-		if level, ok := satisfied(levels, c.have, c.wanted); level != c.level || ok != c.ok {
+		if level, ok := SatisfiedACR(c.have, c.wanted); level != c.level || ok != c.ok {
 			t.Errorf("%q of %v: %q %v, want %q %v", c.have, c.wanted, level, ok, c.level, c.ok)
 		}
 	}

@@ -46,6 +46,11 @@ const failureFloor = 500 * time.Millisecond
 const (
 	AMRTicket   = "wia" // Windows integrated authentication: a ticket
 	AMRPassword = "pwd"
+	AMROneTime  = "otp" // a time-based or a recovery code
+	AMRPasskey  = "pop" // proof of possession of a key: a passkey
+	// AMRUserVerified: the passkey made sure of its person, by a PIN or a finger.
+	AMRUserVerified = "user"
+	AMRMultiFactor  = "mfa"
 )
 
 // Config is everything New needs.
@@ -88,12 +93,15 @@ type From struct {
 type Result struct {
 	User      *store.User
 	AMR       []string
-	ACR       string
 	AuthTime  time.Time
 	Until     time.Time          // what comes of this login ends here; zero: no limit
 	Principal string             // empty for local users
 	Mechanism kerberos.Mechanism // how a ticket came; empty for passwords
 	Reply     []byte             // token for the client, proof that we are genuine; may be nil
+	// PasswordHash is of the local password that was right; the session starts only
+	// while it is still the user's. Empty: no local password was typed.
+	PasswordHash string
+	Upstream     store.UpstreamSession // the login at an upstream; zero: none
 }
 
 // New makes an Authn.
@@ -140,7 +148,7 @@ func (a *Authn) known(ctx context.Context, login *kerberos.Login, amr string) (*
 	if login.EndTime.Before(until) {
 		until = login.EndTime
 	}
-	return &Result{User: u, AMR: []string{amr}, ACR: ACROneFactor, AuthTime: a.Now(), Until: until, Principal: p.Text}, nil
+	return &Result{User: u, AMR: []string{amr}, AuthTime: a.Now(), Until: until, Principal: p.Text}, nil
 }
 
 // profile takes over what the ticket's PAC says: the full name, and the groups

@@ -111,22 +111,26 @@ func (a *Authn) checkLocal(ctx context.Context, u *store.User, password secret.S
 	case u.Disabled:
 		return nil, user.ErrDisabled
 	}
+	hash = u.PasswordHash
 	if rehash {
-		a.rehash(ctx, u, password)
+		hash = a.rehash(ctx, u, password)
 	}
-	return &Result{User: u, AMR: []string{AMRPassword}, ACR: ACROneFactor, AuthTime: a.Now()}, nil
+	return &Result{User: u, AMR: []string{AMRPassword}, AuthTime: a.Now(), PasswordHash: hash}, nil
 }
 
-// rehash replaces a hash with yesterday's parameters. It is the next login's
-// business if it fails; a password that was changed meanwhile stays changed.
-func (a *Authn) rehash(ctx context.Context, u *store.User, password secret.String) {
+// rehash replaces a hash with yesterday's parameters and returns the one that is the
+// user's now. It is the next login's business if it fails; a password that was
+// changed meanwhile stays changed.
+func (a *Authn) rehash(ctx context.Context, u *store.User, password secret.String) string {
 	hash, err := a.hasher.Hash(ctx, password)
 	if err == nil {
 		err = a.Store.RehashPassword(ctx, u.ID, u.PasswordHash, hash)
 	}
 	if err != nil {
 		a.Log.Warn("a password was not hashed anew", "user", u.Name, "err", err)
+		return u.PasswordHash
 	}
+	return hash
 }
 
 func checkTyped(name string, password secret.String) error {

@@ -18,6 +18,7 @@ const (
 	PathNegotiate = "/login/negotiate"
 	PathForm      = "/login"
 	PathConsent   = "/consent"
+	PathFactor    = "/factor" // a second factor, of whoever has shown the first or is logged in
 )
 
 // requestLifetime is how long a login request waits for its person.
@@ -28,6 +29,7 @@ type Policy struct {
 	Store   *store.Store
 	OfferTo []netip.Prefix
 	Usable  func() error // nil when tickets can be checked now; the field nil: never
+	Rules   Rules        // who must show how much
 	Now     func() time.Time
 }
 
@@ -64,6 +66,24 @@ func (p *Policy) Begin(ctx context.Context, row store.LoginRequest, from From, m
 // who, in which session, and what.
 func (p *Policy) BeginConsent(ctx context.Context, row store.LoginRequest, from From) (string, error) {
 	return p.begin(ctx, row, from, PathConsent)
+}
+
+// BeginStepUp is Begin for whoever is logged in and has not shown enough: the row
+// says in ACR what is to be reached, and only what is missing is asked for.
+func (p *Policy) BeginStepUp(ctx context.Context, row store.LoginRequest, from From) (string, error) {
+	return p.begin(ctx, row, from, PathFactor)
+}
+
+// Required is the level that a login of a user must reach for a client (empty: a
+// page of our own), from where it comes: what the rules demand and, if that is
+// more, what the login request does (acr).
+func (p *Policy) Required(u *store.User, clientID, acr string, from From) string {
+	return Stronger(p.Rules.Required(u.Groups, clientID, from), acr)
+}
+
+// Enough reports whether a session has shown what the rules demand.
+func (p *Policy) Enough(s *store.Session, u *store.User, clientID string, from From) bool {
+	return Reaches(s.ACR, p.Required(u, clientID, "", from))
 }
 
 func (p *Policy) begin(ctx context.Context, row store.LoginRequest, from From, step string) (string, error) {

@@ -24,6 +24,7 @@ func (c *Config) check() Problems {
 	k.lifetimes()
 	k.kerberos()
 	k.users()
+	k.factors()
 	k.clients()
 	k.file("$.brand.logo", c.Brand.Logo)
 	k.file("$.registration.initial_access_token_file", c.Registration.InitialAccessTokenFile)
@@ -143,6 +144,12 @@ func (k *checks) users() {
 			k.add(path+".password_file", "is missing", "a file with the password on its first line")
 		}
 		k.file(path+".password_file", u.PasswordFile)
+	}
+}
+
+func (k *checks) factors() {
+	for _, p := range k.c.Factors.Problems() {
+		k.add(fmt.Sprintf("$.factors[%d].%s", p.Rule, p.Field), p.Text, p.Hint)
 	}
 }
 

@@ -17,26 +17,34 @@ import (
 	"strings"
 	"time"
 
+	"idp/internal/authn"
+	"idp/internal/directory"
 	"idp/internal/kerberos"
+	"idp/internal/mail"
 	"idp/internal/store"
+	"idp/internal/upstream"
 )
 
 // Config is the configuration file.
 type Config struct {
-	Issuer         string           `yaml:"issuer"`          // the one public URL, no path; never taken from a request
-	Listen         string           `yaml:"listen"`          // host:port
-	TLS            TLS              `yaml:"tls"`             // absent: plain HTTP, on loopback or behind a proxy
-	Database       string           `yaml:"database"`        // sqlite:FILE or postgres://…
-	SecretKeyFile  string           `yaml:"secret_key_file"` // made with an empty database
-	TrustedProxies []netip.Prefix   `yaml:"trusted_proxies"` // whose Forwarded and X-Forwarded-* are believed
-	MetricsListen  string           `yaml:"metrics_listen"`  // host:port of /metrics; empty: nothing is counted
-	Brand          Brand            `yaml:"brand"`
-	Lifetimes      Lifetimes        `yaml:"lifetimes"`
-	Kerberos       kerberos.Config  `yaml:"kerberos"`
-	Users          []User           `yaml:"users"`     // seeds for tests and demos
-	Clients        []store.Client   `yaml:"clients"`   // relying parties this file owns
-	Resources      []store.Resource `yaml:"resources"` // whom access tokens can be made for
-	Registration   Registration     `yaml:"registration"`
+	Issuer         string            `yaml:"issuer"`          // the one public URL, no path; never taken from a request
+	Listen         string            `yaml:"listen"`          // host:port
+	TLS            TLS               `yaml:"tls"`             // absent: plain HTTP, on loopback or behind a proxy
+	Database       string            `yaml:"database"`        // sqlite:FILE or postgres://…
+	SecretKeyFile  string            `yaml:"secret_key_file"` // made with an empty database
+	TrustedProxies []netip.Prefix    `yaml:"trusted_proxies"` // whose Forwarded and X-Forwarded-* are believed
+	MetricsListen  string            `yaml:"metrics_listen"`  // host:port of /metrics; empty: nothing is counted
+	Brand          Brand             `yaml:"brand"`
+	Lifetimes      Lifetimes         `yaml:"lifetimes"`
+	Kerberos       kerberos.Config   `yaml:"kerberos"`
+	Users          []User            `yaml:"users"`     // seeds for tests and demos
+	Upstreams      []upstream.Config `yaml:"upstreams"` // OpenID providers that people may log in with
+	LDAP           directory.Config  `yaml:"ldap"`
+	SMTP           mail.Config       `yaml:"smtp"`
+	Factors        authn.Rules       `yaml:"factors"`   // who must show how much; the first rule that fits decides
+	Clients        []store.Client    `yaml:"clients"`   // relying parties this file owns
+	Resources      []store.Resource  `yaml:"resources"` // whom access tokens can be made for
+	Registration   Registration      `yaml:"registration"`
 
 	// Path is the file this came from; empty when there is none.
 	Path string `yaml:"-"`

@@ -10,15 +10,22 @@ import (
 	"idp/internal/web"
 )
 
-// finish is where every login ends, whatever the method: a session under a new
+// finish is where every login ends, whatever the method. One that has not shown
+// enough for its user, the relying party and the place it comes from goes on to the
+// next factor; else there is a session under a new
 // cookie secret, the audit entry and the completed login request in one
 // transaction, and the way back. The authorization endpoint, not this package,
 // decides what the relying party gets.
 func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *authn.Result) error {
 	info := web.InfoFrom(r.Context())
 	info.User = res.User.Name
+	acr := authn.ACROf(res.AMR)
+	if !authn.Reaches(acr, l.required(a, res.User)) {
+		return l.hold(w, r, a, res)
+	}
 	in := session.Login{
-		User: res.User, AMR: res.AMR, ACR: res.ACR, AuthTime: res.AuthTime, Until: res.Until, Principal: res.Principal,
+		User: res.User, AMR: res.AMR, ACR: acr, AuthTime: res.AuthTime, Until: res.Until, Principal: res.Principal,
+		PasswordHash: res.PasswordHash, Upstream: res.Upstream,
 		Address: a.from.Address.String(), Ticket: info.Method == methodTicket,
 		Entry: store.Entry{
 			Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: a.from.ClientID,

@@ -63,14 +63,37 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authreq.
 	switch {
 	case c != nil && !chooses && !clients.MayLogIn(a.Client, c.User):
 		return p.deny(w, r, a, c)
-	case c != nil && !chooses && p.satisfies(a, c) && a.MeetsACR(c.Session.ACR):
+	case c != nil && !chooses && p.satisfies(a, c) && p.enough(r, a, c):
 		return p.issueCode(w, r, a, c, nil)
 	case a.UnreachableACR(): // whoever is logged in, or nobody
 		return p.answerError(w, r, a, authreq.UnmetACR())
 	case a.Prompts(protocol.PromptNone):
 		return p.answerError(w, r, a, protocol.ErrLoginRequired().WithDescription("prompt is none, and no session here satisfies the request"))
 	}
+	if c != nil && !chooses && p.satisfies(a, c) {
+		return p.beginStepUp(w, r, a)
+	}
 	return p.beginLogin(w, r, a, p.needsPerson(a, c))
+}
+
+// enough reports whether the session has shown what the rules and the request
+// demand and, where its person can be asked for more, what the request wishes for.
+func (p *Provider) enough(r *http.Request, a *authreq.Request, c *session.Current) bool {
+	return a.MeetsACR(c.Session.ACR) && p.Policy.Enough(c.Session, c.User, a.Client.ClientID, from(r, a)) &&
+		(a.Prompts(protocol.PromptNone) || authn.Reaches(c.Session.ACR, a.NeededACR()))
+}
+
+// beginStepUp is beginLogin for whoever is logged in and has shown too little.
+func (p *Provider) beginStepUp(w http.ResponseWriter, r *http.Request, a *authreq.Request) error {
+	if !web.Navigation(r) {
+		return web.NotANavigation()
+	}
+	b, err := p.Sessions.Browser(w, r)
+	if err != nil {
+		return err
+	}
+	step, err := p.Policy.BeginStepUp(r.Context(), p.loginRow(a, b), from(r, a))
+	return sendOn(w, r, step, err)
 }
 
 // satisfies reports whether the session is recent enough for max_age and is the
@@ -143,7 +166,8 @@ func (p *Provider) otherAccount(ctx context.Context, a *authreq.Request) (string
 
 // loginRow is a login request that keeps all the relying party asked for.
 func (p *Provider) loginRow(a *authreq.Request, b *session.Browser) store.LoginRequest {
-	row := store.LoginRequest{BrowserHash: b.Hash, ClientID: a.Client.ClientID, Params: a.Params.Encode(), PushedHash: a.Pushed, LoginHint: a.Params["login_hint"]}
+	row := store.LoginRequest{BrowserHash: b.Hash, ClientID: a.Client.ClientID, Params: a.Params.Encode(), PushedHash: a.Pushed, LoginHint: a.Params["login_hint"],
+		ACR: a.NeededACR()}
 	if a.MaxAge >= 0 {
 		row.MinAuthTime = p.Now().Add(-a.MaxAge).UnixMilli()
 	}

@@ -78,8 +78,10 @@ func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *
 		return p.answerError(w, r, a, protocol.ErrLoginRequired().WithDescription("another user logged in than id_token_hint or sub names"))
 	case !clients.MayLogIn(a.Client, c.User):
 		return p.deny(w, r, a, c)
-	case !a.MeetsACR(c.Session.ACR): // another login would end here again
+	case a.UnreachableACR():
 		return p.answerError(w, r, a, authreq.UnmetACR())
+	case !p.enough(r, a, c): // the rules have changed meanwhile
+		return p.beginStepUp(w, r, a)
 	}
 	return p.issueCode(w, r, a, c, row)
 }

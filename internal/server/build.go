@@ -84,7 +84,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if err != nil {
 		return nil, err
 	}
-	policy := &authn.Policy{Store: s.store, OfferTo: c.Kerberos.OfferTo, Now: s.now}
+	policy := &authn.Policy{Store: s.store, OfferTo: c.Kerberos.OfferTo, Rules: c.Factors, Now: s.now}
 	if g.acceptor != nil {
 		policy.Usable = g.acceptor.Ready
 	}

@@ -14,6 +14,7 @@ import (
 var layers = []layer{
 	{[]string{"idp/cmd/idp"}, "it is the top"},
 	{[]string{"idp/internal/server"}, "the assembly is known to nobody but the command"},
+	{[]string{"idp/internal/config"}, "it only collects what the packages declare, for the assembly"},
 	{[]string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account"}, "the HTTP packages meet in the login request row and a redirect"},
 	{[]string{"idp/internal/oidc/backchannel"}, "relying parties are told of ended sessions beside all requests: no endpoint knows it"},
 	{[]string{"idp/internal/oidc/device", "idp/internal/oidc/signout"}, "devices and sign-outs are answered beside logins, by what these use too, and know neither them nor each other"},
@@ -21,8 +22,8 @@ var layers = []layer{
 	{[]string{"idp/internal/oidc/authreq"}, "a request is judged by itself: it knows neither the endpoint it came to nor the database"},
 	{[]string{"idp/internal/oidc/tokens", "idp/internal/oidc/clientauth"}, "tokens are made and read, and clients recognised, for the endpoints, which they do not know"},
 	{[]string{"idp/internal/oidc/clients"}, "what a registration allows is asked by those who answer relying parties, which it does not know"},
-	{[]string{"idp/internal/authn", "idp/internal/session", "idp/internal/doctor"}, "who somebody is, and their browser's cookies, and what is wrong with an installation, know neither pages nor the protocol nor each other"},
-	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/config"}, "the domain knows nothing of logging in; config only collects what the lower packages declare"},
+	{[]string{"idp/internal/authn", "idp/internal/session", "idp/internal/factor", "idp/internal/upstream", "idp/internal/doctor"}, "who somebody is, and their browser's cookies, and what is wrong with an installation, know neither pages nor the protocol nor each other"},
+	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/directory", "idp/internal/mail"}, "the domain knows nothing of logging in"},
 	{[]string{"idp/internal/store"}, "the database knows no rules but its own"},
 	{[]string{"idp/internal/oidc/wire"}, "how the protocol is written knows nothing of clients, users and rows"},
 	{[]string{"idp/internal/kerberos", "idp/internal/web", "idp/internal/audit", "idp/internal/oidc/proof"}, "it is a leaf: what it needs it gets as a parameter"},

@@ -136,6 +136,9 @@ type Login struct {
 	User         *store.User
 	AMR          []string
 	ACR          string
+	PasswordHash string // of the local password that was typed; empty: none was
+	Upstream     store.UpstreamSession
+	Remember     bool // this device
 	AuthTime     time.Time
 	Until        time.Time // the session ends here at the latest; zero: no such limit
 	Principal    string
@@ -159,7 +162,7 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, l Login) (*stor
 		return nil, err
 	}
 	cookie := secret.Token()
-	start := store.StartSession{Session: s.row(l, cookie, r), LoginRequestID: l.LoginRequest, BrowserHash: b.Hash, Entry: l.Entry}
+	start := store.StartSession{Session: s.row(l, cookie, r), LoginRequestID: l.LoginRequest, BrowserHash: b.Hash, PasswordHash: l.PasswordHash, Entry: l.Entry}
 	switch {
 	case old != nil && old.User.ID == l.User.ID:
 		start.Session.ID = old.Session.ID
@@ -171,6 +174,7 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, l Login) (*stor
 		return nil, err
 	}
 	s.setCookie(w, cookie)
+	s.dropStep(w, r)
 	b.SignedOut, b.NoTicket, b.last = false, b.NoTicket && !l.Ticket, lastOf(start.Session.ID)
 	return &start.Session, s.browsers.save(w, r, b)
 }
@@ -185,7 +189,7 @@ func (s *Sessions) row(l Login, cookie secret.String, r *http.Request) store.Ses
 		ID: secret.ID(), SecretHash: secret.Hash(cookie), UserID: l.User.ID, AMR: l.AMR, ACR: l.ACR, Principal: l.Principal,
 		AuthTime: l.AuthTime.UnixMilli(), CreatedAt: now.UnixMilli(), SeenAt: now.UnixMilli(),
 		IdleExpiresAt: now.Add(s.Idle).UnixMilli(), ExpiresAt: end.UnixMilli(),
-		Address: l.Address, UserAgent: text(r.UserAgent(), 256),
+		Address: l.Address, UserAgent: text(r.UserAgent(), 256), Upstream: l.Upstream,
 	}
 }
 

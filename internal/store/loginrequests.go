@@ -16,12 +16,12 @@ const (
 
 const loginRequestColumns = `id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, login_hint,
 	reason, reference, username, rechallenged, state, user_id, session_id, auth_time, consent, consent_answer, pushed_hash,
-	created_at, expires_at, consumed_at`
+	acr, pending, step_hash, created_at, expires_at, consumed_at`
 
 func (l *LoginRequest) dest() []any {
 	return []any{&l.ID, &l.BrowserHash, &l.Address, &l.ClientID, &l.Params, &l.ReturnTo, &l.Fresh, &l.MinAuthTime, &l.LoginHint,
 		&l.Reason, &l.Reference, &l.Username, &l.Rechallenged, &l.State, &l.UserID, &l.SessionID, &l.AuthTime, &l.Consent, &l.ConsentAnswer, &l.PushedHash,
-		&l.CreatedAt, &l.ExpiresAt, &l.ConsumedAt}
+		&l.ACR, document{&l.Pending}, &l.StepHash, &l.CreatedAt, &l.ExpiresAt, &l.ConsumedAt}
 }
 
 // CreateLoginRequest adds a pending login, or one that is done and waits for
@@ -41,14 +41,14 @@ func (s *Store) CreateLoginRequest(ctx context.Context, l LoginRequest) error {
 		err := t.QueryRow([]any{&ofBrowser}, `
 			INSERT INTO login_requests (id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, login_hint,
 				reason, username, rechallenged, state, created_at, expires_at, reference,
-				user_id, session_id, auth_time, consent, pushed_hash)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $18, $19, $20, $21, $22, $23
+				user_id, session_id, auth_time, consent, pushed_hash, acr)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $18, $19, $20, $21, $22, $23, $24
 			WHERE $16 > (SELECT COUNT(*) FROM (SELECT 1 FROM login_requests l
 				WHERE l.address = $3 AND l.consumed_at = 0 AND l.expires_at > $17 LIMIT $16) full_address)
 			RETURNING (SELECT COUNT(*) FROM login_requests l WHERE l.browser_hash = $2 AND l.consumed_at = 0)`,
 			l.ID, l.BrowserHash, l.Address, l.ClientID, l.Params, l.ReturnTo, l.Fresh, l.MinAuthTime, l.LoginHint,
 			l.Reason, l.Username, l.Rechallenged, l.State, l.CreatedAt, l.ExpiresAt, int64(maxPendingPerAddress), now, l.Reference,
-			l.UserID, l.SessionID, l.AuthTime, l.Consent, pushed)
+			l.UserID, l.SessionID, l.AuthTime, l.Consent, pushed, l.ACR)
 		return err
 	})
 	if errors.Is(err, ErrNotFound) && !errors.Is(err, ErrText) { // nothing inserted
@@ -99,6 +99,20 @@ func (s *Store) ContinueLoginRequest(ctx context.Context, id string, before, nex
 		next, id, before, s.Now())
 }
 
+// HoldLoginRequest keeps the first factor of a login that needs another one, for the
+// browser that began it and now holds the cookie of this step. ErrNotFound as
+// LoginRequest.
+func (s *Store) HoldLoginRequest(ctx context.Context, id string, browserHash []byte, p Pending, stepHash []byte) error {
+	text, err := encodeDocument(p)
+	if err != nil {
+		return err
+	}
+	return s.execOne(ctx, `
+		UPDATE login_requests SET pending = $1, step_hash = $2, reason = '', reference = '', username = '', state = $3
+		WHERE id = $4 AND browser_hash = $5 AND consumed_at = 0 AND expires_at > $6`,
+		text, stepHash, []byte{}, id, browserHash, s.Now())
+}
+
 // MarkRechallenged reports whether this call was the first for the login
 // request: one more Basic challenge is sent after sign-out, not two.
 func (s *Store) MarkRechallenged(ctx context.Context, id string) (first bool, err error) {
@@ -112,9 +126,10 @@ func (s *Store) MarkRechallenged(ctx context.Context, id string) (first bool, er
 // began it only. What another user was asked, or answered, is over.
 func loginDone(t tx, in StartSession, now Millis) error {
 	n, err := t.Exec(`
-		UPDATE login_requests SET user_id = $1, session_id = $2, auth_time = $3, reason = '', username = '', consent = '', consent_answer = ''
+		UPDATE login_requests SET user_id = $1, session_id = $2, auth_time = $3, reason = '', username = '', consent = '', consent_answer = '',
+			pending = '', step_hash = $7
 		WHERE id = $4 AND browser_hash = $5 AND consumed_at = 0 AND expires_at > $6`,
-		in.Session.UserID, in.Session.ID, in.Session.AuthTime, in.LoginRequestID, in.BrowserHash, now)
+		in.Session.UserID, in.Session.ID, in.Session.AuthTime, in.LoginRequestID, in.BrowserHash, now, []byte{})
 	return found(n, err)
 }
 

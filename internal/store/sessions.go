@@ -8,11 +8,12 @@ import (
 
 // sessionColumns of sessions AS s, in the order of (*Session).dest.
 const sessionColumns = `s.id, s.secret_hash, s.user_id, s.amr, s.acr, s.principal, s.auth_time, s.created_at, s.seen_at,
-	s.idle_expires_at, s.expires_at, s.address, s.user_agent`
+	s.idle_expires_at, s.expires_at, s.address, s.user_agent, s.idle_for, s.remembered, s.upstream`
 
 func (s *Session) dest() []any {
 	return []any{&s.ID, &s.SecretHash, &s.UserID, (*textList)(&s.AMR), &s.ACR, &s.Principal, &s.AuthTime, &s.CreatedAt, &s.SeenAt,
-		&s.IdleExpiresAt, &s.ExpiresAt, &s.Address, &s.UserAgent}
+		&s.IdleExpiresAt, &s.ExpiresAt, &s.Address, &s.UserAgent, &s.IdleFor, &s.Remembered,
+		document{&s.Upstream}}
 }
 
 // StartSession is one finished login.
@@ -21,13 +22,17 @@ type StartSession struct {
 	EndOther       string // session of another user that this login ends; empty: none
 	LoginRequestID string // the login request it answers; empty: none
 	BrowserHash    []byte // of the browser that logs in; with a LoginRequestID
-	Entry          Entry
+	// PasswordHash is of the local password that was typed: it must still be the
+	// user's. Empty: none was.
+	PasswordHash string
+	Entry        Entry
 }
 
 // StartSession records a login, all of it in one transaction or nothing: it
 // ends EndOther, inserts the session (or renews the row of that ID, which must
 // be the same user's), and marks the login request done. ErrNotFound: the login
-// request is unknown, over or another browser's, or the user is disabled.
+// request is unknown, over or another browser's, the user is disabled, or the
+// password was changed since it was checked.
 func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 	e := in.Entry
 	e.SessionID = in.Session.ID
@@ -41,6 +46,9 @@ func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 				return 0, err
 			}
 		}
+		if err := stillThePassword(t, in); err != nil {
+			return 0, err
+		}
 		if err := upsertSession(t, in.Session); err != nil {
 			return 0, err
 		}
@@ -53,18 +61,33 @@ func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 	})
 }
 
+// stillThePassword locks the user's row, so that a new password is either seen here
+// or finds the session that was started with the old one, and ends it.
+func stillThePassword(t tx, in StartSession) error {
+	if in.PasswordHash == "" {
+		return nil
+	}
+	n, err := t.Exec(`UPDATE users SET updated_at = updated_at WHERE id = $1 AND password_hash = $2`, in.Session.UserID, in.PasswordHash)
+	return found(n, err)
+}
+
 func upsertSession(t tx, s Session) error {
+	upstream, err := encodeDocument(s.Upstream)
+	if err != nil {
+		return err
+	}
 	n, err := t.Exec(`
 		INSERT INTO sessions (id, secret_hash, user_id, amr, acr, principal, auth_time, created_at, seen_at,
-			idle_expires_at, expires_at, address, user_agent)
-		SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM users u WHERE u.id = $3 AND NOT u.disabled
+			idle_expires_at, expires_at, address, user_agent, idle_for, remembered, upstream)
+		SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM users u WHERE u.id = $3 AND NOT u.disabled
 		ON CONFLICT (id) DO UPDATE SET secret_hash = excluded.secret_hash, amr = excluded.amr, acr = excluded.acr,
 			principal = excluded.principal, auth_time = excluded.auth_time, seen_at = excluded.seen_at,
 			idle_expires_at = excluded.idle_expires_at, expires_at = excluded.expires_at,
-			address = excluded.address, user_agent = excluded.user_agent
+			address = excluded.address, user_agent = excluded.user_agent, idle_for = excluded.idle_for,
+			remembered = excluded.remembered, upstream = excluded.upstream
 		WHERE sessions.user_id = excluded.user_id`,
 		s.ID, s.SecretHash, s.UserID, encodeList(s.AMR), s.ACR, s.Principal, s.AuthTime, s.CreatedAt, s.SeenAt,
-		s.IdleExpiresAt, s.ExpiresAt, s.Address, s.UserAgent)
+		s.IdleExpiresAt, s.ExpiresAt, s.Address, s.UserAgent, s.IdleFor, s.Remembered, upstream)
 	return found(n, err)
 }
 

@@ -125,6 +125,32 @@ type Session struct {
 	ExpiresAt     Millis // absolute; never after the ticket's end without a directory
 	Address       string
 	UserAgent     string
+	IdleFor       Millis // how long it may go unused; 0: what is configured
+	Remembered    bool   // its person wanted this device remembered
+	Upstream      UpstreamSession
+}
+
+// UpstreamSession is the login at an upstream that a session came from; zero: none.
+type UpstreamSession struct {
+	ID      string `json:"id,omitempty"`       // of the upstream in the configuration
+	Issuer  string `json:"issuer,omitempty"`   // as its ID token says
+	Subject string `json:"subject,omitempty"`  // sub there
+	SID     string `json:"sid,omitempty"`      // of its session, where it tells one
+	IDToken string `json:"id_token,omitempty"` // for its logout (id_token_hint)
+}
+
+// Pending is a login that has shown who somebody is, and waits for another factor. It
+// is of the browser that holds the cookie of the step (LoginRequest.StepHash).
+type Pending struct {
+	UserID       string          `json:"user_id"`
+	Method       string          `json:"method"` // how the log calls it: form, ticket, …
+	AMR          []string        `json:"amr"`
+	AuthTime     Millis          `json:"auth_time"`
+	Until        Millis          `json:"until,omitempty"`         // what comes of it ends here; 0: no limit
+	Principal    string          `json:"principal,omitempty"`     // Kerberos principal
+	PasswordHash string          `json:"password_hash,omitempty"` // of the local password that was typed
+	Remember     bool            `json:"remember,omitempty"`      // this device
+	Upstream     UpstreamSession `json:"upstream,omitzero"`
 }
 
 // LoginRequest is one pending attempt to log in. It belongs to the browser whose
@@ -139,17 +165,20 @@ type LoginRequest struct {
 	ReturnTo      string // path of our own, when ClientID is empty
 	Fresh         bool   // a silent ticket does not satisfy it
 	MinAuthTime   Millis // from max_age; 0: any
+	ACR           string // the level that the login must reach at least; empty: what the rules demand of its user
 	LoginHint     string
-	Reason        string // why the last attempt failed: a reason code
-	Reference     string // of the request that failed, to be read out
-	Username      string // what the last failed form held
-	Rechallenged  bool   // the one more Basic challenge after sign-out was sent
-	State         []byte // of a SPNEGO continuation
-	UserID        string // set when the login is done
-	SessionID     string // set when the login is done
-	AuthTime      Millis // set when the login is done
-	Consent       string // what its user is asked to allow, items as in Consent.Scope; empty: nothing
-	ConsentAnswer string // ConsentAllowed or ConsentDenied; empty: none yet
+	Reason        string  // why the last attempt failed: a reason code
+	Reference     string  // of the request that failed, to be read out
+	Username      string  // what the last failed form held
+	Rechallenged  bool    // the one more Basic challenge after sign-out was sent
+	State         []byte  // of a SPNEGO continuation
+	Pending       Pending // its first factor; no UserID: none yet
+	StepHash      []byte  // SHA-256 of the cookie that the browser got with Pending; empty: none
+	UserID        string  // set when the login is done
+	SessionID     string  // set when the login is done
+	AuthTime      Millis  // set when the login is done
+	Consent       string  // what its user is asked to allow, items as in Consent.Scope; empty: nothing
+	ConsentAnswer string  // ConsentAllowed or ConsentDenied; empty: none yet
 	CreatedAt     Millis
 	ExpiresAt     Millis
 	ConsumedAt    Millis

@@ -29,6 +29,17 @@ func (a *Request) MeetsACR(have string) bool {
 	return ok
 }
 
+// NeededACR is the level that a login for the request must reach at least: the
+// weakest of those that are essential, or else wished for. A wish that a session
+// does not meet sends its person to show more; prompt=none has no person, and gets
+// what there is. Empty: none is asked for that we know.
+func (a *Request) NeededACR() string {
+	if a.Claims.acrNeeded {
+		return authn.WeakestACR(a.Claims.acr)
+	}
+	return authn.WeakestACR(a.wantedACR())
+}
+
 // UnreachableACR reports whether no login would do, so that nobody is asked for
 // another one.
 func (a *Request) UnreachableACR() bool {
