@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/authn"
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/pushed"
@@ -138,7 +139,7 @@ func TestUnknownParametersAndAuthorizationHeadersAreIgnored(t *testing.T) {
 	w.user("alice")
 	b := w.loggedIn("alice")
 	for _, header := range []string{"Negotiate YII=", "Basic YWxpY2U6cHc=", "Bearer x"} {
-		r := httptest.NewRequest(http.MethodGet, authorizeURL("wiki", "ui_locales", "de fr", "claims_locales", "de", "display", "popup", "acr_values", "phr",
+		r := httptest.NewRequest(http.MethodGet, authorizeURL("wiki", "ui_locales", "de fr", "claims_locales", "de", "display", "popup", "acr_values", "urn:example:gold",
 			"prompt", "consent")+"&foo=1&foo=2", nil)
 		r.Header.Set("Authorization", header)
 		if back := b.do(r).back(); !back.Has("code") {
@@ -151,7 +152,7 @@ func TestUnknownParametersAndAuthorizationHeadersAreIgnored(t *testing.T) {
 func (b *browser) row(a *answer) (string, *store.LoginRequest) {
 	b.w.t.Helper()
 	to := a.location()
-	if a.Code != http.StatusSeeOther || !strings.HasPrefix(to.Path, "/login") {
+	if a.Code != http.StatusSeeOther || (!strings.HasPrefix(to.Path, "/login") && to.Path != authn.PathFactor) {
 		b.w.t.Fatalf("answer %d to %s, want a login step", a.Code, to)
 	}
 	row, err := b.w.Store.LoginRequest(b.w.t.Context(), to.Query().Get("login"), b.hash())

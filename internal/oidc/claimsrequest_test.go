@@ -142,11 +142,12 @@ func TestEssentialACRIsMetOrRefusedAndNeverALoop(t *testing.T) {
 	}{
 		"one factor":            {[]string{"claims", needs(`"value":"1"`)}, ""},
 		"one factor will do":    {[]string{"claims", needs(`"values":["phr","1"]`)}, ""},
-		"cannot be met":         {[]string{"claims", needs(`"values":["phr"]`)}, "unmet_authentication_requirements"},
+		"cannot be met":         {[]string{"claims", needs(`"values":["gold"]`)}, "unmet_authentication_requirements"},
 		"no level at all":       {[]string{"claims", needs(`"values":[]`)}, "unmet_authentication_requirements"},
 		"essential, any":        {[]string{"claims", `{"id_token":{"acr":{"essential":true}}}`}, ""},
-		"only a wish":           {[]string{"claims", `{"id_token":{"acr":{"value":"phr"}}}`}, ""},
-		"acr_values are a wish": {[]string{"acr_values", "phr mfa"}, ""},
+		"only a wish":           {[]string{"claims", `{"id_token":{"acr":{"value":"gold"}}}`}, ""},
+		"acr_values are a wish": {[]string{"acr_values", "gold silver"}, ""},
+		"with one that is met":  {[]string{"acr_values", "phr 1"}, ""},
 	} {
 		back := w.loggedIn("alice").get(authorizeURL("wiki", c.changes...)).back()
 		if back.Get("error") != c.err || back.Has("code") != (c.err == "") {
@@ -171,12 +172,9 @@ func TestEssentialACRIsMetOrRefusedAndNeverALoop(t *testing.T) {
 	}
 }
 
-// A level that a login can reach is asked of somebody who has not reached it, once;
-// and the token tells the level that was asked for.
-func TestStrongerLevelOnceThereIsOne(t *testing.T) {
-	levels := authn.ACRLevels
-	authn.ACRLevels = []string{"mfa", "1"}
-	defer func() { authn.ACRLevels = levels }()
+// A level that a login can reach is asked of somebody who has not reached it, and of
+// nobody else; and the token tells the level that was asked for.
+func TestAStrongerLevelIsAskedFor(t *testing.T) {
 	w := newWorld(t)
 	w.user("alice")
 	needed := `{"id_token":{"acr":{"essential":true,"value":"mfa"}}}`
@@ -184,14 +182,22 @@ func TestStrongerLevelOnceThereIsOne(t *testing.T) {
 	if back := b.get(authorizeURL("wiki", "claims", needed, "prompt", "none")).back(); back.Get("error") != "login_required" {
 		t.Errorf("prompt=none: %v", back)
 	}
-	_, row := b.row(b.get(authorizeURL("wiki", "claims", needed)))
-	b.logIn(url.Values{"user": {"alice"}, "login": {row.ID}})
-	if back := b.get("/authorize/resume?login=" + row.ID).back(); back.Get("error") != "unmet_authentication_requirements" {
-		t.Errorf("one factor again: %v", back)
+	if back := b.get(authorizeURL("wiki", "acr_values", "mfa", "prompt", "none")).back(); !back.Has("code") {
+		t.Errorf("prompt=none, and only a wish: %v", back)
+	}
+	for _, change := range [][2]string{{"claims", needed}, {"acr_values", "phr mfa"}} {
+		path, row := b.row(b.get(authorizeURL("wiki", change[0], change[1])))
+		if path != authn.PathFactor || row.ACR != "mfa" {
+			t.Errorf("%s: sent to %s for %q, want %s for mfa", change[0], path, row.ACR, authn.PathFactor)
+		}
+		b.logIn(url.Values{"user": {"alice"}, "login": {row.ID}})
+		if path, row = b.row(b.get("/authorize/resume?login=" + row.ID)); path != authn.PathFactor || row.ACR != "mfa" {
+			t.Errorf("%s, one factor again: sent to %s for %q", change[0], path, row.ACR)
+		}
 	}
 	b.logIn(url.Values{"user": {"alice"}, "acr": {"mfa"}})
 	for _, c := range []struct{ acrValues, claims, want string }{
-		{"", needed, "mfa"}, {"1", "", "1"}, {"mfa 1", "", "mfa"}, {"phr", "", "mfa"}, {"1", needed, "mfa"}, {"", "", "mfa"},
+		{"", needed, "mfa"}, {"1", "", "1"}, {"mfa 1", "", "mfa"}, {"gold", "", "mfa"}, {"1", needed, "mfa"}, {"", "", "mfa"},
 	} {
 		id := w.claimsOf(b.tokens("wiki", "acr_values", c.acrValues, "claims", c.claims).str("id_token"))
 		if id["acr"] != c.want {

@@ -161,7 +161,9 @@ var proofs = map[string]entryProof{
 	"acr_values_supported": func(t *testing.T, w *world, value any) {
 		for _, acr := range list(t, value) {
 			claims := `{"id_token":{"acr":{"essential":true,"value":"` + acr + `"}}}`
-			if id := w.claimsOf(w.loggedIn("alice").tokens("wiki", "claims", claims).str("id_token")); id["acr"] != acr {
+			b := w.browser()
+			b.logIn(url.Values{"user": {"alice"}, "acr": {acr}})
+			if id := w.claimsOf(b.tokens("wiki", "claims", claims).str("id_token")); id["acr"] != acr {
 				t.Errorf("%s: the token says %v", acr, id["acr"])
 			}
 		}

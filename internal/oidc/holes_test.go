@@ -184,7 +184,7 @@ func TestHoleWhoIsThereByPromptNone(t *testing.T) {
 	one("more than allowed", b, w.loggedIn("bob"), w.browser())
 	// Without prompt=none: nobody is sent back at once because of who they are.
 	for i, b := range []*browser{b, w.loggedIn("bob"), w.browser()} {
-		if back := b.get(authorizeURL("stranger", "claims", `{"id_token":{"sub":{"value":"`+alice.ID+`"},"acr":{"essential":true,"values":["phr"]}}}`)).back(); back.Get("error") != "unmet_authentication_requirements" {
+		if back := b.get(authorizeURL("stranger", "claims", `{"id_token":{"sub":{"value":"`+alice.ID+`"},"acr":{"essential":true,"values":["gold"]}}}`)).back(); back.Get("error") != "unmet_authentication_requirements" {
 			t.Errorf("a level that nobody reaches, browser %d: %v", i, back)
 		}
 	}
@@ -210,7 +210,7 @@ func TestHoleForwardedToWhateverRegisteredItself(t *testing.T) {
 			"by form_post":   b.get(authorizeURL(id, append(bad, "response_mode", "form_post")...)),
 			"in silence":     b.get(authorizeURL(id, "prompt", "none")),
 			"posted":         b.post("/authorize", authParams(id, bad...)),
-			"unreachable":    b.get(authorizeURL(id, "claims", `{"id_token":{"acr":{"essential":true,"value":"phr"}}}`)),
+			"unreachable":    b.get(authorizeURL(id, "claims", `{"id_token":{"acr":{"essential":true,"value":"gold"}}}`)),
 			"request object": b.get(authorizeURL(id, "request", "a.b.c")),
 		} {
 			a.stays(name+", "+what, http.StatusBadRequest)
