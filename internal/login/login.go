@@ -21,7 +21,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	"idp/internal/authn"
 	"idp/internal/kerberos"
@@ -39,7 +38,6 @@ type Config struct {
 	Policy   *authn.Policy
 	Pages    *web.Pages
 	Kerberos kerberos.Config // what is challenged
-	Issuer   *url.URL        // what browsers are to send tickets to
 	// Site shows the relying party behind a client id, at the redirect URI that its
 	// request names; nil when unknown.
 	Site func(ctx context.Context, clientID, redirect string) *web.Site
@@ -56,8 +54,8 @@ type Login struct{ Config }
 
 // New makes a Login.
 func New(c Config) (*Login, error) {
-	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil {
-		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages, Issuer, Site, Shares, About and Remembered are required")
+	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil {
+		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages, Site, Shares, About and Remembered are required")
 	}
 	return &Login{c}, nil
 }
@@ -112,7 +110,7 @@ func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, cod
 }
 
 // reference is what support finds this request by.
-func reference(r *http.Request) string { return web.Reference(web.InfoFrom(r.Context()), time.Now()) }
+func reference(r *http.Request) string { return web.ReferenceOf(r) }
 
 // logRefusal puts the reason into the request's one log line.
 func logRefusal(info *web.Info, e *reason.Error) {
