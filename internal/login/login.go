@@ -16,7 +16,6 @@
 package login
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -38,6 +37,8 @@ type Config struct {
 	Policy   *authn.Policy
 	Pages    *web.Pages
 	Kerberos kerberos.Config // what is challenged
+	// Upstreams are the providers that people may log in with, in the order of their buttons.
+	Upstreams []web.UpstreamButton
 	// Site shows the relying party behind a client id, at the redirect URI that its
 	// request names; nil when unknown.
 	Site func(ctx context.Context, clientID, redirect string) *web.Site
@@ -124,44 +125,6 @@ func stepPath(path string, row *store.LoginRequest) string {
 		return path
 	}
 	return path + "?login=" + url.QueryEscape(row.ID)
-}
-
-// page renders the login page, as an answer of its own or as a 401's body.
-func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *attempt, code reason.Code) error {
-	info := web.InfoFrom(r.Context())
-	p := web.LoginPage{
-		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
-		Notice: notice(code, info.Method == methodTicket), Reference: reference(r),
-	}
-	offered := l.offered(a)
-	p.NoTicketOffer = offered && !a.browser.NoTicket
-	if a.row != nil {
-		if a.row.Reference != "" && code == reason.Code(a.row.Reason) {
-			p.Reference = a.row.Reference // of the request that failed, not of this one that says so
-		}
-		p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID, redirectOf(a.row))
-		p.Username = cmp.Or(a.typed, a.row.Username, a.row.LoginHint)
-		if a.row.Fresh {
-			current, err := l.current(r)
-			if err != nil {
-				return err
-			}
-			if current != nil {
-				p.SignedInAs = current.User.Name // who must show that they are still there
-			}
-		}
-	}
-	if offered {
-		p.TicketURL = stepPath(authn.PathNegotiate, a.row)
-	}
-	name := "login"
-	if wantsNewPassword(code) {
-		name, p.OtherURL = "newpassword", stepPath(authn.PathForm, a.row)
-		if a.row != nil {
-			p.OtherURL += "&other=1"
-		}
-	}
-	return l.Pages.Render(w, r, status, name, p)
 }
 
 // wantsNewPassword: the page asks for a new password, for the old one was right
