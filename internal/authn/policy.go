@@ -42,6 +42,20 @@ func (p *Policy) OffersTicket(from From) bool {
 	return p.UsesTickets() && Inside(p.OfferTo, from) && p.Usable() == nil
 }
 
+// WhyNoTicket tells the log why a client is not asked for a ticket; empty when it is.
+func (p *Policy) WhyNoTicket(from From) string {
+	switch {
+	case p.Usable == nil:
+		return "no ticket asked for: no kerberos section"
+	case p.Usable() != nil:
+		return "no ticket asked for: " + p.Usable().Error()
+	case !Inside(p.OfferTo, from):
+		return "no ticket asked for: the client is not in kerberos.offer_to, or came through an unknown proxy"
+	default:
+		return ""
+	}
+}
+
 // Markers is what the browser cookie wants remembered.
 type Markers struct{ SignedOut, NoTicket bool }
 

@@ -26,7 +26,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 	in := session.Login{
 		User: res.User, AMR: res.AMR, ACR: acr, AuthTime: res.AuthTime, Until: res.Until, Principal: res.Principal,
 		PasswordHash: res.PasswordHash, Upstream: res.Upstream,
-		Address: a.from.Address.String(), Ticket: info.Method == methodTicket,
+		Address: a.from.Address.String(), Ticket: info.Method == methodTicket, Method: methodOf(res),
 		Entry: store.Entry{
 			Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: a.from.ClientID,
 			Address: a.from.Address.String(), RequestID: a.from.RequestID, Detail: info.Method,

@@ -16,12 +16,10 @@
 package login
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	"idp/internal/authn"
 	"idp/internal/kerberos"
@@ -39,7 +37,8 @@ type Config struct {
 	Policy   *authn.Policy
 	Pages    *web.Pages
 	Kerberos kerberos.Config // what is challenged
-	Issuer   *url.URL        // what browsers are to send tickets to
+	// Upstreams are the providers that people may log in with, in the order of their buttons.
+	Upstreams []web.UpstreamButton
 	// Site shows the relying party behind a client id, at the redirect URI that its
 	// request names; nil when unknown.
 	Site func(ctx context.Context, clientID, redirect string) *web.Site
@@ -56,8 +55,8 @@ type Login struct{ Config }
 
 // New makes a Login.
 func New(c Config) (*Login, error) {
-	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil {
-		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages, Issuer, Site, Shares, About and Remembered are required")
+	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil {
+		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages, Site, Shares, About and Remembered are required")
 	}
 	return &Login{c}, nil
 }
@@ -112,7 +111,7 @@ func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, cod
 }
 
 // reference is what support finds this request by.
-func reference(r *http.Request) string { return web.Reference(web.InfoFrom(r.Context()), time.Now()) }
+func reference(r *http.Request) string { return web.ReferenceOf(r) }
 
 // logRefusal puts the reason into the request's one log line.
 func logRefusal(info *web.Info, e *reason.Error) {
@@ -126,44 +125,6 @@ func stepPath(path string, row *store.LoginRequest) string {
 		return path
 	}
 	return path + "?login=" + url.QueryEscape(row.ID)
-}
-
-// page renders the login page, as an answer of its own or as a 401's body.
-func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *attempt, code reason.Code) error {
-	info := web.InfoFrom(r.Context())
-	p := web.LoginPage{
-		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
-		Notice: notice(code, info.Method == methodTicket), Reference: reference(r),
-	}
-	offered := l.offered(a)
-	p.NoTicketOffer = offered && !a.browser.NoTicket
-	if a.row != nil {
-		if a.row.Reference != "" && code == reason.Code(a.row.Reason) {
-			p.Reference = a.row.Reference // of the request that failed, not of this one that says so
-		}
-		p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID, redirectOf(a.row))
-		p.Username = cmp.Or(a.typed, a.row.Username, a.row.LoginHint)
-		if a.row.Fresh {
-			current, err := l.current(r)
-			if err != nil {
-				return err
-			}
-			if current != nil {
-				p.SignedInAs = current.User.Name // who must show that they are still there
-			}
-		}
-	}
-	if offered {
-		p.TicketURL = stepPath(authn.PathNegotiate, a.row)
-	}
-	name := "login"
-	if wantsNewPassword(code) {
-		name, p.OtherURL = "newpassword", stepPath(authn.PathForm, a.row)
-		if a.row != nil {
-			p.OtherURL += "&other=1"
-		}
-	}
-	return l.Pages.Render(w, r, status, name, p)
 }
 
 // wantsNewPassword: the page asks for a new password, for the old one was right

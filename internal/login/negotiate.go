@@ -1,10 +1,10 @@
 package login
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"net/http"
-	"strings"
 
 	"idp/internal/authn"
 	"idp/internal/reason"
@@ -20,13 +20,6 @@ const (
 	methodForm    = "form"
 	methodUnknown = "unknown" // no credential that we know
 )
-
-// maxAuthorization bounds the Authorization header: a ticket with a great many
-// groups is 48 KB, 64 KB in base64.
-const maxAuthorization = 64<<10 + 16
-
-// headerTooLong is for the log, where authorization could make nothing of the header.
-const headerTooLong = "the Authorization header is too long, or there twice"
 
 // ServeNegotiate answers GET /login/negotiate: RFC 4559 (Negotiate) and RFC 7617
 // (Basic), one switch on the scheme. A request without credentials is challenged,
@@ -49,9 +42,9 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 		}
 		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 	}
-	scheme, value, ok := authorization(r.Header["Authorization"])
+	scheme, value, ok := web.Authorization(r.Header)
 	if !ok {
-		return l.malformed(w, r, a, reason.TokenTooBig, headerTooLong)
+		return l.malformed(w, r, a, reason.TokenTooBig, web.HeaderTooLong)
 	}
 	switch scheme {
 	case "":
@@ -63,19 +56,6 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return l.malformed(w, r, a, reason.MalformedInput, "unknown authorization scheme")
 	}
-}
-
-// authorization takes the header apart: the scheme, whose name is
-// case-insensitive (RFC 9110 §11.1), and what follows it.
-func authorization(headers []string) (scheme, value string, ok bool) {
-	switch {
-	case len(headers) == 0:
-		return "", "", true
-	case len(headers) > 1 || len(headers[0]) > maxAuthorization:
-		return "", "", false
-	}
-	scheme, value, _ = strings.Cut(headers[0], " ")
-	return strings.ToLower(scheme), strings.TrimSpace(value), true
 }
 
 // startAgain gives a browser that came without a login request one, and sends it
@@ -92,16 +72,7 @@ func (l *Login) startAgain(w http.ResponseWriter, r *http.Request, a *attempt) e
 
 // whyNot tells the log why no ticket is asked for.
 func (l *Login) whyNot(a *attempt) string {
-	switch {
-	case l.Policy.Usable == nil:
-		return "no ticket asked for: no kerberos section"
-	case l.Policy.Usable() != nil:
-		return "no ticket asked for: " + l.Policy.Usable().Error()
-	case !authn.Inside(l.Kerberos.OfferTo, a.from):
-		return "no ticket asked for: the client is not in kerberos.offer_to, or came through an unknown proxy"
-	default:
-		return "no ticket asked for: the site wants the person to act now"
-	}
+	return cmp.Or(l.Policy.WhyNoTicket(a.from), "no ticket asked for: the site wants the person to act now")
 }
 
 // offered: a ticket may be asked for here, and the login request does not demand
@@ -148,7 +119,7 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 	if a.row != nil && res.AuthTime.UnixMilli() < a.row.MinAuthTime {
 		return l.tooOld(w, r, a)
 	}
-	sendToken(w, res.Reply) // mutual authentication: RFC 4559 §5
+	web.SendNegotiate(w, res.Reply) // mutual authentication: RFC 4559 §5
 	return l.finish(w, r, a, res)
 }
 
@@ -169,7 +140,7 @@ func (l *Login) proceed(w http.ResponseWriter, r *http.Request, a *attempt, next
 	if err := l.keepLeg(r, a, next.State); err != nil {
 		return err
 	}
-	sendToken(w, next.Reply)
+	web.SendNegotiate(w, next.Reply)
 	return l.page(w, r, http.StatusUnauthorized, a, "")
 }
 
@@ -180,12 +151,6 @@ func (l *Login) keepLeg(r *http.Request, a *attempt, state []byte) error {
 		return web.LoginExpired(err)
 	}
 	return err
-}
-
-func sendToken(w http.ResponseWriter, token []byte) {
-	if len(token) > 0 {
-		w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(token))
-	}
 }
 
 // tooOld: the ticket is good, but nobody has typed a password since max_age.
@@ -220,7 +185,7 @@ func (l *Login) refused(w http.ResponseWriter, r *http.Request, a *attempt, err 
 		a.typed = e.Name
 	}
 	if !web.FromBrowser(r) {
-		sendToken(w, e.Reply)
+		web.SendNegotiate(w, e.Reply)
 	}
 	return l.page(w, r, http.StatusUnauthorized, a, e.Reason)
 }

@@ -19,6 +19,7 @@ import (
 	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/session"
+	"idp/internal/setup"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -52,6 +53,7 @@ type parts struct {
 	server  *Server
 	pages   *web.Pages
 	login   *login.Login
+	setup   *setup.Setup
 	account *account.Account
 	oidc    *oidc.Provider
 	config  *config.Config
@@ -94,7 +96,10 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	}
 	g.clients = registry
 	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages,
-		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Site: registry.Site, Shares: registry.Shares, About: registry.About, Remembered: registry.Remembered}); err != nil {
+		Kerberos: c.Kerberos, Site: registry.Site, Shares: registry.Shares, About: registry.About, Remembered: registry.Remembered}); err != nil {
+		return nil, err
+	}
+	if p.setup, err = setup.New(setup.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages, Issuer: c.IssuerURL()}); err != nil {
 		return nil, err
 	}
 	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: registry.Site, Shares: registry.Shares}); err != nil {

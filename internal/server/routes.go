@@ -51,9 +51,9 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	submit("POST /consent", p.login.ServeConsentSubmit)
 
 	// does this browser send tickets
-	page("GET /setup", p.login.ServeSetup)
-	page("GET /setup/test", p.login.ServeSetupTest)
-	page("GET /setup/files/{name}", p.login.ServeSetupFile)
+	page("GET /setup", p.setup.ServePage)
+	page("GET /setup/test", p.setup.ServeTest)
+	page("GET /setup/files/{name}", p.setup.ServeFile)
 
 	// a person's own pages
 	page("GET /{$}", p.account.ServeHome)

@@ -24,6 +24,7 @@ type Browser struct {
 	Hash      []byte
 	SignedOut bool   // no silent login until the next login by hand
 	NoTicket  bool   // "Do not use my company ticket on this device"
+	Method    string // by which the last login here was made, as package login calls it; empty: unknown
 	last      string // of the sid of the last session, as lastOf writes it; empty: none
 }
 
@@ -124,7 +125,9 @@ func dropSetCookie(h http.Header, name string) {
 const browserKey = "browser"
 
 // browserText is the cookie's text, in place of gob: the id, a letter for each
-// marker that is set, and what is kept of the last sid.
+// marker that is set and, behind a dot, the last method, and what is kept of the last
+// sid. The method is in hexadecimal among the markers: the previous release looks
+// there for s and n, and compares all that follows them with a sid.
 type browserText struct{}
 
 // Serialize implements securecookie.Serializer.
@@ -140,6 +143,9 @@ func (browserText) Serialize(src any) ([]byte, error) {
 	}
 	if b.NoTicket {
 		text += "n"
+	}
+	if b.Method != "" {
+		text += "." + hex.EncodeToString([]byte(b.Method))
 	}
 	if b.last != "" {
 		text += "|" + b.last
@@ -158,9 +164,20 @@ func (browserText) Deserialize(src []byte, dst any) error {
 	b := newBrowser(secret.String(id))
 	b.SignedOut = strings.Contains(marks, "s")
 	b.NoTicket = strings.Contains(marks, "n")
+	b.Method = methodOf(marks)
 	b.last = last
 	*values = map[any]any{browserKey: b}
 	return nil
+}
+
+// methodOf reads the last method; one that cannot be read is none.
+func methodOf(marks string) string {
+	_, text, _ := strings.Cut(marks, ".")
+	method, err := hex.DecodeString(text)
+	if err != nil {
+		return ""
+	}
+	return string(method)
 }
 
 func newBrowser(id secret.String) *Browser { return &Browser{ID: id, Hash: secret.Hash(id)} }

@@ -145,7 +145,8 @@ type Login struct {
 	LoginRequest string // id of the login request this login completes; empty: none
 	Entry        store.Entry
 	Address      string
-	Ticket       bool // by a Kerberos ticket: so tickets are wanted on this device after all
+	Ticket       bool   // by a Kerberos ticket: so tickets are wanted on this device after all
+	Method       string // remembered in the browser, for the next login here
 }
 
 // Start begins a session for the browser, or renews the one of the same user,
@@ -175,7 +176,7 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, l Login) (*stor
 	}
 	s.setCookie(w, cookie)
 	s.dropStep(w, r)
-	b.SignedOut, b.NoTicket, b.last = false, b.NoTicket && !l.Ticket, lastOf(start.Session.ID)
+	b.SignedOut, b.NoTicket, b.Method, b.last = false, b.NoTicket && !l.Ticket, l.Method, lastOf(start.Session.ID)
 	return &start.Session, s.browsers.save(w, r, b)
 }
 

@@ -24,6 +24,30 @@ type Share struct {
 // Notice is a message at the head of a page. Kind is "error" or "info".
 type Notice struct{ Kind, Title, Text, Hint string }
 
+// MethodKind is a kind of logging in.
+type MethodKind string
+
+// The kinds, as the login page's template knows them.
+const (
+	MethodForm     MethodKind = "form"
+	MethodTicket   MethodKind = "ticket"
+	MethodUpstream MethodKind = "upstream"
+	MethodPasskey  MethodKind = "passkey"
+)
+
+// Method is one way to log in. ID and Name are an upstream's.
+type Method struct {
+	Kind     MethodKind
+	ID, Name string
+}
+
+// UpstreamButton is a provider that people may log in with. Mail addresses of Domains
+// are its people's; they are not shown.
+type UpstreamButton struct {
+	ID, Name string
+	Domains  []string
+}
+
 // LoginPage is the login page: the form, the body of a 401, re-authentication;
 // and the page "newpassword", for whoever has typed a password that has expired.
 type LoginPage struct {
@@ -36,9 +60,29 @@ type LoginPage struct {
 	TicketURL     string // "Log in with your company ticket"; empty: not offered
 	NoTicketOffer bool   // offer not to use tickets on this device
 	SignedInAs    string // somebody must confirm that they are still there
-	OtherURL      string // of newpassword: the form for another account
+	OtherURL      string // the page for another account; empty: it is for nobody in particular
+	Upstreams     []UpstreamButton
+	Methods       []Method // what is offered; the first is what to begin with
 	Reference     string
 }
+
+// Focus is what the page is opened at: the notice of an error, what to begin with
+// where that is a button, else the first field that is to be filled in.
+func (p LoginPage) Focus() string {
+	switch {
+	case p.Notice != nil && p.Notice.Kind == "error":
+		return "notice"
+	case len(p.Methods) > 0 && p.Methods[0].Kind != MethodForm:
+		return "first"
+	case p.Username != "" || p.SignedInAs != "":
+		return "password"
+	default:
+		return "username"
+	}
+}
+
+// TicketFirst reports whether the ticket is what to begin with.
+func (p LoginPage) TicketFirst() bool { return len(p.Methods) > 0 && p.Methods[0].Kind == MethodTicket }
 
 // AccountPage is a person's own page.
 type AccountPage struct {

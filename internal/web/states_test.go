@@ -22,6 +22,12 @@ func states() []state {
 		change(&p)
 		return p
 	}
+	methods := func(first int, order ...Method) []Method {
+		order = append([]Method{{Kind: MethodForm}, {Kind: MethodUpstream, ID: "partner", Name: "Partner Incorporated"}, {Kind: MethodUpstream, ID: "city", Name: "City of Example"}}, order...)
+		m := order[first]
+		return slices.Insert(slices.Delete(order, first, first+1), 0, m)
+	}
+	login.Methods = methods(0)[:1]
 	wrong := &Notice{Kind: "error", Title: "Name or password is wrong", Text: "Check both and try again. Capital letters count."}
 	fresh := &Notice{Kind: "info", Title: "Please enter your password", Text: "The site asks for a more recent login than your company ticket shows."}
 	expired := &Notice{Kind: "info", Title: "Your password has expired", Text: "Set a new one, and you are logged in."}
@@ -82,9 +88,26 @@ func states() []state {
 		{"devicedone-offline", "devicedone", 200, DeviceDonePage{Site: tv, User: "alice", Allowed: true, Offline: true}},
 		{"devicedone-denied", "devicedone", 200, DeviceDonePage{Site: tv, User: "alice"}},
 		{"login", "login", 200, login},
+		{"login-methods", "login", 200, with(func(p *LoginPage) { p.Methods = methods(0) })},
+		{"login-upstream", "login", 200, with(func(p *LoginPage) {
+			p.Methods, p.TicketURL = methods(1, Method{Kind: MethodTicket}), "/login/negotiate?login=id"
+		})},
+		{"login-ticket", "login", 200, with(func(p *LoginPage) {
+			p.Methods, p.TicketURL, p.NoTicketOffer = methods(3, Method{Kind: MethodTicket}), "/login/negotiate?login=id", true
+		})},
+		{"login-hint", "login", 200, with(func(p *LoginPage) {
+			p.Methods, p.Username, p.OtherURL = methods(2), "carol@city.example", "/login?login=id&other=1"
+		})},
+		{"login-upstream-down", "login", 200, with(func(p *LoginPage) {
+			p.Methods = methods(1)
+			p.Notice = &Notice{Kind: "error", Title: "Partner Incorporated does not answer", Text: "You were not logged in.", Hint: "Try again in a minute, or log in another way."}
+		})},
+		{"login-fresh-upstream", "login", 200, with(func(p *LoginPage) {
+			p.Methods, p.SignedInAs, p.OtherURL = methods(1), "carol", "/login?login=id&other=1"
+		})},
 		{"login-inside", "login", 401, with(func(p *LoginPage) { p.TicketURL, p.NoTicketOffer = "/login/negotiate?login=id", true })},
 		{"login-wrong", "login", 401, with(func(p *LoginPage) { p.Notice, p.Username, p.TicketURL = wrong, "alice", "/login/negotiate" })},
-		{"login-fresh", "login", 200, with(func(p *LoginPage) { p.Notice, p.SignedInAs = fresh, "alice" })},
+		{"login-fresh", "login", 200, with(func(p *LoginPage) { p.Notice, p.SignedInAs, p.OtherURL = fresh, "alice", "/login?login=id&other=1" })},
 		{"newpassword", "newpassword", 200, with(func(p *LoginPage) { p.Notice, p.Username, p.OtherURL = expired, "alice", "/login?login=id&other=1" })},
 		{"newpassword-refused", "newpassword", 401, with(func(p *LoginPage) { p.Notice, p.Username = short, "alice" })},
 		{"login-unchecked", "login", 200, with(func(p *LoginPage) { p.Site = stranger })},

@@ -106,6 +106,9 @@ func Reference(i *Info, now time.Time) string {
 	return now.UTC().Format("2006-01-02 15:04:05") + " UTC, " + i.RequestID
 }
 
+// ReferenceOf is the Reference of a request that is answered now.
+func ReferenceOf(r *http.Request) string { return Reference(InfoFrom(r.Context()), time.Now()) }
+
 // ParseForm parses a POST's body, which the middleware has bounded. A field that
 // comes twice is refused: our forms send each once.
 func ParseForm(_ http.ResponseWriter, r *http.Request) error {

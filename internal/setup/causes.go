@@ -1,4 +1,4 @@
-package login
+package setup
 
 import (
 	"net/http"
@@ -11,25 +11,25 @@ import (
 // causes are why no ticket came, the most likely first, as far as the request
 // shows: a browser says no word about it. ntlm: the browser may send tickets
 // here, for it offered NTLM, so its computer had none for us.
-func (l *Login) causes(r *http.Request, ntlm bool) []web.Cause {
+func (s *Setup) causes(r *http.Request, ntlm bool) []web.Cause {
 	a := identify(r.Header)
 	if a.system == phone {
 		return []web.Cause{{Title: "Phones and tablets have no tickets", Text: "Nothing is wrong. Log in with your name and password there."}}
 	}
 	var list []web.Cause
-	if l.otherAddress(r) {
+	if s.otherAddress(r) {
 		list = append(list, web.Cause{Title: "The address is another one",
 			Text: "The server was asked under another name than browsers are told to send tickets to. Open this page at exactly the address below.",
-			Code: []string{browserpolicy.Origin(l.Issuer) + pathSetup}})
+			Code: []string{browserpolicy.Origin(s.Issuer) + pathPage}})
 	}
 	if a.chromium() && a.system == linux && !ntlm {
 		list = append(list, web.Cause{Title: "It was asked for the first time",
 			Text: "In a new profile, Chrome, Chromium and Edge on Linux answer from the second time on. Test again; if the answer is the same, go on below."})
 	}
-	ticket, policy := l.noTicket(a), l.notAllowed(a)
+	ticket, policy := s.noTicket(a), s.notAllowed(a)
 	switch {
 	case ntlm:
-		return append(list, ticket, l.noService(a))
+		return append(list, ticket, s.noService(a))
 	case policy.Title == "": // Safari asks nobody
 		list = append(list, ticket)
 	case a.system == windows || a.system == "":
@@ -38,7 +38,7 @@ func (l *Login) causes(r *http.Request, ntlm bool) []web.Cause {
 	default:
 		list = append(list, ticket, policy)
 	}
-	list = append(list, web.Cause{Title: "This is a private window", Text: "Private windows send no tickets. Test in a normal one."}, l.noService(a))
+	list = append(list, web.Cause{Title: "This is a private window", Text: "Private windows send no tickets. Test in a normal one."}, s.noService(a))
 	if a.system == linux {
 		list = append(list, web.Cause{Title: "The browser cannot see the ticket",
 			Text: "A browser that was installed as a snap or a Flatpak may not read the tickets of your session. Try one from your system's own packages."})
@@ -48,13 +48,13 @@ func (l *Login) causes(r *http.Request, ntlm bool) []web.Cause {
 
 // otherAddress: the browser came by another name than the issuer's, or, because
 // it sent no Fetch metadata, without https. A proxy may have changed the name.
-func (l *Login) otherAddress(r *http.Request) bool {
-	plain := l.Issuer.Scheme == "https" && !web.FromBrowser(r) && identify(r.Header).browser != ""
-	return !strings.EqualFold(r.Host, l.Issuer.Host) || plain
+func (s *Setup) otherAddress(r *http.Request) bool {
+	plain := s.Issuer.Scheme == "https" && !web.FromBrowser(r) && identify(r.Header).browser != ""
+	return !strings.EqualFold(r.Host, s.Issuer.Host) || plain
 }
 
 // noTicket is how one sees and gets a ticket.
-func (l *Login) noTicket(a agent) web.Cause {
+func (s *Setup) noTicket(a agent) web.Cause {
 	switch a.system {
 	case windows:
 		return web.Cause{Title: "This computer has no ticket",
@@ -73,26 +73,26 @@ func (l *Login) noTicket(a agent) web.Cause {
 
 // notAllowed is how one sees whether a browser may send tickets here; empty for
 // Safari, which asks nobody.
-func (l *Login) notAllowed(a agent) web.Cause {
+func (s *Setup) notAllowed(a agent) web.Cause {
 	title := "The browser may not send tickets to this site"
-	host := browserpolicy.Host(l.Issuer)
+	host := browserpolicy.Host(s.Issuer)
 	switch {
 	case a.browser == safari:
 		return web.Cause{}
 	case a.browser == firefox:
 		return web.Cause{Title: title, Text: "In about:config, network.negotiate-auth.trusted-uris must hold the line below. The policy file for Firefox sets it.",
-			Code: []string{browserpolicy.Origin(l.Issuer)}}
+			Code: []string{browserpolicy.Origin(s.Issuer)}}
 	case a.browser == edge:
-		return web.Cause{Title: title, Text: "edge://policy must show AuthServerAllowlist with the line below." + l.zoneOr(a), Code: []string{host}}
+		return web.Cause{Title: title, Text: "edge://policy must show AuthServerAllowlist with the line below." + s.zoneOr(a), Code: []string{host}}
 	case a.chromium():
-		return web.Cause{Title: title, Text: "chrome://policy must show AuthServerAllowlist with the line below." + l.zoneOr(a), Code: []string{host}}
+		return web.Cause{Title: title, Text: "chrome://policy must show AuthServerAllowlist with the line below." + s.zoneOr(a), Code: []string{host}}
 	default:
 		return web.Cause{Title: title, Text: "Browsers send tickets only to sites that their administrator has named. The policy files below do that for the usual ones."}
 	}
 }
 
 // zoneOr tells what Windows does without the policy.
-func (l *Login) zoneOr(a agent) string {
+func (s *Setup) zoneOr(a agent) string {
 	if a.system == windows {
 		return " Where that policy is not set at all, the site must be in Windows' local intranet zone instead."
 	}
@@ -100,8 +100,8 @@ func (l *Login) zoneOr(a agent) string {
 }
 
 // noService is how one sees whether the KDC has a ticket for us.
-func (l *Login) noService(a agent) web.Cause {
-	service := "HTTP/" + browserpolicy.Host(l.Issuer)
+func (s *Setup) noService(a agent) web.Cause {
+	service := "HTTP/" + browserpolicy.Host(s.Issuer)
 	c := web.Cause{Title: "The company's domain does not know this site", Text: "It must have a service named " + service + ". The administrator sees that with idp doctor."}
 	switch a.system {
 	case windows:

@@ -1,4 +1,4 @@
-package login
+package setup
 
 import (
 	"idp/internal/browserpolicy"
@@ -6,11 +6,11 @@ import (
 	"idp/internal/web"
 )
 
-// setupFromOutside says why nobody asked for a ticket, and who can change that.
+// fromOutside says why nobody asked for a ticket, and who can change that.
 // The address is the visitor's own; behind a proxy that nobody told us about it
 // is the proxy's, and is left out.
-func (l *Login) setupFromOutside(info *web.Info) web.SetupPage {
-	p := web.SetupPage{Outcome: setupOutside, Forwarded: info.Outside}
+func (s *Setup) fromOutside(info *web.Info) web.SetupPage {
+	p := web.SetupPage{Outcome: outcomeOutside, Forwarded: info.Outside}
 	if !info.Outside {
 		p.Address = info.Client.String()
 	}
@@ -19,8 +19,8 @@ func (l *Login) setupFromOutside(info *web.Info) web.SetupPage {
 
 // unready says what keeps the server from checking tickets, without the names of
 // files and realms that are in the log.
-func (l *Login) unready() string {
-	switch reason.Of(l.Policy.Usable()) {
+func (s *Setup) unready() string {
+	switch reason.Of(s.Policy.Usable()) {
 	case reason.NoKeytab:
 		return "The server has no key to open tickets with (kerberos.keytabs)."
 	case reason.Realm:
@@ -32,9 +32,9 @@ func (l *Login) unready() string {
 	}
 }
 
-// setupTexts say why a ticket was refused, to somebody who sets up a browser.
+// refusals say why a ticket was refused, to somebody who sets up a browser.
 // Only the owner of a ticket sees what is said of it.
-var setupTexts = map[reason.Code]string{
+var refusals = map[reason.Code]string{
 	reason.NegoexOnly:     "The browser offered another kind of login, without Kerberos.",
 	reason.NotFirst:       "The browser offered another kind of login before Kerberos.",
 	reason.TokenTooBig:    "The ticket is too large: its owner is probably a member of very many groups.",
@@ -59,12 +59,12 @@ var setupTexts = map[reason.Code]string{
 	reason.UserDisabled:   "The ticket is good, but an administrator has closed its owner's account here.",
 }
 
-func (l *Login) refusalText(code reason.Code) string {
+func (s *Setup) refusalText(code reason.Code) string {
 	if code == reason.NTLM {
 		return "The browser may send a ticket, but had none for this site, and offered NTLM instead: the computer has no ticket, or the domain knows no service HTTP/" +
-			browserpolicy.Host(l.Issuer) + "."
+			browserpolicy.Host(s.Issuer) + "."
 	}
-	if text, ok := setupTexts[code]; ok {
+	if text, ok := refusals[code]; ok {
 		return text
 	}
 	return "The ticket was not accepted."

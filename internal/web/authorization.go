@@ -1,0 +1,36 @@
+package web
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+)
+
+// maxAuthorization bounds the Authorization header: a ticket with a great many
+// groups is 48 KB, 64 KB in base64.
+const maxAuthorization = 64<<10 + 16
+
+// HeaderTooLong is for the log, where Authorization could make nothing of the header.
+const HeaderTooLong = "the Authorization header is too long, or there twice"
+
+// Authorization takes the header of that name apart: the scheme, whose name is
+// case-insensitive (RFC 9110 §11.1) and comes out in lower case, and what follows
+// it. Not ok: it is too long, or there twice.
+func Authorization(h http.Header) (scheme, value string, ok bool) {
+	headers := h["Authorization"]
+	switch {
+	case len(headers) == 0:
+		return "", "", true
+	case len(headers) > 1 || len(headers[0]) > maxAuthorization:
+		return "", "", false
+	}
+	scheme, value, _ = strings.Cut(headers[0], " ")
+	return strings.ToLower(scheme), strings.TrimSpace(value), true
+}
+
+// SendNegotiate sends a token of an exchange back (RFC 4559 §5); without one, nothing.
+func SendNegotiate(w http.ResponseWriter, token []byte) {
+	if len(token) > 0 {
+		w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(token))
+	}
+}
