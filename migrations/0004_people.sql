@@ -93,3 +93,11 @@ CREATE TABLE mails (
 );
 CREATE INDEX mails_due ON mails (next_at);
 CREATE INDEX mails_expiry ON mails (expires_at);
+
+-- Of a grant: whether a person allowed it to a device (RFC 8628), and the address
+-- that the device asked from, for that person to recognise it.
+ALTER TABLE grants ADD COLUMN device BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE grants ADD COLUMN address TEXT NOT NULL DEFAULT '';
+
+-- What the browser of an entry said it was, in words of package useragent.
+ALTER TABLE audit ADD COLUMN agent TEXT NOT NULL DEFAULT '';

@@ -63,7 +63,8 @@ func (a *Account) page(r *http.Request, c *visit) (*web.AccountPage, error) {
 		return nil, err
 	}
 	page := &web.AccountPage{
-		Name: c.User.Name, FullName: c.User.FullName, Email: c.User.Email, Groups: c.User.Groups,
+		AccountFrame: frame(c, "/account"),
+		Name:         c.User.Name, FullName: c.User.FullName, Email: c.User.Email, Groups: c.User.Groups,
 		How: how(c.Session), Principal: c.Session.Principal,
 		Since: time.UnixMilli(c.Session.AuthTime), Until: time.UnixMilli(c.Session.ExpiresAt),
 		FormToken: a.Sessions.FormToken(b, "end_session"), AllowedToken: a.Sessions.FormToken(b, takeBackPurpose),

@@ -13,6 +13,7 @@ const (
 	Login           = "login"
 	LoginFailed     = "login_failed"
 	SignedOut       = "signed_out"
+	SessionsEnded   = "sessions_ended" // somebody signed out on their other devices, or on all
 	UserAdded       = "user_added"
 	UserDisabled    = "user_disabled"
 	UserEnabled     = "user_enabled"

@@ -58,11 +58,12 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	// a person's own pages
 	page("GET /{$}", p.account.ServeHome)
 	page("GET /account", p.account.ServeAccount)
+	page("GET /account/security", p.account.ServeSecurity)
 	submit("POST /account/consents", p.account.ServeTakeBack)
 
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
 	// would answer it like GET.
-	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/consent", "/device"} {
+	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/account/security", "/consent", "/device"} {
 		page("HEAD "+path, func(_ http.ResponseWriter, r *http.Request) error { return notAllowed(r, http.MethodGet) })
 	}
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"idp/internal/audit"
 	"idp/internal/secret"
 )
 
@@ -13,11 +14,11 @@ import (
 // in it come from anybody.
 const maxField = 1024
 
-const entryColumns = `id, at, event, reason, actor, user_id, name, client_id, session_id, address, request_id, detail`
+const entryColumns = `id, at, event, reason, actor, user_id, name, client_id, session_id, address, request_id, detail, agent`
 
 func (e *Entry) dest() []any {
 	return []any{&e.ID, &e.At, &e.Event, &e.Reason, &e.Actor, &e.UserID, &e.Name, &e.ClientID, &e.SessionID,
-		&e.Address, &e.RequestID, &e.Detail}
+		&e.Address, &e.RequestID, &e.Detail, &e.Agent}
 }
 
 // Filter says which audit entries to read, newest first.
@@ -60,7 +61,8 @@ func pageSize(limit int) int64 {
 
 // writeEntry adds e to the audit log in the transaction of the change it tells
 // of. The event is the function's own, whatever the caller says: there is no way
-// to change trust without a trace, or under another name.
+// to change trust without a trace, or under another name. A login that failed is of
+// the user whose name was tried, if there is one: their account shows it.
 func (s *Store) writeEntry(t tx, e Entry, event string) error {
 	e.Event = event
 	if e.At == 0 {
@@ -69,16 +71,21 @@ func (s *Store) writeEntry(t tx, e Entry, event string) error {
 	e.ID = entryID(e.At)
 	_, err := t.Exec(`
 		INSERT INTO audit (`+entryColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		VALUES ($1, $2, $3, $4, $5, CASE WHEN $6 = '' AND $3 = '`+audit.LoginFailed+`' THEN COALESCE((SELECT u.id FROM users u WHERE u.name = $7), '') ELSE $6 END,
+			$7, $8, $9, $10, $11, $12, $13)`,
 		e.ID, e.At, field(e.Event), field(e.Reason), field(e.Actor), field(e.UserID), field(e.Name), field(e.ClientID),
-		field(e.SessionID), field(e.Address), field(e.RequestID), field(e.Detail))
+		field(e.SessionID), field(e.Address), field(e.RequestID), field(e.Detail), field(e.Agent))
 	return err
 }
 
 // entryID sorts by time: 12 hexadecimal digits of milliseconds, 16 at random.
 func entryID(at Millis) string {
-	return fmt.Sprintf("%012x", at) + hex.EncodeToString(secret.Bytes(8))
+	return idAt(at) + hex.EncodeToString(secret.Bytes(8))
 }
+
+// idAt is less than the id of every entry of that moment, and greater than those of
+// earlier ones.
+func idAt(at Millis) string { return fmt.Sprintf("%012x", at) }
 
 // field makes any text storable. Refusing it would let whoever types a NUL into
 // the name field fail to log in without a trace.

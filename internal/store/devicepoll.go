@@ -126,6 +126,7 @@ func grantDevice(t tx, p Poll, d *DeviceCode) (*Grant, *User, error) {
 		return nil, nil, err
 	}
 	g.ID, g.ClientID, g.UserID, g.SessionID = d.GrantID, d.ClientID, d.UserID, d.SessionID
+	g.Device, g.Address = true, d.Address
 	if err := insertGrant(t, g, family); err != nil {
 		return nil, nil, err
 	}

@@ -8,11 +8,11 @@ import (
 
 // grantColumns of grants AS g, in the order of (*Grant).dest.
 const grantColumns = `g.id, g.client_id, g.user_id, g.session_id, g.offline, g.scope, g.resource, g.claims, g.jkt, g.amr, g.acr,
-	g.auth_time, g.created_at, g.expires_at, g.revoked_at`
+	g.auth_time, g.created_at, g.expires_at, g.revoked_at, g.device, g.address`
 
 func (g *Grant) dest() []any {
 	return []any{&g.ID, &g.ClientID, &g.UserID, &g.SessionID, &g.Offline, &g.Scope, &g.Resource, &g.Claims, &g.JKT, (*textList)(&g.AMR), &g.ACR,
-		&g.AuthTime, &g.CreatedAt, &g.ExpiresAt, &g.RevokedAt}
+		&g.AuthTime, &g.CreatedAt, &g.ExpiresAt, &g.RevokedAt, &g.Device, &g.Address}
 }
 
 // liveGrant selects a grant that still counts, with its standing: it is not
@@ -26,10 +26,10 @@ const liveGrant = `
 
 func insertGrant(t tx, g Grant, f *RefreshFamily) error {
 	_, err := t.Exec(`
-		INSERT INTO grants (id, client_id, user_id, session_id, offline, scope, resource, claims, jkt, amr, acr, auth_time, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		INSERT INTO grants (id, client_id, user_id, session_id, offline, scope, resource, claims, jkt, amr, acr, auth_time, created_at, expires_at, device, address)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		g.ID, g.ClientID, g.UserID, g.SessionID, g.Offline, g.Scope, g.Resource, g.Claims, g.JKT, encodeList(g.AMR), g.ACR,
-		g.AuthTime, g.CreatedAt, g.ExpiresAt)
+		g.AuthTime, g.CreatedAt, g.ExpiresAt, g.Device, g.Address)
 	if err != nil || f == nil {
 		return err
 	}

@@ -243,6 +243,8 @@ type Grant struct {
 	CreatedAt Millis
 	ExpiresAt Millis
 	RevokedAt Millis
+	Device    bool   // a person allowed it to a device (RFC 8628)
+	Address   string // that the device asked from
 }
 
 // RefreshFamily is the one row behind all refresh tokens of a grant.
@@ -280,6 +282,7 @@ type Entry struct {
 	ClientID  string
 	SessionID string
 	Address   string
+	Agent     string // what the browser said it was, in words of package useragent
 	RequestID string
 	Detail    string
 }

@@ -84,20 +84,6 @@ func (p LoginPage) Focus() string {
 // TicketFirst reports whether the ticket is what to begin with.
 func (p LoginPage) TicketFirst() bool { return len(p.Methods) > 0 && p.Methods[0].Kind == MethodTicket }
 
-// AccountPage is a person's own page.
-type AccountPage struct {
-	Name, FullName, Email string
-	Groups                []string
-	How                   string // "with your company ticket"
-	Principal             string // Kerberos principal; may be empty
-	Since, Until          time.Time
-	Sites                 []Site
-	FormToken             string
-	Allowed               []Allowed
-	AllowedToken          string // of the forms that take it back
-	TakenBack             *Site  // from whom it was taken back a moment ago; nil: nothing was
-}
-
 // ConsentPage asks whether a relying party may get what it asks for.
 type ConsentPage struct {
 	Action    string
@@ -148,14 +134,6 @@ type DeviceDonePage struct {
 	User    string
 	Allowed bool
 	Offline bool // it may stay logged in while its person is away
-}
-
-// Allowed is what somebody allowed one relying party.
-type Allowed struct {
-	ClientID string
-	Site     Site
-	Shares   []Share
-	Since    time.Time
 }
 
 // LogoutPage asks whether to sign out. Fields are sent along, hidden.
