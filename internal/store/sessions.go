@@ -25,6 +25,7 @@ type StartSession struct {
 	// PasswordHash is of the local password that was typed: it must still be the
 	// user's. Empty: none was.
 	PasswordHash string
+	FactorID     string // the second factor that was shown: it must still be the user's; empty: none was
 	Entry        Entry
 }
 
@@ -32,7 +33,7 @@ type StartSession struct {
 // ends EndOther, inserts the session (or renews the row of that ID, which must
 // be the same user's), and marks the login request done. ErrNotFound: the login
 // request is unknown, over or another browser's, the user is disabled, or the
-// password was changed since it was checked.
+// password was changed, or the factor removed, since it was checked.
 func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 	e := in.Entry
 	e.SessionID = in.Session.ID
@@ -47,6 +48,9 @@ func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 			}
 		}
 		if err := stillThePassword(t, in); err != nil {
+			return 0, err
+		}
+		if err := stillTheFactor(t, in); err != nil {
 			return 0, err
 		}
 		if err := upsertSession(t, in.Session); err != nil {
