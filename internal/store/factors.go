@@ -34,49 +34,66 @@ func (f *Factor) dest() []any {
 	return []any{&f.ID, &f.UserID, &f.Kind, &f.Key, &f.Name, &f.Data, &f.Counter, &f.CreatedAt, &f.UsedAt}
 }
 
-// AddFactor adds a factor to a user; its ID is the caller's, who may have sealed
-// something under it. With first it must be the user's first: what somebody sets up
-// who has shown one factor only must not come beside what another has set up.
-// ErrConflict: the key is somebody's, or there is one already; ErrTooMany: the user
-// has enough of them; ErrNotFound: the user is unknown or disabled.
+// NewFactor is a factor that a user is to have.
+type NewFactor struct {
+	Factor // its ID is the caller's, who may have sealed something under it
+	// First: it must be the user's first. What somebody sets up who has shown one
+	// factor only must not come beside what another has set up.
+	First bool
+	// PasswordHash is of the local password that this somebody typed: it must still be
+	// the user's. Empty: none was.
+	PasswordHash string
+	Entry        Entry
+}
+
+// AddFactor adds a factor to a user. ErrConflict: the key is somebody's, or there is
+// one already; ErrTooMany: the user has enough of them; ErrNotFound: the user is
+// unknown or disabled, or has another password.
 //
 // Sessions go on: what they have shown is no less than it was.
-func (s *Store) AddFactor(ctx context.Context, f Factor, first bool, e Entry) error {
-	if len(f.Key) == 0 {
-		f.Key = []byte(f.ID)
-	}
-	limit := int64(maxFactors)
-	if first {
-		limit = 1
+func (s *Store) AddFactor(ctx context.Context, in NewFactor) error {
+	if len(in.Key) == 0 {
+		in.Key = []byte(in.ID)
 	}
 	return s.db.write(ctx, func(t tx) error {
 		// The user's row is locked: of two that come at once, the second sees the first.
-		n, err := t.Exec(`UPDATE users SET updated_at = updated_at WHERE id = $1 AND NOT disabled`, f.UserID)
+		n, err := t.Exec(`
+			UPDATE users SET updated_at = $1 WHERE id = $2 AND NOT disabled AND ($3 = '' OR password_hash = $3)`,
+			s.Now(), in.UserID, in.PasswordHash)
 		if err := found(n, err); err != nil {
 			return err
 		}
-		var had int64
-		if err := t.QueryRow([]any{&had}, `SELECT COUNT(*) FROM factors WHERE user_id = $1`, f.UserID); err != nil {
+		if err := hasRoom(t, in); err != nil {
 			return err
-		}
-		switch {
-		case had >= limit && first:
-			return ErrConflict
-		case had >= limit:
-			return ErrTooMany
 		}
 		n, err = t.Exec(`
 			INSERT INTO factors (id, user_id, kind, key, name, data, counter, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-			ON CONFLICT DO NOTHING`, f.ID, f.UserID, f.Kind, f.Key, f.Name, f.Data, f.Counter, s.Now())
+			ON CONFLICT DO NOTHING`, in.ID, in.UserID, in.Kind, in.Key, in.Name, in.Data, in.Counter, s.Now())
 		if err == nil && n == 0 {
 			return ErrConflict
 		}
 		if err != nil {
 			return err
 		}
-		e.Detail = f.detail()
-		return s.changed(t, n, f.UserID, e, audit.FactorAdded)
+		e := in.Entry
+		e.Detail = in.detail()
+		return s.changed(t, n, in.UserID, e, audit.FactorAdded)
 	})
+}
+
+// hasRoom reports whether the user, whose row is locked, may have one more.
+func hasRoom(t tx, in NewFactor) error {
+	var had int64
+	if err := t.QueryRow([]any{&had}, `SELECT COUNT(*) FROM factors WHERE user_id = $1`, in.UserID); err != nil {
+		return err
+	}
+	switch {
+	case had > 0 && in.First:
+		return ErrConflict
+	case had >= maxFactors:
+		return ErrTooMany
+	}
+	return nil
 }
 
 // detail names a factor in the audit log.
@@ -105,6 +122,7 @@ func (s *Store) FactorByKey(ctx context.Context, kind string, key []byte) (*Fact
 // use a time step, or a signature count. It only ever grows (RFC 6238 §5.2; WebAuthn
 // §7.2 step 22), except that a passkey which does not count says 0 for ever.
 // ErrReused: it is not greater; ErrNotFound: the factor is not the user's any more.
+// It changes no trust, so there is no audit row: that of the login has it.
 func (s *Store) AcceptFactor(ctx context.Context, userID, id string, counter int64) error {
 	n, err := s.exec(ctx, `
 		UPDATE factors SET counter = $1, used_at = $2
@@ -132,6 +150,9 @@ func (s *Store) RenameFactor(ctx context.Context, userID, id, name string) error
 // for alone they are none. ErrNotFound: it is not the user's.
 func (s *Store) RemoveFactor(ctx context.Context, userID, id string, e Entry) error {
 	return s.ending(ctx, func(t tx) (int64, error) {
+		if _, err := t.Exec(`UPDATE users SET updated_at = $1 WHERE id = $2`, s.Now(), userID); err != nil {
+			return 0, err
+		}
 		f := &Factor{}
 		err := t.QueryRow(f.dest(), `
 			DELETE FROM factors WHERE id = $1 AND user_id = $2
@@ -175,7 +196,7 @@ func (s *Store) endOtherSessions(t tx, userID string, e Entry) (queued int64, er
 func (s *Store) ResetFactors(ctx context.Context, userID string, e Entry) (removed int64, err error) {
 	err = s.ending(ctx, func(t tx) (int64, error) {
 		now := s.Now()
-		n, err := t.Exec(`UPDATE users SET updated_at = updated_at WHERE id = $1`, userID)
+		n, err := t.Exec(`UPDATE users SET updated_at = $1 WHERE id = $2`, now, userID)
 		if err := found(n, err); err != nil {
 			return 0, err
 		}
@@ -202,4 +223,18 @@ func stillTheFactor(t tx, in StartSession) error {
 	}
 	n, err := t.Exec(`UPDATE factors SET used_at = used_at WHERE id = $1 AND user_id = $2`, in.FactorID, in.Session.UserID)
 	return found(n, err)
+}
+
+// ResealFactor replaces what a factor holds by the same, sealed under another key;
+// nothing happens when another node has done it.
+func (s *Store) ResealFactor(ctx context.Context, id string, old, sealed []byte) error {
+	_, err := s.exec(ctx, `UPDATE factors SET data = $1 WHERE id = $2 AND data = $3`, sealed, id, old)
+	return err
+}
+
+// FactorsOfKind lists everybody's factors of a kind by their ids, starting after one;
+// at most 1,000.
+func (s *Store) FactorsOfKind(ctx context.Context, kind, after string) ([]Factor, error) {
+	return queryAll(ctx, s, (*Factor).dest, `
+		SELECT `+"`+factorColumns+`"+` FROM factors f WHERE f.kind = $1 AND f.id > $2 ORDER BY f.id LIMIT 1000`, kind, after)
 }
