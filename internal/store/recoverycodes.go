@@ -28,7 +28,8 @@ func (s *Store) PutRecoveryCodes(ctx context.Context, userID string, hashes [][]
 }
 
 // UseRecoveryCode uses up a recovery code of a user, by one conditional statement.
-// ErrReused: it was used before; ErrNotFound: it is none of the user's.
+// ErrReused: it was used before; ErrNotFound: it is none of the user's, or good for
+// nothing, for the user has no factor.
 func (s *Store) UseRecoveryCode(ctx context.Context, userID string, hash []byte, e Entry) error {
 	return s.db.write(ctx, func(t tx) error {
 		n, err := t.Exec(`UPDATE recovery_codes SET used_at = $1 WHERE user_id = $2 AND hash = $3 AND used_at = 0`, s.Now(), userID, hash)
@@ -51,4 +52,11 @@ func (s *Store) RecoveryCodesLeft(ctx context.Context, userID string) (int64, er
 	var n int64
 	err := s.queryRow(ctx, []any{&n}, `SELECT COUNT(*) FROM recovery_codes WHERE user_id = $1 AND used_at = 0`, userID)
 	return n, err
+}
+
+// HasRecoveryCode reports whether a user has a recovery code, used up or not.
+func (s *Store) HasRecoveryCode(ctx context.Context, userID string, hash []byte) (bool, error) {
+	var n int64
+	err := s.queryRow(ctx, []any{&n}, `SELECT COUNT(*) FROM recovery_codes WHERE user_id = $1 AND hash = $2`, userID, hash)
+	return n > 0, err
 }
