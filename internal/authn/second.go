@@ -15,8 +15,8 @@ import (
 
 // maxCodes is how many wrong codes of a user count before none is looked at, within
 // failureWindow. Of the million codes of an app three are right at any moment: five
-// guesses in half an hour find one in three years, with even chances, and the
-// password must be known to make any.
+// guesses in half an hour take two and a half years to find one with even chances,
+// and the password must be known to make any.
 const maxCodes = 5
 
 // SecondFactor is what somebody shows who has shown the first.

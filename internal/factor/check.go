@@ -19,7 +19,7 @@ func (f *Factors) CheckCode(ctx context.Context, userID string, typed secret.Str
 		return "", err
 	}
 	code := readCode(typed)
-	refused := reason.Refuse(reason.FactorUnknown, "the user has no app that makes codes")
+	var refused error = reason.Refuse(reason.FactorUnknown, "the user has no app that makes codes")
 	for _, row := range rows {
 		if row.Kind != store.FactorTOTP {
 			continue
@@ -35,8 +35,8 @@ func (f *Factors) CheckCode(ctx context.Context, userID string, typed secret.Str
 	return "", refused
 }
 
-// worse is the refusal that tells more, of two apps.
-func worse(a error, b error) (refused, trouble error) {
+// worse is the refusal that tells more, of two apps, or the trouble that one made.
+func worse(a, b error) (refused, trouble error) {
 	switch reason.Of(b) {
 	case "":
 		return a, b
