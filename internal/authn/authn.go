@@ -106,6 +106,7 @@ type Result struct {
 	// Of a second factor that was shown: which (package factor's id; may be empty), and
 	// how the log calls it. Second sets them.
 	FactorID, Second string
+	Method           string // how the log calls the first, where a login request held it
 	// Continues is the session that a second factor is added to; empty: a login of its own.
 	Continues string
 }

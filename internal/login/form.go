@@ -23,8 +23,8 @@ func (l *Login) ServeForm(w http.ResponseWriter, r *http.Request) error {
 		return l.startHere(w, r, a)
 	}
 	code := reason.Code(a.row.Reason)
-	if wantsNewPassword(code) && r.URL.Query().Has("other") {
-		code, a.row.Username = "", "" // somebody else than the one whose password has expired
+	if (wantsNewPassword(code) || ofSecond(code)) && r.URL.Query().Has("other") {
+		code, a.row.Username = "", "" // somebody else than the one whose password has expired, or whose code is wanted
 	}
 	return l.page(w, r, http.StatusOK, a, code)
 }

@@ -19,6 +19,10 @@ const (
 	methodBasic   = "basic" // the browser's prompt
 	methodForm    = "form"
 	methodUnknown = "unknown" // no credential that we know
+
+	methodCode     = "code"          // of an app, behind another
+	methodRecovery = "recovery code" // behind another
+	methodStepUp   = "session"       // that is to show more
 )
 
 // maxAuthorization bounds the Authorization header: a ticket with a great many

@@ -47,6 +47,8 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /login", p.login.ServeForm)
 	submit("POST /login", p.login.ServeSubmit)
 	page("GET /login/negotiate", p.login.ServeNegotiate)
+	page("GET /factor", p.login.ServeFactor)
+	submit("POST /factor", p.login.ServeFactorSubmit)
 	page("GET /consent", p.login.ServeConsent)
 	submit("POST /consent", p.login.ServeConsentSubmit)
 
@@ -62,7 +64,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
 	// would answer it like GET.
-	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/consent", "/device"} {
+	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/consent", "/device", "/factor"} {
 		page("HEAD "+path, func(_ http.ResponseWriter, r *http.Request) error { return notAllowed(r, http.MethodGet) })
 	}
 
