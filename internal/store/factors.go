@@ -236,5 +236,5 @@ func (s *Store) ResealFactor(ctx context.Context, id string, old, sealed []byte)
 // at most 1,000.
 func (s *Store) FactorsOfKind(ctx context.Context, kind, after string) ([]Factor, error) {
 	return queryAll(ctx, s, (*Factor).dest, `
-		SELECT `+"`+factorColumns+`"+` FROM factors f WHERE f.kind = $1 AND f.id > $2 ORDER BY f.id LIMIT 1000`, kind, after)
+		SELECT `+factorColumns+` FROM factors f WHERE f.kind = $1 AND f.id > $2 ORDER BY f.id LIMIT 1000`, kind, after)
 }
