@@ -97,7 +97,8 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Name: companyName(c), Site: registry.Site, Shares: registry.Shares, About: registry.About, Remembered: registry.Remembered}); err != nil {
 		return nil, err
 	}
-	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: registry.Site, Shares: registry.Shares}); err != nil {
+	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Factors: s.factors, Name: companyName(c),
+		Pages: p.pages, Site: registry.Site, Shares: registry.Shares}); err != nil {
 		return nil, err
 	}
 	initialToken, err := initialAccessToken(c)

@@ -1,6 +1,9 @@
 package web
 
-import "html/template"
+import (
+	"html/template"
+	"time"
+)
 
 // FactorStep is what all pages of a login's second step show.
 type FactorStep struct {
@@ -41,4 +44,37 @@ type RecoveryCodesPage struct {
 	FactorStep
 	Codes []string
 	Own   bool // on the account's pages
+}
+
+// FactorsPage lists what somebody has beside their password.
+type FactorsPage struct {
+	User                string
+	Factors             []Factor
+	Recovery            int64 // recovery codes that are left
+	AppURL, RecoveryURL string
+	Notice              *Notice
+}
+
+// Factor is one of them.
+type Factor struct {
+	URL        string // its page
+	Name, Kind string
+	Since      time.Time
+	Used       time.Time // zero: never
+}
+
+// FactorChangePage renames or removes one.
+type FactorChangePage struct {
+	FormToken string
+	BackURL   string
+	User      string
+	Factor    Factor
+	Last      bool // no other is left
+	Needed    bool // and it cannot be removed
+}
+
+// RecoveryPage makes new recovery codes.
+type RecoveryPage struct {
+	FactorStep
+	Left int64
 }
