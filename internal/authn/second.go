@@ -81,7 +81,7 @@ func (l *limiter) takeCode(ctx context.Context, userID string, typed secret.Stri
 		// made once in each half minute would be sixty.
 		return nil, reason.Refuse(cmp.Or(reason.Code(t.Reason), reason.BadCode), "the same code again; not looked at")
 	}
-	return nil, reason.Refuse(reason.TooManyCodes, fmt.Sprintf("%d wrong codes within %s", maxCodes, failureWindow))
+	return nil, reason.Refuse(reason.FactorLocked, fmt.Sprintf("%d wrong codes within %s", maxCodes, failureWindow))
 }
 
 // settleCode is settle for codes.

@@ -38,7 +38,7 @@ var notices = map[reason.Code]web.Notice{
 	reason.BadCode:       codeWrong,
 	reason.FactorUnknown: codeWrong,
 	reason.CodeReplayed:  {Title: "This code has been used", Text: "Each code is good once.", Hint: "Wait until your app shows the next one, or use another recovery code."},
-	reason.TooManyCodes:  {Title: "Too many wrong codes", Text: "To protect the account, no more codes are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
+	reason.FactorLocked:  {Title: "Too many wrong codes", Text: "To protect the account, no more codes are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
 	reason.FactorSetup:   {Kind: "info", Title: "Please enter your password", Text: "A second step is to be set up for your login, and only you may do that."},
 }
 
@@ -48,7 +48,7 @@ var codeWrong = web.Notice{Title: "The code is wrong", Text: "Check it and try a
 
 // ofSecond: the reason is of the step behind the password.
 func ofSecond(code reason.Code) bool {
-	return slices.Contains([]reason.Code{reason.BadCode, reason.FactorUnknown, reason.CodeReplayed, reason.TooManyCodes}, code)
+	return slices.Contains([]reason.Code{reason.BadCode, reason.FactorUnknown, reason.CodeReplayed, reason.FactorLocked}, code)
 }
 
 // passwordWrong is the one sentence for everything that must not be told apart.

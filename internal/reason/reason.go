@@ -87,7 +87,7 @@ const (
 	BadCode       Code = "BAD_CODE"       // no code of the user's app, or no recovery code of theirs
 	CodeReplayed  Code = "CODE_REPLAYED"  // the code was right, and has been used
 	FactorUnknown Code = "FACTOR_UNKNOWN" // the user has no factor of this kind
-	TooManyCodes  Code = "TOO_MANY_CODES" // wrong codes of this user; none is looked at
+	FactorLocked  Code = "FACTOR_LOCKED"  // too many wrong codes of this user; none is looked at
 	FactorNeeded  Code = "FACTOR_NEEDED"  // the first is not enough, and a program cannot show a second
 	FactorSetup   Code = "FACTOR_SETUP"   // a second is to be set up, which a ticket or an old login does not allow
 )
@@ -102,6 +102,6 @@ func All() []Code {
 		ClientUnknown, BadPassword, PasswordExpired, PasswordRefused, PasswordsDiffer, Locked, Disabled, AccountExpired, Policy,
 		Unreachable, KDCError, NotGenuine,
 		NameTaken, UserDisabled, TooManyGuesses, FromOutside, MalformedInput,
-		BadCode, CodeReplayed, FactorUnknown, TooManyCodes, FactorNeeded, FactorSetup,
+		BadCode, CodeReplayed, FactorUnknown, FactorLocked, FactorNeeded, FactorSetup,
 	}
 }
