@@ -26,6 +26,9 @@ func (c *cli) userShow() *cobra.Command {
 			}
 			shown := shownUser{Name: u.Name, Subject: u.ID, FullName: u.FullName, Email: u.Email, EmailVerified: u.EmailVerified,
 				Groups: append([]string{}, u.Groups...), Claims: u.Claims, Password: u.PasswordHash != "", Admin: u.Admin, Disabled: u.Disabled}
+			if shown.Factors, shown.RecoveryCodes, err = o.factorsOf(u); err != nil {
+				return err
+			}
 			for _, id := range identities {
 				shown.Kerberos = append(shown.Kerberos, spoken(id))
 			}
@@ -53,6 +56,8 @@ type shownUser struct {
 	Claims        store.UserClaims `json:"claims,omitzero"`
 	Password      bool             `json:"password"`           // of idp's own
 	Kerberos      []string         `json:"kerberos,omitempty"` // what logs in as this user
+	Factors       []shownFactor    `json:"factors,omitempty"`
+	RecoveryCodes int64            `json:"recovery_codes,omitempty"` // that are left
 	Admin         bool             `json:"admin"`
 	Disabled      bool             `json:"disabled"`
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"idp/internal/authn"
+	"idp/internal/factor"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -21,6 +22,8 @@ type Config struct {
 	Store    *store.Store
 	Sessions *session.Sessions
 	Policy   *authn.Policy
+	Factors  *factor.Factors
+	Name     string // of the company, as apps that make codes show it
 	Pages    *web.Pages
 	Site     func(ctx context.Context, clientID, redirect string) *web.Site
 	// Shares says what a consent gives a relying party of a user.
@@ -32,8 +35,8 @@ type Account struct{ Config }
 
 // New makes an Account.
 func New(c Config) (*Account, error) {
-	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Pages == nil || c.Site == nil || c.Shares == nil {
-		return nil, errors.New("account: Store, Sessions, Policy, Pages, Site and Shares are required")
+	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Factors == nil || c.Pages == nil || c.Site == nil || c.Shares == nil {
+		return nil, errors.New("account: Store, Sessions, Policy, Factors, Pages, Site and Shares are required")
 	}
 	return &Account{c}, nil
 }

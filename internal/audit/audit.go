@@ -48,6 +48,12 @@ const (
 	// Client secrets are rolled over: a second one is made, then the first goes.
 	ClientSecretAdded   = "client_secret_added"
 	ClientSecretDropped = "client_secret_dropped"
+	// What people have beside a password or a ticket, and codes for its loss.
+	FactorAdded       = "factor_added"
+	FactorRemoved     = "factor_removed"
+	FactorsReset      = "factors_reset" // all of a user's, by an administrator
+	RecoveryCodesMade = "recovery_codes_made"
+	RecoveryCodeUsed  = "recovery_code_used"
 )
 
 // Actors that are not users.

@@ -102,6 +102,13 @@ type Result struct {
 	// while it is still the user's. Empty: no local password was typed.
 	PasswordHash string
 	Upstream     store.UpstreamSession // the login at an upstream; zero: none
+
+	// Of a second factor that was shown: which (package factor's id; may be empty), and
+	// how the log calls it. Second sets them.
+	FactorID, Second string
+	Method           string // how the log calls the first, where a login request held it
+	// Continues is the session that a second factor is added to; empty: a login of its own.
+	Continues string
 }
 
 // New makes an Authn.
@@ -191,6 +198,11 @@ func (a *Authn) Refuse(ctx context.Context, from From, name string, code reason.
 // fail writes the audit entry of a refused credential. Trouble of our own (the
 // database, a caller that went away) is passed on and is no refusal.
 func (a *Authn) fail(ctx context.Context, from From, name string, err error) error {
+	return a.failOf(ctx, from, "", name, err)
+}
+
+// failOf is fail for a user who is known: its entry is found in the user's own history.
+func (a *Authn) failOf(ctx context.Context, from From, userID, name string, err error) error {
 	var found *reason.Error
 	if !errors.As(err, &found) {
 		return err
@@ -201,7 +213,7 @@ func (a *Authn) fail(ctx context.Context, from From, name string, err error) err
 		refused.Name = name
 	}
 	entry := store.Entry{
-		Event: audit.LoginFailed, Reason: string(refused.Reason), Name: refused.Name, ClientID: from.ClientID,
+		Event: audit.LoginFailed, Reason: string(refused.Reason), UserID: userID, Name: refused.Name, ClientID: from.ClientID,
 		Address: from.Address.String(), RequestID: from.RequestID, Detail: refused.Explain(),
 	}
 	if auditErr := a.Store.Audit(context.WithoutCancel(ctx), entry); auditErr != nil {

@@ -95,6 +95,17 @@ func (p *Policy) Required(u *store.User, clientID, acr string, from From) string
 	return Stronger(p.Rules.Required(u.Groups, clientID, from), acr)
 }
 
+// OfLogin is Required for a login that has shown its first factor. Whoever has set up
+// a second by their own choice (has) is asked for it behind a password, unless a rule
+// says that one factor will do; a ticket, which nobody typed, asks for no more.
+func (p *Policy) OfLogin(res *Result, has bool, clientID, acr string, from From) string {
+	ruled, decided := p.Rules.decide(res.User.Groups, clientID, from)
+	if has && !decided && res.Continues == "" && slices.Contains(res.AMR, AMRPassword) {
+		ruled = ACRMultiFactor
+	}
+	return Stronger(ruled, acr)
+}
+
 // Enough reports whether a session has shown what the rules demand.
 func (p *Policy) Enough(s *store.Session, u *store.User, clientID string, from From) bool {
 	return Reaches(s.ACR, p.Required(u, clientID, "", from))

@@ -23,12 +23,18 @@ type Rules []Rule
 // Required is the level that a login of a user (its groups) must reach for a client
 // (empty: a page of our own) from where it comes; without a rule, one factor.
 func (rs Rules) Required(groups []string, clientID string, from From) string {
+	acr, _ := rs.decide(groups, clientID, from)
+	return acr
+}
+
+// decide is Required, and whether a rule says so.
+func (rs Rules) decide(groups []string, clientID string, from From) (acr string, ruled bool) {
 	for _, r := range rs {
 		if r.isAbout(groups, clientID, from) {
-			return r.ACR
+			return r.ACR, true
 		}
 	}
-	return ACROneFactor
+	return ACROneFactor, false
 }
 
 func (r Rule) isAbout(groups []string, clientID string, from From) bool {

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"idp/internal/config"
 	"idp/internal/server"
@@ -44,12 +45,13 @@ type Server struct {
 
 // Options change a server; the zero value is a server on SQLite without Kerberos.
 type Options struct {
-	Host     string // of the issuer; default idp.localhost
-	Database string // default: a SQLite file of its own
-	YAML     string // added to the configuration: kerberos:, trusted_proxies: …
-	Clients  string // added to the list of clients, indented by two
-	Users    string // added to the list of users, indented by two
-	KeyFile  string // secret_key_file of another node on the same database
+	Host     string           // of the issuer; default idp.localhost
+	Database string           // default: a SQLite file of its own
+	YAML     string           // added to the configuration: kerberos:, trusted_proxies: …
+	Clients  string           // added to the list of clients, indented by two
+	Users    string           // added to the list of users, indented by two
+	KeyFile  string           // secret_key_file of another node on the same database
+	Now      func() time.Time // what the server takes for the time, beside the database's; default time.Now
 }
 
 // Start runs a server until the test ends.
@@ -74,7 +76,7 @@ func Start(t testing.TB, o Options) *Server {
 		o.KeyFile = "idp.key"
 	}
 	s.write("idp.yaml", fmt.Sprintf(baseYAML, s.Issuer, ln.Addr(), o.Database, o.KeyFile, o.Users)+o.Clients+o.YAML)
-	s.open(ln)
+	s.open(ln, o.Now)
 	t.Cleanup(s.Close)
 	return s
 }
@@ -105,12 +107,12 @@ users:
     allow_groups: [finance]
 `
 
-func (s *Server) open(ln net.Listener) {
+func (s *Server) open(ln net.Listener, now func() time.Time) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	var err error
 	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.Server, err = server.Open(ctx, server.Options{Config: s.Config(), Log: log})
+	s.Server, err = server.Open(ctx, server.Options{Config: s.Config(), Log: log, Now: now})
 	if err != nil {
 		s.t.Fatalf("opening the server: %v", err)
 	}

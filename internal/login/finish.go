@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -20,16 +21,21 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 	info := web.InfoFrom(r.Context())
 	info.User = res.User.Name
 	acr := authn.ACROf(res.AMR)
-	if !authn.Reaches(acr, l.required(a, res.User)) {
-		return l.hold(w, r, a, res)
+	need, err := l.required(r, a, res)
+	if err != nil {
+		return err
 	}
+	if !authn.Reaches(acr, need) {
+		return l.hold(w, r, a, res, false)
+	}
+	how := cmp.Or(res.Method, info.Method)
 	in := session.Login{
 		User: res.User, AMR: res.AMR, ACR: acr, AuthTime: res.AuthTime, Until: res.Until, Principal: res.Principal,
-		PasswordHash: res.PasswordHash, Upstream: res.Upstream,
-		Address: a.from.Address.String(), Ticket: info.Method == methodTicket, Method: methodOf(res),
+		PasswordHash: res.PasswordHash, Upstream: res.Upstream, FactorID: res.FactorID, Continues: res.Continues,
+		Address: a.from.Address.String(), Ticket: how == methodTicket, Method: methodOf(res),
 		Entry: store.Entry{
 			Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: a.from.ClientID,
-			Address: a.from.Address.String(), RequestID: a.from.RequestID, Detail: info.Method,
+			Address: a.from.Address.String(), RequestID: a.from.RequestID, Detail: joined(how, res.Second),
 		},
 	}
 	target := "/account"
@@ -37,7 +43,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 		in.LoginRequest = a.row.ID
 		target = resumePath(a.row)
 	}
-	_, err := l.Sessions.Start(w, r, in)
+	_, err = l.Sessions.Start(w, r, in)
 	if errors.Is(err, store.ErrNotFound) {
 		return web.LoginExpired(err)
 	}
@@ -46,4 +52,12 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 	}
 	info.LoggedIn = true
 	return web.Redirect(w, r, http.StatusSeeOther, target)
+}
+
+// joined is what the audit entry says of how somebody logged in: "form, code".
+func joined(first, second string) string {
+	if second == "" {
+		return first
+	}
+	return first + ", " + second
 }

@@ -8,7 +8,9 @@
 // paths: /login/negotiate asks for a ticket or, by the browser's own prompt, for
 // a name and password; /login shows the form. Each hands its credential to
 // package authn and every good one to finish, which starts the session and sends
-// the browser back to where the request came from. /consent is for whoever is
+// the browser back to where the request came from. Where the rules, the relying party
+// or the person's own choice want more than was shown, finish sends them on to /factor
+// first. /consent is for whoever is
 // logged in: may the relying party get what the row says that it wants?
 //
 // Nothing else lives below /login/, for browsers send a Basic password again to
@@ -22,6 +24,7 @@ import (
 	"net/url"
 
 	"idp/internal/authn"
+	"idp/internal/factor"
 	"idp/internal/kerberos"
 	"idp/internal/reason"
 	"idp/internal/session"
@@ -34,11 +37,14 @@ type Config struct {
 	Store    *store.Store
 	Sessions *session.Sessions
 	Authn    *authn.Authn
+	Factors  *factor.Factors
 	Policy   *authn.Policy
 	Pages    *web.Pages
 	Kerberos kerberos.Config // what is challenged
 	// Upstreams are the providers that people may log in with, in the order of their buttons.
 	Upstreams []web.UpstreamButton
+	Issuer    *url.URL
+	Name      string // of the company, as apps that make codes show it; default: the issuer's host
 	// Site shows the relying party behind a client id, at the redirect URI that its
 	// request names; nil when unknown.
 	Site func(ctx context.Context, clientID, redirect string) *web.Site
@@ -55,8 +61,11 @@ type Login struct{ Config }
 
 // New makes a Login.
 func New(c Config) (*Login, error) {
-	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Policy == nil || c.Pages == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil {
-		return nil, errors.New("login: Store, Sessions, Authn, Policy, Pages, Site, Shares, About and Remembered are required")
+	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Factors == nil || c.Policy == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil {
+		return nil, errors.New("login: Store, Sessions, Authn, Factors, Policy, Pages, Issuer, Site, Shares, About and Remembered are required")
+	}
+	if c.Name == "" {
+		c.Name = c.Issuer.Hostname()
 	}
 	return &Login{c}, nil
 }

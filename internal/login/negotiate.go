@@ -19,6 +19,10 @@ const (
 	methodBasic   = "basic" // the browser's prompt
 	methodForm    = "form"
 	methodUnknown = "unknown" // no credential that we know
+
+	methodCode     = "code"          // of an app, behind another
+	methodRecovery = "recovery code" // behind another
+	methodStepUp   = "session"       // that is to show more
 )
 
 // ServeNegotiate answers GET /login/negotiate: RFC 4559 (Negotiate) and RFC 7617

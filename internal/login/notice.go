@@ -34,6 +34,21 @@ var notices = map[reason.Code]web.Notice{
 	reason.PasswordRefused: {Title: "The new password was not accepted", Text: "It may be too short, too simple, changed a moment ago, or one that you have had before.", Hint: "Choose another one. Your old password is still the one that counts."},
 	reason.PasswordsDiffer: {Title: "The new passwords differ", Text: "You typed the new password in two different ways.", Hint: "Type all three passwords again."},
 	reason.TicketOld:       {Kind: "info", Title: "Please enter your password", Text: "The site asks for a more recent login than your company ticket shows."},
+
+	reason.BadCode:       codeWrong,
+	reason.FactorUnknown: codeWrong,
+	reason.CodeReplayed:  {Title: "This code has been used", Text: "Each code is good once.", Hint: "Wait until your app shows the next one, or use another recovery code."},
+	reason.FactorLocked:  {Title: "Too many wrong codes", Text: "To protect the account, no more codes are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
+	reason.FactorSetup:   {Kind: "info", Title: "Please enter your password", Text: "A second step is to be set up for your login, and only you may do that."},
+}
+
+// codeWrong is said of every code that is not right, for whatever reason.
+var codeWrong = web.Notice{Title: "The code is wrong", Text: "Check it and try again. Codes of an app change every half minute.",
+	Hint: "If codes are wrong again and again, have your phone set its clock by itself."}
+
+// ofSecond: the reason is of the step behind the password.
+func ofSecond(code reason.Code) bool {
+	return slices.Contains([]reason.Code{reason.BadCode, reason.FactorUnknown, reason.CodeReplayed, reason.FactorLocked}, code)
 }
 
 // passwordWrong is the one sentence for everything that must not be told apart.

@@ -81,6 +81,15 @@ const (
 	TooManyGuesses Code = "TOO_MANY_GUESSES"      // wrong passwords for this name; nobody was asked
 	FromOutside    Code = "PASSWORD_FROM_OUTSIDE" // the KDC is not asked for clients outside
 	MalformedInput Code = "MALFORMED_CREDENTIAL"  // empty, too long, or not a credential at all
+
+	// A second factor, of whoever has shown the first.
+
+	BadCode       Code = "BAD_CODE"       // no code of the user's app, or no recovery code of theirs
+	CodeReplayed  Code = "CODE_REPLAYED"  // the code was right, and has been used
+	FactorUnknown Code = "FACTOR_UNKNOWN" // the user has no factor of this kind
+	FactorLocked  Code = "FACTOR_LOCKED"  // too many wrong codes of this user; none is looked at
+	FactorNeeded  Code = "FACTOR_NEEDED"  // the first is not enough, and a program cannot show a second
+	FactorSetup   Code = "FACTOR_SETUP"   // a second is to be set up, which a ticket or an old login does not allow
 )
 
 // All returns every code, in the order of the table.
@@ -93,5 +102,6 @@ func All() []Code {
 		ClientUnknown, BadPassword, PasswordExpired, PasswordRefused, PasswordsDiffer, Locked, Disabled, AccountExpired, Policy,
 		Unreachable, KDCError, NotGenuine,
 		NameTaken, UserDisabled, TooManyGuesses, FromOutside, MalformedInput,
+		BadCode, CodeReplayed, FactorUnknown, FactorLocked, FactorNeeded, FactorSetup,
 	}
 }

@@ -71,7 +71,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	g := &generation{server: s}
 	p := parts{server: s, config: c}
 	var err error
-	if p.pages, err = web.NewPages(web.Brand{Name: c.Brand.Name, Logo: c.Brand.Logo, Accent: c.Brand.Accent, Help: c.Brand.Help}); err != nil {
+	if p.pages, err = web.NewPages(web.Brand{Name: companyName(c), Logo: c.Brand.Logo, Accent: c.Brand.Accent, Help: c.Brand.Help}); err != nil {
 		return nil, err
 	}
 	sessions, err := session.New(session.Config{Store: s.store, Ring: s.ring, Issuer: c.IssuerURL(),
@@ -95,14 +95,15 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		return nil, err
 	}
 	g.clients = registry
-	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages,
-		Kerberos: c.Kerberos, Site: registry.Site, Shares: registry.Shares, About: registry.About, Remembered: registry.Remembered}); err != nil {
+	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Factors: s.factors, Policy: policy, Pages: p.pages,
+		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Name: companyName(c), Site: registry.Site, Shares: registry.Shares, About: registry.About, Remembered: registry.Remembered}); err != nil {
 		return nil, err
 	}
 	if p.setup, err = setup.New(setup.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages, Issuer: c.IssuerURL()}); err != nil {
 		return nil, err
 	}
-	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Pages: p.pages, Site: registry.Site, Shares: registry.Shares}); err != nil {
+	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Factors: s.factors, Name: companyName(c),
+		Pages: p.pages, Site: registry.Site, Shares: registry.Shares}); err != nil {
 		return nil, err
 	}
 	initialToken, err := initialAccessToken(c)
@@ -142,6 +143,15 @@ func initialAccessToken(c *config.Config) ([]byte, error) {
 		return nil, err
 	}
 	return secret.Hash(token), nil
+}
+
+// companyName is what apps that make codes show; the issuer's host where nobody has
+// named the company.
+func companyName(c *config.Config) string {
+	if c.Brand.Name == config.Default().Brand.Name {
+		return c.IssuerURL().Hostname()
+	}
+	return c.Brand.Name
 }
 
 func defaultRealm(c *config.Config) string {

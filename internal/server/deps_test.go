@@ -62,6 +62,7 @@ var forbidden = []struct{ from, to, reason string }{
 	{"idp/internal/store", "net/http", "the database knows no HTTP"},
 	{"idp/internal/user", "net/http", "the domain knows no HTTP"},
 	{"idp/internal/keys", "net/http", "the domain knows no HTTP"},
+	{"idp/internal/factor", "net/http", "a code in, a factor or a reason out: who answers is another's business"},
 	{"idp/internal/oidc/proof", "net/http", "what clients sign is judged without HTTP"},
 }
 

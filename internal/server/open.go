@@ -96,8 +96,8 @@ func errKeyFileLost(path string) error {
 }
 
 // resealCheck seals the check with the ring's first key when a later one had
-// sealed it. It comes after the signing keys, which package keys seals anew: a
-// check that only the first key opens says that nothing needs the others.
+// sealed it. It comes after the signing keys and the factors, which their packages seal
+// anew: a check that only the first key opens says that nothing needs the others.
 func resealCheck(ctx context.Context, st *store.Store, ring *secret.Ring) error {
 	kept, err := st.Setting(ctx, keyCheck)
 	if err != nil || ring.Fresh(keyCheck, "", kept) {

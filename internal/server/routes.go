@@ -47,6 +47,8 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /login", p.login.ServeForm)
 	submit("POST /login", p.login.ServeSubmit)
 	page("GET /login/negotiate", p.login.ServeNegotiate)
+	page("GET /factor", p.login.ServeFactor)
+	submit("POST /factor", p.login.ServeFactorSubmit)
 	page("GET /consent", p.login.ServeConsent)
 	submit("POST /consent", p.login.ServeConsentSubmit)
 
@@ -60,10 +62,18 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /account", p.account.ServeAccount)
 	page("GET /account/security", p.account.ServeSecurity)
 	submit("POST /account/consents", p.account.ServeTakeBack)
+	page("GET /account/factors", p.account.ServeFactors)
+	page("GET /account/factors/app", p.account.ServeApp)
+	submit("POST /account/factors/app", p.account.ServeAppSubmit)
+	page("GET /account/factors/recovery", p.account.ServeRecovery)
+	submit("POST /account/factors/recovery", p.account.ServeRecoverySubmit)
+	page("GET /account/factors/{id}", p.account.ServeFactor)
+	submit("POST /account/factors/{id}", p.account.ServeFactorChange)
 
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
 	// would answer it like GET.
-	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/account/security", "/consent", "/device"} {
+	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/account/security",
+		"/consent", "/device", "/factor", "/account/factors", "/account/factors/{id}", "/account/factors/app", "/account/factors/recovery"} {
 		page("HEAD "+path, func(_ http.ResponseWriter, r *http.Request) error { return notAllowed(r, http.MethodGet) })
 	}
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"idp/internal/config"
+	"idp/internal/factor"
 	"idp/internal/keys"
 	"idp/internal/metrics"
 	"idp/internal/oidc/backchannel"
@@ -40,6 +41,7 @@ type Server struct {
 	store       *store.Store
 	ring        *secret.Ring
 	keys        *keys.Keys
+	factors     *factor.Factors
 	started     *config.Config   // what needs a restart is compared with this
 	certificate *certificate     // nil: plain HTTP
 	metrics     *metrics.Metrics // nil: no metrics_listen, nothing is counted
@@ -74,6 +76,9 @@ func (s *Server) open(ctx context.Context, c *config.Config) (err error) {
 		}
 	}
 	if s.keys, err = OpenKeys(ctx, c, s.store, s.ring, s.log, s.now); err != nil {
+		return err
+	}
+	if s.factors, err = factor.New(ctx, factor.Config{Store: s.store, Ring: s.ring, Now: s.now}); err != nil {
 		return err
 	}
 	if err = resealCheck(ctx, s.store, s.ring); err != nil {

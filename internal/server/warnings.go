@@ -23,7 +23,20 @@ func Warnings(c *config.Config) (warnings config.Problems) {
 		}
 		warnings = append(warnings, secretWarnings(c, at, cl)...)
 	}
-	return append(warnings, resourceWarnings(c)...)
+	warnings = append(warnings, resourceWarnings(c)...)
+	return append(warnings, factorWarnings(c)...)
+}
+
+// factorWarnings: a rule that never decides, or for nobody, leaves a door open that
+// somebody believes to be shut.
+func factorWarnings(c *config.Config) (warnings config.Problems) {
+	for _, w := range c.Factors.Warnings() {
+		warnings = append(warnings, c.Problem(fmt.Sprintf("$.factors[%d].%s", w.Rule, w.Field), w.Text, w.Hint))
+	}
+	for i, r := range c.Factors {
+		warnings = append(warnings, unknownClients(c, fmt.Sprintf("$.factors[%d].clients", i), r.Clients)...)
+	}
+	return warnings
 }
 
 // secretWarnings are about the files with a client's secrets, which are at a path of
@@ -49,11 +62,17 @@ func secretWarnings(c *config.Config, at string, cl store.Client) (warnings conf
 // client gets no tokens.
 func resourceWarnings(c *config.Config) (warnings config.Problems) {
 	for i, r := range c.Resources {
-		for n, id := range r.Clients {
-			if !slices.ContainsFunc(c.Clients, func(cl store.Client) bool { return cl.ClientID == id }) {
-				warnings = append(warnings, c.Problem(fmt.Sprintf("$.resources[%d].clients[%d]", i, n),
-					fmt.Sprintf("there is no relying party %q in this file", id), "is it in the database? idp client list"))
-			}
+		warnings = append(warnings, unknownClients(c, fmt.Sprintf("$.resources[%d].clients", i), r.Clients)...)
+	}
+	return warnings
+}
+
+// unknownClients are those of a list that the file has not.
+func unknownClients(c *config.Config, at string, ids []string) (warnings config.Problems) {
+	for n, id := range ids {
+		if !slices.ContainsFunc(c.Clients, func(cl store.Client) bool { return cl.ClientID == id }) {
+			warnings = append(warnings, c.Problem(fmt.Sprintf("%s[%d]", at, n),
+				fmt.Sprintf("there is no relying party %q in this file", id), "is it in the database? idp client list"))
 		}
 	}
 	return warnings

@@ -23,6 +23,11 @@ clients:
     trusted_assertions: [{issuer: https://ci.example, jwks_uri: https://ci.example/jwks, subject: "repo:org/*"}]
 resources:
   - {uri: https://api.example, clients: [a, d]}
+factors:
+  - {groups: [admins], acr: mfa}
+  - {clients: [a], acr: phr}
+  - {groups: [admins], networks: [10.0.0.0/8], acr: "1"}
+  - {clients: [e], acr: mfa}
 `} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -41,12 +46,15 @@ resources:
 		"idp.yaml:3: clients[0].next_client_secret_file: the next secret of a is the one it has",
 		`idp.yaml:8: clients[2].trusted_assertions: subject "repo:org/*" is compared to the letter`,
 		`idp.yaml:10: resources[0].clients[1]: there is no relying party "d" in this file (is it in the database?`,
+		"idp.yaml:13: factors[1].clients: of the people of factors[0], which comes first, less is demanded here",
+		"idp.yaml:14: factors[2].acr: this rule never decides: factors[0], which comes first, is about all its logins",
+		`idp.yaml:15: factors[3].clients[0]: there is no relying party "e" in this file`,
 	} {
 		if i >= len(got) || !strings.Contains(got[i].Error(), want) {
 			t.Errorf("warnings\n%v\nwant %d: %s", got, i, want)
 		}
 	}
-	if len(got) != 4 {
-		t.Errorf("%d warnings, want 4:\n%v", len(got), got)
+	if len(got) != 7 {
+		t.Errorf("%d warnings, want 7:\n%v", len(got), got)
 	}
 }

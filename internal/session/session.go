@@ -142,6 +142,8 @@ type Login struct {
 	AuthTime     time.Time
 	Until        time.Time // the session ends here at the latest; zero: no such limit
 	Principal    string
+	FactorID     string // the second factor that was shown; empty: none
+	Continues    string // the session that it was added to; empty: a login of its own
 	LoginRequest string // id of the login request this login completes; empty: none
 	Entry        store.Entry
 	Address      string
@@ -152,7 +154,7 @@ type Login struct {
 // Start begins a session for the browser, or renews the one of the same user,
 // under a new cookie secret, and completes the login request in the same
 // transaction. store.ErrNotFound: the login request is not this browser's, or
-// over. Only package login calls it, in one place.
+// over, or something that was shown counts no more. Only package login calls it, in one place.
 func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, l Login) (*store.Session, error) {
 	b, err := s.Browser(w, r)
 	if err != nil {
@@ -163,7 +165,8 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, l Login) (*stor
 		return nil, err
 	}
 	cookie := secret.Token()
-	start := store.StartSession{Session: s.row(l, cookie, r), LoginRequestID: l.LoginRequest, BrowserHash: b.Hash, PasswordHash: l.PasswordHash, Entry: l.Entry}
+	start := store.StartSession{Session: s.row(l, cookie, r), LoginRequestID: l.LoginRequest, BrowserHash: b.Hash, PasswordHash: l.PasswordHash,
+		FactorID: l.FactorID, Continues: l.Continues, Entry: l.Entry}
 	switch {
 	case old != nil && old.User.ID == l.User.ID:
 		start.Session.ID = old.Session.ID
@@ -210,6 +213,7 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request, c *Current) error
 		}
 	}
 	s.setCookie(w, "")
+	s.dropStep(w, r)
 	b.SignedOut = true
 	return s.browsers.save(w, r, b)
 }

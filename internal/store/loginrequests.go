@@ -113,6 +113,15 @@ func (s *Store) HoldLoginRequest(ctx context.Context, id string, browserHash []b
 		text, stepHash, []byte{}, id, browserHash, s.Now())
 }
 
+// RestartLoginRequest forgets the first factor of a login that is to begin anew, by a
+// person's own doing (Fresh), and notes why. ErrNotFound as LoginRequest.
+func (s *Store) RestartLoginRequest(ctx context.Context, id string, browserHash []byte, reason string) error {
+	return s.execOne(ctx, `
+		UPDATE login_requests SET fresh = TRUE, pending = '', step_hash = $1, state = $1, reason = $2, reference = '', username = ''
+		WHERE id = $3 AND browser_hash = $4 AND consumed_at = 0 AND expires_at > $5`,
+		[]byte{}, reason, id, browserHash, s.Now())
+}
+
 // MarkRechallenged reports whether this call was the first for the login
 // request: one more Basic challenge is sent after sign-out, not two.
 func (s *Store) MarkRechallenged(ctx context.Context, id string) (first bool, err error) {

@@ -25,6 +25,8 @@ type StartSession struct {
 	// PasswordHash is of the local password that was typed: it must still be the
 	// user's. Empty: none was.
 	PasswordHash string
+	FactorID     string // the second factor that was shown: it must still be the user's; empty: none was
+	Continues    string // the session that a factor is added to: it must be alive still; empty: a login of its own
 	Entry        Entry
 }
 
@@ -32,7 +34,8 @@ type StartSession struct {
 // ends EndOther, inserts the session (or renews the row of that ID, which must
 // be the same user's), and marks the login request done. ErrNotFound: the login
 // request is unknown, over or another browser's, the user is disabled, or the
-// password was changed since it was checked.
+// password was changed, the factor removed, or the session that this one continues
+// ended, since it was checked.
 func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 	e := in.Entry
 	e.SessionID = in.Session.ID
@@ -47,6 +50,12 @@ func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 			}
 		}
 		if err := stillThePassword(t, in); err != nil {
+			return 0, err
+		}
+		if err := stillTheFactor(t, in); err != nil {
+			return 0, err
+		}
+		if err := stillTheSession(t, in, s.Now()); err != nil {
 			return 0, err
 		}
 		if err := upsertSession(t, in.Session); err != nil {
@@ -68,6 +77,18 @@ func stillThePassword(t tx, in StartSession) error {
 		return nil
 	}
 	n, err := t.Exec(`UPDATE users SET updated_at = updated_at WHERE id = $1 AND password_hash = $2`, in.Session.UserID, in.PasswordHash)
+	return found(n, err)
+}
+
+// stillTheSession locks the row of the session that this one continues, so that a
+// session that is ended meanwhile is not brought back by a code that was right.
+func stillTheSession(t tx, in StartSession, now Millis) error {
+	if in.Continues == "" {
+		return nil
+	}
+	n, err := t.Exec(`
+		UPDATE sessions SET seen_at = seen_at WHERE id = $1 AND user_id = $2 AND id = $3 AND expires_at > $4 AND idle_expires_at > $4`,
+		in.Continues, in.Session.UserID, in.Session.ID, now)
 	return found(n, err)
 }
 

@@ -151,6 +151,13 @@ type Pending struct {
 	PasswordHash string          `json:"password_hash,omitempty"` // of the local password that was typed
 	Remember     bool            `json:"remember,omitempty"`      // this device
 	Upstream     UpstreamSession `json:"upstream,omitzero"`
+
+	// Of a login that has shown its second factor, and has something to be told
+	// before it goes on; and of a session that is to show more.
+	FactorID  string `json:"factor_id,omitempty"`  // of Factor that was shown
+	Second    string `json:"second,omitempty"`     // how the log calls it: code, recovery code, passkey
+	SessionID string `json:"session_id,omitempty"` // that the factor is added to: good only while it lives
+	NewCodes  bool   `json:"new_codes,omitempty"`  // recovery codes were made, and wait to be kept
 }
 
 // LoginRequest is one pending attempt to log in. It belongs to the browser whose

@@ -89,7 +89,7 @@ const (
 	cspOwnForms = csp + "; form-action 'self'"
 )
 
-var leavesUs = map[string]bool{"login": true, "newpassword": true, "logout": true, "consent": true, "denied": true, "stopped": true, "error": true, "formpost": true}
+var leavesUs = map[string]bool{"login": true, "newpassword": true, "logout": true, "consent": true, "factor": true, "factorsetup": true, "recoverycodes": true, "denied": true, "stopped": true, "error": true, "formpost": true}
 
 // submitScript is the one inline script there is: a file of its own would be one
 // more round trip on every login by form_post. The CSP of that page has its hash.

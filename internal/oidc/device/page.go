@@ -55,8 +55,32 @@ func (p *Endpoints) ServePage(w http.ResponseWriter, r *http.Request) error {
 		})
 	case !clients.MayLogIn(d.client, c.User):
 		return p.denyDevice(w, r, c, d)
+	case !p.enough(r, c, d):
+		return p.stepUpForDevice(w, r, b, c, d)
 	}
 	return p.askDevice(w, r, b, c, d)
+}
+
+// enough reports whether the session has shown what the rules demand for the relying
+// party: what it gives the device is told as shown by it.
+func (p *Endpoints) enough(r *http.Request, c *session.Current, d *asking) bool {
+	return p.Policy.Enough(c.Session, c.User, d.client.ClientID, visitorFrom(r))
+}
+
+// stepUpForDevice sends whoever has shown too little on to show more, and back here.
+func (p *Endpoints) stepUpForDevice(w http.ResponseWriter, r *http.Request, b *session.Browser, c *session.Current, d *asking) error {
+	if !web.Navigation(r) {
+		return web.NotANavigation()
+	}
+	at := visitorFrom(r)
+	step, err := p.Policy.BeginStepUp(r.Context(), store.LoginRequest{BrowserHash: b.Hash, ReturnTo: devicePath(d.row.UserCode),
+		ACR: p.Policy.Required(c.User, d.client.ClientID, "", at)}, at)
+	return sendOn(w, r, step, err)
+}
+
+func visitorFrom(r *http.Request) authn.From {
+	info := web.InfoFrom(r.Context())
+	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}
 }
 
 // sentHere reports whether the code was sent by a page of ours: by the form of this
@@ -100,6 +124,9 @@ func (p *Endpoints) ServeAnswer(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !clients.MayLogIn(d.client, c.User) {
 		return p.denyDevice(w, r, c, d)
+	}
+	if !p.enough(r, c, d) { // the rules have changed meanwhile
+		return web.Redirect(w, r, http.StatusSeeOther, devicePath(d.row.UserCode))
 	}
 	if err := p.answerDevice(r, c, d, answer == "allow"); err != nil {
 		return err
@@ -212,9 +239,13 @@ func (p *Endpoints) logInForDevice(w http.ResponseWriter, r *http.Request, code 
 	if err != nil {
 		return err
 	}
-	info := web.InfoFrom(r.Context())
 	step, err := p.Policy.Begin(r.Context(), store.LoginRequest{BrowserHash: b.Hash, ReturnTo: devicePath(code), Fresh: other},
-		authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}, authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
+		visitorFrom(r), authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
+	return sendOn(w, r, step, err)
+}
+
+// sendOn sends the browser to the step that Policy chose.
+func sendOn(w http.ResponseWriter, r *http.Request, step string, err error) error {
 	if errors.Is(err, store.ErrTooMany) {
 		return web.TooManyRequests(err)
 	}
