@@ -13,6 +13,16 @@ import (
 func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	mux := http.NewServeMux()
 	page := func(pattern string, h web.Handler) { mux.Handle(pattern, p.pages.Handle(h)) }
+	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
+	// answers it like GET.
+	step := func(pattern string, h web.Handler) {
+		page(pattern, func(w http.ResponseWriter, r *http.Request) error {
+			if r.Method == http.MethodHead {
+				return notAllowed(r, http.MethodGet)
+			}
+			return h(w, r)
+		})
+	}
 	form := http.NewCrossOriginProtection() // forms of ours only: OpenID's own cross-site POSTs must pass
 	if err := form.AddTrustedOrigin(p.config.Issuer); err != nil {
 		return nil, err
@@ -25,57 +35,50 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	api("GET /.well-known/openid-configuration", p.oidc.ServeDiscovery)
 	api("GET /.well-known/oauth-authorization-server", p.oidc.ServeDiscovery)
 	api("GET /jwks", p.oidc.ServeJWKS)
-	page("GET /authorize", p.oidc.ServeAuthorize)
+	step("GET /authorize", p.oidc.ServeAuthorize)
 	page("POST /authorize", p.oidc.ServeAuthorize)
-	page("GET /authorize/resume", p.oidc.ServeResume)
+	step("GET /authorize/resume", p.oidc.ServeResume)
 	api("/par", p.oidc.Pushed.ServePAR)
 	api("/token", p.oidc.ServeToken)
 	api("/userinfo", p.oidc.ServeUserinfo)
 	api("/introspect", p.oidc.ServeIntrospect)
 	api("/revoke", p.oidc.ServeRevoke)
 	api("/device_authorization", p.oidc.Devices.ServeAuthorization)
-	page("GET /device", p.oidc.Devices.ServePage)
+	step("GET /device", p.oidc.Devices.ServePage)
 	submit("POST /device", p.oidc.Devices.ServeAnswer)
 	if p.oidc.Registers() {
 		api("/register", p.oidc.ServeRegister)
 	}
-	page("GET /end_session", p.oidc.SignOut.ServeEndSession)
+	step("GET /end_session", p.oidc.SignOut.ServeEndSession)
 	page("POST /end_session", p.oidc.SignOut.ServeEndSession)
-	page("GET /end_session/done", p.oidc.SignOut.ServeSignedOut)
+	step("GET /end_session/done", p.oidc.SignOut.ServeSignedOut)
 
 	// logging in
-	page("GET /login", p.login.ServeForm)
+	step("GET /login", p.login.ServeForm)
 	submit("POST /login", p.login.ServeSubmit)
-	page("GET /login/negotiate", p.login.ServeNegotiate)
-	page("GET /factor", p.login.ServeFactor)
+	step("GET /login/negotiate", p.login.ServeNegotiate)
+	step("GET /factor", p.login.ServeFactor)
 	submit("POST /factor", p.login.ServeFactorSubmit)
-	page("GET /consent", p.login.ServeConsent)
+	step("GET /consent", p.login.ServeConsent)
 	submit("POST /consent", p.login.ServeConsentSubmit)
 
 	// does this browser send tickets
 	page("GET /setup", p.setup.ServePage)
-	page("GET /setup/test", p.setup.ServeTest)
+	step("GET /setup/test", p.setup.ServeTest)
 	page("GET /setup/files/{name}", p.setup.ServeFile)
 
 	// a person's own pages
 	page("GET /{$}", p.account.ServeHome)
-	page("GET /account", p.account.ServeAccount)
-	page("GET /account/security", p.account.ServeSecurity)
+	step("GET /account", p.account.ServeAccount)
+	step("GET /account/security", p.account.ServeSecurity)
 	submit("POST /account/consents", p.account.ServeTakeBack)
-	page("GET /account/factors", p.account.ServeFactors)
-	page("GET /account/factors/app", p.account.ServeApp)
+	step("GET /account/factors", p.account.ServeFactors)
+	step("GET /account/factors/app", p.account.ServeApp)
 	submit("POST /account/factors/app", p.account.ServeAppSubmit)
-	page("GET /account/factors/recovery", p.account.ServeRecovery)
+	step("GET /account/factors/recovery", p.account.ServeRecovery)
 	submit("POST /account/factors/recovery", p.account.ServeRecoverySubmit)
-	page("GET /account/factors/{id}", p.account.ServeFactor)
+	step("GET /account/factors/{id}", p.account.ServeFactor)
 	submit("POST /account/factors/{id}", p.account.ServeFactorChange)
-
-	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
-	// would answer it like GET.
-	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/account/security",
-		"/consent", "/device", "/factor", "/account/factors", "/account/factors/{id}", "/account/factors/app", "/account/factors/recovery"} {
-		page("HEAD "+path, func(_ http.ResponseWriter, r *http.Request) error { return notAllowed(r, http.MethodGet) })
-	}
 
 	// operating
 	page("GET /healthz", p.server.serveHealth)
