@@ -24,6 +24,7 @@ func clientFlags(cmd *cobra.Command) *clientChanges {
 	ch := &clientChanges{}
 	ch.text(cmd, "name", "`NAME` that people see", func(c *store.Client) *string { return &c.ClientName })
 	ch.text(cmd, "client-uri", "`URL` of the site's own page, for people", func(c *store.Client) *string { return &c.ClientURI })
+	ch.text(cmd, "initiate-login-uri", "`URL` at the site that begins a login there: people's start page leads to it", func(c *store.Client) *string { return &c.InitiateLoginURI })
 	ch.text(cmd, "policy-uri", "`URL` of what it says about data", func(c *store.Client) *string { return &c.PolicyURI })
 	ch.text(cmd, "tos-uri", "`URL` of its terms", func(c *store.Client) *string { return &c.TOSURI })
 

@@ -1,13 +1,20 @@
-// Package account is a person's own pages: who they are logged in as, how that
-// was proved and since when, which sites know them through us, what they allowed
-// which of those (and the way to take it back), and the way out.
+// Package account is a person's own pages: the sites they may use, who they are
+// logged in as and how that was proved, what sites are told of them, how they log in,
+// on which devices they are logged in (and the way to end that), what they allowed
+// which site (and the way to take it back), what happened to their account, and the
+// way out.
+//
+// Every page asks for a session that has shown what the rules demand (gate.go). What
+// changes how somebody logs in, or what sites are told, asks for a login of a moment
+// ago besides; what ends something does not, for whoever has lost a telephone is in a
+// hurry.
 package account
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"idp/internal/authn"
@@ -28,6 +35,11 @@ type Config struct {
 	Site     func(ctx context.Context, clientID, redirect string) *web.Site
 	// Shares says what a consent gives a relying party of a user.
 	Shares func(ctx context.Context, clientID string, u *store.User, consent, had string) []web.Share
+	// Sites lists the relying parties that a user may use and that have a page to
+	// begin at.
+	Sites func(ctx context.Context, u *store.User) ([]web.MySite, error)
+	// SignOut ends the session of this browser and answers, as the sign-out button does.
+	SignOut func(w http.ResponseWriter, r *http.Request, c *session.Current) error
 }
 
 // Account serves the pages. Safe for concurrent use.
@@ -35,15 +47,10 @@ type Account struct{ Config }
 
 // New makes an Account.
 func New(c Config) (*Account, error) {
-	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Factors == nil || c.Pages == nil || c.Site == nil || c.Shares == nil {
-		return nil, errors.New("account: Store, Sessions, Policy, Factors, Pages, Site and Shares are required")
+	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Factors == nil || c.Pages == nil || c.Site == nil || c.Shares == nil || c.Sites == nil || c.SignOut == nil {
+		return nil, errors.New("account: Store, Sessions, Policy, Factors, Pages, Site, Shares, Sites and SignOut are required")
 	}
 	return &Account{c}, nil
-}
-
-// ServeHome answers GET /: for now the account is the start page.
-func (a *Account) ServeHome(w http.ResponseWriter, r *http.Request) error {
-	return web.Redirect(w, r, http.StatusSeeOther, "/account")
 }
 
 // ServeAccount answers GET /account; without a session it begins a login.
@@ -52,46 +59,71 @@ func (a *Account) ServeAccount(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	page, err := a.page(r, v)
+	visited, err := a.Store.VisitedClients(r.Context(), v.Session.ID)
 	if err != nil {
+		return err
+	}
+	page := &web.AccountPage{
+		AccountFrame: frame(v, "/account"),
+		FullName:     v.User.FullName, Email: v.User.Email, Groups: v.User.Groups,
+		How: how(v.Session), Principal: v.Session.Principal,
+		Since: time.UnixMilli(v.Session.AuthTime), Until: time.UnixMilli(v.Session.ExpiresAt),
+		Sites: a.sites(r.Context(), visited), FormToken: a.Sessions.FormToken(v.browser, "end_session"),
+	}
+	if page.Look, err = a.look(r.Context(), v); err != nil {
 		return err
 	}
 	return a.Pages.Render(w, r, http.StatusOK, "account", page)
 }
 
-func (a *Account) page(r *http.Request, c *visit) (*web.AccountPage, error) {
-	b := c.browser
-	visited, err := a.Store.VisitedClients(r.Context(), c.Session.ID)
+// sites are relying parties by their ids, those that are gone left out.
+func (a *Account) sites(ctx context.Context, ids []string) (all []web.Site) {
+	for _, id := range ids {
+		if site := a.Site(ctx, id, ""); site != nil {
+			all = append(all, *site)
+		}
+	}
+	return all
+}
+
+// attemptsFor is how long a failed login is worth a look.
+const attemptsFor = 7 * 24 * time.Hour
+
+// look is what is worth a look: what lacks, who tried, and where else one is logged in.
+func (a *Account) look(ctx context.Context, v *visit) (all []web.Look, err error) {
+	cards, err := a.shownCards(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	page := &web.AccountPage{
-		AccountFrame: frame(c, "/account"),
-		Name:         c.User.Name, FullName: c.User.FullName, Email: c.User.Email, Groups: c.User.Groups,
-		How: how(c.Session), Principal: c.Session.Principal,
-		Since: time.UnixMilli(c.Session.AuthTime), Until: time.UnixMilli(c.Session.ExpiresAt),
-		FormToken: a.Sessions.FormToken(b, "end_session"), AllowedToken: a.Sessions.FormToken(b, takeBackPurpose),
-	}
-	if page.Allowed, err = a.allowed(r.Context(), c.User); err != nil {
-		return nil, err
-	}
-	page.TakenBack = a.takenBack(r, b, page.Allowed)
-	for _, id := range visited {
-		if site := a.Site(r.Context(), id, ""); site != nil {
-			page.Sites = append(page.Sites, *site)
+	for _, c := range cards {
+		if c.Lacks {
+			all = append(all, web.Look{Text: c.Title + ": " + c.State, URL: "/account/security", Link: "How you log in"})
 		}
 	}
-	return page, nil
+	h, err := a.Store.ReadHistory(ctx, store.HistoryPage{UserID: v.User.ID, Since: a.Policy.Now().Add(-attemptsFor).UnixMilli(), Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(h.Attempts) > 0 {
+		all = append(all, web.Look{Text: "Somebody tried to log in with your name in the last seven days, and did not get in", URL: "/account/history", Link: "History"})
+	}
+	sessions, err := a.Store.SessionsOf(ctx, v.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	held, err := a.Store.HeldGrants(ctx, v.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(sessions) - 1 + len(held); n > 0 {
+		all = append(all, web.Look{Text: "You are logged in at " + counted(n, "other place", "other places"), URL: "/account/sessions", Link: "Sessions"})
+	}
+	return all, nil
 }
 
-// how says in plain words what proved who the person is (RFC 8176 values).
-func how(s *store.Session) string {
-	switch {
-	case slices.Contains(s.AMR, authn.AMRTicket):
-		return "with your company ticket"
-	case s.Principal != "":
-		return "with your name and password, checked by your company"
-	default:
-		return "with your name and password"
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "one " + one
 	}
+	return fmt.Sprintf("%d %s", n, many)
 }

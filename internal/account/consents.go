@@ -1,23 +1,36 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"net/http"
-	"net/url"
 	"slices"
+	"strings"
 	"time"
 
-	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
 )
 
-// What the tokens of the page are good for: taking back, and saying that it was
-// done, which no link of another site can make the page say.
-const (
-	takeBackPurpose  = "take back"
-	takenBackPurpose = "taken back\x00" // and the client's id
-)
+// takeBackPurpose is what the token of the forms is good for.
+const takeBackPurpose = "take back"
+
+// takenBack begins the word of what was taken back; the client's id follows.
+const takenBack = "taken_back "
+
+// ServeAllowed answers GET /account/sites: what was allowed which sites.
+func (a *Account) ServeAllowed(w http.ResponseWriter, r *http.Request) error {
+	v, err := a.visitor(w, r)
+	if err != nil || v == nil {
+		return err
+	}
+	page := &web.AllowedPage{AccountFrame: frame(v, "/account/sites"), FormToken: a.Sessions.FormToken(v.browser, takeBackPurpose)}
+	if page.Allowed, err = a.allowed(r.Context(), v.User); err != nil {
+		return err
+	}
+	page.Notice = a.takenBack(r, v, page.Allowed)
+	return a.Pages.Render(w, r, http.StatusOK, "sites", page)
+}
 
 // allowed lists what the user allowed which sites.
 func (a *Account) allowed(ctx context.Context, u *store.User) ([]web.Allowed, error) {
@@ -38,47 +51,29 @@ func (a *Account) named(ctx context.Context, clientID string) web.Site {
 	if site := a.Site(ctx, clientID, ""); site != nil {
 		return *site
 	}
-	return web.Site{Name: clientID}
+	return web.Site{Name: cmp.Or(clientID, "a site")}
 }
 
-// takenBack is the site of ?taken_back= where our own redirect says so, and
-// nothing was allowed again since.
-func (a *Account) takenBack(r *http.Request, b *session.Browser, allowed []web.Allowed) *web.Site {
-	id := r.URL.Query().Get("taken_back")
-	again := slices.ContainsFunc(allowed, func(s web.Allowed) bool { return s.ClientID == id })
-	if id == "" || again || !a.Sessions.CheckFormToken(b, takenBackPurpose+id, r.URL.Query().Get("token")) {
+// takenBack says that something was taken back, unless it was allowed again since.
+func (a *Account) takenBack(r *http.Request, v *visit, allowed []web.Allowed) *web.Notice {
+	id, ok := strings.CutPrefix(a.done(r, v), takenBack)
+	if !ok || slices.ContainsFunc(allowed, func(s web.Allowed) bool { return s.ClientID == id }) {
 		return nil
 	}
-	site := a.named(r.Context(), id)
-	return &site
+	return &web.Notice{Kind: "info", Title: "Taken back from " + a.named(r.Context(), id).Name,
+		Text: "It gets nothing of you from here any more, and asks before it does again. What it has already learned it may keep."}
 }
 
 // ServeTakeBack answers POST /account/consents: what was allowed a site, and all
 // it was given by that, ends. Sent twice it does nothing more.
 func (a *Account) ServeTakeBack(w http.ResponseWriter, r *http.Request) error {
-	if err := web.ParseForm(w, r); err != nil {
+	v, err := a.sent(w, r, "/account/sites", takeBackPurpose)
+	if err != nil || v == nil {
 		return err
-	}
-	c, err := a.Sessions.Visitor(r)
-	if err != nil {
-		return err
-	}
-	if c == nil {
-		return web.Redirect(w, r, http.StatusSeeOther, "/account") // which asks for a login
-	}
-	b, err := a.Sessions.Browser(w, r)
-	if err != nil {
-		return err
-	}
-	info := web.InfoFrom(r.Context())
-	if !a.Sessions.CheckFormToken(b, takeBackPurpose, r.PostForm.Get("form_token")) {
-		return web.FormExpired()
 	}
 	id := r.PostForm.Get("client_id")
-	entry := store.Entry{Actor: c.User.Name, Name: c.User.Name, SessionID: c.Session.ID, Address: info.Client.String(), RequestID: info.RequestID}
-	if err := a.Store.RevokeConsent(r.Context(), c.User.ID, id, entry); err != nil {
+	if err := a.Store.RevokeConsent(r.Context(), v.User.ID, id, v.entry()); err != nil {
 		return err
 	}
-	return web.Redirect(w, r, http.StatusSeeOther,
-		"/account?"+url.Values{"taken_back": {id}, "token": {a.Sessions.FormToken(b, takenBackPurpose+id)}}.Encode())
+	return a.sendBack(w, r, v, "/account/sites", takenBack+id)
 }

@@ -12,6 +12,25 @@ func frame(v *visit, here string) web.AccountFrame {
 	return web.AccountFrame{Here: here, User: v.User.Name}
 }
 
+// sent reads a form of a page and who sent it. Nil: the session is over, and the
+// answer, a redirect to the page, which asks for a login, is written.
+func (a *Account) sent(w http.ResponseWriter, r *http.Request, page, purpose string) (*visit, error) {
+	if err := web.ParseForm(w, r); err != nil {
+		return nil, err
+	}
+	v, err := a.visit(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if v.Current == nil || !a.Policy.Enough(v.Session, v.User, "", v.from) {
+		return nil, web.Redirect(w, r, http.StatusSeeOther, page)
+	}
+	if !a.Sessions.CheckFormToken(v.browser, purpose, r.PostForm.Get("form_token")) {
+		return nil, web.FormExpired()
+	}
+	return v, nil
+}
+
 // donePurpose is what the token of sendBack is good for: no link of another site can
 // make a page say that something was done.
 const donePurpose = "done\x00" // and the word

@@ -9,6 +9,7 @@ import (
 	"idp/internal/authn"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/useragent"
 	"idp/internal/web"
 )
 
@@ -73,7 +74,8 @@ func (a *Account) visit(w http.ResponseWriter, r *http.Request) (*visit, error) 
 		return nil, err
 	}
 	info := web.InfoFrom(r.Context())
-	return &visit{c, b, authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}}, nil
+	return &visit{c, b, authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID,
+		Agent: useragent.Identify(r.Header).String()}}, nil
 }
 
 // logIn begins a login that returns to the page; the row says what it demands.
@@ -117,5 +119,5 @@ func sendOn(w http.ResponseWriter, r *http.Request, target string, err error) er
 // entry is the audit entry of what a visitor changes.
 func (v *visit) entry() store.Entry {
 	return store.Entry{Actor: v.User.Name, UserID: v.User.ID, Name: v.User.Name, SessionID: v.Session.ID,
-		Address: v.from.Address.String(), RequestID: v.from.RequestID}
+		Address: v.from.Address.String(), Agent: v.from.Agent, RequestID: v.from.RequestID}
 }

@@ -15,6 +15,20 @@ func (a *Account) cards() []func(context.Context, *visit) (web.AccountCard, erro
 	}
 }
 
+// shownCards are those that tell this visitor something.
+func (a *Account) shownCards(ctx context.Context, v *visit) (all []web.AccountCard, err error) {
+	for _, card := range a.cards() {
+		c, err := card(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		if c.Title != "" {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
 // ServeSecurity answers GET /account/security.
 func (a *Account) ServeSecurity(w http.ResponseWriter, r *http.Request) error {
 	v, err := a.visitor(w, r)
@@ -22,14 +36,8 @@ func (a *Account) ServeSecurity(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := &web.SecurityPage{AccountFrame: frame(v, "/account/security")}
-	for _, card := range a.cards() {
-		c, err := card(r.Context(), v)
-		if err != nil {
-			return err
-		}
-		if c.Title != "" {
-			page.Cards = append(page.Cards, c)
-		}
+	if page.Cards, err = a.shownCards(r.Context(), v); err != nil {
+		return err
 	}
 	return a.Pages.Render(w, r, http.StatusOK, "security", page)
 }

@@ -87,6 +87,7 @@ type From struct {
 	Outside   bool // forwarded by a proxy nobody told us about
 	RequestID string
 	ClientID  string
+	Agent     string // what the browser says it is, in words of package useragent
 }
 
 // Result is a user whose credential was good.
@@ -214,7 +215,7 @@ func (a *Authn) failOf(ctx context.Context, from From, userID, name string, err 
 	}
 	entry := store.Entry{
 		Event: audit.LoginFailed, Reason: string(refused.Reason), UserID: userID, Name: refused.Name, ClientID: from.ClientID,
-		Address: from.Address.String(), RequestID: from.RequestID, Detail: refused.Explain(),
+		Address: from.Address.String(), Agent: from.Agent, RequestID: from.RequestID, Detail: refused.Explain(),
 	}
 	if auditErr := a.Store.Audit(context.WithoutCancel(ctx), entry); auditErr != nil {
 		return fmt.Errorf("audit of a failed login: %w", auditErr)

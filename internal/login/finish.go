@@ -35,7 +35,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 		Address: a.from.Address.String(), Ticket: how == methodTicket, Method: methodOf(res),
 		Entry: store.Entry{
 			Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: a.from.ClientID,
-			Address: a.from.Address.String(), RequestID: a.from.RequestID, Detail: joined(how, res.Second),
+			Address: a.from.Address.String(), Agent: a.from.Agent, RequestID: a.from.RequestID, Detail: joined(how, res.Second),
 		},
 	}
 	target := "/account"

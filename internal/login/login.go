@@ -29,6 +29,7 @@ import (
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/useragent"
 	"idp/internal/web"
 )
 
@@ -87,7 +88,7 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, id string) (*attem
 		return nil, err
 	}
 	info := web.InfoFrom(r.Context())
-	a := &attempt{browser: b, from: authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}}
+	a := &attempt{browser: b, from: authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, Agent: useragent.Identify(r.Header).String()}}
 	if id == "" {
 		return a, nil
 	}

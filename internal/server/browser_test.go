@@ -292,7 +292,7 @@ func TestConsentInABrowser(t *testing.T) {
 	if got := who(ctx, t); got != "alice by [wia]" {
 		t.Errorf("asked again: %q", got)
 	}
-	run(ctx, t, "account", chromedp.Navigate(w.idp.Issuer+"/account"), chromedp.Click("form[action='/account/consents'] button"), chromedp.WaitVisible("#notice"), chromedp.Text("main", &says))
+	run(ctx, t, "account", chromedp.Navigate(w.idp.Issuer+"/account/sites"), chromedp.Click("form[action='/account/consents'] button"), chromedp.WaitVisible("#notice"), chromedp.Text("main", &says))
 	chromium.Photograph(ctx, t, "taken-back")
 	if !strings.Contains(says, "Taken back from Site one") {
 		t.Errorf("after taking it back:\n%s", says)

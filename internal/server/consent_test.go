@@ -83,9 +83,9 @@ func TestConsentIsAskedListedAndTakenBack(t *testing.T) {
 			t.Errorf("more is asked for, and the page does not mark it:\n%s", p.Body)
 		}
 
-		account := b.Get("/account")
+		account := b.Get("/account/sites")
 		if !strings.Contains(account.Body, "Sites you allowed (1)") || !strings.Contains(account.Body, "shop.localhost") {
-			t.Errorf("/account lists nothing:\n%s", account.Body)
+			t.Errorf("/account/sites lists nothing:\n%s", account.Body)
 		}
 		action, form := account.Form(t, "client_id")
 		for range 2 { // sent twice it does nothing more, and says the same
@@ -301,7 +301,7 @@ func TestTakingBackNeedsOurForm(t *testing.T) {
 	b := s.Browser(t)
 	_, page := atShop(t, b, "openid")
 	say(t, b, page, "allow")
-	action, form := b.Get("/account").Form(t, "client_id")
+	action, form := b.Get("/account/sites").Form(t, "client_id")
 	if p := b.Once("POST", action, form, http.Header{"Sec-Fetch-Site": {"cross-site"}}); p.StatusCode != http.StatusForbidden {
 		t.Errorf("another site's form: %d", p.StatusCode)
 	}
@@ -309,10 +309,10 @@ func TestTakingBackNeedsOurForm(t *testing.T) {
 	if p := b.Once("POST", action, forged, nil); p.StatusCode != http.StatusForbidden {
 		t.Errorf("without its token: %d", p.StatusCode)
 	}
-	if p := s.Browser(t).Once("POST", action, form, nil); p.Header.Get("Location") != s.Issuer+"/account" {
+	if p := s.Browser(t).Once("POST", action, form, nil); p.Header.Get("Location") != s.Issuer+"/account/sites" {
 		t.Errorf("by nobody: %d to %q", p.StatusCode, p.Header.Get("Location"))
 	}
-	for _, link := range []string{"/account?taken_back=shop", "/account?taken_back=shop&token=AAAA", "/account?taken_back=wiki&token=" + url.QueryEscape(form.Get("form_token"))} {
+	for _, link := range []string{"/account/sites?done=taken_back+shop", "/account/sites?done=taken_back+shop&token=AAAA", "/account/sites?done=taken_back+wiki&token=" + url.QueryEscape(form.Get("form_token"))} {
 		if p := b.Get(link); strings.Contains(p.Body, "Taken back") || !strings.Contains(p.Body, "Sites you allowed (1)") {
 			t.Errorf("%s is believed", link)
 		}

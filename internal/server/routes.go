@@ -68,9 +68,16 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("GET /setup/files/{name}", p.setup.ServeFile)
 
 	// a person's own pages
-	page("GET /{$}", p.account.ServeHome)
+	step("GET /{$}", p.account.ServeHome)
 	step("GET /account", p.account.ServeAccount)
+	step("GET /account/profile", p.account.ServeProfile)
+	step("GET /account/name", p.account.ServeName)
+	submit("POST /account/name", p.account.ServeRename)
 	step("GET /account/security", p.account.ServeSecurity)
+	step("GET /account/sessions", p.account.ServeSessions)
+	submit("POST /account/sessions", p.account.ServeEnd)
+	step("GET /account/sites", p.account.ServeAllowed)
+	step("GET /account/history", p.account.ServeHistory)
 	submit("POST /account/consents", p.account.ServeTakeBack)
 	step("GET /account/factors", p.account.ServeFactors)
 	step("GET /account/factors/app", p.account.ServeApp)

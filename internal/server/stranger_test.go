@@ -85,7 +85,7 @@ func TestHoleStrangerBorrowsAHost(t *testing.T) {
 	question := asked(t, b, b.LogIn(b.Get(d.Page), "bob", idptest.BobPassword), d)
 	says(t, "device", question, "Bank of Example", unchecked, "-bank.example")
 	says(t, "done", say(t, b, question, "allow"), "You can go back", "-bank.example")
-	says(t, "account", b.Get("/account"), "Bank of Example", unchecked, "-bank.example")
+	says(t, "account", b.Get("/account/sites"), "Bank of Example", unchecked, "-bank.example")
 
 	// With an app's redirect URI beside, which proves the app's.
 	bank.Redirects, bank.Grants = append(bank.Redirects, "http://127.0.0.1/cb"), nil
@@ -108,7 +108,7 @@ func TestHoleTheOtherRedirectURIIsShown(t *testing.T) {
 	p = b.LogIn(p, "bob", idptest.BobPassword)
 	says(t, "consent", p, `<span class="host">second.example</span>`, "-first.example", "-"+unchecked)
 	say(t, b, p, "allow")
-	says(t, "account", b.Get("/account"), "Two", "-first.example", "-second.example")
+	says(t, "account", b.Get("/account/sites"), "Two", "-first.example", "-second.example")
 	says(t, "denied", b.Get(idptest.NewAuth("others", "https://second.example/cb").URL()), "is for other groups", `<span class="host">second.example</span>`)
 }
 

@@ -26,6 +26,7 @@ import (
 
 	"idp/internal/secret"
 	"idp/internal/store"
+	"idp/internal/useragent"
 	"idp/internal/web"
 )
 
@@ -207,7 +208,7 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request, c *Current) error
 	if c != nil {
 		info := web.InfoFrom(r.Context())
 		entry := store.Entry{Actor: c.User.Name, UserID: c.User.ID, Name: c.User.Name, SessionID: c.Session.ID,
-			Address: info.Client.String(), RequestID: info.RequestID}
+			Address: info.Client.String(), Agent: useragent.Identify(r.Header).String(), RequestID: info.RequestID}
 		if err := s.Store.EndSession(r.Context(), c.Session.ID, entry); err != nil {
 			return err
 		}

@@ -11,6 +11,10 @@ import (
 // nobody ends another's; what is not there, or is another's, is no error and leaves no
 // trace.
 
+// EndedFromElsewhere is the detail of the audit row of a session that its person ended
+// from another one.
+const EndedFromElsewhere = "from another session"
+
 // HeldGrant is a grant that its person may want to end by itself: of a device
 // (RFC 8628), or one that outlives the session (offline_access). UsedAt is when it was
 // last refreshed.

@@ -42,6 +42,8 @@ type Client struct {
 	ClientURI  string `json:"client_uri,omitempty" yaml:"client_uri"` // the site's own page, to be shown
 	PolicyURI  string `json:"policy_uri,omitempty" yaml:"policy_uri"` // what it does with what it learns
 	TOSURI     string `json:"tos_uri,omitempty" yaml:"tos_uri"`
+	// InitiateLoginURI begins a login there (OIDC Core §4): the start page leads to it.
+	InitiateLoginURI string `json:"initiate_login_uri,omitempty" yaml:"initiate_login_uri"`
 
 	// who asks
 	TokenEndpointAuthMethod string             `json:"token_endpoint_auth_method,omitempty" yaml:"token_endpoint_auth_method"`

@@ -69,7 +69,7 @@ func states() []state {
 	unchecked, nowhere := ask, ask
 	unchecked.Site = &Site{Name: stranger.Name, Unchecked: true}
 	nowhere.Address, nowhere.Near = "", false
-	return []state{
+	return append(accountStates(), []state{
 		{"device", "device", 200, device(nil)},
 		{"device-link", "device", 200, device(func(p *DevicePage) { p.Code, p.ByLink = "WDJB-MJHT", true })},
 		{"device-wrong", "device", 404, device(func(p *DevicePage) {
@@ -112,15 +112,6 @@ func states() []state {
 		{"newpassword-refused", "newpassword", 401, with(func(p *LoginPage) { p.Notice, p.Username = short, "alice" })},
 		{"login-unchecked", "login", 200, with(func(p *LoginPage) { p.Site = stranger })},
 		{"login-own", "login", 200, with(func(p *LoginPage) { p.Site = nil })},
-		{"account", "account", 200, AccountPage{Name: "alice", FullName: "Alice Liddell", Email: "alice@example.com", Groups: []string{"finance", "staff"},
-			How: "with your company ticket", Principal: "alice@EXAMPLE.COM", Since: since, Until: since.Add(10 * time.Hour),
-			Sites: []Site{*wiki, {Name: "Tickets", Host: "tickets.example.com"}}, FormToken: "token"}},
-		{"account-allowed", "account", 200, AccountPage{Name: "alice", FullName: "Alice Liddell", How: "with your name and password", Since: since, Until: since.Add(10 * time.Hour), FormToken: "token",
-			Allowed:   []Allowed{{ClientID: "tickets", Site: Site{Name: "Tickets", Host: "tickets.example.com"}, Shares: shares, Since: since}, {ClientID: "gone", Site: Site{Name: "gone"}, Shares: shares[:1], Since: since}},
-			TakenBack: wiki}},
-		{"account-unchecked", "account", 200, AccountPage{Name: "alice", How: "with your name and password", Since: since, Until: since.Add(10 * time.Hour), FormToken: "token",
-			Sites: []Site{*wiki, *stranger}, Allowed: []Allowed{{ClientID: "bank", Site: Site{Name: stranger.Name, Unchecked: true}, Shares: shares[:2], Since: since}}}},
-		{"account-plain", "account", 200, AccountPage{Name: "bob", How: "with your name and password", Since: since, Until: since.Add(time.Hour), FormToken: "token"}},
 		{"consent", "consent", 200, consent(nil)},
 		{"consent-more", "consent", 200, consent(func(p *ConsentPage) {
 			p.Before, p.More, p.About, p.Shares = true, true, nil, slices.Clone(shares)
@@ -163,7 +154,7 @@ func states() []state {
 		{"setup-outside", "setup", 200, setup("outside", func(p *SetupPage) { p.Address = "2001:db8:1234:5678:9abc:def0:1234:5678" })},
 		{"setup-forwarded", "setup", 200, setup("outside", func(p *SetupPage) { p.Forwarded = true })},
 		{"setup-unready", "setup", 200, setup("unready", func(p *SetupPage) { p.Text = "The server has no key to open tickets with (kerberos.keytabs)." })},
-	}
+	}...)
 }
 
 // shares are what a site gets that asks for much.

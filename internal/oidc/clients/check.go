@@ -23,6 +23,7 @@ func Check(c *store.Client) []error {
 	for _, check := range []func(*store.Client) error{
 		checkID,
 		checkAbout,
+		checkInitiateLoginURI,
 		checkAuthMethod,
 		checkSecret,
 		checkKeys,

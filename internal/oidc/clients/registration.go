@@ -91,7 +91,7 @@ func (r *Registration) read(m metadataMembers) error {
 		name string
 		to   any
 	}{
-		{"client_name", &c.ClientName}, {"client_uri", &c.ClientURI}, {"policy_uri", &c.PolicyURI}, {"tos_uri", &c.TOSURI},
+		{"client_name", &c.ClientName}, {"client_uri", &c.ClientURI}, {"initiate_login_uri", &c.InitiateLoginURI}, {"policy_uri", &c.PolicyURI}, {"tos_uri", &c.TOSURI},
 		{"token_endpoint_auth_method", &c.TokenEndpointAuthMethod}, {"token_endpoint_auth_signing_alg", &c.TokenEndpointAuthAlg},
 		{"jwks", &c.JWKS}, {"jwks_uri", &c.JWKSURI}, {"dpop_bound_access_tokens", &c.DPoPBoundAccessTokens},
 		{"redirect_uris", &c.RedirectURIs}, {"grant_types", &c.GrantTypes}, {"scope", &c.Scope},
@@ -250,7 +250,7 @@ func (r *Registration) checkPages() error {
 	for _, page := range []struct {
 		name string
 		uri  *string
-	}{{"client_uri", &c.ClientURI}, {"policy_uri", &c.PolicyURI}, {"tos_uri", &c.TOSURI}} {
+	}{{"client_uri", &c.ClientURI}, {"initiate_login_uri", &c.InitiateLoginURI}, {"policy_uri", &c.PolicyURI}, {"tos_uri", &c.TOSURI}} {
 		if *page.uri == "" {
 			continue
 		}

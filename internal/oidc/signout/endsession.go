@@ -177,6 +177,11 @@ func (p *Endpoints) confirmed(w http.ResponseWriter, r *http.Request, s *signOut
 	return p.end(w, r, s, c)
 }
 
+// End signs a browser out because a page of ours says so, and answers.
+func (p *Endpoints) End(w http.ResponseWriter, r *http.Request, c *session.Current) error {
+	return p.end(w, r, &signOut{}, c)
+}
+
 // end ends the session, sets the marker and goes on by GET, so that a reload of
 // what comes next sends nothing twice: to the page that tells relying parties by
 // frames where there are such, else back at once.
