@@ -84,10 +84,11 @@ func (a *Account) sessions(ctx context.Context, v *visit) ([]web.AccountSession,
 	return all, nil
 }
 
-// inside reports whether an address that was noted is in the company's network.
+// inside reports whether an address that was noted is in the company's network, where
+// there is one that people are logged in by ticket from.
 func (a *Account) inside(address string) bool {
 	addr, err := netip.ParseAddr(address)
-	return err == nil && authn.Inside(a.Policy.OfferTo, authn.From{Address: addr})
+	return err == nil && a.Policy.UsesTickets() && authn.Inside(a.Policy.OfferTo, authn.From{Address: addr})
 }
 
 // devices are what stays logged in by itself: devices that were allowed by a code (RFC

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"html"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -30,6 +31,26 @@ func (s *Server) Program(t testing.TB) *Browser {
 	return b
 }
 
+// At is the browser, with its cookies, as another node of the installation answers it.
+func (b *Browser) At(node *Server) *Browser {
+	client := *b.client
+	client.Transport = node.transport()
+	return &Browser{t: b.t, s: node, client: &client, Header: b.Header}
+}
+
+// transport asks this node for whatever has the issuer's address.
+func (s *Server) transport() *http.Transport {
+	t := Transport()
+	dial, issuer := t.DialContext, strings.TrimPrefix(s.Issuer, "http://")
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addr == issuer {
+			addr = s.address
+		}
+		return dial(ctx, network, addr)
+	}
+	return t
+}
+
 // Page is where a walk ended.
 type Page struct {
 	*http.Response
@@ -46,7 +67,7 @@ func (s *Server) Browser(t testing.TB) *Browser {
 		t.Fatal(err)
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Browser{t: t, s: s, client: &http.Client{Transport: Transport(), Jar: jar, CheckRedirect: stay},
+	return &Browser{t: t, s: s, client: &http.Client{Transport: s.transport(), Jar: jar, CheckRedirect: stay},
 		Header: http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}}
 }
 

@@ -38,20 +38,26 @@ type Server struct {
 	Dir    string // holds idp.yaml and everything it names
 	Log    *Log
 
-	t    testing.TB
-	http *httptest.Server
-	stop context.CancelFunc
+	t        testing.TB
+	http     *httptest.Server
+	database string
+	address  string // that it listens at
+	stop     context.CancelFunc
 }
 
 // Options change a server; the zero value is a server on SQLite without Kerberos.
 type Options struct {
-	Host     string           // of the issuer; default idp.localhost
-	Database string           // default: a SQLite file of its own
-	YAML     string           // added to the configuration: kerberos:, trusted_proxies: …
-	Clients  string           // added to the list of clients, indented by two
-	Users    string           // added to the list of users, indented by two
-	KeyFile  string           // secret_key_file of another node on the same database
-	Now      func() time.Time // what the server takes for the time, beside the database's; default time.Now
+	Host     string // of the issuer; default idp.localhost
+	Database string // default: a SQLite file of its own
+	YAML     string // added to the configuration: kerberos:, trusted_proxies: …
+	Clients  string // added to the list of clients, indented by two
+	Users    string // added to the list of users, indented by two
+	KeyFile  string // secret_key_file of another node on the same database
+	// Beside is another node of the same installation: issuer, database and key file
+	// are its own. Its browsers go on here (Browser.At).
+	Beside *Server
+	// Now is what the server takes for the time, beside the database's; default time.Now.
+	Now func() time.Time
 }
 
 // Start runs a server until the test ends.
@@ -66,12 +72,16 @@ func Start(t testing.TB, o Options) *Server {
 		o.Host = "idp.localhost"
 	}
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	s.Issuer = "http://" + o.Host + ":" + port
+	s.Issuer, s.address = "http://"+o.Host+":"+port, ln.Addr().String()
+	if o.Beside != nil {
+		s.Issuer, o.Database, o.KeyFile = o.Beside.Issuer, o.Beside.database, filepath.Join(o.Beside.Dir, "idp.key")
+	}
 	s.write("bob.txt", BobPassword+"\n")
 	s.write("wiki.secret", WikiSecret+"\n")
 	if o.Database == "" {
 		o.Database = "sqlite:idp.db"
 	}
+	s.database = o.Database
 	if o.KeyFile == "" {
 		o.KeyFile = "idp.key"
 	}

@@ -104,7 +104,9 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	}
 	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Factors: s.factors, Name: companyName(c),
 		Pages: p.pages, Site: registry.Site, Shares: registry.Shares, Sites: registry.MySites(c.Issuer),
-		SignOut: func(w http.ResponseWriter, r *http.Request, c *session.Current) error { return p.oidc.SignOut.End(w, r, c) }}); err != nil {
+		SignOut: func(w http.ResponseWriter, r *http.Request, c *session.Current) error {
+			return p.oidc.SignOut.End(w, r, c)
+		}}); err != nil {
 		return nil, err
 	}
 	initialToken, err := initialAccessToken(c)
