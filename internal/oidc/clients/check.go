@@ -247,7 +247,7 @@ func checkRegistered(c *store.Client) error {
 		name string
 		uris []string
 	}{
-		{"redirect_uris", c.RedirectURIs}, {"post_logout_redirect_uris", c.PostLogoutRedirectURIs}, {"jwks_uri", []string{c.JWKSURI}},
+		{"redirect_uris", c.RedirectURIs}, {"post_logout_redirect_uris", c.PostLogoutRedirectURIs}, {"jwks_uri", []string{c.JWKSURI}}, {"initiate_login_uri", []string{c.InitiateLoginURI}},
 		{"backchannel_logout_uri", []string{c.BackchannelLogoutURI}}, {"frontchannel_logout_uri", []string{c.FrontchannelLogoutURI}},
 	} {
 		for _, text := range list.uris {
