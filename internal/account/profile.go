@@ -65,16 +65,18 @@ func mayRename(u *store.User, from string) bool { return from == fromAdmin && u.
 // facts are what there is to be told.
 func facts(u *store.User, from string) []web.ProfileFact {
 	const none = "none is known here"
+	own := mayRename(u, from)
+	from = "From " + from
 	name := web.ProfileFact{Name: "Name", Value: cmp.Or(u.FullName, none), From: from}
-	if mayRename(u, from) {
-		name.URL, name.Link, name.From = "/account/name", "Change your name", "yourself, or "+from
+	if own {
+		name.URL, name.Link, name.From = "/account/name", "Change your name", from+", or from yourself"
 	}
 	mail := web.ProfileFact{Name: "Mail address", Value: cmp.Or(u.Email, none), From: from}
 	if u.Email != "" && !u.EmailVerified {
 		mail.Value += " (not checked)"
 	}
 	all := []web.ProfileFact{
-		{Name: "User name", Value: u.Name, From: "it never changes"},
+		{Name: "User name", Value: u.Name, From: "It never changes"},
 		name, mail,
 		{Name: "Groups", Value: cmp.Or(strings.Join(u.Groups, ", "), "none"), From: from},
 	}

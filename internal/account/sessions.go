@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"idp/internal/authn"
@@ -67,7 +68,7 @@ func (a *Account) sessions(ctx context.Context, v *visit) ([]web.AccountSession,
 	for i := range rows {
 		s := &rows[i]
 		all = append(all, web.AccountSession{
-			ID: s.ID, Agent: useragent.Parse(s.UserAgent).String(), Here: s.ID == v.Session.ID, How: how(s), Address: s.Address, Inside: a.inside(s.Address),
+			ID: s.ID, Agent: capital(useragent.Parse(s.UserAgent).String()), Here: s.ID == v.Session.ID, How: how(s), Address: s.Address, Inside: a.inside(s.Address),
 			Since: time.UnixMilli(s.CreatedAt), Seen: time.UnixMilli(s.SeenAt), Until: time.UnixMilli(min(s.ExpiresAt, s.IdleExpiresAt)),
 			Sites: a.sites(ctx, visited[s.ID]),
 		})
@@ -83,6 +84,9 @@ func (a *Account) sessions(ctx context.Context, v *visit) ([]web.AccountSession,
 	})
 	return all, nil
 }
+
+// capital begins a line.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // inside reports whether an address that was noted is in the company's network, where
 // there is one that people are logged in by ticket from.

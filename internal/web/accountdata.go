@@ -28,7 +28,7 @@ var accountPlaces = []struct {
 	{"/account/profile", "Profile", []string{"/account/name"}},
 	{"/account/security", "Security", []string{"/account/password", "/account/factors", "/account/logins"}},
 	{"/account/sessions", "Sessions", nil},
-	{"/account/sites", "Allowed sites", nil},
+	{"/account/sites", "Allowed", nil},
 	{"/account/history", "History", nil},
 }
 
@@ -169,7 +169,7 @@ type ProfilePage struct {
 // ProfileFact is one thing that sites may be told.
 type ProfileFact struct {
 	Name, Value string
-	From        string // where it comes from
+	From        string // where it comes from, as a sentence
 	URL, Link   string // where to change it; empty: somebody else does
 }
 

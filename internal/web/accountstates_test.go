@@ -30,7 +30,7 @@ func accountStates() []state {
 	plain := AccountPage{AccountFrame: at("/account"), How: "with your name and password", Since: since, Until: since.Add(time.Hour), FormToken: "token"}
 	sessions := []AccountSession{
 		{ID: "a", Agent: "Firefox on Windows", Here: true, How: "with your company ticket", Address: "10.1.2.3", Inside: true, Since: since, Seen: since.Add(time.Hour), Until: since.Add(8 * time.Hour), Sites: []Site{wiki, stranger}},
-		{ID: "b", Agent: "an unknown browser or program", How: "with your name and password, and with a one-time code", Address: "2001:db8:1234:5678:9abc:def0:1234:5678", Since: since, Seen: since, Until: since},
+		{ID: "b", Agent: "An unknown browser or program", How: "with your name and password, and with a one-time code", Address: "2001:db8:1234:5678:9abc:def0:1234:5678", Since: since, Seen: since, Until: since},
 	}
 	devices := []AccountDevice{
 		{ID: "c", Site: Site{Name: "Tellyvision"}, Device: true, Address: "192.0.2.7", Since: since, Used: since},
@@ -41,9 +41,9 @@ func accountStates() []state {
 		{At: since, Text: "Somebody tried to log in with your name 57 times that day, and did not get in", Where: "from 2001:db8:1234:5678:9abc:def0:1234:5678, an unknown browser or program", Strange: true},
 		{At: since, Text: "An administrator set a new password for you"},
 	}
-	facts := []ProfileFact{{Name: "User name", Value: "alice", From: "it never changes"}, {Name: "Name", Value: "Alice Liddell", From: "your company"},
-		{Name: "Mail address", Value: "alice@example.com (not checked)", From: "your company"}, {Name: "Groups", Value: "finance, staff", From: "your company"}}
-	own := []ProfileFact{{Name: "Name", Value: "Bob", From: "yourself, or an administrator here", URL: "/account/name", Link: "Change your name"}}
+	facts := []ProfileFact{{Name: "User name", Value: "alice", From: "It never changes"}, {Name: "Name", Value: "Alice Liddell", From: "From your company"},
+		{Name: "Mail address", Value: "alice@example.com (not checked)", From: "From your company"}, {Name: "Groups", Value: "finance, staff", From: "From your company"}}
+	own := []ProfileFact{{Name: "Name", Value: "Bob", From: "From an administrator here, or from yourself", URL: "/account/name", Link: "Change your name"}}
 	allowed := []Allowed{{ClientID: "tickets", Site: Site{Name: "Tickets", Host: "tickets.example.com"}, Shares: shares, Since: since},
 		{ClientID: "gone", Site: Site{Name: "gone"}, Shares: shares[:1], Since: since}, {ClientID: "bank", Site: stranger, Shares: shares[:2], Since: since}}
 	cards := []AccountCard{{Title: "Password", State: "Your company keeps it", Text: "It is the one that you log in to your computer with, and is changed there."},
