@@ -133,7 +133,7 @@ func who(ctx context.Context, t *testing.T) string {
 func fill(name, password string) chromedp.Tasks {
 	return chromedp.Tasks{
 		chromedp.WaitVisible("#username"), chromedp.SetValue("#username", name), chromedp.SetValue("#password", password),
-		chromedp.Click("button.primary"),
+		chromedp.Click("form:has(#password) button[type=submit]"),
 	}
 }
 
