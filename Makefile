@@ -18,6 +18,7 @@ demo: ## KDC, idp and two sites on this machine, and the story; ONCE=1 ends afte
 
 test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser; 20,000 runs of each fuzz target
 	@scripts/install-packages test
+	@scripts/install-axe
 	go vet -tags $(TAGS) ./...
 	CGO_ENABLED=1 go test -race -count=1 -timeout 30m -tags $(TAGS) ./...
 	FUZZTIME=20000x scripts/fuzz

@@ -27,6 +27,7 @@ func (c *Config) check() Problems {
 	k.factors()
 	k.clients()
 	k.file("$.brand.logo", c.Brand.Logo)
+	k.file("$.brand.logo_dark", c.Brand.LogoDark)
 	k.file("$.registration.initial_access_token_file", c.Registration.InitialAccessTokenFile)
 	return k.found
 }

@@ -64,10 +64,20 @@ type TLS struct {
 
 // Brand is how pages look.
 type Brand struct {
-	Name   string `yaml:"name"`
-	Logo   string `yaml:"logo"`   // SVG or PNG file
-	Accent string `yaml:"accent"` // #rrggbb
-	Help   string `yaml:"help"`   // URL of the company's help page
+	Name     string     `yaml:"name"`
+	Logo     string     `yaml:"logo"`      // SVG or PNG file
+	LogoDark string     `yaml:"logo_dark"` // the same for dark pages; empty: logo
+	Accent   string     `yaml:"accent"`    // #rrggbb
+	Help     string     `yaml:"help"`      // URL of the company's help page
+	Texts    BrandTexts `yaml:"texts"`
+}
+
+// BrandTexts are the company's own words, plain text; empty: ours, or none.
+type BrandTexts struct {
+	LoginTitle string `yaml:"login_title"` // in place of "Log in"
+	LoginIntro string `yaml:"login_intro"` // below it
+	Footer     string `yaml:"footer"`      // at the foot of every page
+	Support    string `yaml:"support"`     // beside the reference of an error: whom to read it to
 }
 
 // Lifetimes are how long things live.
@@ -208,7 +218,7 @@ func (c *Config) resolvePaths() {
 		abs(&file)
 		c.Database = "sqlite:" + file
 	}
-	for _, p := range []*string{&c.SecretKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.Brand.Logo, &c.Registration.InitialAccessTokenFile} {
+	for _, p := range []*string{&c.SecretKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.Brand.Logo, &c.Brand.LogoDark, &c.Registration.InitialAccessTokenFile} {
 		abs(p)
 	}
 	if _, set := c.lines["$.kerberos.krb5_conf"]; set {

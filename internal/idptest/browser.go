@@ -144,6 +144,10 @@ func (b *Browser) walk(method, target string, form url.Values, first http.Header
 // Cookies are those the browser would send to the server.
 func (b *Browser) Cookies() []*http.Cookie { return b.client.Jar.Cookies(b.resolve("/")) }
 
+// Plant gives the browser cookies of the server, as whoever can set cookies for it
+// does: a neighbour, or somebody on the way of an issuer without https.
+func (b *Browser) Plant(cookies ...*http.Cookie) { b.client.Jar.SetCookies(b.resolve("/"), cookies) }
+
 var (
 	formRE  = regexp.MustCompile(`(?s)<form[^>]*action="([^"]*)"[^>]*>(.*?)</form>`)
 	inputRE = regexp.MustCompile(`<(?:input|button)[^>]*>`)

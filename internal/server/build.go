@@ -71,7 +71,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	g := &generation{server: s}
 	p := parts{server: s, config: c}
 	var err error
-	if p.pages, err = web.NewPages(web.Brand{Name: companyName(c), Logo: c.Brand.Logo, Accent: c.Brand.Accent, Help: c.Brand.Help}); err != nil {
+	if p.pages, err = web.NewPages(brand(c)); err != nil {
 		return nil, err
 	}
 	sessions, err := session.New(session.Config{Store: s.store, Ring: s.ring, Issuer: c.IssuerURL(),

@@ -15,7 +15,6 @@ import (
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
-	"idp/internal/web"
 )
 
 // Check returns the problems of a configuration that only the parts that use it
@@ -161,22 +160,6 @@ func checkUsers(c *config.Config) (problems config.Problems) {
 		}
 		if err != nil {
 			problems = append(problems, c.Problem(at+".password_file", err.Error(), ""))
-		}
-	}
-	return problems
-}
-
-// checkBrand tries accent and logo one by one, for both may be wrong.
-func checkBrand(c *config.Config) (problems config.Problems) {
-	for _, try := range []struct {
-		key   string
-		brand web.Brand
-	}{
-		{"brand.accent", web.Brand{Accent: c.Brand.Accent}},
-		{"brand.logo", web.Brand{Logo: c.Brand.Logo}},
-	} {
-		if _, err := web.NewPages(try.brand); err != nil {
-			problems = append(problems, c.Problem("$."+try.key, strings.TrimLeft(strings.TrimPrefix(err.Error(), try.key), ": "), ""))
 		}
 	}
 	return problems

@@ -3,32 +3,51 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"idp/internal/idptest/chromium"
 )
 
-// looks are the sizes and schemes in which every page is looked at.
-var looks = []struct {
+// look is a size and a scheme in which every page is looked at. Zoom is how many of
+// the screen's pixels make one of the page's.
+type look struct {
 	width, height int64
+	zoom          float64
 	scheme        string
-}{{320, 640, "light"}, {360, 740, "light"}, {360, 740, "dark"}, {1280, 800, "light"}, {1280, 800, "dark"}, {1920, 1080, "dark"}}
+}
+
+func (l look) String() string {
+	zoom := ""
+	if l.zoom > 1 {
+		zoom = fmt.Sprintf("-zoomed-%g", l.zoom)
+	}
+	return fmt.Sprintf("%d%s-%s", l.width, zoom, l.scheme)
+}
+
+// looks: 320 is also what is left of 1280 at 400 % (WCAG 2.2, 1.4.10), 640 at 200 %.
+var looks = []look{
+	{320, 640, 1, "light"}, {360, 740, 1, "light"}, {360, 740, 1, "dark"}, {640, 400, 2, "light"},
+	{768, 1024, 1, "light"}, {1280, 800, 1, "light"}, {1280, 800, 1, "dark"}, {1920, 1080, 1, "dark"},
+}
 
 // measure returns what is wrong with the page as it is laid out now.
 const measure = `(() => {
   const bad = [];
   for (const d of document.querySelectorAll("details")) d.open = true;
-  if (document.documentElement.scrollWidth > innerWidth) bad.push("scrolls sideways: " + document.documentElement.scrollWidth);
+  if (document.documentElement.scrollWidth > document.documentElement.clientWidth) bad.push("scrolls sideways: " + document.documentElement.scrollWidth);
   const lum = c => { const [r,g,b] = c.map(v => { v /= 255; return v <= 0.04045 ? v/12.92 : ((v+0.055)/1.055)**2.4; }); return 0.2126*r+0.7152*g+0.0722*b; };
   const parse = s => s.match(/[\d.]+/g).map(Number);
   const ground = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0) return c.slice(0,3); } return [255,255,255]; };
@@ -46,16 +65,28 @@ const measure = `(() => {
   return bad;
 })()`
 
-// typing reports whether the button is in sight while the password is typed.
+// countFields is how many fields of a form there are.
+const countFields = `document.querySelectorAll("form .field input").length`
+
+// typing returns the last field of each form in which somebody types, where the
+// form's button is out of sight meanwhile.
 const typing = `(() => {
-  scrollTo(0, 0);
-  document.activeElement?.blur();
-  document.getElementById("password").focus();
-  const box = document.querySelector("button.primary").getBoundingClientRect();
-  return box.top >= 0 && box.bottom <= innerHeight;
+  const hidden = [];
+  for (const form of document.forms) {
+    const field = [...form.querySelectorAll(".field input:not([type=hidden]):not([readonly])")].pop();
+    if (!field) continue;
+    scrollTo(0, 0);
+    document.activeElement?.blur();
+    field.focus();
+    const box = form.querySelector("button[type=submit]").getBoundingClientRect();
+    if (box.top < 0 || box.bottom > innerHeight) hidden.push(field.id + " (" + Math.round(box.top) + " to " + Math.round(box.bottom) + " of " + innerHeight + ")");
+  }
+  return hidden;
 })()`
 
-func TestPagesInABrowser(t *testing.T) {
+// serveStates is a server with every page in every state, each at its name.
+func serveStates(t *testing.T) (address string) {
+	t.Helper()
 	p := newPages(t)
 	mux := http.NewServeMux()
 	mux.Handle("GET /static/", p.Static())
@@ -67,65 +98,104 @@ func TestPagesInABrowser(t *testing.T) {
 		}))
 	}
 	srv := httptest.NewServer(mux)
-	defer srv.Close()
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// startStaying starts a browser in which the page that leaves by itself stays.
+func startStaying(t *testing.T) context.Context {
+	t.Helper()
 	ctx := chromium.Start(t, "")
-	scripts := func(on bool) chromedp.Action { return emulation.SetScriptExecutionDisabled(!on) }
-	var mu sync.Mutex
-	var complaints []string
-	chromedp.ListenTarget(ctx, func(ev any) {
-		mu.Lock()
-		defer mu.Unlock()
-		switch e := ev.(type) {
-		case *runtime.EventExceptionThrown:
-			complaints = append(complaints, e.ExceptionDetails.Text)
-		case *log.EventEntryAdded:
-			complaints = append(complaints, e.Entry.Text)
-		}
-	})
+	err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument("HTMLFormElement.prototype.submit = () => {}").Do(ctx)
+		return err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// open shows a page in a size and a scheme.
+func (l look) open(address string, s state) chromedp.Action {
+	return chromedp.Tasks{
+		chromedp.EmulateViewport(l.width, l.height, chromedp.EmulateScale(max(l.zoom, 1))),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}}),
+		chromedp.Navigate(address + "/" + s.Name),
+	}
+}
+
+func TestPagesInABrowser(t *testing.T) {
+	address := serveStates(t)
 	for _, look := range looks {
-		for _, s := range states() {
-			t.Run(fmt.Sprintf("%s-%d-%s", s.Name, look.width, look.scheme), func(t *testing.T) {
+		t.Run(look.String(), func(t *testing.T) {
+			ctx := startStaying(t)
+			complained := complaints(ctx)
+			for _, s := range states() {
 				var bad []string
-				err := chromedp.Run(ctx, chromedp.EmulateViewport(look.width, look.height),
-					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}),
-					scripts(s.Page != "formpost"), // which would leave before it is looked at
-					chromedp.Navigate(srv.URL+"/"+s.Name), chromedp.Evaluate(measure, &bad))
-				if err != nil {
-					t.Fatal(err)
+				if err := chromedp.Run(ctx, look.open(address, s), chromedp.Evaluate(measure, &bad)); err != nil {
+					t.Fatalf("%s: %v", s.Name, err)
 				}
 				for _, b := range bad {
-					t.Error(b)
+					t.Errorf("%s: %s", s.Name, b)
 				}
-				chromium.Photograph(ctx, t, strings.TrimPrefix(t.Name(), "TestPagesInABrowser/"))
-			})
-		}
-	}
-	for _, s := range states() {
-		if s.Page != "login" {
-			continue
-		}
-		t.Run(s.Name+"-keyboard", func(t *testing.T) {
-			var inSight bool
-			err := chromedp.Run(ctx, chromedp.EmulateViewport(360, 320), chromedp.Navigate(srv.URL+"/"+s.Name), chromedp.Evaluate(typing, &inSight))
-			if err != nil {
-				t.Fatal(err)
+				chromium.Photograph(ctx, t, s.Name+"-"+look.String())
 			}
-			if !inSight {
-				t.Error("with the keyboard open and the password being typed, the button is out of sight")
+			for _, c := range complained() {
+				t.Errorf("the browser complains: %s", c)
 			}
-			chromium.Photograph(ctx, t, s.Name+"-keyboard")
 		})
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	for _, c := range complaints {
-		if strings.HasPrefix(c, "Autofocus processing was blocked") {
-			continue // a browser that was quick to focus something itself
+}
+
+// complaints collects what the browser says on its console, from now on.
+func complaints(ctx context.Context) (all func() []string) {
+	var mu sync.Mutex
+	var list []string
+	hear := func(text string) {
+		if strings.HasPrefix(text, "Autofocus processing was blocked") {
+			return // a browser that was quick to focus something itself
 		}
-		if strings.Contains(c, "can escape its sandboxing") {
-			continue // from a frame of our own origin; a site's is of another
+		if strings.Contains(text, "can escape its sandboxing") {
+			return // from a frame of our own origin; a site's is of another
 		}
-		t.Errorf("the browser complains: %s", c)
+		mu.Lock()
+		defer mu.Unlock()
+		list = append(list, text)
+	}
+	chromedp.ListenTarget(ctx, func(ev any) {
+		switch e := ev.(type) {
+		case *runtime.EventExceptionThrown:
+			hear(e.ExceptionDetails.Text)
+		case *log.EventEntryAdded:
+			hear(e.Entry.Text)
+		}
+	})
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(list)
+	}
+}
+
+// With the keyboard of a telephone open, a third of a window remains.
+func TestTheButtonStaysInSightWhileOneTypes(t *testing.T) {
+	address, ctx := serveStates(t), startStaying(t)
+	for _, height := range []int64{320, 400} {
+		short := look{width: 360, height: height, scheme: "light"}
+		for _, s := range states() {
+			var fields int
+			var hidden []string
+			if err := chromedp.Run(ctx, short.open(address, s), chromedp.Evaluate(countFields, &fields), chromedp.Evaluate(typing, &hidden)); err != nil {
+				t.Fatalf("%s: %v", s.Name, err)
+			}
+			for _, field := range hidden {
+				t.Errorf("%s, %s: while %s is typed, the button is out of sight", s.Name, short, field)
+			}
+			if fields > 0 {
+				chromium.Photograph(ctx, t, s.Name+"-keyboard")
+			}
+		}
 	}
 }
 

@@ -19,10 +19,12 @@ import (
 
 // Brand is how the company's pages look.
 type Brand struct {
-	Name   string // of the company
-	Logo   string // SVG or PNG file; empty: the name alone
-	Accent string // #rrggbb; adjusted until its contrast suffices
-	Help   string // URL of the company's help page; may be empty
+	Name     string // of the company
+	Logo     string // SVG or PNG file; empty: the name alone
+	LogoDark string // the same for dark pages; empty: Logo
+	Accent   string // #rrggbb; adjusted until its contrast suffices
+	Help     string // URL of the company's help page; may be empty
+	Texts    Texts
 }
 
 // Pages renders pages and serves their static files. Safe for concurrent use.
@@ -33,6 +35,7 @@ type Pages struct {
 	css, js   string           // addresses
 	icon      string
 	logo      string // empty: none
+	logoDark  string // empty: logo
 	buffers   sync.Pool
 }
 
@@ -43,6 +46,9 @@ func NewPages(b Brand) (*Pages, error) {
 	}
 	accent, err := parseAccent(b.Accent)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.Texts.check(); err != nil {
 		return nil, err
 	}
 	p := &Pages{brand: b, files: map[string]*file{}, templates: map[string]*template.Template{}}
@@ -57,6 +63,7 @@ func (p *Pages) parse() error {
 	funcs := template.FuncMap{
 		"date": func(t time.Time) string { return t.Format("Monday, 2 January 2006, 15:04") + " " + t.Format("MST") },
 		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"own":  func() Texts { return p.brand.Texts },
 	}
 	names, err := fs.Glob(templates.FS, "*.html")
 	if err != nil {
@@ -77,9 +84,10 @@ func (p *Pages) parse() error {
 
 // layout is what every page's frame shows.
 type layout struct {
-	Brand                  Brand
-	CSS, JS, Icon, LogoURL string
-	Page                   any
+	Brand             Brand
+	CSS, JS, Icon     string
+	LogoURL, LogoDark string
+	Page              any
 }
 
 // csp of pages. Those whose POST may end at a relying party have no form-action,
@@ -118,7 +126,7 @@ func (p *Pages) RenderFrames(w http.ResponseWriter, r *http.Request, status int,
 	buf, _ := p.buffers.Get().(*bytes.Buffer)
 	defer p.buffers.Put(buf)
 	buf.Reset()
-	if err := t.Execute(buf, layout{Brand: p.brand, CSS: p.css, JS: p.js, Icon: p.icon, LogoURL: p.logo, Page: data}); err != nil {
+	if err := t.Execute(buf, layout{Brand: p.brand, CSS: p.css, JS: p.js, Icon: p.icon, LogoURL: p.logo, LogoDark: p.logoDark, Page: data}); err != nil {
 		return err
 	}
 	h := w.Header()

@@ -41,20 +41,28 @@ func (p *Pages) addFiles(accent rgb) error {
 	}
 	p.js = p.add("idp.js", "text/javascript; charset=utf-8", js)
 	p.icon = p.add("icon.svg", "image/svg+xml; charset=utf-8", icon(p.brand.Name, accent))
-	if p.brand.Logo == "" {
-		return nil
+	if p.logo, err = p.addLogo("brand.logo", "logo", p.brand.Logo); err != nil {
+		return err
 	}
-	logo, err := os.ReadFile(p.brand.Logo)
+	p.logoDark, err = p.addLogo("brand.logo_dark", "logo-dark", p.brand.LogoDark)
+	return err
+}
+
+// addLogo adds a logo and returns its address; none where no file is named.
+func (p *Pages) addLogo(key, name, file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	logo, err := os.ReadFile(file) //nolint:gosec // the administrator names it
 	if err != nil {
-		return fmt.Errorf("brand.logo: %w", err)
+		return "", fmt.Errorf("%s: %w", key, err)
 	}
 	types := map[string]string{".svg": "image/svg+xml; charset=utf-8", ".png": "image/png"}
-	ext := strings.ToLower(path.Ext(p.brand.Logo))
+	ext := strings.ToLower(path.Ext(file))
 	if types[ext] == "" || len(logo) > maxLogo {
-		return fmt.Errorf("brand.logo: want an SVG or PNG file of at most %d KB", maxLogo>>10)
+		return "", fmt.Errorf("%s: want an SVG or PNG file of at most %d KB", key, maxLogo>>10)
 	}
-	p.logo = p.add("logo"+ext, types[ext], logo)
-	return nil
+	return p.add(name+ext, types[ext], logo), nil
 }
 
 // icon is what a browser's tab shows: the company's first letter on its accent.

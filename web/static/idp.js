@@ -17,3 +17,8 @@ for (const name of ["pageshow", "focus"]) addEventListener(name, () => { shown =
 document.addEventListener("click", (event) => {
   if (event.detail > 0 && event.target.closest("[data-deliberate]") && performance.now() - shown < 500) event.preventDefault();
 });
+
+// The page of a sign-out goes on when the sites have had time to hear of it. (A refresh
+// by the page itself is for browsers without scripts: others let nobody stop it.)
+const next = document.querySelector("a[data-goes-on]");
+if (next) setTimeout(() => location.replace(next.href), 3000);
