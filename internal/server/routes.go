@@ -66,12 +66,12 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	submit("POST /account/factors/app", p.account.ServeAppSubmit)
 	page("GET /account/factors/recovery", p.account.ServeRecovery)
 	submit("POST /account/factors/recovery", p.account.ServeRecoverySubmit)
-	page("GET /account/factors/{id}", p.account.ServeFactor)
-	submit("POST /account/factors/{id}", p.account.ServeFactorChange)
+	page("GET /account/factors/change/{id}", p.account.ServeFactor)
+	submit("POST /account/factors/change/{id}", p.account.ServeFactorChange)
 
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
 	// would answer it like GET.
-	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/consent", "/device", "/factor", "/account/factors", "/account/factors/{id}", "/account/factors/app", "/account/factors/recovery"} {
+	for _, path := range []string{"/authorize", "/authorize/resume", "/end_session", "/end_session/done", "/login", "/login/negotiate", "/setup/test", "/account", "/consent", "/device", "/factor", "/account/factors", "/account/factors/change/{id}", "/account/factors/app", "/account/factors/recovery"} {
 		page("HEAD "+path, func(_ http.ResponseWriter, r *http.Request) error { return notAllowed(r, http.MethodGet) })
 	}
 
