@@ -210,8 +210,9 @@ func TestHoleCodeReplayed(t *testing.T) {
 	wantPage(t, p, "This code has been used")
 }
 
-// One code is typed 64 times at once, at two nodes: one of them is let in.
-func TestHoleCodeRace64(t *testing.T) {
+// One code is typed in eight browsers at once, at two nodes: one of them is let in.
+// (factor.TestHoleCodeRace64 has no limiter in front.)
+func TestHoleCodeRaceOnTwoNodes(t *testing.T) {
 	database := storetest.Postgres(t)
 	f := startFactors(t, idptest.Options{Database: database})
 	g := &factors{t: t}
@@ -224,7 +225,7 @@ func TestHoleCodeRace64(t *testing.T) {
 			form   url.Values
 		}
 		var logins []login
-		for i := range 64 {
+		for i := range 8 {
 			b, _, p := []*factors{f, g}[i%2].halfway()
 			action, form := p.Form(t, "code")
 			form.Del("code")
@@ -242,7 +243,7 @@ func TestHoleCodeRace64(t *testing.T) {
 		}
 		all.Wait()
 		if in.Load() != 1 {
-			t.Errorf("%s: %d of 64 were let in, want one", field, in.Load())
+			t.Errorf("%s: %d of 8 were let in, want one", field, in.Load())
 		}
 	}
 }
@@ -255,7 +256,7 @@ func TestHoleCodesTried(t *testing.T) {
 		p = fill(t, b, p, "code", fmt.Sprintf("00000%d", i))
 		wantPage(t, p, "The code is wrong")
 	}
-	for range 10 { // the same once more counts no more, and is not looked at
+	for range 2 { // the same once more counts no more, and is not looked at
 		fill(t, b, p, "code", "000000")
 	}
 	p = fill(t, b, p, "code", f.nextCode(app))
@@ -273,23 +274,9 @@ func TestHoleCodesTried(t *testing.T) {
 
 	f.ahead.Add(int64(31 * time.Minute))
 	b, auth, p := f.halfway()
-	auth.Code(t, f.Server, fill(t, b, p, "code", f.nextCode(app)))
+	p = b.Get(linkTo(t, p, "Use a recovery code instead"))
+	auth.Code(t, f.Server, fill(t, b, p, "recovery_code", codes[0])) // which was not used up by being sent too early
 	f.wantAudit("FACTOR_LOCKED", "BAD_CODE")
-}
-
-func TestHoleRightCodeBehindTheLimitIsNotUsedUp(t *testing.T) {
-	f := startFactors(t, idptest.Options{})
-	_, codes := f.enrol()
-	b, _, p := f.halfway()
-	for i := range 5 {
-		p = fill(t, b, p, "code", fmt.Sprintf("00000%d", i))
-	}
-	p = b.Get(linkTo(t, p, "Use a recovery code instead"))
-	wantPage(t, fill(t, b, p, "recovery_code", codes[0]), "Too many wrong codes")
-	f.ahead.Add(int64(31 * time.Minute))
-	b, auth, p := f.halfway()
-	p = b.Get(linkTo(t, p, "Use a recovery code instead"))
-	auth.Code(t, f.Server, fill(t, b, p, "recovery_code", codes[0]))
 }
 
 // A site may ask for more than the rules do, and never for less.
