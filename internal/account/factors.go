@@ -26,7 +26,8 @@ const (
 	PathFactors    = "/account/factors"
 	pathApp        = PathFactors + "/app"
 	pathRecovery   = PathFactors + "/recovery"
-	factorsPurpose = "factors" // of the forms' tokens
+	pathChange     = PathFactors + "/change/" // and the id
+	factorsPurpose = "factors"                // of the forms' tokens
 	newAppName     = "Authenticator app"
 	maxName        = 64 // characters of what a factor is called
 )
@@ -57,7 +58,7 @@ func (a *Account) ServeFactors(w http.ResponseWriter, r *http.Request) error {
 
 // shown is a factor as its person sees it.
 func shown(f store.Factor) web.Factor {
-	out := web.Factor{URL: PathFactors + "/" + url.PathEscape(f.ID), Name: f.Name, Kind: "Authenticator app", Since: time.UnixMilli(f.CreatedAt)}
+	out := web.Factor{URL: pathChange + url.PathEscape(f.ID), Name: f.Name, Kind: "Authenticator app", Since: time.UnixMilli(f.CreatedAt)}
 	if f.Kind == store.FactorPasskey {
 		out.Kind = "Passkey"
 	}
@@ -116,7 +117,7 @@ func (a *Account) said(r *http.Request, v *visit) *web.Notice {
 	return nil
 }
 
-// ServeFactor answers GET /account/factors/{id}: rename or remove one.
+// ServeFactor answers GET /account/factors/change/{id}: rename or remove one.
 func (a *Account) ServeFactor(w http.ResponseWriter, r *http.Request) error {
 	v, have, err := a.changing(w, r)
 	if err != nil || v == nil {
@@ -147,7 +148,7 @@ func one(have factor.Have, id string) (store.Factor, bool) {
 	return store.Factor{}, false
 }
 
-// ServeFactorChange answers POST /account/factors/{id}.
+// ServeFactorChange answers POST /account/factors/change/{id}.
 func (a *Account) ServeFactorChange(w http.ResponseWriter, r *http.Request) error {
 	v, have, err := a.submitted(w, r)
 	if err != nil || v == nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -256,6 +258,46 @@ func TestTheURIThatAppsRead(t *testing.T) {
 		}
 		if q, err := o.QR(); err != nil || q.Size < 33 || !strings.HasPrefix(q.Path, "M4 4h7v1h-7z") { // the finder pattern's first row, behind the quiet zone
 			t.Errorf("%+v, %v", q, err)
+		}
+	})
+}
+
+// One code is checked 64 times at once on two nodes: it is good once.
+func TestHoleCodeRace64(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		seed := w.app()
+		codes := w.RecoveryCodes("page")
+		must(t, w.PutRecoveryCodes(t.Context(), w.user.ID, codes, store.Entry{}))
+		nodes := [2]*Factors{w.Factors, w.node(t, url, w.Ring)}
+		right := secret.String(codeAt(seed, step(w.now)))
+		for name, check := range map[string]func(f *Factors) error{
+			"code": func(f *Factors) error {
+				_, err := f.CheckCode(t.Context(), w.user.ID, right)
+				return err
+			},
+			"recovery code": func(f *Factors) error {
+				return f.UseRecoveryCode(t.Context(), w.user.ID, secret.String(codes[0]), store.Entry{})
+			},
+		} {
+			var good, replayed atomic.Int64
+			var all sync.WaitGroup
+			for i := range 64 {
+				all.Go(func() {
+					switch err := check(nodes[i%2]); {
+					case err == nil:
+						good.Add(1)
+					case reason.Of(err) == reason.CodeReplayed:
+						replayed.Add(1)
+					default:
+						t.Errorf("%s: %v", name, err)
+					}
+				})
+			}
+			all.Wait()
+			if good.Load() != 1 || replayed.Load() != 63 {
+				t.Errorf("%s: good %d times, replayed %d; want 1 and 63", name, good.Load(), replayed.Load())
+			}
 		}
 	})
 }

@@ -3,7 +3,6 @@ package server_test
 import (
 	"html"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -167,5 +166,3 @@ func linkTo(t *testing.T, p *idptest.Page, text string) string {
 	}
 	return html.UnescapeString(m[1] + m[2])
 }
-
-var _ = url.Values{}

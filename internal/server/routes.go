@@ -84,8 +84,8 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	submit("POST /account/factors/app", p.account.ServeAppSubmit)
 	step("GET /account/factors/recovery", p.account.ServeRecovery)
 	submit("POST /account/factors/recovery", p.account.ServeRecoverySubmit)
-	step("GET /account/factors/{id}", p.account.ServeFactor)
-	submit("POST /account/factors/{id}", p.account.ServeFactorChange)
+	step("GET /account/factors/change/{id}", p.account.ServeFactor)
+	submit("POST /account/factors/change/{id}", p.account.ServeFactorChange)
 
 	// operating
 	page("GET /healthz", p.server.serveHealth)
