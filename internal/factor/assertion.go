@@ -67,11 +67,11 @@ func (p *Passkeys) Assertion(ctx context.Context, a Asked, verified bool, answer
 
 func parseAssertion(answer string) (*protocol.ParsedCredentialAssertionData, error) {
 	if len(answer) > maxAnswer {
-		return nil, reason.Refuse(reason.MalformedInput, fmt.Sprintf("an answer of %d bytes", len(answer)))
+		return nil, reason.Refuse(reason.BadPasskey, fmt.Sprintf("an answer of %d bytes", len(answer)))
 	}
 	got, err := protocol.ParseCredentialRequestResponseBytes([]byte(answer))
 	if err != nil {
-		return nil, refuse(reason.MalformedInput, err)
+		return nil, refuse(reason.BadPasskey, err)
 	}
 	return got, nil
 }
@@ -162,7 +162,7 @@ func refuse(code reason.Code, err error) error {
 func named(err error, u *store.User) error {
 	var refused *reason.Error
 	if errors.As(err, &refused) {
-		refused.Name = u.Name
+		refused.Name, refused.UserID = u.Name, u.ID
 	}
 	return err
 }

@@ -77,7 +77,7 @@ func (w *world) device(u *store.User, change func(*factortest.Authenticator)) *f
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.Store.AddFactor(w.t.Context(), made.Factor, false, store.Entry{Actor: u.Name}); err != nil {
+	if err := w.Store.AddFactor(w.t.Context(), store.NewFactor{Factor: made.Factor, Entry: store.Entry{Actor: u.Name}}); err != nil {
 		w.t.Fatal(err)
 	}
 	return d
@@ -386,7 +386,7 @@ func TestHolePasskeyRegistration(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Store.AddFactor(t.Context(), made.Factor, false, store.Entry{Actor: "bob"}); !errors.Is(err, store.ErrConflict) {
+		if err := w.Store.AddFactor(t.Context(), store.NewFactor{Factor: made.Factor, Entry: store.Entry{Actor: "bob"}}); !errors.Is(err, store.ErrConflict) {
 			t.Errorf("a credential id that is somebody's: %v", err)
 		}
 	})
@@ -396,16 +396,16 @@ func TestTruncatedAnswersAreRefused(t *testing.T) {
 	w := one(t)
 	d := w.device(w.alice, nil)
 	for _, answer := range []string{"", "{}", "[]", "null", `{"id":"AA"}`, strings.Repeat("x", 17<<10)} {
-		if _, err := w.Assertion(t.Context(), alone(), false, answer); reason.Of(err) != reason.MalformedInput {
+		if _, err := w.Assertion(t.Context(), alone(), false, answer); reason.Of(err) != reason.BadPasskey {
 			t.Errorf("%.20q: %v", answer, err)
 		}
-		if _, err := w.Registration(t.Context(), registering(w.alice), false, answer); reason.Of(err) != reason.MalformedInput {
+		if _, err := w.Registration(t.Context(), registering(w.alice), false, answer); reason.Of(err) != reason.BadPasskey {
 			t.Errorf("registering %.20q: %v", answer, err)
 		}
 	}
 	whole := (&factortest.Authenticator{Origin: issuer}).Create(t, w.askNew(w.alice))
 	for n := range factortest.Lengths(t, whole, "attestationObject") {
-		if _, err := w.Registration(t.Context(), registering(w.alice), false, factortest.Cut(t, whole, "attestationObject", n)); reason.Of(err) != reason.MalformedInput {
+		if _, err := w.Registration(t.Context(), registering(w.alice), false, factortest.Cut(t, whole, "attestationObject", n)); reason.Of(err) != reason.BadPasskey {
 			t.Errorf("%d bytes of the attestation object: %v", n, err)
 		}
 	}
@@ -413,7 +413,7 @@ func TestTruncatedAnswersAreRefused(t *testing.T) {
 	for _, part := range []string{"authenticatorData", "clientDataJSON", "signature"} {
 		for n := range factortest.Lengths(t, whole, part) {
 			_, err := w.Assertion(t.Context(), alone(), false, factortest.Cut(t, whole, part, n))
-			if code := reason.Of(err); code != reason.MalformedInput && code != reason.BadPasskey {
+			if reason.Of(err) != reason.BadPasskey {
 				t.Errorf("%d bytes of %s: %v", n, part, err)
 			}
 		}

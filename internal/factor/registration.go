@@ -25,11 +25,11 @@ type Registered struct {
 // it is added (step 26).
 func (p *Passkeys) Registration(ctx context.Context, a Asked, verified bool, answer string) (*Registered, error) {
 	if len(answer) > maxAnswer {
-		return nil, reason.Refuse(reason.MalformedInput, fmt.Sprintf("an answer of %d bytes", len(answer)))
+		return nil, reason.Refuse(reason.BadPasskey, fmt.Sprintf("an answer of %d bytes", len(answer)))
 	}
 	got, err := protocol.ParseCredentialCreationResponseBytes([]byte(answer))
 	if err != nil {
-		return nil, refuse(reason.MalformedInput, err)
+		return nil, refuse(reason.BadPasskey, err)
 	}
 	client := got.Response.CollectedClientData
 	if err := p.check(a, client.Challenge); err != nil {
