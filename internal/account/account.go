@@ -23,7 +23,8 @@ type Config struct {
 	Sessions *session.Sessions
 	Policy   *authn.Policy
 	Factors  *factor.Factors
-	Name     string // of the company, as apps that make codes show it
+	Passkeys *factor.Passkeys // nil: there can be none at this issuer
+	Name     string           // of the company, as apps that make codes show it
 	Pages    *web.Pages
 	Site     func(ctx context.Context, clientID, redirect string) *web.Site
 	// Shares says what a consent gives a relying party of a user.
@@ -89,6 +90,8 @@ func how(s *store.Session) string {
 	switch {
 	case slices.Contains(s.AMR, authn.AMRTicket):
 		return "with your company ticket"
+	case !slices.Contains(s.AMR, authn.AMRPassword) && slices.Contains(s.AMR, authn.AMRPasskey):
+		return "with your passkey"
 	case s.Principal != "":
 		return "with your name and password, checked by your company"
 	default:

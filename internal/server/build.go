@@ -107,7 +107,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if p.setup, err = setup.New(setup.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages, Issuer: c.IssuerURL()}); err != nil {
 		return nil, err
 	}
-	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Factors: s.factors, Name: companyName(c),
+	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Factors: s.factors, Passkeys: passkeys, Name: companyName(c),
 		Pages: p.pages, Site: registry.Site, Shares: registry.Shares}); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,7 @@ type FactorsPage struct {
 	Factors             []Factor
 	Recovery            int64 // recovery codes that are left
 	AppURL, RecoveryURL string
+	PasskeyURL          string // empty: there can be none
 	Notice              *Notice
 }
 

@@ -30,3 +30,9 @@ func (f *PasskeyForm) Stand(methods []Method) {
 		f.Or = "above"
 	}
 }
+
+// NewPasskeyPage makes a passkey.
+type NewPasskeyPage struct {
+	FactorStep
+	Passkey *PasskeyForm
+}
