@@ -130,7 +130,7 @@ func who(ctx context.Context, t *testing.T) string {
 	return text
 }
 
-func fill(name, password string) chromedp.Tasks {
+func fillIn(name, password string) chromedp.Tasks {
 	return chromedp.Tasks{
 		chromedp.WaitVisible("#username"), chromedp.SetValue("#username", name), chromedp.SetValue("#password", password),
 		chromedp.Click("button.primary"),
@@ -165,7 +165,7 @@ func TestBrowserWithATicketSeesNoPage(t *testing.T) {
 	if err := open(ctx, w.sites[0].url); err != nil {
 		t.Fatal(err)
 	}
-	run(ctx, t, "another user", fill("bob", idptest.BobPassword))
+	run(ctx, t, "another user", fillIn("bob", idptest.BobPassword))
 	if got := who(ctx, t); got != "bob by [pwd]" {
 		t.Errorf("after signing out and logging in as bob the site shows %q", got)
 	}
@@ -241,9 +241,9 @@ func TestCancelledPromptShowsTheForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	chromium.Photograph(ctx, t, "prompt-cancelled")
-	run(ctx, t, "form", fill("bob", "wrong"), chromedp.WaitVisible(".notice-title"))
+	run(ctx, t, "form", fillIn("bob", "wrong"), chromedp.WaitVisible(".notice-title"))
 	chromium.Photograph(ctx, t, "form-wrong")
-	run(ctx, t, "form", fill("bob", idptest.BobPassword))
+	run(ctx, t, "form", fillIn("bob", idptest.BobPassword))
 	if got := who(ctx, t); got != "bob by [pwd]" {
 		t.Errorf("the site shows %q", got)
 	}
@@ -299,7 +299,7 @@ func TestConsentInABrowser(t *testing.T) {
 	}
 	run(ctx, t, "asked anew", chromedp.Navigate(shop), consent)
 	// Another account: the form, and its owner is asked.
-	run(ctx, t, "another account", chromedp.Click("main p a"), fill("bob", idptest.BobPassword), consent, chromedp.SendKeys("button[value=allow]", kb.Enter))
+	run(ctx, t, "another account", chromedp.Click("main p a"), fillIn("bob", idptest.BobPassword), consent, chromedp.SendKeys("button[value=allow]", kb.Enter))
 	if got := who(ctx, t); got != "bob by [pwd]" {
 		t.Errorf("with another account the site shows %q", got)
 	}
@@ -319,7 +319,7 @@ func TestReauthenticationShowsThePage(t *testing.T) {
 	}
 	run(ctx, t, "confirm", chromedp.WaitVisible("#password"))
 	chromium.Photograph(ctx, t, "reauthenticate")
-	run(ctx, t, "confirm", fill("alice", krbtest.AlicePassword))
+	run(ctx, t, "confirm", fillIn("alice", krbtest.AlicePassword))
 	if got := who(ctx, t); got != "alice by [pwd]" {
 		t.Errorf("the site shows %q", got)
 	}

@@ -20,7 +20,7 @@ func TestDeviceOnAPhone(t *testing.T) {
 	d, denied := beginDevice(t, s), beginDevice(t, s)
 	ctx := chromium.Start(t, "")
 	var says, field string
-	run(ctx, t, "login", chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile), chromedp.Navigate(s.Issuer+"/device"), fill("bob", idptest.BobPassword),
+	run(ctx, t, "login", chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile), chromedp.Navigate(s.Issuer+"/device"), fillIn("bob", idptest.BobPassword),
 		chromedp.WaitVisible("#user_code"))
 	chromium.Photograph(ctx, t, "device-phone")
 	run(ctx, t, "a wrong code", chromedp.SendKeys("#user_code", "bcdf ghjk"+kb.Enter), chromedp.WaitVisible("#notice"), chromedp.Text("main", &says),

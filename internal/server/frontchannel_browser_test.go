@@ -66,7 +66,7 @@ func TestFrontChannelLogoutInABrowser(t *testing.T) {
 	s, idp := newFramedSite(t)
 	ctx := chromium.Start(t, "")
 	logIn := func() {
-		run(ctx, t, "log in", chromedp.Navigate(s.url), fill("bob", idptest.BobPassword), chromedp.WaitVisible("#who"))
+		run(ctx, t, "log in", chromedp.Navigate(s.url), fillIn("bob", idptest.BobPassword), chromedp.WaitVisible("#who"))
 	}
 	told := func() {
 		t.Helper()

@@ -20,19 +20,19 @@ import (
 	"idp/internal/idptest/chromium"
 )
 
-// shop is a relying party in the browser's world, which shows how its visitor logged
+// passkeyShop is a relying party in the browser's world, which shows how its visitor logged
 // in; /phr demands a passkey.
-type shop struct {
+type passkeyShop struct {
 	url string
 	idp *idptest.Server
 }
 
-func newShop(t *testing.T, o idptest.Options) *shop {
+func newPasskeyShop(t *testing.T, o idptest.Options) *passkeyShop {
 	t.Helper()
 	mux := http.NewServeMux()
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
-	s := &shop{url: strings.Replace(srv.URL, "127.0.0.1", "shop.localhost", 1)}
+	s := &passkeyShop{url: strings.Replace(srv.URL, "127.0.0.1", "shop.localhost", 1)}
 	o.Clients = fmt.Sprintf("  - {client_id: shop, client_name: Shop, client_secret_file: wiki.secret, redirect_uris: [\"%s/callback\"]}\n", s.url)
 	s.idp = idptest.Start(t, o)
 	rp := newRelyingParty(t, s.idp, "shop", idptest.WikiSecret, s.url+"/callback")
@@ -55,13 +55,13 @@ func newShop(t *testing.T, o idptest.Options) *shop {
 
 // plugIn gives a browser an authenticator. Whoever sits there touches it only when
 // touch says so: a page that asks by itself, as the login page does, is not answered.
-func plugIn(ctx context.Context, t *testing.T, verified bool) webauthn.AuthenticatorID {
+func plugIn(ctx context.Context, t *testing.T, pin bool) webauthn.AuthenticatorID {
 	t.Helper()
 	var id webauthn.AuthenticatorID
 	run(ctx, t, "an authenticator", webauthn.Enable(), chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		id, err = webauthn.AddVirtualAuthenticator(&webauthn.VirtualAuthenticatorOptions{
 			Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: webauthn.AuthenticatorTransportInternal,
-			HasResidentKey: true, HasUserVerification: true, IsUserVerified: verified,
+			HasResidentKey: true, HasUserVerification: pin, IsUserVerified: pin,
 		}).Do(ctx)
 		return err
 	}))
@@ -82,9 +82,9 @@ const (
 )
 
 // register makes a passkey in bob's account, and leaves the browser logged out.
-func (s *shop) register(ctx context.Context, t *testing.T, id webauthn.AuthenticatorID) {
+func (s *passkeyShop) register(ctx context.Context, t *testing.T, id webauthn.AuthenticatorID) {
 	t.Helper()
-	run(ctx, t, "log in for the account", touch(id, false), chromedp.Navigate(s.idp.Issuer+"/account/factors/passkey"), fill("bob", idptest.BobPassword), chromedp.WaitVisible(newButton))
+	run(ctx, t, "log in for the account", touch(id, false), chromedp.Navigate(s.idp.Issuer+"/account/factors/passkey"), fillIn("bob", idptest.BobPassword), chromedp.WaitVisible(newButton))
 	chromium.Photograph(ctx, t, "passkey-make")
 	run(ctx, t, "make a passkey", touch(id, true), chromedp.SetValue("#passkey_name", "This computer"), chromedp.Click(newButton), chromedp.WaitVisible(".codes"))
 	var says string
@@ -96,7 +96,7 @@ func (s *shop) register(ctx context.Context, t *testing.T, id webauthn.Authentic
 }
 
 func TestPasskeyInABrowser(t *testing.T) {
-	s := newShop(t, idptest.Options{})
+	s := newPasskeyShop(t, idptest.Options{})
 	ctx := chromium.Start(t, "")
 	id := plugIn(ctx, t, true)
 	s.register(ctx, t, id)
@@ -111,16 +111,16 @@ func TestPasskeyInABrowser(t *testing.T) {
 
 	// Alone, by the browser's own list at the field for the name: the authenticator
 	// that is touched all the time takes the first of it.
-	run(ctx, t, "the login page again", forget(), chromedp.Navigate(s.url+"/1"))
+	run(ctx, t, "the login page again", forget(), chromedp.Navigate(s.url+"/phr"))
 	if got := who(ctx, t); got != "phr by [pop user mfa]" {
 		t.Errorf("from the field: %q", got)
 	}
 
 	// Behind a password.
-	run(ctx, t, "a password", forget(), touch(id, false), chromedp.Navigate(s.url+"/1"), fill("bob", idptest.BobPassword), chromedp.WaitVisible(aloneButton))
+	run(ctx, t, "a password", forget(), touch(id, false), chromedp.Navigate(s.url+"/mfa"), fillIn("bob", idptest.BobPassword), chromedp.WaitVisible(aloneButton))
 	chromium.Photograph(ctx, t, "passkey-second")
 	run(ctx, t, "and the passkey", touch(id, true), chromedp.Click(aloneButton))
-	if got := who(ctx, t); got != "phr by [pwd pop user mfa]" {
+	if got := who(ctx, t); got != "mfa by [pwd pop user mfa]" {
 		t.Errorf("behind a password: %q", got)
 	}
 
@@ -140,6 +140,8 @@ func TestPasskeyInABrowser(t *testing.T) {
 		t.Fatalf("after removing it:\n%s", says)
 	}
 	run(ctx, t, "removed", touch(id, false), chromedp.Navigate(s.url+"/1"), chromedp.WaitVisible(aloneButton), touch(id, true), chromedp.Click(aloneButton),
+		// This page would ask again, and be answered again, for ever.
+		chromedp.ActionFunc(func(ctx context.Context) error { return s.idp.Log.Await(ctx, "reason=PASSKEY_UNKNOWN") }), touch(id, false),
 		chromedp.WaitVisible(".notice-title"), chromedp.Text("main", &says))
 	if !strings.Contains(says, "Your passkey was not accepted") {
 		t.Errorf("removed:\n%s", says)
@@ -147,12 +149,18 @@ func TestPasskeyInABrowser(t *testing.T) {
 }
 
 func TestPasskeyIsMadeOnTheWayInABrowser(t *testing.T) {
-	s := newShop(t, idptest.Options{})
+	s := newPasskeyShop(t, idptest.Options{})
 	ctx := chromium.Start(t, "")
 	id := plugIn(ctx, t, true)
-	run(ctx, t, "a password", touch(id, false), chromedp.Navigate(s.url+"/phr"), fill("bob", idptest.BobPassword), chromedp.WaitVisible(newButton))
+	run(ctx, t, "a password", touch(id, false), chromedp.Navigate(s.url+"/phr"), fillIn("bob", idptest.BobPassword), chromedp.WaitVisible(newButton))
 	chromium.Photograph(ctx, t, "passkey-on-the-way")
-	run(ctx, t, "make one", touch(id, true), chromedp.Click(newButton), chromedp.WaitVisible(".codes"))
+	run(ctx, t, "make one", touch(id, true), chromedp.Click(newButton), chromedp.Sleep(3000000000), chromedp.ActionFunc(func(ctx context.Context) error {
+		var b, at string
+		_ = chromedp.Location(&at).Do(ctx)
+		_ = chromedp.OuterHTML("main", &b).Do(ctx)
+		t.Log(at, b)
+		return nil
+	}))
 	run(ctx, t, "the codes are kept", chromedp.SendKeys("button[name=kept]", "\r"))
 	if got := who(ctx, t); got != "phr by [pwd pop user mfa]" {
 		t.Errorf("%q", got)
@@ -162,7 +170,7 @@ func TestPasskeyIsMadeOnTheWayInABrowser(t *testing.T) {
 // TestPasskeyPagesWithoutScripts: nothing is offered that cannot work, and where a
 // passkey is demanded the page says what to do.
 func TestPasskeyPagesWithoutScripts(t *testing.T) {
-	s := newShop(t, idptest.Options{})
+	s := newPasskeyShop(t, idptest.Options{})
 	ctx := chromium.Start(t, "")
 	id := plugIn(ctx, t, true)
 	visible := `[...document.querySelectorAll("form[data-passkey]")].filter((f) => f.offsetParent).length`
@@ -173,10 +181,29 @@ func TestPasskeyPagesWithoutScripts(t *testing.T) {
 		if forms != want {
 			t.Errorf("scripts %v: %d buttons for passkeys", script, forms)
 		}
-		run(ctx, t, "the second step", fill("bob", idptest.BobPassword), chromedp.WaitVisible(".says"), chromedp.Text("main", &says), chromedp.Evaluate(visible, &forms))
+		run(ctx, t, "the second step", fillIn("bob", idptest.BobPassword), chromedp.WaitVisible(`a[href*="other=1"]`), chromedp.Text("main", &says), chromedp.Evaluate(visible, &forms))
 		chromium.Photograph(ctx, t, fmt.Sprintf("passkey-scripts-%v", script))
 		if strings.Contains(says, "its scripts are switched off") == script || forms != want {
 			t.Errorf("scripts %v: %d buttons, and the page says\n%s", script, forms, says)
 		}
+	}
+}
+
+// TestSecurityKeyWithoutAPINInABrowser: it is a second factor, and no more.
+func TestSecurityKeyWithoutAPINInABrowser(t *testing.T) {
+	s := newPasskeyShop(t, idptest.Options{})
+	ctx := chromium.Start(t, "")
+	id := plugIn(ctx, t, false)
+	s.register(ctx, t, id)
+	run(ctx, t, "a password and the key", touch(id, false), chromedp.Navigate(s.url+"/1"), fillIn("bob", idptest.BobPassword), chromedp.WaitVisible(aloneButton),
+		touch(id, true), chromedp.Click(aloneButton))
+	if got := who(ctx, t); got != "1 by [pwd pop mfa]" {
+		t.Errorf("behind a password: %q", got)
+	}
+	var says string
+	run(ctx, t, "where it must make sure of its person", touch(id, false), chromedp.Navigate(s.url+"/phr"), chromedp.WaitVisible(aloneButton),
+		touch(id, true), chromedp.Click(aloneButton), chromedp.WaitVisible(`[data-when=refused]`), chromedp.Text("main", &says))
+	if !strings.Contains(says, "No passkey was shown") {
+		t.Errorf("without a PIN:\n%s", says)
 	}
 }
