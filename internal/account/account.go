@@ -30,7 +30,8 @@ type Config struct {
 	Sessions *session.Sessions
 	Policy   *authn.Policy
 	Factors  *factor.Factors
-	Name     string // of the company, as apps that make codes show it
+	Passkeys *factor.Passkeys // nil: there can be none at this issuer
+	Name     string           // of the company, as apps that make codes show it
 	Pages    *web.Pages
 	Site     func(ctx context.Context, clientID, redirect string) *web.Site
 	// Shares says what a consent gives a relying party of a user.

@@ -35,6 +35,7 @@ const (
 // said is what the list says of what was done a moment ago.
 var said = map[string]web.Notice{
 	"added":   {Kind: "info", Title: "Your app is set up", Text: "From now on you are asked for a code when you have typed your password."},
+	"passkey": {Kind: "info", Title: "Your passkey is set up", Text: "From now on it logs you in."},
 	"renamed": {Kind: "info", Title: "Renamed"},
 	"removed": {Kind: "info", Title: "Removed", Text: "It logs nobody in any more. You are signed out in all other browsers."},
 }
@@ -49,7 +50,7 @@ func (a *Account) ServeFactors(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := web.FactorsPage{User: v.User.Name, Recovery: have.Recovery, AppURL: pathApp, RecoveryURL: pathRecovery, Notice: a.said(r, v)}
+	p := web.FactorsPage{PasskeyURL: a.passkeyURL(), User: v.User.Name, Recovery: have.Recovery, AppURL: pathApp, RecoveryURL: pathRecovery, Notice: a.said(r, v)}
 	for _, f := range have.All {
 		p.Factors = append(p.Factors, shown(f))
 	}
@@ -60,7 +61,7 @@ func (a *Account) ServeFactors(w http.ResponseWriter, r *http.Request) error {
 func shown(f store.Factor) web.Factor {
 	out := web.Factor{URL: pathChange + url.PathEscape(f.ID), Name: f.Name, Kind: "Authenticator app", Since: time.UnixMilli(f.CreatedAt)}
 	if f.Kind == store.FactorPasskey {
-		out.Kind = "Passkey"
+		out.Kind = passkeyKind(&f)
 	}
 	out.Name = cmp.Or(out.Name, out.Kind)
 	if f.UsedAt != 0 {

@@ -60,8 +60,7 @@ func (a *Account) ServeAppSubmit(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, store.ErrConflict): // the first was set up meanwhile: what was shown is not enough any more
 		return web.Redirect(w, r, http.StatusSeeOther, pathApp)
 	case errors.Is(err, store.ErrTooMany):
-		return &web.Error{Status: http.StatusConflict, Code: "TOO_MANY_FACTORS", Title: "You have many already",
-			Message: "Remove what you do not use any more, then set up a new one.", Links: []web.Link{{Text: "Back", URL: PathFactors}}}
+		return tooManyFactors()
 	case err != nil:
 		return err
 	}
@@ -69,4 +68,9 @@ func (a *Account) ServeAppSubmit(w http.ResponseWriter, r *http.Request) error {
 		return a.sendBack(w, r, v, PathFactors, "added")
 	}
 	return a.newRecoveryCodes(w, r, v)
+}
+
+func tooManyFactors() error {
+	return &web.Error{Status: http.StatusConflict, Code: "TOO_MANY_FACTORS", Title: "You have many already",
+		Message: "Remove what you do not use any more, then set up a new one.", Links: []web.Link{{Text: "Back", URL: PathFactors}}}
 }

@@ -16,6 +16,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -214,7 +215,7 @@ func (a *Authn) failOf(ctx context.Context, from From, userID, name string, err 
 		refused.Name = name
 	}
 	entry := store.Entry{
-		Event: audit.LoginFailed, Reason: string(refused.Reason), UserID: userID, Name: refused.Name, ClientID: from.ClientID,
+		Event: audit.LoginFailed, Reason: string(refused.Reason), UserID: cmp.Or(userID, refused.UserID), Name: refused.Name, ClientID: from.ClientID,
 		Address: from.Address.String(), Agent: from.Agent, RequestID: from.RequestID, Detail: refused.Explain(),
 	}
 	if auditErr := a.Store.Audit(context.WithoutCancel(ctx), entry); auditErr != nil {

@@ -95,7 +95,10 @@ func (l *Login) askFactor(w http.ResponseWriter, r *http.Request, s *second) err
 	if s.have.Recovery > 0 {
 		p.RecoveryURL = p.StartURL + "&with=" + withRecovery
 	}
-	// Package login's passkeys: what the button of the page needs goes into p here.
+	var err error
+	if p.Passkey, err = l.passkeyOf(r, s); err != nil {
+		return err
+	}
 	return l.Pages.Render(w, r, http.StatusOK, "factor", p)
 }
 
@@ -136,6 +139,10 @@ func (l *Login) ServeFactorSubmit(w http.ResponseWriter, r *http.Request) error 
 		return l.tryRecovery(w, r, s)
 	case r.PostForm.Has("code"):
 		return l.tryCode(w, r, s)
+	case r.PostForm.Has("passkey"):
+		return l.tryPasskey(w, r, s)
+	case r.PostForm.Has("new_passkey"):
+		return l.makePasskey(w, r, s)
 	}
 	return web.BadForm(errors.New("nothing is shown"))
 }
@@ -154,13 +161,19 @@ func (l *Login) tryRecovery(w http.ResponseWriter, r *http.Request, s *second) e
 		}})
 }
 
-// try checks what is shown. One that is refused leads back to the page, by a redirect,
-// so that a reload sends nothing twice.
+// try checks what is typed.
 func (l *Login) try(w http.ResponseWriter, r *http.Request, s *second, with string, f authn.SecondFactor) error {
-	web.InfoFrom(r.Context()).Method = f.As
 	if f.Typed == "" {
+		web.InfoFrom(r.Context()).Method = f.As
 		return l.failStep(w, r, s, with, reason.Refuse(reason.BadCode, "empty"))
 	}
+	return l.show(w, r, s, with, f)
+}
+
+// show checks what is shown. One that is refused leads back to the page, by a redirect,
+// so that a reload sends nothing twice.
+func (l *Login) show(w http.ResponseWriter, r *http.Request, s *second, with string, f authn.SecondFactor) error {
+	web.InfoFrom(r.Context()).Method = f.As
 	res, err := l.Authn.Second(r.Context(), s.first, f, s.from)
 	var refused *reason.Error
 	if errors.As(err, &refused) {

@@ -112,12 +112,6 @@ func (l *Login) showNewCodes(w http.ResponseWriter, r *http.Request, s *second) 
 	return l.Pages.Render(w, r, http.StatusOK, "recoverycodes", web.RecoveryCodesPage{FactorStep: l.step(r, s), Codes: l.newCodes(s)})
 }
 
-// needsPasskey is for whoever has shown all but the passkey that is wanted, and has
-// none. Package login's passkeys set one up here.
-func (l *Login) needsPasskey(w http.ResponseWriter, r *http.Request, s *second) error {
-	return l.Pages.Render(w, r, http.StatusOK, "factor", web.FactorPage{FactorStep: l.step(r, s), NeedsPasskey: true})
-}
-
 // setupOf is what a page shows of an offer.
 func setupOf(o factor.Offer) (web.FactorSetupPage, error) {
 	q, err := o.QR()

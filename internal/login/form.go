@@ -64,6 +64,9 @@ func (l *Login) ServeSubmit(w http.ResponseWriter, r *http.Request) error {
 		}
 		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 	}
+	if r.PostForm.Has("passkey") {
+		return l.submitPasskey(w, r, a)
+	}
 	return l.submit(w, r, a)
 }
 

@@ -39,6 +39,7 @@ type Config struct {
 	Sessions *session.Sessions
 	Authn    *authn.Authn
 	Factors  *factor.Factors
+	Passkeys *factor.Passkeys // nil: there can be none at this issuer
 	Policy   *authn.Policy
 	Pages    *web.Pages
 	Kerberos kerberos.Config // what is challenged

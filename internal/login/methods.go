@@ -38,6 +38,9 @@ func offers(p web.LoginPage) []web.Method {
 	for _, u := range p.Upstreams {
 		all = append(all, web.Method{Kind: web.MethodUpstream, ID: u.ID, Name: u.Name})
 	}
+	if p.Passkey != nil {
+		all = append(all, web.Method{Kind: web.MethodPasskey})
+	}
 	if p.TicketURL != "" {
 		all = append(all, web.Method{Kind: web.MethodTicket})
 	}

@@ -21,6 +21,7 @@ const (
 	methodUnknown = "unknown" // no credential that we know
 
 	methodCode     = "code"          // of an app, behind another
+	methodPasskey  = "passkey"       // alone, or behind another
 	methodRecovery = "recovery code" // behind another
 	methodStepUp   = "session"       // that is to show more
 )

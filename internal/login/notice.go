@@ -40,15 +40,26 @@ var notices = map[reason.Code]web.Notice{
 	reason.CodeReplayed:  {Title: "This code has been used", Text: "Each code is good once.", Hint: "Wait until your app shows the next one, or use another recovery code."},
 	reason.FactorLocked:  {Title: "Too many wrong codes", Text: "To protect the account, no more codes are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
 	reason.FactorSetup:   {Kind: "info", Title: "Please enter your password", Text: "A second step is to be set up for your login, and only you may do that."},
+
+	reason.BadPasskey:        passkeyRefused,
+	reason.PasskeyUnknown:    passkeyRefused,
+	reason.PasskeyCounter:    passkeyRefused,
+	reason.PasskeyUnverified: {Title: "Your passkey did not make sure of you", Text: "It has to ask for your PIN, your finger or your face.", Hint: "Set up a PIN on your security key, or use another passkey."},
+	reason.PasskeyTooLate:    {Kind: "info", Title: "This page was open for too long", Text: "Your passkey was shown to an old question.", Hint: "Try again."},
 }
 
 // codeWrong is said of every code that is not right, for whatever reason.
 var codeWrong = web.Notice{Title: "The code is wrong", Text: "Check it and try again. Codes of an app change every half minute.",
 	Hint: "If codes are wrong again and again, have your phone set its clock by itself."}
 
+// passkeyRefused is the one sentence for passkeys that must not be told apart.
+var passkeyRefused = web.Notice{Title: "Your passkey was not accepted", Text: "It may have been removed from your account, or belong to another one.",
+	Hint: "Log in in another way. If it happens again, read the reference below to your support."}
+
 // ofSecond: the reason is of the step behind the password.
 func ofSecond(code reason.Code) bool {
-	return slices.Contains([]reason.Code{reason.BadCode, reason.FactorUnknown, reason.CodeReplayed, reason.FactorLocked}, code)
+	return slices.Contains([]reason.Code{reason.BadCode, reason.FactorUnknown, reason.CodeReplayed, reason.FactorLocked,
+		reason.BadPasskey, reason.PasskeyUnknown, reason.PasskeyCounter, reason.PasskeyUnverified, reason.PasskeyTooLate}, code)
 }
 
 // passwordWrong is the one sentence for everything that must not be told apart.

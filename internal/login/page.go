@@ -24,11 +24,16 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 			return err
 		}
 	}
+	var err error
+	if p.Passkey, err = l.passkeyAlone(a, p.FormToken); err != nil {
+		return err
+	}
 	h := hints{last: a.browser.Method, typed: a.typed != "" || (a.row != nil && a.row.Username != "")}
 	if wantsAnother(r) || (h.last == ticketUsed && (a.browser.NoTicket || status != http.StatusOK || code != "")) {
 		h.last = "" // somebody else's; or a ticket that is not wanted, or has just been asked for
 	}
 	p.Methods = arrange(p, h)
+	p.Passkey.Stand(p.Methods)
 	name := "login"
 	if wantsNewPassword(code) {
 		name, p.OtherURL = "newpassword", otherURL(a)

@@ -9,6 +9,7 @@ import (
 type Error struct {
 	Reason Code
 	Name   string // who it was about: as typed, or the ticket's principal; may be empty
+	UserID string // the same, where it is certain which user that was; else empty
 	Detail string // for the log: names and numbers, never a secret
 	Err    error  // the cause, may be nil
 	Reply  []byte // a token that tells the client's library what it can mend, may be nil

@@ -67,6 +67,14 @@ const (
 	AccountExpired  Code = "ACCOUNT_EXPIRED"  // the directory's end date is past
 	Policy          Code = "KDC_POLICY"       // workstation or hour not allowed, and the like
 
+	// A passkey.
+
+	BadPasskey        Code = "BAD_PASSKEY"        // the answer is none to what was asked here, or not signed by the passkey
+	PasskeyUnknown    Code = "PASSKEY_UNKNOWN"    // nobody's here, or not the one's who logs in
+	PasskeyCounter    Code = "PASSKEY_COUNTER"    // it has counted backwards: there may be a copy
+	PasskeyUnverified Code = "PASSKEY_UNVERIFIED" // it did not make sure of its person, and had to
+	PasskeyTooLate    Code = "PASSKEY_TOO_LATE"   // the page that asked was open for too long
+
 	// The KDC could not be asked or believed: nothing is said about the
 	// credential, so it must not be counted as a wrong guess.
 
@@ -100,6 +108,7 @@ func All() []Code {
 		ClockSkew, Expired, NotYetValid, Replay, Realm, NameMismatch, Authenticator, Transited, ChannelBinding,
 		PACSignature, PAC, NoPAC, Authorization, NotAPerson, TicketOld,
 		ClientUnknown, BadPassword, PasswordExpired, PasswordRefused, PasswordsDiffer, Locked, Disabled, AccountExpired, Policy,
+		BadPasskey, PasskeyUnknown, PasskeyCounter, PasskeyUnverified, PasskeyTooLate,
 		Unreachable, KDCError, NotGenuine,
 		NameTaken, UserDisabled, TooManyGuesses, FromOutside, MalformedInput,
 		BadCode, CodeReplayed, FactorUnknown, FactorLocked, FactorNeeded, FactorSetup,

@@ -12,6 +12,7 @@ import (
 	"idp/internal/audit"
 	"idp/internal/authn"
 	"idp/internal/config"
+	"idp/internal/factor"
 	"idp/internal/kerberos"
 	"idp/internal/login"
 	"idp/internal/oidc"
@@ -95,14 +96,18 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		return nil, err
 	}
 	g.clients = registry
-	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Factors: s.factors, Policy: policy, Pages: p.pages,
+	passkeys, err := s.passkeys(c)
+	if err != nil {
+		return nil, err
+	}
+	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Factors: s.factors, Passkeys: passkeys, Policy: policy, Pages: p.pages,
 		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Name: companyName(c), Site: registry.Site, Shares: registry.Shares, About: registry.About, Remembered: registry.Remembered}); err != nil {
 		return nil, err
 	}
 	if p.setup, err = setup.New(setup.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages, Issuer: c.IssuerURL()}); err != nil {
 		return nil, err
 	}
-	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Factors: s.factors, Name: companyName(c),
+	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Factors: s.factors, Passkeys: passkeys, Name: companyName(c),
 		Pages: p.pages, Site: registry.Site, Shares: registry.Shares, Sites: registry.MySites(c.Issuer),
 		SignOut: func(w http.ResponseWriter, r *http.Request, c *session.Current) error {
 			return p.oidc.SignOut.End(w, r, c)
@@ -155,6 +160,15 @@ func companyName(c *config.Config) string {
 		return c.IssuerURL().Hostname()
 	}
 	return c.Brand.Name
+}
+
+// passkeys is nil where the issuer's host is an address: there can be none there.
+func (s *Server) passkeys(c *config.Config) (*factor.Passkeys, error) {
+	p, err := factor.NewPasskeys(factor.PasskeyConfig{Store: s.store, Ring: s.ring, Issuer: c.IssuerURL(), Name: companyName(c), Now: s.now})
+	if errors.Is(err, factor.ErrNoPasskeys) {
+		return nil, nil //nolint:nilnil // no passkeys is an answer, not an error
+	}
+	return p, err
 }
 
 func defaultRealm(c *config.Config) string {

@@ -44,6 +44,7 @@ func layerOf(path string) int {
 // testCode runs in tests only, or beside idp.
 var testCode = []string{
 	"idp/internal/doctor/dnstest",
+	"idp/internal/factor/factortest",
 	"idp/internal/keytabplan/plantest",
 	"idp/internal/kerberos/krbtest",
 	"idp/internal/store/storetest",

@@ -82,6 +82,8 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	step("GET /account/factors", p.account.ServeFactors)
 	step("GET /account/factors/app", p.account.ServeApp)
 	submit("POST /account/factors/app", p.account.ServeAppSubmit)
+	step("GET /account/factors/passkey", p.account.ServePasskey)
+	submit("POST /account/factors/passkey", p.account.ServePasskeySubmit)
 	step("GET /account/factors/recovery", p.account.ServeRecovery)
 	submit("POST /account/factors/recovery", p.account.ServeRecoverySubmit)
 	step("GET /account/factors/change/{id}", p.account.ServeFactor)

@@ -105,13 +105,12 @@ func (s *Store) FactorsOf(ctx context.Context, userID string) ([]Factor, error) 
 		SELECT `+factorColumns+` FROM factors f WHERE f.user_id = $1 ORDER BY f.created_at, f.id`, userID)
 }
 
-// FactorByKey finds a factor, whosever it is, with its user. ErrNotFound also when
-// the user is disabled.
+// FactorByKey finds a factor, whosever it is, with its user, who may be disabled.
 func (s *Store) FactorByKey(ctx context.Context, kind string, key []byte) (*Factor, *User, error) {
 	f, u := &Factor{}, &User{}
 	err := s.queryRow(ctx, append(f.dest(), u.dest()...), `
 		SELECT `+factorColumns+`, `+userColumns+` FROM factors f JOIN users u ON u.id = f.user_id
-		WHERE f.kind = $1 AND f.key = $2 AND NOT u.disabled`, kind, key)
+		WHERE f.kind = $1 AND f.key = $2`, kind, key)
 	if err != nil {
 		return nil, nil, err
 	}

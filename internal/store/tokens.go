@@ -50,6 +50,7 @@ const (
 	UseAssertion Use = "assertion"
 	UseProof     Use = "dpop proof"
 	UsePushed    Use = "pushed request"
+	UsePasskey   Use = "passkey challenge"
 )
 
 // key is what the table has of a hash.

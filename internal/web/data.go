@@ -62,7 +62,8 @@ type LoginPage struct {
 	SignedInAs    string // somebody must confirm that they are still there
 	OtherURL      string // the page for another account; empty: it is for nobody in particular
 	Upstreams     []UpstreamButton
-	Methods       []Method // what is offered; the first is what to begin with
+	Methods       []Method     // what is offered; the first is what to begin with
+	Passkey       *PasskeyForm // nil: none is offered
 	Reference     string
 }
 
@@ -72,13 +73,19 @@ func (p LoginPage) Focus() string {
 	switch {
 	case p.Notice != nil && p.Notice.Kind == "error":
 		return "notice"
-	case len(p.Methods) > 0 && p.Methods[0].Kind != MethodForm:
+	case len(p.Methods) > 0 && p.Methods[0].Kind != MethodForm && p.Methods[0].Kind != MethodPasskey: // whose button a script shows
 		return "first"
 	case p.Username != "" || p.SignedInAs != "":
 		return "password"
 	default:
 		return "username"
 	}
+}
+
+// Or reports whether method i stands behind an "or" of the page's. What parts the
+// passkey from the others is only there when its button is.
+func (p LoginPage) Or(i int) bool {
+	return i == 1 && p.Methods[1].Kind != MethodTicket && p.Methods[0].Kind != MethodPasskey && p.Methods[1].Kind != MethodPasskey
 }
 
 // TicketFirst reports whether the ticket is what to begin with.

@@ -24,7 +24,8 @@ type FactorPage struct {
 	Recovery     bool // a recovery code is asked for
 	HasCode      bool // an app makes codes
 	HasPasskey   bool
-	NeedsPasskey bool   // nothing less will do
+	NeedsPasskey bool // nothing less will do
+	Passkey      *PasskeyForm
 	RecoveryURL  string // "use a recovery code instead"; empty: there is none left
 }
 
@@ -52,6 +53,7 @@ type FactorsPage struct {
 	Factors             []Factor
 	Recovery            int64 // recovery codes that are left
 	AppURL, RecoveryURL string
+	PasskeyURL          string // empty: there can be none
 	Notice              *Notice
 }
 

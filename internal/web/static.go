@@ -40,6 +40,11 @@ func (p *Pages) addFiles(accent rgb) error {
 		return err
 	}
 	p.js = p.add("idp.js", "text/javascript; charset=utf-8", js)
+	passkey, err := static.FS.ReadFile("passkey.js")
+	if err != nil {
+		return err
+	}
+	p.add("passkey.js", "text/javascript; charset=utf-8", passkey)
 	p.icon = p.add("icon.svg", "image/svg+xml; charset=utf-8", icon(p.brand.Name, accent))
 	if p.logo, err = p.addLogo("brand.logo", "logo", p.brand.Logo); err != nil {
 		return err

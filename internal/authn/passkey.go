@@ -1,0 +1,20 @@
+package authn
+
+import (
+	"context"
+
+	"idp/internal/store"
+)
+
+// Passkey logs in whom a passkey names, alone: verify says who that is, and which
+// factor it was; its error is a *reason.Error when the passkey was refused. A passkey
+// that makes sure of its person is two factors, what they have and what they know or
+// are. Nothing is counted: there is nothing to guess, and no name that somebody could
+// be kept out of.
+func (a *Authn) Passkey(ctx context.Context, from From, verify func(context.Context) (u *store.User, factorID string, err error)) (*Result, error) {
+	u, id, err := verify(ctx)
+	if err != nil {
+		return nil, a.fail(ctx, from, "", err)
+	}
+	return &Result{User: u, AMR: []string{AMRPasskey, AMRUserVerified, AMRMultiFactor}, AuthTime: a.Now(), FactorID: id}, nil
+}
