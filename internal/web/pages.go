@@ -61,9 +61,10 @@ func NewPages(b Brand) (*Pages, error) {
 
 func (p *Pages) parse() error {
 	funcs := template.FuncMap{
-		"date": func(t time.Time) string { return t.Format("Monday, 2 January 2006, 15:04") + " " + t.Format("MST") },
-		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"own":  func() Texts { return p.brand.Texts },
+		"date":  func(t time.Time) string { return t.Format("Monday, 2 January 2006, 15:04") + " " + t.Format("MST") },
+		"place": func(here string) AccountFrame { return AccountFrame{Here: here} },
+		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"own":   func() Texts { return p.brand.Texts },
 	}
 	names, err := fs.Glob(templates.FS, "*.html")
 	if err != nil {
