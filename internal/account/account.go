@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"idp/internal/authn"
@@ -124,7 +125,7 @@ func (a *Account) look(ctx context.Context, v *visit) (all []web.Look, err error
 
 func counted(n int, one, many string) string {
 	if n == 1 {
-		return "one " + one
+		return strings.TrimSpace("one " + one)
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return strings.TrimSpace(fmt.Sprintf("%d %s", n, many))
 }

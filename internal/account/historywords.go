@@ -14,32 +14,52 @@ import (
 // somebody else (an administrator, the directory). {site} is the relying party's name.
 // Whatever is not here is told in general words: nobody reads names of events.
 var told = map[string]struct{ self, others string }{
-	audit.UserAdded:        {"Your account was made here", "Your account was made here"},
-	audit.UserDisabled:     {"You closed your account", "An administrator closed your account"},
-	audit.UserEnabled:      {"Your account was opened again", "An administrator opened your account again"},
-	audit.UserAdmin:        {"Your rights as an administrator were changed", "Your rights as an administrator were changed"},
-	audit.UserChanged:      {"You changed your profile", "An administrator changed your profile"},
-	audit.PasswordChanged:  {"You changed your password", "An administrator set a new password for you"},
-	audit.IdentityLinked:   {"You linked another login to your account", "Another login was linked to your account"},
-	audit.IdentityUnlinked: {"You took a login away from your account", "An administrator took a login away from your account"},
-	audit.ConsentGiven:     {"You allowed {site} to know you", "{site} was allowed to know you"},
-	audit.ConsentDenied:    {"You refused {site}", "{site} was refused"},
-	audit.ConsentRevoked:   {"You took back what you had allowed {site}", "What you had allowed {site} was taken back"},
-	audit.DeviceAllowed:    {"You logged in to {site} on a device", "{site} was logged in on a device"},
-	audit.DeviceDenied:     {"You refused {site} on a device", "{site} was refused on a device"},
-	audit.GrantRevoked:     {"You signed {site} out", "{site} signed you out there"},
-	audit.CodeReused:       {"A login at {site} was used twice, and has been ended", "A login at {site} was used twice, and has been ended"},
-	audit.RefreshReused:    {"A login at {site} was used in two places, and has been ended", "A login at {site} was used in two places, and has been ended"},
+	audit.UserAdded:         {"Your account was made here", "Your account was made here"},
+	audit.UserDisabled:      {"You closed your account", "An administrator closed your account"},
+	audit.UserEnabled:       {"Your account was opened again", "An administrator opened your account again"},
+	audit.UserAdmin:         {"Your rights as an administrator were changed", "Your rights as an administrator were changed"},
+	audit.UserChanged:       {"You changed your profile", "An administrator changed your profile"},
+	audit.PasswordChanged:   {"You changed your password", "An administrator set a new password for you"},
+	audit.IdentityLinked:    {"You linked another login to your account", "Another login was linked to your account"},
+	audit.IdentityUnlinked:  {"You took a login away from your account", "An administrator took a login away from your account"},
+	audit.FactorAdded:       {"You set up a second step", "A second step was set up for you"},
+	audit.FactorRemoved:     {"You removed a second step", "An administrator removed a second step of yours"},
+	audit.FactorsReset:      {"You removed all your second steps", "An administrator removed all your second steps"},
+	audit.RecoveryCodesMade: {"You made new recovery codes", "New recovery codes were made for you"},
+	audit.RecoveryCodeUsed:  {"You logged in with a recovery code", "A recovery code of yours was used"},
+	audit.ConsentGiven:      {"You allowed {site} to know you", "{site} was allowed to know you"},
+	audit.ConsentDenied:     {"You refused {site}", "{site} was refused"},
+	audit.ConsentRevoked:    {"You took back what you had allowed {site}", "What you had allowed {site} was taken back"},
+	audit.DeviceAllowed:     {"You logged in to {site} on a device", "{site} was logged in on a device"},
+	audit.DeviceDenied:      {"You refused {site} on a device", "{site} was refused on a device"},
+	audit.GrantRevoked:      {"You signed {site} out", "{site} signed you out there"},
+	audit.CodeReused:        {"A login at {site} was used twice, and has been ended", "A login at {site} was used twice, and has been ended"},
+	audit.RefreshReused:     {"A login at {site} was used in two places, and has been ended", "A login at {site} was used in two places, and has been ended"},
 }
 
 // strange are events that somebody else may have caused.
 var strange = map[string]bool{audit.CodeReused: true, audit.RefreshReused: true}
 
-// loginWords are the ways to log in, as the audit log has them (web.Info.Method).
+// loginWords are the ways to log in, as the audit log has them: one, or "form, code".
 var loginWords = map[string]string{
-	"ticket": " with your company ticket",
-	"form":   " with your name and password",
-	"basic":  " with your name and password",
+	"ticket":        "with your company ticket",
+	"form":          "with your name and password",
+	"basic":         "with your name and password",
+	"upstream":      "at another organisation",
+	"passkey":       "with a passkey",
+	"code":          "with a one-time code",
+	"recovery code": "with a recovery code",
+}
+
+// loggedIn tells how somebody logged in; of a way that has no words here nothing.
+func loggedIn(detail string) string {
+	var ways []string
+	for way := range strings.SplitSeq(detail, ", ") {
+		if words := loginWords[way]; words != "" {
+			ways = append(ways, words)
+		}
+	}
+	return strings.TrimSpace("Logged in " + strings.Join(ways, " and "))
 }
 
 // entryWords tells one event.
@@ -59,13 +79,13 @@ func eventWords(e *store.Entry, self bool) string {
 	words, known := told[e.Event]
 	switch {
 	case e.Event == audit.Login:
-		return "Logged in" + loginWords[e.Detail]
+		return loggedIn(e.Detail)
 	case e.Event == audit.SignedOut && self && e.Detail == store.EndedFromElsewhere:
 		return "You signed out another browser"
 	case e.Event == audit.SignedOut && self:
 		return "Signed out"
 	case e.Event == audit.SignedOut:
-		return "A login of yours was ended, by an administrator or by somebody else who logged in at the same browser"
+		return "A login of yours was ended, by an administrator, by the organisation that you log in at, or by somebody else who logged in at the same browser"
 	case e.Event == audit.SessionsEnded && self:
 		return "You signed out everywhere else"
 	case e.Event == audit.SessionsEnded:

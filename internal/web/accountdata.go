@@ -7,7 +7,8 @@ import (
 
 // AccountFrame is what every page of the account shows around its own: where one is
 // among the places, and what was done a moment ago. Pages embed it; their templates
-// begin with {{template "accountnav" .}} and have {{define "width"}}account{{end}}.
+// begin with {{template "accountnav" .}} and have {{define "width"}}account{{end}}; those
+// of pages that do not embed it with {{template "accountnav" (place "/account/…")}}.
 type AccountFrame struct {
 	Here   string // path of the page
 	User   string // who is logged in

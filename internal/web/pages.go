@@ -64,6 +64,7 @@ func (p *Pages) parse() error {
 		"date": func(t time.Time) string { return t.Format("Monday, 2 January 2006, 15:04") + " " + t.Format("MST") },
 		// asset is the address of a script that few pages need.
 		"asset": func(name string) string { return p.files[name].url },
+		"place": func(here string) AccountFrame { return AccountFrame{Here: here} },
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"own":   func() Texts { return p.brand.Texts },
 	}
