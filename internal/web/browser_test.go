@@ -139,7 +139,7 @@ func TestPagesInABrowser(t *testing.T) {
 				for _, b := range bad {
 					t.Errorf("%s: %s", s.Name, b)
 				}
-				chromium.Photograph(ctx, t, s.Name+"-"+look.String())
+				chromium.PhotographWhole(ctx, t, s.Name+"-"+look.String())
 			}
 			for _, c := range complained() {
 				t.Errorf("the browser complains: %s", c)

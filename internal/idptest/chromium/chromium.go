@@ -106,12 +106,23 @@ func start(t testing.TB, path, profile string, env []string, more ...chromedp.Ex
 // nothing when that is not set.
 func Photograph(ctx context.Context, t testing.TB, name string) {
 	t.Helper()
+	photograph(ctx, t, name, chromedp.CaptureScreenshot)
+}
+
+// PhotographWhole is Photograph of the whole page, as far down as it goes.
+func PhotographWhole(ctx context.Context, t testing.TB, name string) {
+	t.Helper()
+	photograph(ctx, t, name, func(png *[]byte) chromedp.Action { return chromedp.FullScreenshot(png, 100) })
+}
+
+func photograph(ctx context.Context, t testing.TB, name string, take func(png *[]byte) chromedp.Action) {
+	t.Helper()
 	dir := os.Getenv("IDP_PHOTOS")
 	if dir == "" {
 		return
 	}
 	var png []byte
-	if err := chromedp.Run(ctx, chromedp.CaptureScreenshot(&png)); err != nil {
+	if err := chromedp.Run(ctx, take(&png)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, strings.ReplaceAll(name, "/", "-")+".png"), png, 0o600); err != nil {

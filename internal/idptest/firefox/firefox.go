@@ -1,5 +1,6 @@
-// Package firefox runs a real, headless Firefox ESR for tests. It is not driven:
-// it opens one address, and the server it opens tells the test what it did.
+// Package firefox runs a real, headless Firefox ESR for tests: one that opens one
+// address, and the server it opens tells the test what it did (Open), or one that the
+// test drives (Start).
 package firefox
 
 import (
@@ -32,15 +33,25 @@ user_pref("extensions.update.enabled", false);
 // KRB5CCNAME make it an employee's. It ends with the test.
 func Open(t testing.TB, address, etc string, env ...string) {
 	t.Helper()
+	open(t, address, etc, quiet, nil, env)
+}
+
+// open starts Firefox and returns the folder of its profile, which has the prefs. An
+// empty etc is the host's.
+func open(t testing.TB, address, etc, prefs string, flags, env []string) (profile string) {
+	t.Helper()
 	path, err := exec.LookPath("firefox-esr")
 	if err != nil {
 		t.Fatalf("Firefox is missing: %v (apt-get install firefox-esr)", err)
 	}
-	profile := t.TempDir()
-	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(quiet), 0o600); err != nil {
+	profile = t.TempDir()
+	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(prefs), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(private.Program(t, path, etc), "--headless", "--no-remote", "--profile", profile, address)
+	if etc != "" {
+		path = private.Program(t, path, etc)
+	}
+	cmd := exec.Command(path, append(flags, "--headless", "--no-remote", "--profile", profile, address)...)
 	cmd.Env = append(os.Environ(), append([]string{"HOME=" + profile, "MOZ_CRASHREPORTER_DISABLE=1"}, env...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // its content processes are in the group
 	if err := cmd.Start(); err != nil {
@@ -50,4 +61,5 @@ func Open(t testing.TB, address, etc string, env ...string) {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 	})
+	return profile
 }
