@@ -155,8 +155,8 @@ func checkUsers(c *config.Config) (problems config.Problems) {
 			continue // config has said so
 		}
 		password, err := config.ReadSecret(u.PasswordFile)
-		if n := len(password); err == nil && (n < user.MinPassword || n > user.MaxPassword) {
-			err = fmt.Errorf("%s: a password has %d to %d characters", u.PasswordFile, user.MinPassword, user.MaxPassword)
+		if n := len(password); err == nil && (n < user.LeastLength || n > user.MaxPassword) {
+			err = fmt.Errorf("%s: a password has %d to %d characters", u.PasswordFile, user.LeastLength, user.MaxPassword)
 		}
 		if err != nil {
 			problems = append(problems, c.Problem(at+".password_file", err.Error(), ""))
