@@ -26,7 +26,7 @@ func (a *Authn) Password(ctx context.Context, name string, password secret.Strin
 		return res, nil
 	}
 	err = a.fail(ctx, from, printable(name), typed(err))
-	return nil, errors.Join(err, waitOut(ctx, start))
+	return nil, errors.Join(err, a.waitOut(ctx, start))
 }
 
 // waitOut answers a failure at the next whole multiple of the floor, so that its

@@ -90,8 +90,7 @@ func (p *Policy) read(path string) error {
 // MinLength is how many characters a new password has at least.
 func (p *Policy) MinLength() int { return p.least }
 
-// PasswordError says why a new password was not accepted. Text and Hint are for the
-// person who chose it.
+// PasswordError says why a new password was not accepted, to the person who chose it.
 type PasswordError struct {
 	Reason     reason.Code
 	Text, Hint string
@@ -99,22 +98,43 @@ type PasswordError struct {
 
 func (e *PasswordError) Error() string { return e.Text + " " + e.Hint }
 
+// Explain is what the person is told for a reason; nil: it is none of a new password.
+func (p *Policy) Explain(code reason.Code) *PasswordError {
+	const words = "Several words that do not belong together make a good one."
+	switch code {
+	case reason.PasswordTooShort:
+		return &PasswordError{code, fmt.Sprintf("A password needs at least %d characters here.", p.least), words}
+	case reason.PasswordTooLong:
+		return &PasswordError{code, fmt.Sprintf("The new password is longer than %d bytes.", MaxPassword), "Choose a shorter one."}
+	case reason.PasswordInvalid:
+		return &PasswordError{code, "The new password has a character that cannot be typed everywhere.", "Leave out line breaks and control characters."}
+	case reason.PasswordCommon:
+		return &PasswordError{code, "Others try this password first: it is a common one, a simple pattern, or made of your name or the company's.", "Choose another one. " + words}
+	case reason.PasswordsDiffer:
+		return &PasswordError{code, "You typed the new password in two different ways.", "Type it again."}
+	case reason.PasswordRefused:
+		return &PasswordError{code, "The new password is the one that you have.", "Choose another one."}
+	}
+	return nil
+}
+
 // Check decides about a new password of a user. The error is a *PasswordError.
 func (p *Policy) Check(u *store.User, password secret.String) error {
 	text := Normal(password)
-	switch n := utf8.RuneCountInString(text); {
-	case !utf8.ValidString(password.Reveal()) || strings.ContainsFunc(text, unicode.IsControl):
-		return &PasswordError{reason.PasswordInvalid, "The new password has a character that cannot be typed everywhere.", "Leave out line breaks and control characters."}
+	code := reason.Code("")
+	switch {
 	case len(text) > MaxPassword || len(password) > MaxPassword:
-		return &PasswordError{reason.PasswordTooLong, fmt.Sprintf("The new password is longer than %d bytes.", MaxPassword), "Choose a shorter one."}
-	case n < p.least: // each code point is one character
-		return &PasswordError{reason.PasswordTooShort, fmt.Sprintf("The new password has %d characters, and needs %d.", n, p.least),
-			"Several words that do not belong together make a good one."}
+		code = reason.PasswordTooLong
+	case !utf8.ValidString(password.Reveal()) || strings.ContainsFunc(text, unicode.IsControl):
+		code = reason.PasswordInvalid
+	case utf8.RuneCountInString(text) < p.least: // each code point is one character
+		code = reason.PasswordTooShort
 	case p.expected(u, text):
-		return &PasswordError{reason.PasswordCommon, "The new password is one that others try first: a common one, a simple pattern, or made of your name or the company's.",
-			"Choose another one. Several words that do not belong together make a good one."}
+		code = reason.PasswordCommon
+	default:
+		return nil
 	}
-	return nil
+	return p.Explain(code)
 }
 
 // expected compares the entire password, never words in it (§3.1.1.2), with what is
