@@ -29,8 +29,8 @@ import (
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
-	"idp/internal/useragent"
 	"idp/internal/user"
+	"idp/internal/useragent"
 	"idp/internal/web"
 )
 

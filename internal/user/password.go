@@ -41,9 +41,17 @@ func NewHasher() *Hasher {
 	return h
 }
 
-// Hash returns the PHC string of a password, whatever Policy says of it. What is
-// hashed is its normal form (Normal).
+// Hash returns the PHC string of a new password, whatever Policy says of it beside the
+// least length that it can demand. What is hashed is its normal form (Normal).
 func (h *Hasher) Hash(ctx context.Context, password secret.String) (string, error) {
+	if len(password) < LeastLength {
+		return "", fmt.Errorf("a password has at least %d characters", LeastLength)
+	}
+	return h.Rehash(ctx, password)
+}
+
+// Rehash is Hash for a password that is in use, however short it is.
+func (h *Hasher) Rehash(ctx context.Context, password secret.String) (string, error) {
 	if len(password) > MaxPassword || password == "" {
 		return "", fmt.Errorf("a password has 1 to %d bytes", MaxPassword)
 	}
