@@ -66,16 +66,16 @@ func (s *Sender) link(ring *secret.Ring, m store.Mail, u *store.User, l *Letter)
 
 // happened says what each event is to the person it is about.
 var happened = map[string]string{
-	audit.PasswordChanged:  "your password was changed",
-	audit.IdentityLinked:   "another way to log in was linked to your account",
-	audit.IdentityUnlinked: "a way to log in was taken from your account",
-	audit.UserChanged:      "the mail address of your account was changed; this is the last mail to this one",
-	"factor_added":         "a second factor was added to your account",
-	"factor_removed":       "a second factor was removed from your account",
-	"factors_reset":        "all second factors of your account were removed",
-	"recovery_codes_made":  "new recovery codes were made for your account; older ones are not good any more",
-	"recovery_code_used":   "a recovery code of yours was used to log in",
-	"sessions_ended":       "your account was signed out everywhere",
+	audit.PasswordChanged:   "your password was changed",
+	audit.IdentityLinked:    "another way to log in was linked to your account",
+	audit.IdentityUnlinked:  "a way to log in was taken from your account",
+	audit.UserChanged:       "the mail address of your account was changed; this is the last mail to this one",
+	audit.FactorAdded:       "a second factor was added to your account",
+	audit.FactorRemoved:     "a second factor was removed from your account",
+	audit.FactorsReset:      "all second factors of your account were removed",
+	audit.RecoveryCodesMade: "new recovery codes were made for your account; older ones are not good any more",
+	audit.RecoveryCodeUsed:  "a recovery code of yours was used to log in",
+	audit.SessionsEnded:     "your account was signed out everywhere",
 }
 
 func (s *Sender) notice(m store.Mail, u *store.User, l *Letter) error {
