@@ -64,18 +64,21 @@ CREATE TABLE upstream_logins (
 CREATE INDEX upstream_logins_expiry ON upstream_logins (expires_at);
 
 -- One-time links that an administrator makes, by the SHA-256 of what is in them:
--- purpose is invitation or reset. browser_hash is of the first browser that opened
--- it, the only one that may use it; empty: nobody has.
+-- purpose is invitation or reset. browser_hash is the SHA-256 of a cookie of the first
+-- browser that opened it, the only one that may use it; empty: nobody has. email is the
+-- address that alone was told of it; empty: an administrator has it.
 CREATE TABLE links (
     hash         BYTEA  NOT NULL PRIMARY KEY,
     user_id      TEXT   NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     purpose      TEXT   NOT NULL,
+    email        TEXT   NOT NULL DEFAULT '',
     browser_hash BYTEA  NOT NULL DEFAULT '',
     created_at   BIGINT NOT NULL,
     expires_at   BIGINT NOT NULL,
     used_at      BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX links_user ON links (user_id);
+CREATE INDEX links_browser ON links (browser_hash);
 CREATE INDEX links_expiry ON links (expires_at);
 
 -- Mail that waits to be sent, or is being tried again; kind and data (JSON) say what

@@ -9,7 +9,7 @@ import (
 func TestUnknownCommandsFail(t *testing.T) {
 	p := newPlace(t, "")
 	for args, want := range map[string]string{
-		"user frobnicate":     `idp user has no command "frobnicate"; there are add, admin, disable, enable, link, list, passwd, set, show, unlink`,
+		"user frobnicate":     `idp user has no command "frobnicate"; there are add, admin, disable, enable, import, invite, link, list, passwd, reset, set, show, unlink`,
 		"key x":               `idp key has no command "x"; there are list, rotate`,
 		"client x":            "there are add, list, logouts, remove, secret, set, show",
 		"keytab x":            "there are plan",

@@ -12,6 +12,7 @@ import (
 	"idp/internal/audit"
 	"idp/internal/config"
 	"idp/internal/keys"
+	"idp/internal/secret"
 	"idp/internal/server"
 	"idp/internal/store"
 )
@@ -22,6 +23,7 @@ type opened struct {
 	cmd   *cobra.Command
 	cfg   *config.Config
 	store *store.Store
+	ring  *secret.Ring
 	keys  func() (*keys.Keys, error)
 	actor string // who types, for the audit log
 }
@@ -39,7 +41,7 @@ func (c *cli) withStore(run func(o opened, args []string) error) func(*cobra.Com
 		if err != nil {
 			return err
 		}
-		o := opened{ctx: cmd.Context(), cmd: cmd, cfg: cfg, store: st, actor: actor()}
+		o := opened{ctx: cmd.Context(), cmd: cmd, cfg: cfg, store: st, ring: ring, actor: actor()}
 		o.keys = func() (*keys.Keys, error) { return server.OpenKeys(o.ctx, cfg, st, ring, log, time.Now) }
 		err = run(o, args)
 		if closeErr := st.Close(); err == nil {

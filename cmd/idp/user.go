@@ -24,7 +24,7 @@ func (c *cli) user() *cobra.Command {
 		c.userChange("enable NAME", "Let a disabled user log in again", func(o opened, u *store.User) (string, error) {
 			return u.Name + " can log in again", o.store.SetDisabled(o.ctx, u.ID, false, o.entry(u))
 		}),
-		c.userAdmin(), c.userSessions(), c.userLink(), c.userUnlink(), c.userResetFactor())
+		c.userAdmin(), c.userSessions(), c.userLink(), c.userUnlink(), c.userResetFactor(), c.userInvite(), c.userReset(), c.userImport())
 	return cmd
 }
 
@@ -39,7 +39,8 @@ func (c *cli) userAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add NAME --password-file FILE|-", Short: "Make a local user", Args: cobra.ExactArgs(1),
 		Long: "Make a user who logs in with a name and a password that idp checks itself.\n" +
-			"Employees with Kerberos need none of this: they are made at their first login.",
+			"Employees with Kerberos need none of this: they are made at their first login. With idp user invite people\n" +
+			"choose their password themselves, and nobody else sees it.",
 		RunE: c.withStore(func(o opened, args []string) error {
 			u.Name = args[0]
 			if o.cmd.Flags().Changed("email") && !strings.Contains(u.Email, "@") {
@@ -51,7 +52,7 @@ func (c *cli) userAdd() *cobra.Command {
 			if err := setClaims(&u.Claims, claims, false); err != nil {
 				return err
 			}
-			password, err := config.ReadSecret(passwordFile)
+			password, err := o.newPassword(passwordFile, &u)
 			if err != nil {
 				return err
 			}
@@ -216,7 +217,7 @@ func (c *cli) userPasswd() *cobra.Command {
 			if u.PasswordHash == "" {
 				return fmt.Errorf("%s logs in by Kerberos; the password is the KDC's", u.Name)
 			}
-			password, err := config.ReadSecret(passwordFile)
+			password, err := o.newPassword(passwordFile, u)
 			if err != nil {
 				return err
 			}

@@ -22,19 +22,22 @@ import (
 	"idp/internal/factor"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/user"
 	"idp/internal/web"
 )
 
 // Config is everything New needs.
 type Config struct {
-	Store    *store.Store
-	Sessions *session.Sessions
-	Policy   *authn.Policy
-	Factors  *factor.Factors
-	Passkeys *factor.Passkeys // nil: there can be none at this issuer
-	Name     string           // of the company, as apps that make codes show it
-	Pages    *web.Pages
-	Site     func(ctx context.Context, clientID, redirect string) *web.Site
+	Store     *store.Store
+	Sessions  *session.Sessions
+	Policy    *authn.Policy
+	Factors   *factor.Factors
+	Passkeys  *factor.Passkeys // nil: there can be none at this issuer
+	Authn     *authn.Authn     // checks a password before it is changed
+	Passwords *user.Policy     // which new ones are accepted
+	Name      string           // of the company, as apps that make codes show it
+	Pages     *web.Pages
+	Site      func(ctx context.Context, clientID, redirect string) *web.Site
 	// Shares says what a consent gives a relying party of a user.
 	Shares func(ctx context.Context, clientID string, u *store.User, consent, had string) []web.Share
 	// Sites lists the relying parties that a user may use and that have a page to
@@ -49,8 +52,8 @@ type Account struct{ Config }
 
 // New makes an Account.
 func New(c Config) (*Account, error) {
-	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Factors == nil || c.Pages == nil || c.Site == nil || c.Shares == nil || c.Sites == nil || c.SignOut == nil {
-		return nil, errors.New("account: Store, Sessions, Policy, Factors, Pages, Site, Shares, Sites and SignOut are required")
+	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Factors == nil || c.Authn == nil || c.Passwords == nil || c.Pages == nil || c.Site == nil || c.Shares == nil || c.Sites == nil || c.SignOut == nil {
+		return nil, errors.New("account: Store, Sessions, Policy, Factors, Authn, Passwords, Pages, Site, Shares, Sites and SignOut are required")
 	}
 	return &Account{c}, nil
 }

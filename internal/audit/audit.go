@@ -20,6 +20,13 @@ const (
 	UserAdmin       = "user_admin"
 	UserChanged     = "user_changed"
 	PasswordChanged = "password_changed"
+	// One-time links for a first or a new password; refused: somebody opened one that
+	// is used up, over, or another browser's.
+	LinkMade    = "link_made"
+	LinkOpened  = "link_opened"
+	LinkRefused = "link_refused"
+	// Mail that will not be sent any more, and why.
+	MailGivenUp = "mail_given_up"
 	// What a source outside knows a user by: a Kerberos principal or SID.
 	IdentityLinked   = "identity_linked"
 	IdentityUnlinked = "identity_unlinked"

@@ -24,7 +24,7 @@ func (a *Authn) ChangePassword(ctx context.Context, name string, old, next secre
 		return res, nil
 	}
 	err = a.fail(ctx, from, printable(name), typed(err))
-	return nil, errors.Join(err, waitOut(ctx, start))
+	return nil, errors.Join(err, a.waitOut(ctx, start))
 }
 
 func (a *Authn) change(ctx context.Context, name string, old, next secret.String, from From) (*Result, error) {

@@ -26,7 +26,7 @@ func (a *Authn) Password(ctx context.Context, name string, password secret.Strin
 		return res, nil
 	}
 	err = a.fail(ctx, from, printable(name), typed(err))
-	return nil, errors.Join(err, waitOut(ctx, start))
+	return nil, errors.Join(err, a.waitOut(ctx, start))
 }
 
 // waitOut answers a failure at the next whole multiple of the floor, so that its
@@ -122,7 +122,7 @@ func (a *Authn) checkLocal(ctx context.Context, u *store.User, password secret.S
 // user's now. It is the next login's business if it fails; a password that was
 // changed meanwhile stays changed.
 func (a *Authn) rehash(ctx context.Context, u *store.User, password secret.String) string {
-	hash, err := a.hasher.Hash(ctx, password)
+	hash, err := a.hasher.Rehash(ctx, password)
 	if err == nil {
 		err = a.Store.RehashPassword(ctx, u.ID, u.PasswordHash, hash)
 	}

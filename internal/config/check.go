@@ -24,6 +24,8 @@ func (c *Config) check() Problems {
 	k.lifetimes()
 	k.kerberos()
 	k.users()
+	k.passwords()
+	k.smtp()
 	k.factors()
 	k.clients()
 	k.file("$.brand.logo", c.Brand.Logo)

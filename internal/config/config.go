@@ -23,28 +23,30 @@ import (
 	"idp/internal/mail"
 	"idp/internal/store"
 	"idp/internal/upstream"
+	"idp/internal/user"
 )
 
 // Config is the configuration file.
 type Config struct {
-	Issuer         string            `yaml:"issuer"`          // the one public URL, no path; never taken from a request
-	Listen         string            `yaml:"listen"`          // host:port
-	TLS            TLS               `yaml:"tls"`             // absent: plain HTTP, on loopback or behind a proxy
-	Database       string            `yaml:"database"`        // sqlite:FILE or postgres://…
-	SecretKeyFile  string            `yaml:"secret_key_file"` // made with an empty database
-	TrustedProxies []netip.Prefix    `yaml:"trusted_proxies"` // whose Forwarded and X-Forwarded-* are believed
-	MetricsListen  string            `yaml:"metrics_listen"`  // host:port of /metrics; empty: nothing is counted
-	Brand          Brand             `yaml:"brand"`
-	Lifetimes      Lifetimes         `yaml:"lifetimes"`
-	Kerberos       kerberos.Config   `yaml:"kerberos"`
-	Users          []User            `yaml:"users"`     // seeds for tests and demos
-	Upstreams      []upstream.Config `yaml:"upstreams"` // OpenID providers that people may log in with
-	LDAP           directory.Config  `yaml:"ldap"`
-	SMTP           mail.Config       `yaml:"smtp"`
-	Factors        authn.Rules       `yaml:"factors"`   // who must show how much; the first rule that fits decides
-	Clients        []store.Client    `yaml:"clients"`   // relying parties this file owns
-	Resources      []store.Resource  `yaml:"resources"` // whom access tokens can be made for
-	Registration   Registration      `yaml:"registration"`
+	Issuer         string              `yaml:"issuer"`          // the one public URL, no path; never taken from a request
+	Listen         string              `yaml:"listen"`          // host:port
+	TLS            TLS                 `yaml:"tls"`             // absent: plain HTTP, on loopback or behind a proxy
+	Database       string              `yaml:"database"`        // sqlite:FILE or postgres://…
+	SecretKeyFile  string              `yaml:"secret_key_file"` // made with an empty database
+	TrustedProxies []netip.Prefix      `yaml:"trusted_proxies"` // whose Forwarded and X-Forwarded-* are believed
+	MetricsListen  string              `yaml:"metrics_listen"`  // host:port of /metrics; empty: nothing is counted
+	Brand          Brand               `yaml:"brand"`
+	Lifetimes      Lifetimes           `yaml:"lifetimes"`
+	Kerberos       kerberos.Config     `yaml:"kerberos"`
+	Passwords      user.PasswordConfig `yaml:"passwords"` // new ones of local users
+	Users          []User              `yaml:"users"`     // seeds for tests and demos
+	Upstreams      []upstream.Config   `yaml:"upstreams"` // OpenID providers that people may log in with
+	LDAP           directory.Config    `yaml:"ldap"`
+	SMTP           mail.Config         `yaml:"smtp"`
+	Factors        authn.Rules         `yaml:"factors"`   // who must show how much; the first rule that fits decides
+	Clients        []store.Client      `yaml:"clients"`   // relying parties this file owns
+	Resources      []store.Resource    `yaml:"resources"` // whom access tokens can be made for
+	Registration   Registration        `yaml:"registration"`
 
 	// Path is the file this came from; empty when there is none.
 	Path string `yaml:"-"`
@@ -88,6 +90,8 @@ type Lifetimes struct {
 	RefreshIdle     Duration `yaml:"refresh_idle"`
 	SessionIdle     Duration `yaml:"session_idle"`
 	SessionAbsolute Duration `yaml:"session_absolute"`
+	Invitation      Duration `yaml:"invitation"` // a link for somebody's first password
+	Reset           Duration `yaml:"reset"`      // a link for a new one
 }
 
 // Duration is written as in Go: 90s, 5m, 8h.
@@ -132,6 +136,7 @@ func Default() *Config {
 		Lifetimes: Lifetimes{
 			Code: Duration(time.Minute), AccessToken: Duration(5 * time.Minute), IDToken: Duration(5 * time.Minute),
 			RefreshIdle: Duration(8 * time.Hour), SessionIdle: Duration(8 * time.Hour), SessionAbsolute: Duration(12 * time.Hour),
+			Invitation: Duration(24 * time.Hour), Reset: Duration(time.Hour),
 		},
 		Kerberos: kerberos.DefaultConfig(),
 	}
@@ -218,7 +223,7 @@ func (c *Config) resolvePaths() {
 		abs(&file)
 		c.Database = "sqlite:" + file
 	}
-	for _, p := range []*string{&c.SecretKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.Brand.Logo, &c.Brand.LogoDark, &c.Registration.InitialAccessTokenFile} {
+	for _, p := range []*string{&c.SecretKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.Brand.Logo, &c.Brand.LogoDark, &c.Registration.InitialAccessTokenFile, &c.Passwords.BlocklistFile, &c.SMTP.PasswordFile, &c.SMTP.CAFile} {
 		abs(p)
 	}
 	if _, set := c.lines["$.kerberos.krb5_conf"]; set {

@@ -29,20 +29,22 @@ import (
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/user"
 	"idp/internal/useragent"
 	"idp/internal/web"
 )
 
 // Config is everything New needs.
 type Config struct {
-	Store    *store.Store
-	Sessions *session.Sessions
-	Authn    *authn.Authn
-	Factors  *factor.Factors
-	Passkeys *factor.Passkeys // nil: there can be none at this issuer
-	Policy   *authn.Policy
-	Pages    *web.Pages
-	Kerberos kerberos.Config // what is challenged
+	Store     *store.Store
+	Sessions  *session.Sessions
+	Authn     *authn.Authn
+	Factors   *factor.Factors
+	Passkeys  *factor.Passkeys // nil: there can be none at this issuer
+	Policy    *authn.Policy
+	Passwords *user.Policy // which new ones are accepted
+	Pages     *web.Pages
+	Kerberos  kerberos.Config // what is challenged
 	// Upstreams are the providers that people may log in with, in the order of their buttons.
 	Upstreams []web.UpstreamButton
 	Issuer    *url.URL
@@ -63,8 +65,8 @@ type Login struct{ Config }
 
 // New makes a Login.
 func New(c Config) (*Login, error) {
-	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Factors == nil || c.Policy == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil {
-		return nil, errors.New("login: Store, Sessions, Authn, Factors, Policy, Pages, Issuer, Site, Shares, About and Remembered are required")
+	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Factors == nil || c.Policy == nil || c.Passwords == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil {
+		return nil, errors.New("login: Store, Sessions, Authn, Factors, Policy, Passwords, Pages, Issuer, Site, Shares, About and Remembered are required")
 	}
 	if c.Name == "" {
 		c.Name = c.Issuer.Hostname()

@@ -98,6 +98,13 @@ const (
 	FactorLocked  Code = "FACTOR_LOCKED"  // too many wrong codes of this user; none is looked at
 	FactorNeeded  Code = "FACTOR_NEEDED"  // the first is not enough, and a program cannot show a second
 	FactorSetup   Code = "FACTOR_SETUP"   // a second is to be set up, which a ticket or an old login does not allow
+
+	// A new password of a local user.
+
+	PasswordTooShort Code = "PASSWORD_TOO_SHORT" // fewer characters than passwords.min_length
+	PasswordTooLong  Code = "PASSWORD_TOO_LONG"  // more than 1,024 bytes
+	PasswordInvalid  Code = "PASSWORD_INVALID"   // not UTF-8, or with control characters
+	PasswordCommon   Code = "PASSWORD_COMMON"    // one that is tried first: in a list, a pattern, the person's name
 )
 
 // All returns every code, in the order of the table.
@@ -112,5 +119,6 @@ func All() []Code {
 		Unreachable, KDCError, NotGenuine,
 		NameTaken, UserDisabled, TooManyGuesses, FromOutside, MalformedInput,
 		BadCode, CodeReplayed, FactorUnknown, FactorLocked, FactorNeeded, FactorSetup,
+		PasswordTooShort, PasswordTooLong, PasswordInvalid, PasswordCommon,
 	}
 }

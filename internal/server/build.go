@@ -15,6 +15,7 @@ import (
 	"idp/internal/factor"
 	"idp/internal/kerberos"
 	"idp/internal/login"
+	"idp/internal/mail"
 	"idp/internal/oidc"
 	"idp/internal/oidc/backchannel"
 	"idp/internal/oidc/clients"
@@ -30,6 +31,7 @@ type generation struct {
 	handler  http.Handler
 	acceptor *kerberos.Acceptor // nil: no kerberos section
 	clients  *clients.Registry
+	sender   *mail.Sender // nil: no smtp section
 	server   *Server
 	cancel   context.CancelFunc
 }
@@ -91,6 +93,13 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if g.acceptor != nil {
 		policy.Usable = g.acceptor.Ready
 	}
+	passwords, err := PasswordPolicy(c)
+	if err != nil {
+		return nil, err
+	}
+	if g.sender, err = Sender(c); err != nil {
+		return nil, err
+	}
 	registry, err := s.clients(ctx, c)
 	if err != nil {
 		return nil, err
@@ -100,7 +109,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if err != nil {
 		return nil, err
 	}
-	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Factors: s.factors, Passkeys: passkeys, Policy: policy, Pages: p.pages,
+	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Factors: s.factors, Passkeys: passkeys, Policy: policy, Passwords: passwords, Pages: p.pages,
 		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Name: companyName(c), Site: registry.Site, Shares: registry.Shares, About: registry.About, Remembered: registry.Remembered}); err != nil {
 		return nil, err
 	}
@@ -108,7 +117,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		return nil, err
 	}
 	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Factors: s.factors, Passkeys: passkeys, Name: companyName(c),
-		Pages: p.pages, Site: registry.Site, Shares: registry.Shares, Sites: registry.MySites(c.Issuer),
+		Authn: auth, Passwords: passwords, Pages: p.pages, Site: registry.Site, Shares: registry.Shares, Sites: registry.MySites(c.Issuer),
 		SignOut: func(w http.ResponseWriter, r *http.Request, c *session.Current) error {
 			return p.oidc.SignOut.End(w, r, c)
 		}}); err != nil {

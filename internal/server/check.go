@@ -27,6 +27,7 @@ func Check(c *config.Config) config.Problems {
 	problems = append(problems, checkUsers(c)...)
 	problems = append(problems, checkBrand(c)...)
 	problems = append(problems, checkRegistration(c)...)
+	problems = append(problems, checkPeople(c)...)
 	return append(problems, checkTLS(c)...)
 }
 
@@ -155,12 +156,25 @@ func checkUsers(c *config.Config) (problems config.Problems) {
 			continue // config has said so
 		}
 		password, err := config.ReadSecret(u.PasswordFile)
-		if n := len(password); err == nil && (n < user.MinPassword || n > user.MaxPassword) {
-			err = fmt.Errorf("%s: a password has %d to %d characters", u.PasswordFile, user.MinPassword, user.MaxPassword)
+		if n := len(password); err == nil && (n < user.LeastLength || n > user.MaxPassword) {
+			err = fmt.Errorf("%s: a password has %d to %d characters", u.PasswordFile, user.LeastLength, user.MaxPassword)
 		}
 		if err != nil {
 			problems = append(problems, c.Problem(at+".password_file", err.Error(), ""))
 		}
+	}
+	return problems
+}
+
+// checkPeople: what local users need: the list of blocked passwords, the mail server's
+// certificates and password.
+func checkPeople(c *config.Config) (problems config.Problems) {
+	var missing *fs.PathError
+	if _, err := PasswordPolicy(c); err != nil && !errors.As(err, &missing) && c.Passwords.CheckLength() == nil {
+		problems = append(problems, c.Problem("$.passwords.blocklist_file", err.Error(), ""))
+	}
+	if _, err := Sender(c); err != nil && !errors.As(err, &missing) && len(c.SMTP.Problems()) == 0 {
+		problems = append(problems, c.Problem("$.smtp", err.Error(), ""))
 	}
 	return problems
 }

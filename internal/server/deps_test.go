@@ -29,7 +29,7 @@ var layers = []layer{
 	{[]string{"idp/internal/kerberos", "idp/internal/web", "idp/internal/audit", "idp/internal/oidc/proof"}, "it is a leaf: what it needs it gets as a parameter"},
 	{[]string{"idp/internal/kerberos/spnego", "idp/internal/kerberos/keytab", "idp/internal/kerberos/pac", "idp/internal/kerberos/kdc"}, "tokens and PACs are read, keys kept and KDCs asked for whoever judges, not by them"},
 	{[]string{"idp/internal/kerberos/wire"}, "what Kerberos sends is read and written here, not judged"},
-	{[]string{"idp/internal/secret", "idp/internal/fetch", "idp/internal/reason", "idp/internal/metrics", "idp/internal/browserpolicy", "idp/internal/useragent", "idp/internal/keytabplan", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
+	{[]string{"idp/internal/secret", "idp/internal/fetch", "idp/internal/reason", "idp/internal/metrics", "idp/internal/browserpolicy", "idp/internal/useragent", "idp/internal/keytabplan", "idp/internal/user/common", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
 }
 
 type layer struct {
@@ -49,6 +49,7 @@ var testCode = []string{
 	"idp/internal/kerberos/krbtest",
 	"idp/internal/store/storetest",
 	"idp/internal/keys/keystest",
+	"idp/internal/mail/mailtest",
 	"idp/internal/oidc/rptest",
 	"idp/internal/idptest",
 	"idp/examples",
@@ -79,6 +80,7 @@ var only = []struct {
 	{"github.com/jcmturner/gokrb5/v8", []string{"idp/internal/kerberos"}, "its holes are closed in one place"},
 	{"github.com/zitadel/oidc/v3", []string{"idp/internal/oidc"}, "protocol types stay inside the provider"},
 	{"github.com/coreos/go-oidc/v3", []string{"idp/internal/upstream", "idp/examples"}, "it is the relying party, never the provider"},
+	{"github.com/wneessen/go-mail", []string{"idp/internal/mail"}, "mail is sent from one place"},
 	{"github.com/gorilla/sessions", []string{"idp/internal/session"}, "cookies are made in one place"},
 	{"github.com/prometheus", []string{"idp/internal/metrics"}, "what is counted, and with which labels, is seen in one place"},
 	{"idp/internal/config", []string{"idp/internal/server", "idp/internal/idptest", "idp/cmd/idp", "idp/examples"}, "packages get their own Config, not the file"},

@@ -23,7 +23,7 @@ const (
 // made only with an empty database: a new key beside an old database would make
 // its signing keys and cookies unreadable, so a missing or foreign one refuses.
 func OpenStore(ctx context.Context, c *config.Config, log *slog.Logger) (*store.Store, *secret.Ring, error) {
-	st, err := store.Open(ctx, store.Config{URL: c.Database, Log: log})
+	st, err := store.Open(ctx, store.Config{URL: c.Database, Log: log, Mail: c.SMTP.On()})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -59,6 +59,8 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	step("GET /login/negotiate", p.login.ServeNegotiate)
 	step("GET /factor", p.login.ServeFactor)
 	submit("POST /factor", p.login.ServeFactorSubmit)
+	step("GET /invitation", p.login.ServeLink)
+	submit("POST /invitation", p.login.ServeLinkSubmit)
 	step("GET /consent", p.login.ServeConsent)
 	submit("POST /consent", p.login.ServeConsentSubmit)
 
@@ -79,6 +81,9 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	step("GET /account/sites", p.account.ServeAllowed)
 	step("GET /account/history", p.account.ServeHistory)
 	submit("POST /account/consents", p.account.ServeTakeBack)
+	step("GET /account/password", p.account.ServePassword)
+	submit("POST /account/password", p.account.ServePasswordSubmit)
+	page("GET /.well-known/change-password", p.account.ServeChangePassword)
 	step("GET /account/factors", p.account.ServeFactors)
 	step("GET /account/factors/app", p.account.ServeApp)
 	submit("POST /account/factors/app", p.account.ServeAppSubmit)

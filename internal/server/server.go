@@ -20,6 +20,7 @@ import (
 	"idp/internal/config"
 	"idp/internal/factor"
 	"idp/internal/keys"
+	"idp/internal/mail"
 	"idp/internal/metrics"
 	"idp/internal/oidc/backchannel"
 	"idp/internal/secret"
@@ -46,6 +47,7 @@ type Server struct {
 	certificate *certificate     // nil: plain HTTP
 	metrics     *metrics.Metrics // nil: no metrics_listen, nothing is counted
 	logouts     *backchannel.Backchannel
+	mail        *mail.Mail
 	current     atomic.Pointer[generation]
 	draining    atomic.Bool
 }
@@ -87,6 +89,9 @@ func (s *Server) open(ctx context.Context, c *config.Config) (err error) {
 	if s.logouts, err = s.backchannel(c); err != nil {
 		return err
 	}
+	if s.mail, err = s.mailer(); err != nil {
+		return err
+	}
 	g, err := s.build(ctx, c)
 	if err != nil {
 		return err
@@ -125,6 +130,9 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	old := s.started
 	if c.Issuer != old.Issuer || c.Listen != old.Listen || c.Database != old.Database || c.SecretKeyFile != old.SecretKeyFile || c.TLS != old.TLS || c.MetricsListen != old.MetricsListen {
 		return errors.New("issuer, listen, tls, database, secret_key_file and metrics_listen need a restart; nothing was changed")
+	}
+	if c.SMTP.On() != old.SMTP.On() {
+		return errors.New("the first smtp section, and none any more, need a restart; nothing was changed")
 	}
 	g, err := s.build(ctx, c)
 	if err != nil {
@@ -166,6 +174,7 @@ func (s *Server) Work(ctx context.Context) {
 	go s.background(ctx, "sweeping expired rows", s.store.RunSweeper)
 	go s.background(ctx, "rotating signing keys", s.keys.Run)
 	go s.background(ctx, "telling relying parties of ended sessions", s.logouts.Run)
+	go s.background(ctx, "sending mail", s.mail.Run)
 }
 
 // background restarts a task that failed, for none of them may end before ctx.

@@ -3,12 +3,19 @@ package server
 import (
 	"context"
 
+	"idp/internal/config"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
 )
 
-// AddUser makes a local user; store.ErrConflict when the name is taken.
+// PasswordPolicy is what a configuration demands of new passwords.
+func PasswordPolicy(c *config.Config) (*user.Policy, error) {
+	return user.NewPolicy(c.Passwords, c.Brand.Name, c.IssuerURL().Hostname())
+}
+
+// AddUser makes a local user; store.ErrConflict when the name is taken. Whoever takes
+// a password from somebody asks PasswordPolicy first.
 func AddUser(ctx context.Context, st *store.Store, u store.User, password secret.String, actor string) error {
 	if err := user.CheckName(u.Name); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 
 // Warnings are what does not stop a server, for an old file must start: client
 // secrets that can be guessed, codes that travel in clear, names that do not read as
-// what they are, and what is probably not meant as it is written.
+// what they are, passwords that nobody could choose today, and what is probably not meant as it is written.
 func Warnings(c *config.Config) (warnings config.Problems) {
 	for i, cl := range c.Clients {
 		at := fmt.Sprintf("$.clients[%d]", i)
@@ -23,6 +23,7 @@ func Warnings(c *config.Config) (warnings config.Problems) {
 		}
 		warnings = append(warnings, secretWarnings(c, at, cl)...)
 	}
+	warnings = append(warnings, userWarnings(c)...)
 	warnings = append(warnings, resourceWarnings(c)...)
 	return append(warnings, factorWarnings(c)...)
 }
@@ -35,6 +36,24 @@ func factorWarnings(c *config.Config) (warnings config.Problems) {
 	}
 	for i, r := range c.Factors {
 		warnings = append(warnings, unknownClients(c, fmt.Sprintf("$.factors[%d].clients", i), r.Clients)...)
+	}
+	return warnings
+}
+
+// userWarnings: passwords in the file that nobody could choose today.
+func userWarnings(c *config.Config) (warnings config.Problems) {
+	policy, err := PasswordPolicy(c)
+	if err != nil {
+		return nil // Check has said so
+	}
+	for i, u := range c.Users {
+		password, err := config.ReadSecret(u.PasswordFile)
+		if err != nil {
+			continue
+		}
+		if err := policy.Check(&store.User{Name: u.Name, FullName: u.FullName, Email: u.Email}, password); err != nil {
+			warnings = append(warnings, c.Problem(fmt.Sprintf("$.users[%d].password_file", i), "would not be accepted of "+u.Name+": "+err.Error(), ""))
+		}
 	}
 	return warnings
 }

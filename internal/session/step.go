@@ -36,7 +36,12 @@ func (s *Sessions) dropStep(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sessions) stepCookie(value secret.String) *http.Cookie {
-	c := &http.Cookie{Name: s.cookieName("idp_step"), Value: value.Reveal(), Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode} //nolint:gosec // Secure unless the issuer is http on this very machine
+	return s.ownCookie("idp_step", value)
+}
+
+// ownCookie lives as long as the browser is open; an empty value deletes it.
+func (s *Sessions) ownCookie(name string, value secret.String) *http.Cookie {
+	c := &http.Cookie{Name: s.cookieName(name), Value: value.Reveal(), Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode} //nolint:gosec // Secure unless the issuer is http on this very machine
 	if value == "" {
 		c.MaxAge = -1
 	}

@@ -74,8 +74,11 @@ func closeSession(t tx, id string, now, expired Millis) (userID string, queued i
 	return userID, queued, err
 }
 
-// endUser ends all that a user's logins gave.
+// endUser ends all that a user's logins gave, and links for another password.
 func endUser(t tx, userID string, now Millis) (queued int64, err error) {
+	if err := dropLinks(t, userID); err != nil {
+		return 0, err
+	}
 	ids, err := sessionIDs(t, `SELECT id FROM sessions WHERE user_id = $1 ORDER BY id`, userID)
 	if err != nil {
 		return 0, err

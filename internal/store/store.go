@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,6 +35,8 @@ type Config struct {
 	Log *slog.Logger
 	// Now is the clock of every expiry; nil: time.Now.
 	Now func() time.Time
+	// Mail: there is a mail server, and people are told of what concerns them.
+	Mail bool
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -41,6 +44,9 @@ type Store struct {
 	db      backend
 	tokens  tokenCache
 	logouts chan struct{} // see LogoutsQueued
+	mail    bool
+	mails   chan struct{} // see MailsQueued
+	mailed  atomic.Int64  // mails that operations have queued
 	log     *slog.Logger
 	now     func() time.Time
 }
@@ -76,7 +82,7 @@ type scanFunc = func(dest ...any) error
 // brings its schema up to date under a lock that other nodes respect. It fails
 // with ErrNewerSchema when the schema no longer supports this binary.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{log: cfg.Log, now: cfg.Now, logouts: make(chan struct{}, 1)}
+	s := &Store{log: cfg.Log, now: cfg.Now, logouts: make(chan struct{}, 1), mail: cfg.Mail, mails: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -94,6 +100,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
+	}
+	if s.mail {
+		s.db = waking{s.db, s}
 	}
 	return s, nil
 }

@@ -54,6 +54,10 @@ var sweeps = []sweep{
 		DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "replays", delete: `
 		DELETE FROM replays WHERE hash IN (SELECT hash FROM replays WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "links", keep: keepLinks, delete: `
+		DELETE FROM links WHERE hash IN (SELECT hash FROM links WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "mails", delete: `
+		DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "guesses", delete: `
 		DELETE FROM guesses WHERE token IN (SELECT token FROM guesses WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 }

@@ -294,6 +294,40 @@ type Entry struct {
 	Agent     string // what the browser said it was, in words of package useragent
 	RequestID string
 	Detail    string
+	OldEmail  string // of a change of the mail address: where its person is told; not written down
+}
+
+// Link is a one-time link for a first or a new password, kept by the SHA-256 of what
+// is in it.
+type Link struct {
+	Hash        []byte
+	UserID      string
+	Purpose     string // LinkInvitation or LinkReset
+	Email       string // the address that alone was told of it; empty: an administrator has it
+	BrowserHash []byte // of a cookie of the only browser that may use it; empty: nobody has opened it
+	CreatedAt   Millis
+	ExpiresAt   Millis
+	UsedAt      Millis
+}
+
+// Mail is one that waits to be sent.
+type Mail struct {
+	ID        string
+	UserID    string
+	Kind      string // an event of the audit log that its person is told of, or a purpose of links
+	Data      string // JSON: a Notice, or what package mail seals
+	Attempts  int64
+	NextAt    Millis // of the next attempt; while one is made, until when it may take
+	CreatedAt Millis
+	ExpiresAt Millis // it is of no use any more
+}
+
+// Notice is what a mail tells of a change.
+type Notice struct {
+	At      Millis `json:"at"`
+	Actor   string `json:"actor"` // as in Entry
+	Address string `json:"address,omitempty"`
+	To      string `json:"to,omitempty"` // the mail address; empty: the user's
 }
 
 func encodeList(list []string) string {

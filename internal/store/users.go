@@ -25,33 +25,35 @@ func (s *Store) CreateUser(ctx context.Context, u User, identity *Identity, e En
 	}
 	u.CreatedAt = s.Now()
 	u.UpdatedAt = u.CreatedAt
+	err := s.db.write(ctx, func(t tx) error { return s.insertUser(t, u, identity, e) })
+	return u, err
+}
+
+// insertUser adds a user who has an id.
+func (s *Store) insertUser(t tx, u User, identity *Identity, e Entry) error {
+	n, err := t.Exec(`
+		INSERT INTO users (id, name, full_name, email, email_verified, password_hash, groups, claims, admin, disabled, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT DO NOTHING`,
+		u.ID, u.Name, u.FullName, u.Email, u.EmailVerified, u.PasswordHash, encodeList(u.Groups), u.Claims.encode(), u.Admin, u.Disabled, u.CreatedAt)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrConflict
+	}
+	if identity != nil {
+		if err := s.insertIdentity(t, Identity{Source: identity.Source, Key: identity.Key, UserID: u.ID}); err != nil {
+			return err
+		}
+	}
 	e.UserID = u.ID
 	if e.Name == "" {
 		e.Name = u.Name
 	}
-	var err error
 	if e.Detail, err = userDetail(u, identity); err != nil {
-		return u, err
+		return err
 	}
-	err = s.db.write(ctx, func(t tx) error {
-		n, err := t.Exec(`
-			INSERT INTO users (id, name, full_name, email, email_verified, password_hash, groups, claims, admin, disabled, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT DO NOTHING`,
-			u.ID, u.Name, u.FullName, u.Email, u.EmailVerified, u.PasswordHash, encodeList(u.Groups), u.Claims.encode(), u.Admin, u.Disabled, u.CreatedAt)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return ErrConflict
-		}
-		if identity != nil {
-			if err := s.insertIdentity(t, Identity{Source: identity.Source, Key: identity.Key, UserID: u.ID}); err != nil {
-				return err
-			}
-		}
-		return s.writeEntry(t, e, audit.UserAdded)
-	})
-	return u, err
+	return s.writeEntry(t, e, audit.UserAdded)
 }
 
 // UserByID finds a user by `sub`.
@@ -141,19 +143,28 @@ func (s *Store) SetDisabled(ctx context.Context, userID string, disabled bool, e
 // new mail address is not verified.
 func (s *Store) SetProfile(ctx context.Context, userID, fullName, email string, groups []string, e Entry) error {
 	return s.revoking(ctx, func(t tx) error {
+		var was string
+		if err := t.QueryRow([]any{&was}, `SELECT email FROM users WHERE id = $1`, userID); err != nil {
+			return err
+		}
 		n, err := t.Exec(`
 			UPDATE users SET full_name = $1, email = $2, groups = $3, email_verified = (email_verified AND email = $2), updated_at = $4
 			WHERE id = $5 AND (full_name <> $1 OR email <> $2 OR groups <> $3)`,
 			fullName, email, encodeList(groups), s.Now(), userID)
-		if err != nil {
+		if err != nil || n == 0 {
 			return err
 		}
-		if n == 0 {
-			var id string
-			return t.QueryRow([]any{&id}, `SELECT id FROM users WHERE id = $1`, userID)
-		}
+		e.OldEmail = oldEmail(was, email)
 		return s.changed(t, n, userID, e, audit.UserChanged)
 	})
+}
+
+// oldEmail is the address that is told of another one.
+func oldEmail(was, is string) string {
+	if was == is {
+		return ""
+	}
+	return was
 }
 
 // UpdateUser replaces what sites are told of a user who was read before (full name,
@@ -179,6 +190,7 @@ func (s *Store) UpdateUser(ctx context.Context, u User, e Entry) error {
 		if e.Detail, err = profileDetail(was, u); err != nil {
 			return err
 		}
+		e.OldEmail = oldEmail(was.Email, u.Email)
 		return s.changed(t, n, u.ID, e, audit.UserChanged)
 	})
 }

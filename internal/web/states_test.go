@@ -32,6 +32,7 @@ func states() []state {
 	fresh := &Notice{Kind: "info", Title: "Please enter your password", Text: "The site asks for a more recent login than your company ticket shows."}
 	expired := &Notice{Kind: "info", Title: "Your password has expired", Text: "Set a new one, and you are logged in."}
 	short := &Notice{Kind: "error", Title: "The new password was not accepted", Text: "It may be too short, too simple, or one that you have had before."}
+	weak := &Notice{Kind: "error", Title: "The password was not accepted", Text: "A password needs at least 15 characters here.", Hint: "Several words that do not belong together make a good one."}
 	setup := func(outcome string, change func(*SetupPage)) SetupPage {
 		p := setupPage
 		p.Outcome, p.Reference = outcome, login.Reference
@@ -110,6 +111,15 @@ func states() []state {
 		{"login-fresh", "login", 200, with(func(p *LoginPage) { p.Notice, p.SignedInAs, p.OtherURL = fresh, "alice", "/login?login=id&other=1" })},
 		{"newpassword", "newpassword", 200, with(func(p *LoginPage) { p.Notice, p.Username, p.OtherURL = expired, "alice", "/login?login=id&other=1" })},
 		{"newpassword-refused", "newpassword", 401, with(func(p *LoginPage) { p.Notice, p.Username = short, "alice" })},
+		{"invitation", "invitation", 200, LinkPage{FormToken: "token", Token: "link", MinLength: 15, Until: since}},
+		{"invitation-form", "invitation", 200, LinkPage{FormToken: "token", Name: "bob", MinLength: 15, Until: since}},
+		{"invitation-refused", "invitation", 200, LinkPage{FormToken: "token", Name: "bob", MinLength: 15, Notice: weak, Reference: login.Reference}},
+		{"reset", "invitation", 200, LinkPage{Reset: true, FormToken: "token", Token: "link", MinLength: 15, Until: since}},
+		{"reset-form", "invitation", 200, LinkPage{Reset: true, FormToken: "token", Name: "bob", MinLength: 15}},
+		{"password", "password", 200, PasswordPage{FormToken: "token", Name: "bob", MinLength: 15}},
+		{"password-refused", "password", 200, PasswordPage{FormToken: "token", Name: "bob", MinLength: 15, Notice: weak, Reference: login.Reference}},
+		{"password-changed", "password", 200, PasswordPage{Name: "bob", Changed: true}},
+		{"password-elsewhere", "password", 200, PasswordPage{Name: "alice", Elsewhere: true}},
 		{"login-unchecked", "login", 200, with(func(p *LoginPage) { p.Site = stranger })},
 		{"login-own", "login", 200, with(func(p *LoginPage) { p.Site = nil })},
 		{"consent", "consent", 200, consent(nil)},
