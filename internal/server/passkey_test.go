@@ -78,7 +78,7 @@ func TestAPasskeyLogsInAlone(t *testing.T) {
 	p := b.Get(auth.URL())
 	wantPage(t, p, "Log in with a passkey", `autocomplete="username webauthn"`, "/static/passkey.")
 	f.wantShown(f.claimsOf(auth, show(t, b, p, d)), "phr", "pop", "user", "mfa")
-	wantPage(t, b.Get("/account"), "with your passkey")
+	wantPage(t, b.Get("/account/sessions"), "with a passkey")
 	if len(f.Log.Lines("login=passkey", "user=bob")) == 0 {
 		t.Errorf("no log line of it:\n%s", f.Log)
 	}
