@@ -34,7 +34,7 @@ func (a *Account) ServePassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || v == nil {
 		return err
 	}
-	p := web.PasswordPage{FormToken: a.Sessions.FormToken(v.browser, passwordPurpose), Name: v.User.Name, Elsewhere: v.User.PasswordHash == "",
+	p := web.PasswordPage{AccountFrame: frame(v, PathPassword), FormToken: a.Sessions.FormToken(v.browser, passwordPurpose), Elsewhere: v.User.PasswordHash == "",
 		MinLength: a.Passwords.MinLength(), Reference: web.Reference(web.InfoFrom(r.Context()), a.Policy.Now())}
 	said := r.URL.Query().Get("said")
 	if a.Sessions.CheckFormToken(v.browser, saidPurpose+said, r.URL.Query().Get("proof")) { // no link of another site makes the page say so

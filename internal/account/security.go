@@ -49,7 +49,7 @@ func (a *Account) passwordCard(_ context.Context, v *visit) (web.AccountCard, er
 	c := web.AccountCard{Title: "Password"}
 	switch {
 	case v.User.PasswordHash != "":
-		c.State = "You have a password here"
+		c.State, c.URL, c.Link = "You have a password here", PathPassword, "Change it"
 	case v.Session.Principal != "":
 		c.State, c.Text = "Your company keeps it", "It is the one that you log in to your computer with, and is changed there."
 	default:

@@ -17,11 +17,10 @@ type LinkPage struct {
 
 // PasswordPage is where somebody changes their password.
 type PasswordPage struct {
+	AccountFrame
 	FormToken string
-	Name      string
 	Elsewhere bool // it is not ours: it is changed where the company's are
 	Changed   bool // a moment ago
 	MinLength int  // characters of a password, at least
-	Notice    *Notice
 	Reference string
 }
