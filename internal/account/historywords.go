@@ -29,7 +29,14 @@ var told = map[string]struct{ self, others string }{
 	audit.DeviceDenied:     {"You refused {site} on a device", "{site} was refused on a device"},
 	audit.GrantRevoked:     {"You signed {site} out", "{site} signed you out there"},
 	audit.CodeReused:       {"A login at {site} was used twice, and has been ended", "A login at {site} was used twice, and has been ended"},
-	audit.RefreshReused:    {"A login at {site} was used in two places, and has been ended", "A login at {site} was used in two places, and has been ended"},
+	// Of second factors: events that only an administrator, or only their person, causes
+	// have the same words twice.
+	audit.FactorAdded:       {"You set up a second step for your login", "A second step was set up for your login"},
+	audit.FactorRemoved:     {"You removed a second step of your login", "A second step of your login was removed"},
+	audit.FactorsReset:      {"Your second steps and recovery codes were taken away", "An administrator took your second steps and recovery codes away"},
+	audit.RecoveryCodesMade: {"You got new recovery codes", "New recovery codes were made for you"},
+	audit.RecoveryCodeUsed:  {"You used up a recovery code", "A recovery code of yours was used up"},
+	audit.RefreshReused:     {"A login at {site} was used in two places, and has been ended", "A login at {site} was used in two places, and has been ended"},
 }
 
 // strange are events that somebody else may have caused.
@@ -40,6 +47,18 @@ var loginWords = map[string]string{
 	"ticket": " with your company ticket",
 	"form":   " with your name and password",
 	"basic":  " with your name and password",
+
+	"code":          ", and with a code of your app",
+	"recovery code": ", and with a recovery code",
+}
+
+// wayWords tells a way to log in, of one step or two: "form, code".
+func wayWords(detail string) string {
+	first, second, _ := strings.Cut(detail, ", ")
+	if first == "session" { // which has shown more
+		return " once more" + loginWords[second]
+	}
+	return loginWords[first] + loginWords[second]
 }
 
 // entryWords tells one event.
@@ -59,7 +78,7 @@ func eventWords(e *store.Entry, self bool) string {
 	words, known := told[e.Event]
 	switch {
 	case e.Event == audit.Login:
-		return "Logged in" + loginWords[e.Detail]
+		return "Logged in" + wayWords(e.Detail)
 	case e.Event == audit.SignedOut && self && e.Detail == store.EndedFromElsewhere:
 		return "You signed out another browser"
 	case e.Event == audit.SignedOut && self:

@@ -12,6 +12,7 @@ import (
 func (a *Account) cards() []func(context.Context, *visit) (web.AccountCard, error) {
 	return []func(context.Context, *visit) (web.AccountCard, error){
 		a.passwordCard,
+		a.factorsCard,
 	}
 }
 

@@ -69,7 +69,7 @@ func states() []state {
 	unchecked, nowhere := ask, ask
 	unchecked.Site = &Site{Name: stranger.Name, Unchecked: true}
 	nowhere.Address, nowhere.Near = "", false
-	return append(accountStates(), []state{
+	return append(append(accountStates(), factorStates()...), []state{
 		{"device", "device", 200, device(nil)},
 		{"device-link", "device", 200, device(func(p *DevicePage) { p.Code, p.ByLink = "WDJB-MJHT", true })},
 		{"device-wrong", "device", 404, device(func(p *DevicePage) {
