@@ -2,7 +2,9 @@ package account
 
 import (
 	"cmp"
+	"context"
 	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -51,6 +53,7 @@ func (a *Account) ServeFactors(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := web.FactorsPage{PasskeyURL: a.passkeyURL(), User: v.User.Name, Recovery: have.Recovery, AppURL: pathApp, RecoveryURL: pathRecovery, Notice: a.said(r, v)}
+	p.AccountFrame = frame(v, PathFactors)
 	for _, f := range have.All {
 		p.Factors = append(p.Factors, shown(f))
 	}
@@ -192,3 +195,24 @@ func setupOf(o factor.Offer) (web.FactorSetupPage, error) {
 	q, err := o.QR()
 	return web.FactorSetupPage{QR: q.Path, QRSize: q.Size, Key: o.Key(), URI: template.URL(o.URI()), Own: true}, err //nolint:gosec // made by us
 }
+
+// factorsCard tells what the person has beside their password.
+func (a *Account) factorsCard(ctx context.Context, v *visit) (web.AccountCard, error) {
+	have, err := a.Factors.Of(ctx, v.User.ID)
+	c := web.AccountCard{Title: "Second step", URL: PathFactors, Link: "Change your second step"}
+	switch {
+	case len(have.All) == 0:
+		c.State, c.Link, c.Text = "You have none", "Set one up", "With one, nobody gets in who has only got hold of your password."
+	case len(have.All) == 1:
+		c.State = shown(have.All[0]).Name
+	default:
+		c.State = fmt.Sprintf("You have %d", len(have.All))
+	}
+	if have.Any() && have.Recovery < fewCodes {
+		c.Lacks, c.Text = true, "Few recovery codes are left: make new ones, for the day on which your phone is lost."
+	}
+	return c, err
+}
+
+// fewCodes are so few recovery codes that it is time for new ones.
+const fewCodes = 3

@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"idp/internal/web"
@@ -54,22 +53,6 @@ func (a *Account) passwordCard(_ context.Context, v *visit) (web.AccountCard, er
 		c.State, c.Text = "Your company keeps it", "It is the one that you log in to your computer with, and is changed there."
 	default:
 		c.State = "You have none here"
-	}
-	return c, nil
-}
-
-// factorsCard tells what there is beside a password or a ticket.
-func (a *Account) factorsCard(ctx context.Context, v *visit) (web.AccountCard, error) {
-	have, err := a.Factors.Of(ctx, v.User.ID)
-	if err != nil {
-		return web.AccountCard{}, err
-	}
-	c := web.AccountCard{Title: "Second step", State: "You have none", URL: PathFactors, Link: "Set one up",
-		Text: "With one, nobody gets in who has only got hold of your password."}
-	if n := len(have.All); n > 0 {
-		c.State, c.Link = "You have "+counted(n, "", ""), "Look at your second step"
-		c.Text = fmt.Sprintf("Recovery codes that are left: %d.", have.Recovery)
-		c.Lacks = have.Recovery == 0
 	}
 	return c, nil
 }

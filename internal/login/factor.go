@@ -206,5 +206,5 @@ func (l *Login) failStep(w http.ResponseWriter, r *http.Request, s *second, with
 func (l *Login) entry(s *second) store.Entry {
 	u := s.first.User
 	return store.Entry{Actor: u.Name, UserID: u.ID, Name: u.Name, ClientID: s.from.ClientID, SessionID: s.first.Continues,
-		Address: s.from.Address.String(), RequestID: s.from.RequestID}
+		Address: s.from.Address.String(), Agent: s.from.Agent, RequestID: s.from.RequestID}
 }

@@ -49,6 +49,7 @@ type RecoveryCodesPage struct {
 
 // FactorsPage lists what somebody has beside their password.
 type FactorsPage struct {
+	AccountFrame
 	User                string
 	Factors             []Factor
 	Recovery            int64 // recovery codes that are left

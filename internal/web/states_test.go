@@ -70,7 +70,7 @@ func states() []state {
 	unchecked, nowhere := ask, ask
 	unchecked.Site = &Site{Name: stranger.Name, Unchecked: true}
 	nowhere.Address, nowhere.Near = "", false
-	return append(append(accountStates(), passkeyStates()...), []state{
+	return append(slices.Concat(accountStates(), factorStates(), passkeyStates()), []state{
 		{"device", "device", 200, device(nil)},
 		{"device-link", "device", 200, device(func(p *DevicePage) { p.Code, p.ByLink = "WDJB-MJHT", true })},
 		{"device-wrong", "device", 404, device(func(p *DevicePage) {
