@@ -29,7 +29,13 @@ func NewApp(t testing.TB, p *Page) *App {
 	if m == nil {
 		t.Fatalf("%s (%d) sets up no app:\n%s", p.Request.URL.Path, p.StatusCode, p.Body)
 	}
-	u, err := url.Parse(html.UnescapeString(m[1]))
+	return AppOf(t, html.UnescapeString(m[1]))
+}
+
+// AppOf reads the secret in a link.
+func AppOf(t testing.TB, link string) *App {
+	t.Helper()
+	u, err := url.Parse(link)
 	if err != nil {
 		t.Fatal(err)
 	}

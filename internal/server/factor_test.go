@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"idp/internal/idptest"
+	"idp/internal/kerberos/krbtest"
 	"idp/internal/store"
 )
 
@@ -165,4 +166,94 @@ func linkTo(t *testing.T, p *idptest.Page, text string) string {
 		t.Fatalf("no link %q:\n%s", text, p.Body)
 	}
 	return html.UnescapeString(m[1] + m[2])
+}
+
+// Behind the browser's prompt, too, whoever has a factor is asked for it; a ticket asks
+// for nothing that no rule demands.
+func TestOwnFactorBehindThePrompt(t *testing.T) {
+	realm := krbtest.Start(t, krbtest.Options{})
+	f := startFactors(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
+	app := f.appOf("alice", krbtest.AlicePassword)
+	b, auth := f.Browser(t), idptest.Wiki()
+	p := b.GetWith(b.Get(auth.URL()).Request.URL.String(), idptest.Basic("alice", krbtest.AlicePassword))
+	wantPage(t, p, "One more step", "alice")
+	auth.Code(t, f.Server, fill(t, b, p, "code", f.nextCode(app)))
+
+	b, auth = f.Browser(t), idptest.Wiki()
+	header := idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword))
+	auth.Code(t, f.Server, b.GetWith(b.Get(auth.URL()).Request.URL.String(), header))
+	if len(f.Log.Lines("login=code", "user=alice")) == 0 {
+		t.Error("the log has no line of the code")
+	}
+}
+
+// What people do to their factors on the account's pages.
+func TestFactorsOnTheAccountsPages(t *testing.T) {
+	f := startFactors(t, idptest.Options{})
+	app := f.appOf("bob", idptest.BobPassword)
+	phone := f.Browser(t)
+	p := phone.LogIn(phone.Get("/login"), "bob", idptest.BobPassword)
+	fill(t, phone, p, "code", f.nextCode(app))
+	b := f.Browser(t)
+	fill(t, b, b.LogIn(b.Get("/login"), "bob", idptest.BobPassword), "code", f.nextCode(app))
+	if !signedIn(f.Server, phone) || !signedIn(f.Server, b) {
+		t.Fatal("not logged in by a code")
+	}
+
+	p = b.Get("/account/factors/app")
+	second := idptest.NewApp(t, p)
+	p = fill(t, b, p, "setup_code", "123")
+	wantPage(t, p, "The code is wrong")
+	if idptest.NewApp(t, p).URI.String() != second.URI.String() {
+		t.Error("behind a wrong code another secret is shown")
+	}
+	action, form := p.Form(t, "setup_code")
+	form.Set("setup_code", second.Code(f.now()))
+	form.Set("name", " <b>Tablet</b>\x07 ")
+	p = b.Post(action, form)
+	wantPage(t, p, "Your app is set up", "<b>Tablet</b>", "What you have (2)", "10 are left")
+	if strings.Contains(p.Body, "<b>Tablet") {
+		t.Error("a name is markup")
+	}
+	if third := idptest.NewApp(t, b.Get("/account/factors/app")); third.URI.String() == second.URI.String() {
+		t.Error("the next app gets the secret of this one")
+	}
+	wantPage(t, b.Get("/account/factors?done=removed&token=x"), "What you have (2)")
+	if p := b.Get("/account/factors?done=removed&token=x"); strings.Contains(p.Body, "Removed") {
+		t.Error("a link makes the page say that something was removed")
+	}
+
+	old := recoveryCodes(t, fill(t, b, b.Get("/account/factors/recovery"), "form_token", formToken(t, b.Get("/account/factors/recovery"))))
+	again := fill(t, b, b.Get("/account/factors/recovery"), "form_token", formToken(t, b.Get("/account/factors/recovery")))
+	if next := recoveryCodes(t, again); next[0] == old[0] {
+		t.Error("new codes are the old ones")
+	}
+	if p := f.Browser(t).Get(again.Request.URL.String()); strings.Contains(p.Body, "<li><code>") {
+		t.Error("the address of new codes shows them in another browser")
+	}
+
+	p = fill(t, b, b.Get(linkTo(t, b.Get("/account/factors"), "Rename or remove")), "remove", "1")
+	wantPage(t, p, "Removed", "What you have (1)")
+	if signedIn(f.Server, phone) || !signedIn(f.Server, b) {
+		t.Error("want the phone signed out, and this browser not")
+	}
+	f.wantAudit("factor_removed", "factor_added", "recovery_codes_made")
+	wantPage(t, b.Get("/account/history"), "You removed a second step of your login", "Logged in with your name and password, and with a code of your app")
+	wantPage(t, b.Get("/account/security"), "Second step", "Tablet")
+
+	// The last one is needed where a rule says so, and can go where none does.
+	reloadWith(t, f.Server, "", partnersNeedTwo)
+	change := b.Get(linkTo(t, b.Get("/account/factors"), "Rename or remove"))
+	wantPage(t, change, "this is the only one you have")
+	_, form = change.Form(t, "name")
+	form.Set("remove", "1")
+	wantPage(t, b.Post(change.Request.URL.Path, form), "this is the only one you have")
+	reloadWith(t, f.Server, partnersNeedTwo, "")
+	wantPage(t, b.Post(change.Request.URL.Path, form), "Removed", "Nothing so far")
+}
+
+func formToken(t *testing.T, p *idptest.Page) string {
+	t.Helper()
+	_, form := p.Form(t, "form_token")
+	return form.Get("form_token")
 }
