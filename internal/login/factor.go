@@ -91,7 +91,7 @@ func (l *Login) second(w http.ResponseWriter, r *http.Request, id string) (*seco
 // askFactor asks for a factor that the person has.
 func (l *Login) askFactor(w http.ResponseWriter, r *http.Request, s *second) error {
 	p := web.FactorPage{FactorStep: l.step(r, s), Recovery: r.URL.Query().Get("with") == withRecovery && s.have.Recovery > 0,
-		HasCode: s.have.Codes, HasPasskey: s.have.Passkeys, NeedsPasskey: s.need == authn.ACRPhishingResistant}
+		HasCode: s.asksCode(), HasPasskey: s.have.Passkeys, NeedsPasskey: s.need == authn.ACRPhishingResistant}
 	if s.have.Recovery > 0 {
 		p.RecoveryURL = p.StartURL + "&with=" + withRecovery
 	}

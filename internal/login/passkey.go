@@ -87,9 +87,16 @@ func (l *Login) passkeyOf(r *http.Request, s *second) (*web.PasskeyForm, error) 
 	}
 	step := l.step(r, s)
 	options, err := l.Passkeys.AskOf(askedOf(s, factor.ToAdd), s.have.All, s.verified())
-	return &web.PasskeyForm{Action: step.Action, FormToken: step.FormToken, LoginID: step.LoginID, Options: options,
-		First: true, Needed: s.verified() || !s.have.Codes}, err
+	f := &web.PasskeyForm{Action: step.Action, FormToken: step.FormToken, LoginID: step.LoginID, Options: options, First: true, Needed: !s.asksCode()}
+	if !f.Needed {
+		f.Or = "below"
+	}
+	return f, err
 }
+
+// asksCode: a code of their app is another way. It is none where it would only lead
+// back here.
+func (s *second) asksCode() bool { return s.have.Codes && !(s.verified() && s.have.Passkeys) }
 
 // verified: the passkey must make sure of its person, and nothing less will do.
 func (s *second) verified() bool { return s.need == authn.ACRPhishingResistant }

@@ -38,11 +38,13 @@ func passkeyStates() []state {
 		{"passkey-login-refused", "login", 200, login(refused, MethodForm, MethodPasskey)},
 		{"passkey-second", "factor", 200, FactorPage{FactorStep: step, HasPasskey: true, RecoveryURL: "/factor?login=id&with=recovery",
 			Passkey: form(func(f *PasskeyForm) { f.Needed = true })}},
-		{"passkey-second-code", "factor", 200, FactorPage{FactorStep: step, HasPasskey: true, HasCode: true, RecoveryURL: "/factor?login=id&with=recovery", Passkey: form(func(*PasskeyForm) {})}},
+		{"passkey-second-code", "factor", 200, FactorPage{FactorStep: step, HasPasskey: true, HasCode: true, RecoveryURL: "/factor?login=id&with=recovery", Passkey: form(func(f *PasskeyForm) { f.Or = "below" })}},
 		{"passkey-second-refused", "factor", 200, FactorPage{FactorStep: wrong, HasPasskey: true, Passkey: form(func(f *PasskeyForm) { f.Needed = true })}},
 		{"passkey-on-the-way", "factor", 200, FactorPage{FactorStep: step, NeedsPasskey: true, Passkey: form(func(f *PasskeyForm) { f.New, f.Needed, f.Options = true, true, create })}},
 		{"passkey-make", "securitypasskey", 200, NewPasskeyPage{FactorStep: own,
-			Passkey: form(func(f *PasskeyForm) { f.New, f.Needed, f.Names, f.Name, f.Options, f.LoginID = true, true, true, "Passkey", create, "" })}},
+			Passkey: form(func(f *PasskeyForm) {
+				f.New, f.Needed, f.Names, f.Name, f.Options, f.LoginID = true, true, true, "Passkey", create, ""
+			})}},
 		{"passkey-make-refused", "securitypasskey", 200, NewPasskeyPage{
 			FactorStep: FactorStep{User: "alice", StartURL: "/account/factors", Reference: step.Reference, Notice: &Notice{Kind: "error", Title: "This passkey is in use already", Text: "It is set up for an account here.", Hint: "Use another device, or another security key."}},
 			Passkey:    form(func(f *PasskeyForm) { f.New, f.Needed, f.Names, f.Name, f.Options = true, true, true, "Phone", create })}},
