@@ -20,6 +20,10 @@ var told = map[string]struct{ self, others string }{
 	audit.UserAdmin:         {"Your rights as an administrator were changed", "Your rights as an administrator were changed"},
 	audit.UserChanged:       {"You changed your profile", "An administrator changed your profile"},
 	audit.PasswordChanged:   {"You changed your password", "An administrator set a new password for you"},
+	audit.LinkMade:          {"A link by which you choose a password was made", "A link by which you choose a password was made for you"},
+	audit.LinkOpened:        {"You opened the link by which you choose a password", "The link by which you choose a password was opened"},
+	audit.LinkRefused:       {"A link for a password was opened that was no good any more", "A link for a password was opened that was no good any more, or in another browser"},
+	audit.MailGivenUp:       {"A mail to you could not be sent", "A mail to you could not be sent"},
 	audit.IdentityLinked:    {"You linked another login to your account", "Another login was linked to your account"},
 	audit.IdentityUnlinked:  {"You took a login away from your account", "An administrator took a login away from your account"},
 	audit.FactorAdded:       {"You set up a second step", "A second step was set up for you"},
@@ -49,6 +53,7 @@ var loginWords = map[string]string{
 	"passkey":       "with a passkey",
 	"code":          "with a one-time code",
 	"recovery code": "with a recovery code",
+	"link":          "by the link with which you chose your password",
 }
 
 // loggedIn tells how somebody logged in; of a way that has no words here nothing.

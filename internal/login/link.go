@@ -12,6 +12,7 @@ import (
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
+	"idp/internal/useragent"
 	"idp/internal/web"
 )
 
@@ -112,6 +113,7 @@ func (l *Login) usable(r *http.Request, link *store.Link, u *store.User) error {
 	}
 	web.InfoFrom(r.Context()).User = u.Name
 	e := linkEntry(r, u)
+	e.Actor = "" // whoever it is
 	e.Event, e.Reason, e.Detail = audit.LinkRefused, code, link.Purpose
 	if err := l.Store.Audit(r.Context(), e); err != nil {
 		return err
@@ -127,9 +129,10 @@ func linkOver(code string, cause error) error {
 		Links:   []web.Link{{Text: "Log in", URL: authn.PathForm}}, Err: cause}
 }
 
+// linkEntry: whoever has the link acts as its user.
 func linkEntry(r *http.Request, u *store.User) store.Entry {
 	info := web.InfoFrom(r.Context())
-	return store.Entry{Actor: "link", UserID: u.ID, Name: u.Name, Address: info.Client.String(), RequestID: info.RequestID}
+	return store.Entry{Actor: u.Name, UserID: u.ID, Name: u.Name, Address: info.Client.String(), Agent: useragent.Identify(r.Header).String(), RequestID: info.RequestID}
 }
 
 func (l *Login) linkPage(w http.ResponseWriter, r *http.Request, link *store.Link) (*web.LinkPage, error) {
