@@ -27,6 +27,7 @@ func (c *Config) check() Problems {
 	k.passwords()
 	k.smtp()
 	k.factors()
+	k.ldap()
 	k.clients()
 	k.file("$.brand.logo", c.Brand.Logo)
 	k.file("$.brand.logo_dark", c.Brand.LogoDark)
@@ -154,6 +155,14 @@ func (k *checks) factors() {
 	for _, p := range k.c.Factors.Problems() {
 		k.add(fmt.Sprintf("$.factors[%d].%s", p.Rule, p.Field), p.Text, p.Hint)
 	}
+}
+
+func (k *checks) ldap() {
+	for _, p := range k.c.LDAP.Problems() {
+		k.add("$.ldap."+p.Field, p.Text, p.Hint)
+	}
+	k.file("$.ldap.password_file", k.c.LDAP.PasswordFile)
+	k.file("$.ldap.ca_file", k.c.LDAP.CAFile)
 }
 
 // clients checks what concerns the file; package oidc knows each client's rules.
