@@ -22,6 +22,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -80,6 +81,11 @@ type Directory struct {
 	servers *servers
 	reader  reader
 	kept    answers
+	anybody struct { // what ShowsAnybody said
+		mu    sync.Mutex
+		some  bool
+		until time.Time
+	}
 	running singleflight.Group
 }
 
@@ -160,6 +166,17 @@ func (d *Directory) ask(ctx context.Context, a Account) (*Person, error) {
 // ShowsAnybody reports whether idp can see any person there: who sees nobody has
 // lost a right, and nothing follows from an account that is not found.
 func (d *Directory) ShowsAnybody(ctx context.Context) bool {
+	d.anybody.mu.Lock()
+	defer d.anybody.mu.Unlock()
+	if now := d.Now(); now.Before(d.anybody.until) {
+		return d.anybody.some
+	}
+	d.anybody.some = d.asksAnybody(context.WithoutCancel(ctx))
+	d.anybody.until = d.Now().Add(keptBad)
+	return d.anybody.some
+}
+
+func (d *Directory) asksAnybody(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(d.Timeout))
 	defer cancel()
 	some := false

@@ -20,6 +20,9 @@ import (
 func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *authn.Result) error {
 	info := web.InfoFrom(r.Context())
 	info.User = res.User.Name
+	if err := l.askDirectory(r, a, res); err != nil {
+		return err
+	}
 	acr := authn.ACROf(res.AMR)
 	need, err := l.required(r, a, res)
 	if err != nil {
@@ -30,7 +33,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 	}
 	how := cmp.Or(res.Method, info.Method)
 	in := session.Login{
-		User: res.User, AMR: res.AMR, ACR: acr, AuthTime: res.AuthTime, Until: res.Until, Principal: res.Principal,
+		User: res.User, AMR: res.AMR, ACR: acr, AuthTime: res.AuthTime, Until: res.Until, TicketEnd: res.TicketEnd, Principal: res.Principal,
 		PasswordHash: res.PasswordHash, Upstream: res.Upstream, FactorID: res.FactorID, Continues: res.Continues,
 		Address: a.from.Address.String(), Ticket: how == methodTicket, Method: methodOf(res),
 		Entry: store.Entry{

@@ -45,6 +45,9 @@ func (l *Login) hold(w http.ResponseWriter, r *http.Request, a *attempt, res *au
 	if !res.Until.IsZero() {
 		p.Until = res.Until.UnixMilli()
 	}
+	if !res.TicketEnd.IsZero() {
+		p.TicketEnd = res.TicketEnd.UnixMilli()
+	}
 	err := l.Store.HoldLoginRequest(r.Context(), a.row.ID, a.browser.Hash, p, l.Sessions.SetStep(w))
 	if errors.Is(err, store.ErrNotFound) {
 		return web.LoginExpired(err)
@@ -89,8 +92,12 @@ func (l *Login) shown(r *http.Request, a *attempt) (*authn.Result, error) {
 // it ends when the session would have.
 func ofSession(c *session.Current) *authn.Result {
 	s := c.Session
-	return &authn.Result{User: c.User, AMR: s.AMR, AuthTime: time.UnixMilli(s.AuthTime), Until: time.UnixMilli(s.ExpiresAt),
+	res := &authn.Result{User: c.User, AMR: s.AMR, AuthTime: time.UnixMilli(s.AuthTime), Until: time.UnixMilli(s.ExpiresAt),
 		Principal: s.Principal, Upstream: s.Upstream, Continues: s.ID, Method: methodStepUp}
+	if s.TicketEnd != 0 {
+		res.TicketEnd = time.UnixMilli(s.TicketEnd)
+	}
+	return res
 }
 
 // pending is what the request holds. It counts only while all that was shown still
@@ -118,6 +125,9 @@ func (l *Login) pending(r *http.Request, a *attempt) (*authn.Result, error) {
 		FactorID: p.FactorID, Second: p.Second, Continues: p.SessionID, Method: p.Method}
 	if p.Until != 0 {
 		res.Until = time.UnixMilli(p.Until)
+	}
+	if p.TicketEnd != 0 {
+		res.TicketEnd = time.UnixMilli(p.TicketEnd)
 	}
 	return res, nil
 }

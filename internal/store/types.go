@@ -129,6 +129,7 @@ type Session struct {
 	UserAgent     string
 	IdleFor       Millis // how long it may go unused; 0: what is configured
 	Remembered    bool   // its person wanted this device remembered
+	TicketEnd     Millis // beyond the end of its ticket it counts while the directory vouches for its user; 0: no such end
 	Upstream      UpstreamSession
 }
 
@@ -149,6 +150,7 @@ type Pending struct {
 	AMR          []string        `json:"amr"`
 	AuthTime     Millis          `json:"auth_time"`
 	Until        Millis          `json:"until,omitempty"`         // what comes of it ends here; 0: no limit
+	TicketEnd    Millis          `json:"ticket_end,omitempty"`    // as of Session
 	Principal    string          `json:"principal,omitempty"`     // Kerberos principal
 	PasswordHash string          `json:"password_hash,omitempty"` // of the local password that was typed
 	Remember     bool            `json:"remember,omitempty"`      // this device
