@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -38,7 +39,9 @@ type Failure struct {
 }
 
 // Error implements error.
-func (f *Failure) Error() string { return fmt.Sprintf("%s: %s: %v", f.Server, f.Step, f.Err) }
+func (f *Failure) Error() string {
+	return strings.TrimRight(fmt.Sprintf("%s: %s: %v", f.Server, f.Step, f.Err), ": ") // the library's, where a server says no more
+}
 
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }

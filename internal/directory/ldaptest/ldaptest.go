@@ -132,6 +132,9 @@ func (s *Server) Stop() {
 	s.slapd = nil
 }
 
+// T is the test that the server belongs to.
+func (s *Server) T() testing.TB { return s.t }
+
 // Config is a section that works.
 func (s *Server) Config() directory.Config {
 	return directory.Config{URL: s.LDAPS, Type: "ldap", BindDN: BindDN, Base: Base,
