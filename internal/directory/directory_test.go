@@ -254,6 +254,23 @@ func TestADirectoryThatComesBack(t *testing.T) {
 	}
 }
 
+// TestAConnectionThatIsForgotten in between, by a firewall say, costs nobody an answer.
+func TestAConnectionThatIsForgotten(t *testing.T) {
+	s := ldaptest.Start(t)
+	s.AddPerson("alice")
+	s.AddPerson("bob")
+	between := ldaptest.Through(t, strings.TrimPrefix(s.LDAPS, "ldaps://"))
+	c := s.Config()
+	c.URL = "ldaps://" + between.Addr
+	w := ask(t, c)
+	w.person("alice")
+	between.Forget()
+	w.person("bob")
+	if n := between.Taken(); n != 2 {
+		t.Errorf("%d connections, want one that was forgotten and another", n)
+	}
+}
+
 // TestAnotherServerTakesOver from one that is down and one that hangs, is remembered,
 // and gives way to the first again.
 func TestAnotherServerTakesOver(t *testing.T) {

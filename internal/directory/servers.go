@@ -229,9 +229,11 @@ func (s *server) on(ctx context.Context, c *conn, op func(*conn) error) error {
 	return nil
 }
 
-// broken reports whether the connection failed, and not what was asked.
+// broken reports whether the connection failed, and not what was asked: there is no
+// result of a server, or that it is closing down.
 func broken(err error) bool {
-	return ldap.IsErrorWithCode(err, ldap.ErrorNetwork) || ldap.IsErrorWithCode(err, ldap.LDAPResultUnavailable)
+	var result *ldap.Error
+	return !errors.As(err, &result) || result.ResultCode >= ldap.ErrorNetwork || result.ResultCode == ldap.LDAPResultUnavailable
 }
 
 // take returns the connection that was used last, and closes those that are too old.

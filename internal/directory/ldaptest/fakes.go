@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -94,4 +95,50 @@ func WriteFile(t testing.TB, path string, text []byte) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Forgetful passes on what is said to a server and what it says, as a firewall does;
+// after Forget it ends each connection that it has as soon as somebody speaks on it.
+type Forgetful struct {
+	*Fake
+	mu   sync.Mutex
+	gone int // connections up to this one are forgotten
+}
+
+// Through makes one in front of a server.
+func Through(t testing.TB, to string) *Forgetful {
+	t.Helper()
+	f := &Forgetful{}
+	ready := make(chan struct{})
+	f.Fake = serve(t, func(c net.Conn) {
+		<-ready
+		number := f.Taken()
+		up, err := net.Dial("tcp", to)
+		if err != nil {
+			return
+		}
+		defer up.Close()
+		go func() { _, _ = io.Copy(c, up) }()
+		b := make([]byte, 4096)
+		for {
+			n, err := c.Read(b)
+			if err != nil || f.forgot(number) {
+				return
+			}
+			if _, err := up.Write(b[:n]); err != nil {
+				return
+			}
+		}
+	})
+	close(ready)
+	return f
+}
+
+// Forget what there is.
+func (f *Forgetful) Forget() { f.mu.Lock(); defer f.mu.Unlock(); f.gone = f.Taken() }
+
+func (f *Forgetful) forgot(number int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return number <= f.gone
 }
