@@ -16,6 +16,12 @@ ALTER TABLE sessions ADD COLUMN idle_for BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE sessions ADD COLUMN remembered BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE sessions ADD COLUMN upstream TEXT NOT NULL DEFAULT '';
 
+-- Of a session that a directory lets outlive its Kerberos ticket: when the ticket
+-- alone would have ended it (0: there is no such end). Of an identity: whether the
+-- directory has ever had it, so that one that is gone there is known to be.
+ALTER TABLE sessions ADD COLUMN ticket_end BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE identities ADD COLUMN in_directory BOOLEAN NOT NULL DEFAULT FALSE;
+
 -- What an outside source calls somebody, for people to recognise; never looked up.
 ALTER TABLE identities ADD COLUMN label TEXT NOT NULL DEFAULT '';
 ALTER TABLE identities ADD COLUMN used_at BIGINT NOT NULL DEFAULT 0;

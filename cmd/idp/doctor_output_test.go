@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"idp/internal/config"
+	"idp/internal/directory/ldaptest"
 	"idp/internal/doctor"
 	"idp/internal/doctor/dnstest"
 	"idp/internal/kerberos/krbtest"
@@ -28,6 +29,7 @@ type setUp struct {
 	mend func(p *place, r *krbtest.Realm)
 	want []string // beginnings of lines, each followed by "…" and a text in it
 	run  func(p *place) string
+	only string // the check whose lines are shown, good ones too; empty: those that are not ok
 }
 
 var setUps = []setUp{
@@ -89,6 +91,25 @@ var setUps = []setUp{
 		}},
 }
 
+func init() {
+	another := func(old, text string) func(*ldaptest.Server, string) string {
+		return func(_ *ldaptest.Server, section string) string { return strings.Replace(section, old, text, 1) }
+	}
+	setUps = append(setUps,
+		setUp{name: "directory", only: "directory", want: []string{"ok       directory …people are to be seen below dc=example,dc=test"}, mend: withDirectory(nil)},
+		setUp{name: "directory-password", want: []string{"failed   directory …bind: "}, mend: withDirectory(func(s *ldaptest.Server, section string) string {
+			ldaptest.WriteFile(s.T(), s.Dir+"/bind.password", []byte("another\n"))
+			return section
+		})},
+		setUp{name: "directory-certificate", want: []string{"failed   directory …TLS: "}, mend: withDirectory(func(s *ldaptest.Server, section string) string {
+			ldaptest.WriteFile(s.T(), s.Dir+"/ca.pem", ldaptest.NewAuthority(s.T()).PEM)
+			return section
+		})},
+		setUp{name: "directory-base", want: []string{"failed   directory …search: "}, mend: withDirectory(another("base: dc=example,dc=test", "base: dc=example,dc=com"))},
+		setUp{name: "directory-down", want: []string{"failed   directory …connect: "}, mend: withDirectory(func(s *ldaptest.Server, section string) string { s.Stop(); return section })},
+	)
+}
+
 // TestDoctorNamesTheBreak: each set-up is made, doctor names what is broken in it,
 // and the document shows what it says. With -update the document is written.
 func TestDoctorNamesTheBreak(t *testing.T) {
@@ -116,11 +137,42 @@ func TestDoctorNamesTheBreak(t *testing.T) {
 					t.Errorf("no line %q with %q in\n%s", begins, has, out)
 				}
 			}
-			if s.name != "healthy" {
+			if s.only != "" {
+				out = linesOf(s.only, out)
+			} else if s.name != "healthy" {
 				out = notOK(out)
 			}
 			compareDoc(t, s.name, out)
 		})
+	}
+}
+
+// linesOf are the lines of one check, with what mends them.
+func linesOf(check, out string) (lines string) {
+	mine := false
+	for line := range strings.Lines(out) {
+		if !strings.HasPrefix(line, " ") {
+			mine = strings.Fields(line)[1] == check
+		}
+		if mine {
+			lines += line
+		}
+	}
+	return lines
+}
+
+// withDirectory is a set-up with a directory in which there is somebody; change makes
+// of the section in the file another.
+func withDirectory(change func(s *ldaptest.Server, section string) string) func(*place, *krbtest.Realm) {
+	return func(p *place, _ *krbtest.Realm) {
+		s := ldaptest.Start(p.t)
+		s.AddPerson("alice")
+		section := s.YAML("")
+		if change != nil {
+			section = change(s, section)
+		}
+		p.edit("kerberos:\n", section+"kerberos:\n")
+		p.nicer = append(p.nicer, s.Dir+"/", "", strings.TrimPrefix(s.LDAPS, "ldaps://"), "ldap.example.com:636", strings.TrimPrefix(s.LDAP, "ldap://"), "ldap.example.com:389")
 	}
 }
 

@@ -28,6 +28,9 @@ const (
 	LinkRefused = "link_refused"
 	// Mail that will not be sent any more, and why.
 	MailGivenUp = "mail_given_up"
+	// The directory says that an account is disabled, or does not have it any more:
+	// what its logins gave has ended.
+	DirectoryDisabled = "directory_disabled"
 	// What a source outside knows a user by: a Kerberos principal or SID.
 	IdentityLinked   = "identity_linked"
 	IdentityUnlinked = "identity_unlinked"

@@ -22,10 +22,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/directory"
 	"idp/internal/kerberos"
 	"idp/internal/reason"
 	"idp/internal/secret"
@@ -56,8 +56,9 @@ const (
 type Config struct {
 	Store     *store.Store
 	Ring      *secret.Ring
-	Kerberos  *kerberos.Acceptor // nil: no realm is configured
-	Section   kerberos.Config    // the section it was made from
+	Kerberos  *kerberos.Acceptor   // nil: no realm is configured
+	Section   kerberos.Config      // the section it was made from
+	Directory *directory.Directory // asked about people whom Kerberos names; nil: there is none
 	Limits    Limits
 	Log       *slog.Logger
 	Now       func() time.Time
@@ -70,9 +71,10 @@ type Authn struct {
 	limiter *limiter
 	mapping *user.Mapping
 	hasher  *user.Hasher
-	running flights // passwords being checked
-	hashing crowd   // those that wait for a processor
-	asking  crowd   // those that wait for a KDC
+	running flights  // passwords being checked
+	hashing crowd    // those that wait for a processor
+	asking  crowd    // those that wait for a KDC
+	people  accounts // by what the directory knows users
 }
 
 // checker is what Authn wants of *kerberos.Acceptor where names and passwords
@@ -101,6 +103,8 @@ type Result struct {
 	AMR       []string
 	AuthTime  time.Time
 	Until     time.Time          // what comes of this login ends here; zero: no limit
+	TicketEnd time.Time          // and here unless the directory vouches for its user; zero: no such end
+	Note      string             // for the log: the directory did not answer, and why
 	Principal string             // empty for local users
 	Mechanism kerberos.Mechanism // how a ticket came; empty for passwords
 	Reply     []byte             // token for the client, proof that we are genuine; may be nil
@@ -109,10 +113,9 @@ type Result struct {
 	PasswordHash string
 	// Account is what the browser is to remember, for From.Known; empty: no password
 	// was typed.
-	Account   string
-	TicketEnd time.Time             // of the ticket that proved it; zero: there was none
-	Remember  bool                  // its person wants this device remembered
-	Upstream  store.UpstreamSession // the login at an upstream; zero: none
+	Account  string
+	Remember bool                  // its person wants this device remembered
+	Upstream store.UpstreamSession // the login at an upstream; zero: none
 
 	// Of a second factor that was shown: which (package factor's id; may be empty), and
 	// how the log calls it. Second sets them.
@@ -159,35 +162,37 @@ func (a *Authn) known(ctx context.Context, login *kerberos.Login, amr string) (*
 	if err != nil {
 		return nil, err
 	}
-	if u, err = a.profile(ctx, u, login); err != nil {
+	said, err := a.askAbout(ctx, u, a.identityOf(p))
+	if err != nil {
 		return nil, err
 	}
-	until := a.Now().Add(kerberosMaximum)
-	if login.EndTime.Before(until) {
-		until = login.EndTime
+	if u, err = a.profile(ctx, u, login, said.person); err != nil {
+		return nil, err
 	}
-	return &Result{User: u, AMR: []string{amr}, AuthTime: a.Now(), Until: until, TicketEnd: login.EndTime, Principal: p.Text}, nil
+	res := &Result{User: u, AMR: []string{amr}, AuthTime: a.Now(), Principal: p.Text, Note: said.note()}
+	res.TicketEnd = a.Now().Add(kerberosMaximum)
+	if login.EndTime.Before(res.TicketEnd) {
+		res.TicketEnd = login.EndTime
+	}
+	if said.person == nil { // else whoever is asked again, for as long as anything comes of it, vouches
+		res.Until = res.TicketEnd
+	}
+	return res, nil
 }
 
 // profile takes over what the ticket's PAC says: the full name, and the groups
-// that the realm's configuration gives names to (SIDs say nothing to a site).
-// Groups the configuration says nothing of are left as they are.
-func (a *Authn) profile(ctx context.Context, u *store.User, login *kerberos.Login) (*store.User, error) {
-	if login.PAC == nil {
-		return u, nil
-	}
+// that the realm's configuration gives names to (SIDs say nothing to a site); and,
+// before that, what the directory says (nil: nothing). What neither says anything of
+// is left as it is.
+func (a *Authn) profile(ctx context.Context, u *store.User, login *kerberos.Login, p *directory.Person) (*store.User, error) {
 	now := *u
-	if login.PAC.FullName != "" {
+	if login.PAC != nil && login.PAC.FullName != "" {
 		now.FullName = login.PAC.FullName
 	}
-	if r := a.realm(login.Principal.Realm); r != nil && len(r.Groups) > 0 {
+	if r := a.realm(login.Principal.Realm); login.PAC != nil && r != nil && len(r.Groups) > 0 {
 		now.Groups = r.GroupNames(login.PAC.SID, login.PAC.Groups)
 	}
-	if now.FullName == u.FullName && slices.Equal(now.Groups, u.Groups) {
-		return u, nil
-	}
-	entry := store.Entry{Actor: audit.ActorServer, UserID: u.ID, Name: u.Name, Detail: "from the ticket"}
-	return &now, a.Store.SetProfile(ctx, u.ID, now.FullName, now.Email, now.Groups, entry)
+	return a.takeOver(ctx, u, now, p)
 }
 
 // realm is the configuration of a trusted realm, or nil.

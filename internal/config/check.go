@@ -29,6 +29,7 @@ func (c *Config) check() Problems {
 	k.factors()
 	k.limits()
 	k.sessions()
+	k.ldap()
 	k.clients()
 	k.file("$.brand.logo", c.Brand.Logo)
 	k.file("$.brand.logo_dark", c.Brand.LogoDark)
@@ -171,6 +172,14 @@ func (k *checks) sessions() {
 	for _, p := range k.c.Sessions.Problems(l.SessionIdle.D(), l.SessionAbsolute.D()) {
 		k.add(fmt.Sprintf("$.sessions[%d].%s", p.Rule, p.Field), p.Text, p.Hint)
 	}
+}
+
+func (k *checks) ldap() {
+	for _, p := range k.c.LDAP.Problems() {
+		k.add("$.ldap."+p.Field, p.Text, p.Hint)
+	}
+	k.file("$.ldap.password_file", k.c.LDAP.PasswordFile)
+	k.file("$.ldap.ca_file", k.c.LDAP.CAFile)
 }
 
 // clients checks what concerns the file; package oidc knows each client's rules.

@@ -214,7 +214,8 @@ func (c *Config) resolvePaths() {
 		abs(&file)
 		c.Database = "sqlite:" + file
 	}
-	for _, p := range []*string{&c.SecretKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.Brand.Logo, &c.Brand.LogoDark, &c.Registration.InitialAccessTokenFile, &c.Passwords.BlocklistFile, &c.SMTP.PasswordFile, &c.SMTP.CAFile} {
+	for _, p := range []*string{&c.SecretKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.Brand.Logo, &c.Brand.LogoDark, &c.Registration.InitialAccessTokenFile, &c.Passwords.BlocklistFile, &c.SMTP.PasswordFile, &c.SMTP.CAFile,
+		&c.LDAP.PasswordFile, &c.LDAP.CAFile} {
 		abs(p)
 	}
 	if _, set := c.lines["$.kerberos.krb5_conf"]; set {

@@ -24,6 +24,7 @@ import (
 	"net/url"
 	"time"
 
+	"idp/internal/directory"
 	"idp/internal/kerberos"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -43,8 +44,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Database       string
 	SecretKeyFile  string
-	Clients        []string         // the ids of the relying parties that the file owns
-	Kerberos       *kerberos.Config // nil: no kerberos section
+	Clients        []string           // the ids of the relying parties that the file owns
+	Kerberos       *kerberos.Config   // nil: no kerberos section
+	Directory      *directory.Options // nil: no ldap section
 
 	// Store is the open database of a server that looks at itself; nil: it is
 	// opened by Database's name, to be read only.
@@ -110,6 +112,7 @@ var checks = []check{
 	{"channel_binding", (*exam).channelBinding},
 	{"offer_to", (*exam).offerTo},
 	{"password", (*exam).password},
+	{"directory", (*exam).directory},
 	{"database", (*exam).database},
 	{"secret_key", (*exam).secretKey},
 	{"signing_keys", (*exam).signingKeys},

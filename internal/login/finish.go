@@ -21,6 +21,9 @@ import (
 func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *authn.Result) error {
 	info := web.InfoFrom(r.Context())
 	info.User = res.User.Name
+	if err := l.askDirectory(r, a, res); err != nil {
+		return err
+	}
 	acr := authn.ACROf(res.AMR)
 	need, err := l.required(r, a, res)
 	if err != nil {

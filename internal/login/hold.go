@@ -92,8 +92,12 @@ func (l *Login) shown(r *http.Request, a *attempt) (*authn.Result, error) {
 // it ends when it would have, however often something is added.
 func ofSession(c *session.Current) *authn.Result {
 	s := c.Session
-	return &authn.Result{User: c.User, AMR: s.AMR, AuthTime: time.UnixMilli(s.AuthTime), Until: time.UnixMilli(s.ExpiresAt),
+	res := &authn.Result{User: c.User, AMR: s.AMR, AuthTime: time.UnixMilli(s.AuthTime), Until: time.UnixMilli(s.ExpiresAt),
 		Principal: s.Principal, Upstream: s.Upstream, Continues: s.ID, Method: methodStepUp}
+	if s.TicketEnd != 0 {
+		res.TicketEnd = time.UnixMilli(s.TicketEnd)
+	}
+	return res
 }
 
 // pending is what the request holds. It counts only while all that was shown still

@@ -38,6 +38,7 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	took     *prometheus.HistogramVec
 	logouts  *prometheus.CounterVec
+	people   *prometheus.CounterVec
 }
 
 // New makes the counters, all at zero.
@@ -52,11 +53,13 @@ func New(c Config) *Metrics {
 			Help: "Time from the request's header to the end of the answer.", Buckets: buckets}, []string{"route"}),
 		logouts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "idp_logout_deliveries_total",
 			Help: "Attempts to tell a relying party that a session has ended (back-channel logout), by result."}, []string{"result"}),
+		people: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "idp_directory_lookups_total",
+			Help: "Questions to the directory (LDAP) that were not answered from memory, by result."}, []string{"result"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "idp_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": c.Version, "goversion": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(m.logins, m.requests, m.took, m.logouts, build,
+	m.registry.MustRegister(m.logins, m.requests, m.took, m.logouts, m.people, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if c.Keytabs != nil {
 		m.registry.MustRegister(keytabCollector(c.Keytabs))
@@ -85,6 +88,10 @@ func (m *Metrics) Request(route, method string, status int, took time.Duration) 
 // Logout counts an attempt to tell a relying party that a session has ended;
 // result is one of a few words: delivered, delayed, refused, given_up.
 func (m *Metrics) Logout(result string) { m.logouts.WithLabelValues(result).Inc() }
+
+// Directory counts a question to the directory; result is one of a few words: found,
+// disabled, absent, ambiguous, silent.
+func (m *Metrics) Directory(result string) { m.people.WithLabelValues(result).Inc() }
 
 // Handler serves the numbers.
 func (m *Metrics) Handler() http.Handler {

@@ -28,12 +28,18 @@ func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps wire.P
 	if err != nil {
 		return nil, protocol.ErrInvalidGrant().WithDescription(refused).WithParent(err)
 	}
+	vouches, err := p.vouches(r.Context(), client, family)
+	if err != nil {
+		return nil, err
+	}
 	now := p.Now()
 	t := tokens.Response{Client: client, JKT: jkt}
 	next, grant, user, err := p.Store.RotateRefresh(r.Context(), store.Rotate{
 		Family: family, ClientID: client.ClientID, Generation: generation, Now: now.UnixMilli(),
 		IdleExpiresAt: now.Add(p.Lifetimes.RefreshIdle).UnixMilli(), Grace: refreshGrace, Keep: clients.FAPI(client), Entry: entry(r, client),
-		Check: func(g store.Grant, now store.Standing) error { return p.refreshed(&t, &g, &now, ps) },
+		Check: func(g store.Grant, now store.Standing) error {
+			return errors.Join(p.refreshed(&t, &g, &now, ps), p.withinTicket(&g, &now, vouches))
+		},
 	})
 	if err != nil {
 		return nil, invalidGrant(err, refused)

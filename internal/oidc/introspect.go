@@ -12,6 +12,7 @@ import (
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
 	"idp/internal/store"
+	"idp/internal/user"
 	"idp/internal/web"
 )
 
@@ -44,6 +45,9 @@ func (p *Provider) ServeIntrospect(w http.ResponseWriter, r *http.Request) error
 	switch {
 	case errors.As(err, &why):
 		web.InfoFrom(r.Context()).Detail = "inactive: " + string(why)
+		body, err = inactive, nil
+	case errors.Is(err, user.ErrDisabled):
+		web.InfoFrom(r.Context()).Detail = "inactive: " + err.Error()
 		body, err = inactive, nil
 	case errors.Is(err, store.ErrNotFound):
 		web.InfoFrom(r.Context()).Detail = "inactive: it is revoked, its user is disabled, or its session is over"
@@ -124,6 +128,11 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 	if err != nil {
 		return nil, err
 	}
+	u, err := p.askDirectory(ctx, &standing.User)
+	if err != nil {
+		return nil, err
+	}
+	standing.User = *u
 	current, err := mayRefresh(client, grant, standing)
 	if err != nil {
 		return nil, goneIfEnded(err)

@@ -22,6 +22,7 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -66,6 +67,11 @@ type Config struct {
 	Realm     string           // default Kerberos realm, for {realm} in a client's preferred_username
 	Lifetimes Lifetimes
 	Now       func() time.Time
+
+	// Directory asks whether a user is still enabled, and how they are known now;
+	// vouches: it knows them. user.ErrDisabled: they are not, and what they had has
+	// ended. Nil: there is no directory.
+	Directory func(context.Context, *store.User) (now *store.User, vouches bool, err error)
 
 	// InitialAccessToken is the SHA-256 of what lets relying parties register
 	// themselves (RFC 7591 §3); nil: nothing does, and /register is not there.

@@ -113,7 +113,11 @@ func (p *Provider) tokenState(ctx context.Context, c *tokens.AccessClaims) (*sta
 	if err != nil {
 		return nil, err
 	}
-	st := &state{grant: grant, user: &now.User}
+	st := &state{grant: grant}
+	if st.user, err = p.askDirectory(ctx, &now.User); err != nil {
+		return nil, err
+	}
+	now.User = *st.user
 	if st.client, err = registeredNow(client, now); err == nil {
 		err = stillGranted(st.client, grant, now)
 	}

@@ -12,6 +12,7 @@ import (
 	"idp/internal/audit"
 	"idp/internal/authn"
 	"idp/internal/config"
+	"idp/internal/directory"
 	"idp/internal/factor"
 	"idp/internal/kerberos"
 	"idp/internal/login"
@@ -29,7 +30,8 @@ import (
 // generation is everything the configuration file decides.
 type generation struct {
 	handler  http.Handler
-	acceptor *kerberos.Acceptor // nil: no kerberos section
+	acceptor *kerberos.Acceptor   // nil: no kerberos section
+	people   *directory.Directory // nil: no ldap section
 	clients  *clients.Registry
 	sender   *mail.Sender // nil: no smtp section
 	server   *Server
@@ -48,6 +50,9 @@ func (g *generation) run(ctx context.Context) {
 func (g *generation) stop() {
 	if g.cancel != nil {
 		g.cancel()
+	}
+	if g.people != nil {
+		g.people.Close()
 	}
 }
 
@@ -77,15 +82,18 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if p.pages, err = web.NewPages(brand(c)); err != nil {
 		return nil, err
 	}
-	sessions, err := session.New(session.Config{Store: s.store, Ring: s.ring, Issuer: c.IssuerURL(),
-		Idle: c.Lifetimes.SessionIdle.D(), Absolute: c.Lifetimes.SessionAbsolute.D(), Rules: c.Sessions, Now: s.now})
-	if err != nil {
-		return nil, err
-	}
 	if g.acceptor, err = s.acceptor(c); err != nil {
 		return nil, err
 	}
-	auth, err := authn.New(authn.Config{Store: s.store, Ring: s.ring, Kerberos: g.acceptor, Section: c.Kerberos, Limits: c.Limits, Log: s.log, Now: s.now})
+	if g.people, err = s.directory(c); err != nil {
+		return nil, err
+	}
+	auth, err := authn.New(authn.Config{Store: s.store, Ring: s.ring, Kerberos: g.acceptor, Section: c.Kerberos, Directory: g.people, Limits: c.Limits, Log: s.log, Now: s.now})
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := session.New(session.Config{Store: s.store, Ring: s.ring, Issuer: c.IssuerURL(),
+		Idle: c.Lifetimes.SessionIdle.D(), Absolute: c.Lifetimes.SessionAbsolute.D(), Rules: c.Sessions, Now: s.now, Directory: asks(auth)})
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +136,8 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		return nil, err
 	}
 	if p.oidc, err = oidc.New(oidc.Config{Issuer: c.Issuer, Store: s.store, Sessions: sessions, Keys: s.keys, Pages: p.pages, Clients: registry,
-		Policy: policy, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c), Resources: c.Resources, InitialAccessToken: initialToken}); err != nil {
+		Policy: policy, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c), Resources: c.Resources, InitialAccessToken: initialToken,
+		Directory: asks(auth)}); err != nil {
 		return nil, err
 	}
 	g.handler, err = p.routes(s.log)

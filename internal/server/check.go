@@ -19,7 +19,7 @@ import (
 
 // Check returns the problems of a configuration that only the parts that use it
 // know of, beside those that config.Load finds: the rules of relying parties and
-// resources, users' names and passwords, the brand, registration, the certificate. It reads the files that
+// resources, users' names and passwords, the brand, registration, the directory, the certificate. It reads the files that
 // are named, and neither the database nor the network.
 func Check(c *config.Config) config.Problems {
 	_, problems := fileClients(c)
@@ -28,6 +28,7 @@ func Check(c *config.Config) config.Problems {
 	problems = append(problems, checkBrand(c)...)
 	problems = append(problems, checkRegistration(c)...)
 	problems = append(problems, checkPeople(c)...)
+	problems = append(problems, checkDirectory(c)...)
 	return append(problems, checkTLS(c)...)
 }
 

@@ -46,6 +46,7 @@ var testCode = []string{
 	"idp/internal/doctor/dnstest",
 	"idp/internal/factor/factortest",
 	"idp/internal/keytabplan/plantest",
+	"idp/internal/directory/ldaptest",
 	"idp/internal/kerberos/krbtest",
 	"idp/internal/store/storetest",
 	"idp/internal/keys/keystest",
@@ -65,6 +66,7 @@ var forbidden = []struct{ from, to, reason string }{
 	{"idp/internal/user", "net/http", "the domain knows no HTTP"},
 	{"idp/internal/keys", "net/http", "the domain knows no HTTP"},
 	{"idp/internal/factor", "net/http", "a code in, a factor or a reason out: who answers is another's business"},
+	{"idp/internal/directory", "net/http", "the domain knows no HTTP"},
 	{"idp/internal/oidc/proof", "net/http", "what clients sign is judged without HTTP"},
 }
 
@@ -81,12 +83,14 @@ var only = []struct {
 	{"github.com/zitadel/oidc/v3", []string{"idp/internal/oidc"}, "protocol types stay inside the provider"},
 	{"github.com/coreos/go-oidc/v3", []string{"idp/internal/upstream", "idp/examples"}, "it is the relying party, never the provider"},
 	{"github.com/wneessen/go-mail", []string{"idp/internal/mail"}, "mail is sent from one place"},
+	{"github.com/go-ldap/ldap/v3", []string{"idp/internal/directory"}, "what goes into a filter is escaped in one place"},
+	{"github.com/go-asn1-ber/asn1-ber", []string{"idp/internal/directory"}, "it reads LDAP, and nothing else does"},
 	{"github.com/gorilla/sessions", []string{"idp/internal/session"}, "cookies are made in one place"},
 	{"github.com/prometheus", []string{"idp/internal/metrics"}, "what is counted, and with which labels, is seen in one place"},
 	{"idp/internal/config", []string{"idp/internal/server", "idp/internal/idptest", "idp/cmd/idp", "idp/examples"}, "packages get their own Config, not the file"},
 	{"idp/internal/web", []string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account", "idp/internal/setup", "idp/internal/session", "idp/internal/server"}, "only these answer HTTP"},
-	{"idp/internal/kerberos", []string{"idp/internal/authn", "idp/internal/login", "idp/internal/setup", "idp/internal/config", "idp/internal/doctor", "idp/internal/server", "idp/cmd/idp", "idp/internal/idptest", "idp/examples"}, "tickets are judged by those who log people in; doctor looks at the keys"},
-	{"idp/internal/kerberos/krbtest", []string{"idp/internal/idptest", "idp/internal/kerberos", "idp/examples"}, "a throw-away realm is for tests and the demo"},
+	{"idp/internal/kerberos", []string{"idp/internal/directory/ldaptest", "idp/internal/authn", "idp/internal/login", "idp/internal/setup", "idp/internal/config", "idp/internal/doctor", "idp/internal/server", "idp/cmd/idp", "idp/internal/idptest", "idp/examples"}, "tickets are judged by those who log people in; doctor looks at the keys"},
+	{"idp/internal/kerberos/krbtest", []string{"idp/internal/idptest", "idp/internal/kerberos", "idp/internal/directory/ldaptest", "idp/examples"}, "a throw-away realm is for tests and the demo"},
 	{"idp/internal/idptest", []string{}, "it is for tests"},
 }
 

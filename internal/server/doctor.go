@@ -27,6 +27,10 @@ func Doctor(c *config.Config, problems config.Problems, version string) doctor.C
 	if c.HasKerberos {
 		d.Kerberos = &c.Kerberos
 	}
+	if c.LDAP.Configured() {
+		o := directoryOptions(c)
+		d.Directory = &o
+	}
 	d.Problems = DoctorProblems(problems)
 	d.Warnings = DoctorProblems(Warnings(c))
 	return d

@@ -17,6 +17,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,6 +27,7 @@ import (
 
 	"idp/internal/secret"
 	"idp/internal/store"
+	"idp/internal/user"
 	"idp/internal/useragent"
 	"idp/internal/web"
 )
@@ -50,7 +52,13 @@ type Config struct {
 	Idle     time.Duration // a session unused for so long ends; default 8 h
 	Absolute time.Duration // and every session after this; default 12 h
 	Rules    Rules         // of some: other limits
-	Now      func() time.Time
+
+	// Directory asks whether a user is still enabled, and how they are known now;
+	// vouches: it knows them. user.ErrDisabled: they are not, and what they had has
+	// ended. Nil: there is no directory.
+	Directory func(context.Context, *store.User) (now *store.User, vouches bool, err error)
+
+	Now func() time.Time
 }
 
 // Sessions reads, starts and ends sessions. Safe for concurrent use.
@@ -113,6 +121,9 @@ func (s *Sessions) Current(r *http.Request) (*Current, error) {
 	if err != nil {
 		return nil, err
 	}
+	if u, err = s.vouched(r, sess, u); err != nil {
+		return nil, err
+	}
 	idle := s.idle(sess)
 	if now.Sub(time.UnixMilli(sess.SeenAt)) > min(touchEvery, idle/4) {
 		if err := s.Store.TouchSession(r.Context(), sess.ID, now.UnixMilli(), now.Add(idle).UnixMilli()); err != nil {
@@ -120,6 +131,27 @@ func (s *Sessions) Current(r *http.Request) (*Current, error) {
 		}
 	}
 	return &Current{sess, u}, nil
+}
+
+// vouched returns the user of a session as the directory knows them; ErrNone when it
+// says that they are disabled, or when the session is older than its ticket would
+// have let it be and nobody vouches for them.
+func (s *Sessions) vouched(r *http.Request, sess *store.Session, u *store.User) (now *store.User, err error) {
+	now, vouches := u, false
+	if s.Directory != nil {
+		now, vouches, err = s.Directory(r.Context(), u)
+	}
+	switch {
+	case errors.Is(err, user.ErrDisabled):
+		web.InfoFrom(r.Context()).Detail = err.Error()
+		return nil, ErrNone
+	case err != nil:
+		return nil, err
+	case !vouches && sess.TicketEnd != 0 && s.Now().UnixMilli() >= sess.TicketEnd:
+		web.InfoFrom(r.Context()).Detail = "the session is older than its ticket, and the directory does not vouch for its user"
+		return nil, ErrNone
+	}
+	return now, nil
 }
 
 // Visitor returns the live session of the browser, or nil, and names its user in
@@ -146,7 +178,7 @@ type Login struct {
 	Account      string // what this browser is to remember that it logged in to; empty: nothing
 	AuthTime     time.Time
 	Until        time.Time // the session ends here at the latest; zero: no such limit
-	TicketEnd    time.Time // of the ticket that proved who it is; zero: none did
+	TicketEnd    time.Time // and here, by a Kerberos login, unless the directory vouches for its user; zero: no such end
 	Principal    string
 	FactorID     string // the second factor that was shown; empty: none
 	Continues    string // the session that it was added to, whose limits stay; empty: a login of its own
@@ -199,6 +231,9 @@ func (s *Sessions) row(l Login, cookie secret.String, r *http.Request) store.Ses
 		ID: secret.ID(), SecretHash: secret.Hash(cookie), UserID: l.User.ID, AMR: l.AMR, ACR: l.ACR, Principal: l.Principal,
 		AuthTime: l.AuthTime.UnixMilli(), CreatedAt: now.UnixMilli(), SeenAt: now.UnixMilli(),
 		Address: l.Address, UserAgent: text(r.UserAgent(), 256), Upstream: l.Upstream,
+	}
+	if !l.TicketEnd.IsZero() {
+		row.TicketEnd = l.TicketEnd.UnixMilli()
 	}
 	s.limit(&row, l, r)
 	return row

@@ -66,7 +66,8 @@ func (s *Store) RotateRefresh(ctx context.Context, r Rotate) (*RefreshFamily, *G
 		if err != nil || out.reused {
 			return err
 		}
-		err = t.QueryRow(append(out.grant.dest(), out.now.dest()...), `SELECT `+grantColumns+`, `+standingColumns+liveGrant,
+		err = t.QueryRow(append(append(out.grant.dest(), out.now.dest()...), &out.now.TicketEnd),
+			`SELECT `+grantColumns+`, `+standingColumns+`, COALESCE(s.ticket_end, 0)`+liveGrant,
 			r.Now, out.family.GrantID)
 		if err != nil || r.Check == nil {
 			return err

@@ -8,11 +8,11 @@ import (
 
 // sessionColumns of sessions AS s, in the order of (*Session).dest.
 const sessionColumns = `s.id, s.secret_hash, s.user_id, s.amr, s.acr, s.principal, s.auth_time, s.created_at, s.seen_at,
-	s.idle_expires_at, s.expires_at, s.address, s.user_agent, s.idle_for, s.remembered, s.upstream`
+	s.idle_expires_at, s.expires_at, s.address, s.user_agent, s.idle_for, s.remembered, s.ticket_end, s.upstream`
 
 func (s *Session) dest() []any {
 	return []any{&s.ID, &s.SecretHash, &s.UserID, (*textList)(&s.AMR), &s.ACR, &s.Principal, &s.AuthTime, &s.CreatedAt, &s.SeenAt,
-		&s.IdleExpiresAt, &s.ExpiresAt, &s.Address, &s.UserAgent, &s.IdleFor, &s.Remembered,
+		&s.IdleExpiresAt, &s.ExpiresAt, &s.Address, &s.UserAgent, &s.IdleFor, &s.Remembered, &s.TicketEnd,
 		document{&s.Upstream}}
 }
 
@@ -99,16 +99,16 @@ func upsertSession(t tx, s Session) error {
 	}
 	n, err := t.Exec(`
 		INSERT INTO sessions (id, secret_hash, user_id, amr, acr, principal, auth_time, created_at, seen_at,
-			idle_expires_at, expires_at, address, user_agent, idle_for, remembered, upstream)
-		SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM users u WHERE u.id = $3 AND NOT u.disabled
+			idle_expires_at, expires_at, address, user_agent, idle_for, remembered, upstream, ticket_end)
+		SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 FROM users u WHERE u.id = $3 AND NOT u.disabled
 		ON CONFLICT (id) DO UPDATE SET secret_hash = excluded.secret_hash, amr = excluded.amr, acr = excluded.acr,
 			principal = excluded.principal, auth_time = excluded.auth_time, seen_at = excluded.seen_at,
 			idle_expires_at = excluded.idle_expires_at, expires_at = excluded.expires_at,
 			address = excluded.address, user_agent = excluded.user_agent, idle_for = excluded.idle_for,
-			remembered = excluded.remembered, upstream = excluded.upstream
+			remembered = excluded.remembered, upstream = excluded.upstream, ticket_end = excluded.ticket_end
 		WHERE sessions.user_id = excluded.user_id`,
 		s.ID, s.SecretHash, s.UserID, encodeList(s.AMR), s.ACR, s.Principal, s.AuthTime, s.CreatedAt, s.SeenAt,
-		s.IdleExpiresAt, s.ExpiresAt, s.Address, s.UserAgent, s.IdleFor, s.Remembered, upstream)
+		s.IdleExpiresAt, s.ExpiresAt, s.Address, s.UserAgent, s.IdleFor, s.Remembered, upstream, s.TicketEnd)
 	return found(n, err)
 }
 

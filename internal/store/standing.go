@@ -8,6 +8,8 @@ type Standing struct {
 	User    User
 	Client  *Client // of the database, without its times, not to be changed; nil: it is the file's, or it is gone
 	Consent string  // what the user allows the client, items as in Consent.Scope; empty: nothing
+
+	TicketEnd Millis // of the session, at a refresh (Session.TicketEnd)
 }
 
 // standingColumns of users AS u, clients AS k and consents AS n, in the order of

@@ -129,6 +129,7 @@ type Session struct {
 	UserAgent     string
 	IdleFor       Millis // how long it may go unused; 0: what is configured
 	Remembered    bool   // its person wanted this device remembered
+	TicketEnd     Millis // beyond the end of its ticket it counts while the directory vouches for its user; 0: no such end
 	Upstream      UpstreamSession
 }
 

@@ -13,6 +13,7 @@ import (
 // unexported type of its ErrorType field.
 const (
 	UnsupportedResponseType = "unsupported_response_type" // RFC 6749 §4.1.2.1
+	TemporarilyUnavailable  = "temporarily_unavailable"   // RFC 6749 §4.1.2.1
 	InvalidToken            = "invalid_token"             // RFC 6750 §3.1
 	InsufficientScope       = "insufficient_scope"        // RFC 6750 §3.1
 	InvalidDPoPProof        = "invalid_dpop_proof"        // RFC 9449 §5

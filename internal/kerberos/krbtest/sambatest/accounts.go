@@ -23,11 +23,11 @@ func (d *Domain) AddUser(u User) error {
 	if err := d.Tool(args...); err != nil || u.UPN == "" {
 		return err
 	}
-	return d.set(u.Name, "userPrincipalName", u.UPN)
+	return d.Set(u.Name, "userPrincipalName", u.UPN)
 }
 
-// set replaces an attribute of an account.
-func (d *Domain) set(account, attribute, value string) error {
+// Set replaces an attribute of an account.
+func (d *Domain) Set(account, attribute, value string) error {
 	dn, err := d.Show(account, "distinguishedName")
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ const (
 
 // SetEnctypes says which tickets an account takes.
 func (d *Domain) SetEnctypes(account string, types int) error {
-	return d.set(account, "msDS-SupportedEncryptionTypes", strconv.Itoa(types))
+	return d.Set(account, "msDS-SupportedEncryptionTypes", strconv.Itoa(types))
 }
 
 // AddService makes a service account with these names, AES only, and a random
@@ -129,11 +129,11 @@ func (d *Domain) Delete(name string) error { return d.Tool("user", "delete", nam
 func (d *Domain) Disable(name string) error { return d.Tool("user", "disable", name) }
 
 // ExpirePassword makes an account's password one that must be changed.
-func (d *Domain) ExpirePassword(name string) error { return d.set(name, "pwdLastSet", "0") }
+func (d *Domain) ExpirePassword(name string) error { return d.Set(name, "pwdLastSet", "0") }
 
 // ExpireAccount makes an account one that ended in the past.
 func (d *Domain) ExpireAccount(name string) error {
-	return d.set(name, "accountExpires", "116444736000000000") // 1970
+	return d.Set(name, "accountExpires", "116444736000000000") // 1970
 }
 
 // LockOut locks accounts for half an hour after this many wrong passwords.
