@@ -27,6 +27,7 @@ func (c *Config) check() Problems {
 	k.passwords()
 	k.smtp()
 	k.factors()
+	k.upstreams()
 	k.clients()
 	k.file("$.brand.logo", c.Brand.Logo)
 	k.file("$.brand.logo_dark", c.Brand.LogoDark)

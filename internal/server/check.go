@@ -28,6 +28,7 @@ func Check(c *config.Config) config.Problems {
 	problems = append(problems, checkBrand(c)...)
 	problems = append(problems, checkRegistration(c)...)
 	problems = append(problems, checkPeople(c)...)
+	problems = append(problems, checkUpstreams(c)...)
 	return append(problems, checkTLS(c)...)
 }
 
