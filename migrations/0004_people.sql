@@ -54,8 +54,10 @@ CREATE TABLE recovery_codes (
 );
 
 -- A login on its way at an upstream: one row per request sent there, by the SHA-256
--- of its state parameter, good once. link_user_id: an upstream login that is to be
--- linked to this user.
+-- of its state parameter, good once. login_id is the login request that it is for, or,
+-- where it is to be linked to link_user_id, the session of that user which asked for
+-- it: one of each at most. min_auth_time is when its person must have acted there at
+-- the earliest; 0: whenever.
 CREATE TABLE upstream_logins (
     hash         BYTEA  NOT NULL PRIMARY KEY,
     login_id     TEXT   NOT NULL,
@@ -64,9 +66,11 @@ CREATE TABLE upstream_logins (
     nonce        TEXT   NOT NULL,
     verifier     TEXT   NOT NULL,
     link_user_id TEXT   NOT NULL DEFAULT '',
+    min_auth_time BIGINT NOT NULL DEFAULT 0,
     created_at   BIGINT NOT NULL,
     expires_at   BIGINT NOT NULL
 );
+CREATE INDEX upstream_logins_login ON upstream_logins (login_id);
 CREATE INDEX upstream_logins_expiry ON upstream_logins (expires_at);
 
 -- One-time links that an administrator makes, by the SHA-256 of what is in them:

@@ -156,33 +156,45 @@ func plain(s string) string {
 	}, s)
 }
 
-// linkedUsers are the ids of those that some Kerberos account logs in as, of the
-// names behind one and up to another.
-func (o opened) linkedUsers(after, last string) (map[string]bool, error) {
+// ways are what somebody may log in by, beside a local password.
+type ways struct{ kerberos, upstream bool }
+
+// linkedUsers are the ways of the users, by their ids, of the names behind one and up
+// to another.
+func (o opened) linkedUsers(after, last string) (map[string]ways, error) {
 	ids, err := o.store.IdentitiesBetween(o.ctx, after, last)
-	linked := map[string]bool{}
+	linked := map[string]ways{}
 	for _, id := range ids {
-		linked[id.UserID] = true
+		w := linked[id.UserID]
+		if strings.HasPrefix(id.Source, store.SourceUpstream) {
+			w.upstream = true
+		} else {
+			w.kerberos = true
+		}
+		linked[id.UserID] = w
 	}
 	for _, name := range o.cfg.Kerberos.Services {
 		if u, err := o.store.UserByName(o.ctx, name); err == nil {
-			linked[u.ID] = true
+			linked[u.ID] = ways{kerberos: true, upstream: linked[u.ID].upstream}
 		}
 	}
 	return linked, err
 }
 
-func logsInBy(u store.User, linked bool) string {
-	switch {
-	case u.PasswordHash != "" && linked:
-		return "password, kerberos"
-	case u.PasswordHash != "":
-		return "password"
-	case linked:
-		return "kerberos"
-	default:
+func logsInBy(u store.User, linked ways) string {
+	var words []string
+	for _, way := range []struct {
+		has  bool
+		word string
+	}{{u.PasswordHash != "", "password"}, {linked.kerberos, "kerberos"}, {linked.upstream, "upstream"}} {
+		if way.has {
+			words = append(words, way.word)
+		}
+	}
+	if len(words) == 0 {
 		return "nothing"
 	}
+	return strings.Join(words, ", ")
 }
 
 func status(u store.User) string {

@@ -12,16 +12,20 @@ import (
 	"idp/internal/user"
 )
 
-// account is a realm's account as an administrator types it.
-type account struct{ realm, sid, principal string }
+// account is a realm's account, or a login at an upstream, as an administrator types it.
+type account struct{ realm, sid, principal, upstream, subject string }
 
 func (a *account) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.realm, "realm", "", "the account's `REALM`; default: the first of kerberos.realms")
 	f.StringVar(&a.sid, "sid", "", "its `SID`, where the realm's tickets carry one (Active Directory, Samba)")
 	f.StringVar(&a.principal, "principal", "", "else the `NAME` of its principal, without the realm")
-	cmd.MarkFlagsMutuallyExclusive("sid", "principal")
-	cmd.MarkFlagsOneRequired("sid", "principal")
+	f.StringVar(&a.upstream, "upstream", "", "the `ID` of one of upstreams, for a login there")
+	f.StringVar(&a.subject, "subject", "", "and the `SUB` that it knows the person by")
+	cmd.MarkFlagsMutuallyExclusive("sid", "principal", "upstream")
+	cmd.MarkFlagsMutuallyExclusive("realm", "upstream")
+	cmd.MarkFlagsOneRequired("sid", "principal", "upstream")
+	cmd.MarkFlagsRequiredTogether("upstream", "subject")
 }
 
 // A SID as text (MS-DTYP §2.4.2.1): revision, authority, and its numbers, at most
@@ -37,6 +41,9 @@ func isSID(s string) bool {
 
 // spoken is an identity as people say it.
 func spoken(id store.Identity) string {
+	if issuer, ok := strings.CutPrefix(id.Source, store.SourceUpstream); ok {
+		return "the login " + plain(id.Key) + " at " + issuer
+	}
 	realm := strings.TrimPrefix(id.Source, "kerberos:")
 	if sid, ok := strings.CutPrefix(id.Key, "sid:"); ok {
 		return "the account with SID " + sid + " of " + realm
@@ -46,6 +53,9 @@ func spoken(id store.Identity) string {
 
 // identity is what the account is found by at a login.
 func (a *account) identity(o opened) (store.Identity, error) {
+	if a.upstream != "" {
+		return a.atUpstream(o)
+	}
 	realms := o.cfg.Kerberos.Realms
 	if a.realm == "" && len(realms) > 0 {
 		a.realm = realms[0].Name
@@ -65,12 +75,27 @@ func (a *account) identity(o opened) (store.Identity, error) {
 	return store.Identity{}, fmt.Errorf("the realm %q is not in kerberos.realms", a.realm)
 }
 
+// atUpstream: sub is compared to the letter (OIDC Core §2).
+func (a *account) atUpstream(o opened) (store.Identity, error) {
+	if a.subject == "" || strings.ContainsFunc(a.subject, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return store.Identity{}, errors.New("--subject: want the sub that the upstream knows the person by, as the log line of the refused login has it")
+	}
+	for _, u := range o.cfg.Upstreams {
+		if u.ID == a.upstream {
+			return user.UpstreamIdentity(u.Issuer, a.subject), nil
+		}
+	}
+	return store.Identity{}, fmt.Errorf("no upstream has the id %q", a.upstream)
+}
+
 func (c *cli) userLink() *cobra.Command {
 	var who account
 	create := false
 	cmd := &cobra.Command{
-		Use: "link NAME --sid SID | --principal NAME", Short: "Let a Kerberos account log in as a user", Args: cobra.ExactArgs(1),
-		Long: "Let a Kerberos account log in as a user. This is how an administrator decides when a\n" +
+		Use: "link NAME --sid SID | --principal NAME | --upstream ID --subject SUB", Short: "Let a Kerberos account, or a login at an upstream, log in as a user", Args: cobra.ExactArgs(1),
+		Long: "Let a Kerberos account, or a login at an upstream, log in as a user. The second is how people\n" +
+			"are invited who log in elsewhere: the sub is that of their refused login, or what their\n" +
+			"provider's administrator says. The first is how an administrator decides when a\n" +
 			"login was refused with NAME_TAKEN: the account's name is held by a user that another\n" +
 			"account, or a local password, made. The log line of the refusal has the command: with --sid\n" +
 			"where the realm's tickets carry SIDs (Active Directory, Samba), else with --principal (MIT,\n" +
@@ -80,9 +105,11 @@ func (c *cli) userLink() *cobra.Command {
 		Example: "The same person (an account that was deleted and made again, say):\n" +
 			"  idp user link alice --sid S-1-5-21-1004336348-1177238915-682003330-1104\n" +
 			"  idp user link alice --principal alice --realm EXAMPLE.COM\n" +
+			"  idp user link alice --upstream partner --subject 24400320\n" +
 			"Somebody else, who gets another name here:\n" +
 			"  idp user link alice2 --sid S-1-5-21-1004336348-1177238915-682003330-1188 --create\n" +
-			"  idp user link alice2 --principal alice --realm EXAMPLE.COM --create",
+			"  idp user link alice2 --principal alice --realm EXAMPLE.COM --create\n" +
+			"  idp user link carol --upstream partner --subject 24400320 --create",
 		RunE: c.withStore(func(o opened, args []string) error {
 			id, err := who.identity(o)
 			if err != nil {
@@ -144,9 +171,10 @@ func (o opened) link(name string, id store.Identity) error {
 func (c *cli) userUnlink() *cobra.Command {
 	var who account
 	cmd := &cobra.Command{
-		Use: "unlink NAME --sid SID | --principal NAME", Short: "Take a Kerberos account away from a user, whose sessions end", Args: cobra.ExactArgs(1),
+		Use: "unlink NAME --sid SID | --principal NAME | --upstream ID --subject SUB", Short: "Take a Kerberos account away from a user, or a login at an upstream; the sessions end", Args: cobra.ExactArgs(1),
 		Example: "  idp user unlink alice --sid S-1-5-21-1004336348-1177238915-682003330-1104\n" +
-			"  idp user unlink alice --principal alice --realm EXAMPLE.COM",
+			"  idp user unlink alice --principal alice --realm EXAMPLE.COM\n" +
+			"  idp user unlink alice --upstream partner --subject 24400320",
 		RunE: c.withStore(func(o opened, args []string) error {
 			id, err := who.identity(o)
 			if err != nil {

@@ -22,6 +22,7 @@ import (
 	"idp/internal/factor"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/upstream"
 	"idp/internal/user"
 	"idp/internal/web"
 )
@@ -34,8 +35,9 @@ type Config struct {
 	Factors   *factor.Factors
 	Passkeys  *factor.Passkeys // nil: there can be none at this issuer
 	Authn     *authn.Authn     // checks a password before it is changed
-	Passwords *user.Policy     // which new ones are accepted
-	Name      string           // of the company, as apps that make codes show it
+	Upstreams *upstream.Upstreams
+	Passwords *user.Policy // which new ones are accepted
+	Name      string       // of the company, as apps that make codes show it
 	Pages     *web.Pages
 	Site      func(ctx context.Context, clientID, redirect string) *web.Site
 	// Shares says what a consent gives a relying party of a user.
@@ -52,8 +54,8 @@ type Account struct{ Config }
 
 // New makes an Account.
 func New(c Config) (*Account, error) {
-	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Factors == nil || c.Authn == nil || c.Passwords == nil || c.Pages == nil || c.Site == nil || c.Shares == nil || c.Sites == nil || c.SignOut == nil {
-		return nil, errors.New("account: Store, Sessions, Policy, Factors, Authn, Passwords, Pages, Site, Shares, Sites and SignOut are required")
+	if c.Store == nil || c.Sessions == nil || c.Policy == nil || c.Factors == nil || c.Authn == nil || c.Passwords == nil || c.Pages == nil || c.Site == nil || c.Shares == nil || c.Sites == nil || c.SignOut == nil || c.Upstreams == nil {
+		return nil, errors.New("account: Store, Sessions, Policy, Factors, Authn, Passwords, Pages, Site, Shares, Sites, SignOut and Upstreams are required")
 	}
 	return &Account{c}, nil
 }

@@ -13,6 +13,7 @@ func (a *Account) cards() []func(context.Context, *visit) (web.AccountCard, erro
 	return []func(context.Context, *visit) (web.AccountCard, error){
 		a.passwordCard,
 		a.factorsCard,
+		a.loginsCard,
 	}
 }
 

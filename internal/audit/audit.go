@@ -72,4 +72,6 @@ const (
 	ActorServer = "server" // the running server itself: first logins, schedules
 	ActorConfig = "config" // the configuration file
 	ActorCLI    = "cli:"   // followed by the operating system's user name
+	// ActorUpstream, followed by the id of an upstream: it told us of a sign-out there.
+	ActorUpstream = "upstream:"
 )

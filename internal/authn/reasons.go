@@ -24,6 +24,7 @@ func typed(err error) error {
 		{user.ErrRealm, reason.Realm},
 		{user.ErrNoSID, reason.NoPAC},
 		{user.ErrDisabled, reason.UserDisabled},
+		{user.ErrNotInvited, reason.NotInvited},
 	} {
 		if errors.Is(err, m.is) {
 			return &reason.Error{Reason: m.code, Err: err}

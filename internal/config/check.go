@@ -30,6 +30,7 @@ func (c *Config) check() Problems {
 	k.limits()
 	k.sessions()
 	k.ldap()
+	k.upstreams()
 	k.clients()
 	k.file("$.brand.logo", c.Brand.Logo)
 	k.file("$.brand.logo_dark", c.Brand.LogoDark)

@@ -230,6 +230,10 @@ func (c *Config) resolvePaths() {
 	for i := range c.Users {
 		abs(&c.Users[i].PasswordFile)
 	}
+	for i := range c.Upstreams {
+		abs(&c.Upstreams[i].ClientSecretFile)
+		abs(&c.Upstreams[i].ClientKeyFile)
+	}
 	for i := range c.Clients {
 		abs(&c.Clients[i].ClientSecretFile)
 		abs(&c.Clients[i].NextClientSecretFile)

@@ -49,8 +49,10 @@ type Config struct {
 	// RootCAs are who may vouch for a server. Nil: those of the system.
 	RootCAs *x509.CertPool
 
-	timeout  time.Duration // bounds everything: name, connection, TLS, answer; 0: 5 s
-	maxBytes int           // bounds the body that Get returns; 0: 64 KB
+	// MaxBytes bounds the body of an answer; 0: 64 KB.
+	MaxBytes int
+
+	timeout time.Duration // bounds everything: name, connection, TLS, answer; 0: 5 s
 }
 
 // Fetcher asks URLs. Safe for concurrent use.
@@ -70,8 +72,8 @@ func New(c Config) (*Fetcher, error) {
 	if c.timeout == 0 {
 		c.timeout = defaultTimeout
 	}
-	if c.maxBytes == 0 {
-		c.maxBytes = defaultMaxBytes
+	if c.MaxBytes == 0 {
+		c.MaxBytes = defaultMaxBytes
 	}
 	f := &Fetcher{Config: c}
 	f.secure, f.plain = f.client(f.permit), f.client(f.permitPlain)
@@ -112,12 +114,12 @@ func (f *Fetcher) Get(ctx context.Context, target string) ([]byte, error) {
 	if res.StatusCode != http.StatusOK {
 		return nil, fail(target, answered(res.StatusCode), nil)
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, int64(f.maxBytes)+1))
+	body, err := io.ReadAll(io.LimitReader(res.Body, int64(f.MaxBytes)+1))
 	if err != nil {
 		return nil, fail(target, f.why(err), err)
 	}
-	if len(body) > f.maxBytes {
-		return nil, fail(target, fmt.Sprintf("the answer is longer than %d bytes", f.maxBytes), nil)
+	if len(body) > f.MaxBytes {
+		return nil, fail(target, fmt.Sprintf("the answer is longer than %d bytes", f.MaxBytes), nil)
 	}
 	return body, nil
 }

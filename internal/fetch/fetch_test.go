@@ -286,7 +286,7 @@ func TestAnswersWithoutEnd(t *testing.T) {
 	if body, err := f.Get(t.Context(), s.URL+"/exact"); err != nil || len(body) != 64<<10 {
 		t.Errorf("%d bytes, %v", len(body), err)
 	}
-	small := s.fetcher(t, Config{AllowPrivate: loopback, maxBytes: 10})
+	small := s.fetcher(t, Config{AllowPrivate: loopback, MaxBytes: 10})
 	_, err := small.Get(t.Context(), s.URL+"/exact")
 	expect(t, err, "longer than 10 bytes")
 }

@@ -64,6 +64,9 @@ func (l *Login) ServeSubmit(w http.ResponseWriter, r *http.Request) error {
 		}
 		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 	}
+	if r.PostForm.Has("upstream") {
+		return l.toUpstream(w, r, a)
+	}
 	if r.PostForm.Has("passkey") {
 		return l.submitPasskey(w, r, a)
 	}

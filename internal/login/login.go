@@ -29,6 +29,7 @@ import (
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/upstream"
 	"idp/internal/user"
 	"idp/internal/useragent"
 	"idp/internal/web"
@@ -45,8 +46,7 @@ type Config struct {
 	Passwords *user.Policy // which new ones are accepted
 	Pages     *web.Pages
 	Kerberos  kerberos.Config // what is challenged
-	// Upstreams are the providers that people may log in with, in the order of their buttons.
-	Upstreams []web.UpstreamButton
+	Upstreams *upstream.Upstreams
 	Issuer    *url.URL
 	Name      string // of the company, as apps that make codes show it; default: the issuer's host
 	// Site shows the relying party behind a client id, at the redirect URI that its
@@ -65,8 +65,8 @@ type Login struct{ Config }
 
 // New makes a Login.
 func New(c Config) (*Login, error) {
-	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Factors == nil || c.Policy == nil || c.Passwords == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil {
-		return nil, errors.New("login: Store, Sessions, Authn, Factors, Policy, Passwords, Pages, Issuer, Site, Shares, About and Remembered are required")
+	if c.Store == nil || c.Sessions == nil || c.Authn == nil || c.Factors == nil || c.Policy == nil || c.Passwords == nil || c.Pages == nil || c.Issuer == nil || c.Site == nil || c.Shares == nil || c.About == nil || c.Remembered == nil || c.Upstreams == nil {
+		return nil, errors.New("login: Store, Sessions, Authn, Factors, Policy, Passwords, Pages, Issuer, Site, Shares, About, Remembered and Upstreams are required")
 	}
 	if c.Name == "" {
 		c.Name = c.Issuer.Hostname()

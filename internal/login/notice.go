@@ -39,6 +39,13 @@ var notices = map[reason.Code]web.Notice{
 	reason.PasswordsDiffer: {Title: "The new passwords differ", Text: "You typed the new password in two different ways.", Hint: "Type all three passwords again."},
 	reason.TicketOld:       {Kind: "info", Title: "Please enter your password", Text: "The site asks for a more recent login than your company ticket shows."},
 
+	reason.UpstreamDown:       {Title: "That login cannot be reached just now", Text: "The provider that you chose does not answer.", Hint: "Try again in a minute, or log in another way."},
+	reason.UpstreamRefused:    {Title: "You were not logged in there", Text: "The provider that you chose sent you back without a login.", Hint: "Try again, or log in another way."},
+	reason.UpstreamInvalid:    {Title: "That login could not be checked", Text: "What the provider that you chose answered is not in order.", Hint: "Log in another way, or tell your support, with the reference below."},
+	reason.UpstreamStale:      {Title: "Please log in there once more", Text: "You have to log in now, and the provider that you chose did not show that you did.", Hint: "Try again and enter your password there, or log in another way."},
+	reason.UpstreamNotAllowed: {Title: "That login is not accepted here", Text: "The provider knows you, but you may not log in here by it.", Hint: "Log in another way, or tell your support, with the reference below."},
+	reason.NotInvited:         {Title: "You have no account here yet", Text: "The provider knows you, but nobody here has been linked to that login.", Hint: "If you have an account here, log in by it and link this login on your account page. Else ask whoever invited you, with the reference below."},
+
 	reason.BadCode:       codeWrong,
 	reason.FactorUnknown: codeWrong,
 	reason.CodeReplayed:  {Title: "This code has been used", Text: "Each code is good once.", Hint: "Wait until your app shows the next one, or use another recovery code."},

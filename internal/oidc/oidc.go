@@ -40,6 +40,7 @@ import (
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/upstream"
 	"idp/internal/web"
 )
 
@@ -62,6 +63,7 @@ type Config struct {
 	Clients   *clients.Registry
 	Fetchers  *clients.Fetchers // ask clients' jwks_uri; nil: the system's certificates are believed
 	Policy    *authn.Policy
+	Upstreams *upstream.Upstreams // whom people who sign out here sign out at, too; nil: nobody
 	Ring      *secret.Ring
 	Resources []store.Resource // whom access tokens can be made for, beside this issuer itself
 	Realm     string           // default Kerberos realm, for {realm} in a client's preferred_username
@@ -135,7 +137,7 @@ func (p *Provider) build() (err error) {
 		return err
 	}
 	p.SignOut, err = signout.New(signout.Config{Issuer: c.Issuer, Store: c.Store, Sessions: c.Sessions, Pages: c.Pages, Clients: c.Clients,
-		Tokens: p.tokens, Kept: p.Pushed, Policy: c.Policy})
+		Tokens: p.tokens, Kept: p.Pushed, Policy: c.Policy, Upstreams: c.Upstreams})
 	return err
 }
 

@@ -108,6 +108,14 @@ const (
 	PasswordTooLong  Code = "PASSWORD_TOO_LONG"  // more than 1,024 bytes
 	PasswordInvalid  Code = "PASSWORD_INVALID"   // not UTF-8, or with control characters
 	PasswordCommon   Code = "PASSWORD_COMMON"    // one that is tried first: in a list, a pattern, the person's name
+
+	// A login at an upstream.
+	UpstreamDown       Code = "UPSTREAM_DOWN"        // it does not answer, or with an error
+	UpstreamRefused    Code = "UPSTREAM_REFUSED"     // it says that it did not log anybody in
+	UpstreamInvalid    Code = "UPSTREAM_INVALID"     // what it answered cannot be believed
+	UpstreamStale      Code = "UPSTREAM_STALE"       // it did not show that its person acted as recently as was asked for
+	UpstreamNotAllowed Code = "UPSTREAM_NOT_ALLOWED" // not of the domains or groups that may log in by it
+	NotInvited         Code = "NOT_INVITED"          // nobody here is linked to it, and it makes no users
 )
 
 // All returns every code, in the order of the table.
@@ -123,5 +131,6 @@ func All() []Code {
 		NameTaken, UserDisabled, TooManyGuesses, TooManyFromAddress, Busy, FromOutside, MalformedInput,
 		BadCode, CodeReplayed, FactorUnknown, FactorLocked, FactorNeeded, FactorSetup,
 		PasswordTooShort, PasswordTooLong, PasswordInvalid, PasswordCommon,
+		UpstreamDown, UpstreamRefused, UpstreamInvalid, UpstreamStale, UpstreamNotAllowed, NotInvited,
 	}
 }

@@ -113,19 +113,23 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		return nil, err
 	}
 	g.clients = registry
+	upstreams, err := s.upstreams(c)
+	if err != nil {
+		return nil, err
+	}
 	passkeys, err := s.passkeys(c)
 	if err != nil {
 		return nil, err
 	}
 	if p.login, err = login.New(login.Config{Store: s.store, Sessions: sessions, Authn: auth, Factors: s.factors, Passkeys: passkeys, Policy: policy, Passwords: passwords, Pages: p.pages,
-		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Name: companyName(c), Site: registry.Site, Shares: registry.Shares, About: registry.About, Remembered: registry.Remembered}); err != nil {
+		Kerberos: c.Kerberos, Issuer: c.IssuerURL(), Upstreams: upstreams, Name: companyName(c), Site: registry.Site, Shares: registry.Shares, About: registry.About, Remembered: registry.Remembered}); err != nil {
 		return nil, err
 	}
 	if p.setup, err = setup.New(setup.Config{Store: s.store, Sessions: sessions, Authn: auth, Policy: policy, Pages: p.pages, Issuer: c.IssuerURL()}); err != nil {
 		return nil, err
 	}
 	if p.account, err = account.New(account.Config{Store: s.store, Sessions: sessions, Policy: policy, Factors: s.factors, Passkeys: passkeys, Name: companyName(c),
-		Authn: auth, Passwords: passwords, Pages: p.pages, Site: registry.Site, Shares: registry.Shares, Sites: registry.MySites(c.Issuer),
+		Authn: auth, Passwords: passwords, Upstreams: upstreams, Pages: p.pages, Site: registry.Site, Shares: registry.Shares, Sites: registry.MySites(c.Issuer),
 		SignOut: func(w http.ResponseWriter, r *http.Request, c *session.Current) error {
 			return p.oidc.SignOut.End(w, r, c)
 		}}); err != nil {
@@ -136,7 +140,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		return nil, err
 	}
 	if p.oidc, err = oidc.New(oidc.Config{Issuer: c.Issuer, Store: s.store, Sessions: sessions, Keys: s.keys, Pages: p.pages, Clients: registry,
-		Policy: policy, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c), Resources: c.Resources, InitialAccessToken: initialToken,
+		Policy: policy, Upstreams: upstreams, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c), Resources: c.Resources, InitialAccessToken: initialToken,
 		Directory: asks(auth)}); err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ func Check(c *config.Config) config.Problems {
 	problems = append(problems, checkRegistration(c)...)
 	problems = append(problems, checkPeople(c)...)
 	problems = append(problems, checkDirectory(c)...)
+	problems = append(problems, checkUpstreams(c)...)
 	return append(problems, checkTLS(c)...)
 }
 

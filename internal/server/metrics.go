@@ -55,7 +55,7 @@ func count(m *metrics.Metrics) func(web.Answered) {
 
 // credentials are the methods of a log line that stand for a credential; what asks
 // for one (challenge), or for the next token of one, does not.
-var credentials = map[string]bool{"ticket": true, "basic": true, "form": true, "unknown": true, "code": true, "recovery code": true, "passkey": true}
+var credentials = map[string]bool{"ticket": true, "basic": true, "form": true, "upstream": true, "unknown": true, "code": true, "recovery code": true, "passkey": true}
 
 // MetricsHandler answers on metrics_listen: /metrics, and nothing else.
 func (s *Server) MetricsHandler() http.Handler {

@@ -61,6 +61,8 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	submit("POST /factor", p.login.ServeFactorSubmit)
 	step("GET /invitation", p.login.ServeLink)
 	submit("POST /invitation", p.login.ServeLinkSubmit)
+	step("GET /upstream/{id}/callback", p.login.ServeUpstreamCallback)
+	page("POST /upstream/{id}/logout", p.login.ServeUpstreamLogout)
 	step("GET /consent", p.login.ServeConsent)
 	submit("POST /consent", p.login.ServeConsentSubmit)
 
@@ -84,6 +86,9 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	step("GET /account/password", p.account.ServePassword)
 	submit("POST /account/password", p.account.ServePasswordSubmit)
 	page("GET /.well-known/change-password", p.account.ServeChangePassword)
+	step("GET /account/logins", p.account.ServeLogins)
+	submit("POST /account/logins/link", p.account.ServeLink)
+	submit("POST /account/logins/unlink", p.account.ServeUnlink)
 	step("GET /account/factors", p.account.ServeFactors)
 	step("GET /account/factors/app", p.account.ServeApp)
 	submit("POST /account/factors/app", p.account.ServeAppSubmit)

@@ -8,8 +8,8 @@ import (
 
 func (s *Store) insertIdentity(t tx, i Identity) error {
 	n, err := t.Exec(`
-		INSERT INTO identities (source, key, user_id, created_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT DO NOTHING`, i.Source, i.Key, i.UserID, s.Now())
+		INSERT INTO identities (source, key, user_id, created_at, label) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT DO NOTHING`, i.Source, i.Key, i.UserID, s.Now(), i.Label)
 	if err == nil && n == 0 {
 		return ErrConflict
 	}
@@ -85,7 +85,9 @@ func (s *Store) UnlinkIdentity(ctx context.Context, i Identity, e Entry) error {
 // IdentitiesOf lists by what outside sources know a user, oldest first.
 func (s *Store) IdentitiesOf(ctx context.Context, userID string) ([]Identity, error) {
 	return queryAll(ctx, s, (*Identity).dest, `
-		SELECT source, key, user_id, created_at FROM identities WHERE user_id = $1 ORDER BY created_at, source, key`, userID)
+		SELECT source, key, user_id, label, used_at, created_at FROM identities WHERE user_id = $1 ORDER BY created_at, source, key`, userID)
 }
 
-func (i *Identity) dest() []any { return []any{&i.Source, &i.Key, &i.UserID, &i.CreatedAt} }
+func (i *Identity) dest() []any {
+	return []any{&i.Source, &i.Key, &i.UserID, &i.Label, &i.UsedAt, &i.CreatedAt}
+}

@@ -40,6 +40,8 @@ var sweeps = []sweep{
 			SELECT session_id, client_id FROM logout_deliveries WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "login_requests", delete: `
 		DELETE FROM login_requests WHERE id IN (SELECT id FROM login_requests WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "upstream_logins", delete: `
+		DELETE FROM upstream_logins WHERE hash IN (SELECT hash FROM upstream_logins WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "pushed_requests", delete: `
 		DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "codes", keep: keepCodes, delete: `

@@ -50,6 +50,7 @@ const (
 	UseAssertion Use = "assertion"
 	UseProof     Use = "dpop proof"
 	UsePushed    Use = "pushed request"
+	UseLogout    Use = "upstream's logout token"
 	UsePasskey   Use = "passkey challenge"
 )
 

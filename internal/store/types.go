@@ -31,8 +31,14 @@ type Identity struct {
 	Source    string // "kerberos:REALM" or "upstream:ISSUER"
 	Key       string // principal name or SID; the upstream's sub
 	UserID    string
+	Label     string // what the source calls them, to be recognised; never looked up
+	UsedAt    Millis // by a login; 0: never, or not noted
 	CreatedAt Millis
 }
+
+// SourceUpstream begins the Source of an Identity at an OpenID provider; its issuer
+// follows.
+const SourceUpstream = "upstream:"
 
 // Client is a relying party. Field names are those of RFC 7591 where it has
 // them; the same struct is read from the configuration file and stored as JSON.

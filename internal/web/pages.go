@@ -93,14 +93,15 @@ type layout struct {
 	Page              any
 }
 
-// csp of pages. Those whose POST may end at a relying party have no form-action,
-// for Chromium applies it to the redirect too (measured).
+// csp of pages. Those whose POST may end at a relying party, or at an upstream as a
+// sign-out does, have no form-action, for Chromium applies it to the redirect too
+// (measured).
 const (
 	csp         = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 	cspOwnForms = csp + "; form-action 'self'"
 )
 
-var leavesUs = map[string]bool{"login": true, "newpassword": true, "logout": true, "consent": true, "factor": true, "factorsetup": true, "recoverycodes": true, "denied": true, "stopped": true, "error": true, "formpost": true}
+var leavesUs = map[string]bool{"login": true, "newpassword": true, "logout": true, "consent": true, "factor": true, "factorsetup": true, "recoverycodes": true, "denied": true, "stopped": true, "error": true, "formpost": true, "account": true, "sessions": true, "logins": true}
 
 // submitScript is the one inline script there is: a file of its own would be one
 // more round trip on every login by form_post. The CSP of that page has its hash.

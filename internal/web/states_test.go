@@ -122,6 +122,14 @@ func states() []state {
 		{"password-changed", "password", 200, PasswordPage{AccountFrame: AccountFrame{Here: "/account/password", User: "bob"}, Changed: true}},
 		{"password-elsewhere", "password", 200, PasswordPage{AccountFrame: AccountFrame{Here: "/account/password", User: "alice"}, Elsewhere: true}},
 		{"login-unchecked", "login", 200, with(func(p *LoginPage) { p.Site = stranger })},
+		{"logins", "logins", 200, LoginsPage{AccountFrame: AccountFrame{Here: "/account/logins", User: "bob"}, HasPassword: true, FormToken: "token", Logins: []LinkedLogin{
+			{Name: "Company ticket or password", Label: "EXAMPLE.COM", Since: since},
+			{Name: "Partner", Label: "bob@partner.example", Upstream: "partner", Source: "upstream:https://login.partner.example", Key: "1", Since: since, Used: since.Add(time.Hour)},
+		}, Upstreams: []UpstreamButton{{ID: "other", Name: "Another company"}}}},
+		{"logins-shut", "logins", 200, LoginsPage{AccountFrame: AccountFrame{Here: "/account/logins", User: "bob"}, HasPassword: true, ChangeURL: "/account/logins?change=1"}},
+		{"logins-none", "logins", 200, LoginsPage{AccountFrame: AccountFrame{Here: "/account/logins", User: "bob"}, HasPassword: true, FormToken: "token", Upstreams: []UpstreamButton{{ID: "partner", Name: "Partner"}}}},
+		{"logins-last", "logins", 200, LoginsPage{FormToken: "token", AccountFrame: AccountFrame{Here: "/account/logins", User: "partner:jane", Notice: &Notice{Kind: "info", Title: "Your login with Partner is linked", Text: "From now on you can log in here by it, too."}},
+			Logins: []LinkedLogin{{Name: "Partner", Label: "jane@partner.example", Upstream: "partner", Source: "upstream:https://login.partner.example", Key: "1", Since: since, Last: true}}}},
 		{"login-own", "login", 200, with(func(p *LoginPage) { p.Site = nil })},
 		{"consent", "consent", 200, consent(nil)},
 		{"consent-more", "consent", 200, consent(func(p *ConsentPage) {

@@ -27,19 +27,21 @@ import (
 	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/upstream"
 	"idp/internal/web"
 )
 
 // Config is everything New needs.
 type Config struct {
-	Issuer   string
-	Store    *store.Store
-	Sessions *session.Sessions
-	Pages    *web.Pages
-	Clients  *clients.Registry
-	Tokens   *tokens.Tokens
-	Kept     *pushed.Requests // what has to come again by GET
-	Policy   *authn.Policy    // whether people log in by ticket
+	Issuer    string
+	Store     *store.Store
+	Sessions  *session.Sessions
+	Pages     *web.Pages
+	Clients   *clients.Registry
+	Tokens    *tokens.Tokens
+	Kept      *pushed.Requests    // what has to come again by GET
+	Policy    *authn.Policy       // whether people log in by ticket
+	Upstreams *upstream.Upstreams // where else people sign out; nil: nowhere
 }
 
 // Endpoints serve the end session endpoint and its pages. Safe for concurrent use.
@@ -48,7 +50,7 @@ type Endpoints struct{ Config }
 // New checks the configuration.
 func New(c Config) (*Endpoints, error) {
 	if c.Issuer == "" || c.Store == nil || c.Sessions == nil || c.Pages == nil || c.Clients == nil || c.Tokens == nil || c.Kept == nil || c.Policy == nil {
-		return nil, errors.New("signout: every field is required")
+		return nil, errors.New("signout: every field but Upstreams is required")
 	}
 	return &Endpoints{c}, nil
 }
@@ -186,6 +188,13 @@ func (p *Endpoints) End(w http.ResponseWriter, r *http.Request, c *session.Curre
 // what comes next sends nothing twice: to the page that tells relying parties by
 // frames where there are such, else back at once.
 func (p *Endpoints) end(w http.ResponseWriter, r *http.Request, s *signOut, c *session.Current) error {
+	there, err := p.viaUpstream(w, r, c, s.target)
+	if err != nil {
+		return err
+	}
+	if there != "" {
+		s.target = there
+	}
 	frames, err := p.framesPage(w, r, s, c)
 	if err != nil {
 		return err

@@ -75,6 +75,9 @@ func (p *Endpoints) ServeSignedOut(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
+	if state := r.URL.Query().Get("state"); state != "" {
+		return p.fromUpstream(w, r, b, state)
+	}
 	row, err := p.Store.PushedRequest(r.Context(), secret.Hash(secret.String(r.URL.Query().Get("page"))))
 	if errors.Is(err, store.ErrNotFound) || (err == nil && row.ClientID != framesOwner(b)) {
 		return web.Redirect(w, r, http.StatusSeeOther, PathEndSession)
