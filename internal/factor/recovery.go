@@ -26,7 +26,7 @@ var recoveryEncoding = base32.NewEncoding(recoveryAlphabet).WithPadding(base32.N
 func (f *Factors) RecoveryCodes(about ...string) []string {
 	var codes []string
 	for i := range recoveryCodes {
-		message := binary.BigEndian.AppendUint32(nil, uint32(i)) //nolint:gosec // ten
+		message := binary.BigEndian.AppendUint32(nil, uint32(i))
 		sum := secret.MAC([][]byte{f.shows}, append(message, strings.Join(about, separator)...))[0]
 		codes = append(codes, grouped(recoveryEncoding.EncodeToString(sum[:recoveryBytes]), "-"))
 	}

@@ -138,8 +138,8 @@ func TestAStepUpAsksOnlyForWhatIsMissing(t *testing.T) {
 func (f *factors) appOf(name, password string) *idptest.App {
 	f.t.Helper()
 	b := f.Browser(f.t)
-	p := b.LogIn(b.Get("/login"), name, password)
-	p = b.Get("/account/factors/app")
+	b.LogIn(b.Get("/login"), name, password)
+	p := b.Get("/account/factors/app")
 	app := idptest.NewApp(f.t, p)
 	recoveryCodes(f.t, fill(f.t, b, p, "setup_code", app.Code(f.now())))
 	return app
