@@ -243,6 +243,11 @@ func TestHolePasskeyAnswerUsedElsewhere(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		sameBut := adding(w.alice)
+		sameBut.For = factor.ToRegister
+		if _, err := w.Assertion(t.Context(), adding(w.alice), false, d.Get(t, must(t)(w.AskOf(sameBut, nil, false)))); reason.Of(err) != reason.BadPasskey {
+			t.Errorf("for another purpose: %v", err)
+		}
 		other := d.Create(t, w.askNew(w.bob))
 		if _, err := w.Registration(t.Context(), registering(w.alice), false, other); reason.Of(err) != reason.BadPasskey {
 			t.Errorf("registered by another user: %v", err)
@@ -368,6 +373,7 @@ func TestHolePasskeyRegistration(t *testing.T) {
 				d.Format = "packed"
 				d.Statement = map[string]any{"x5c": [][]byte{{1}}}
 			}, false, reason.BadPasskey},
+			"with a good certificate":             {func(d *factortest.Authenticator) { d.Certified = true }, false, reason.BadPasskey},
 			"with a statement where there's none": {func(d *factortest.Authenticator) { d.Format = "none"; d.Statement = map[string]any{"alg": -7} }, false, reason.BadPasskey},
 		} {
 			d := &factortest.Authenticator{Origin: issuer}

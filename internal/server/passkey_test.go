@@ -141,8 +141,14 @@ func TestAPasskeyIsMadeOnTheWay(t *testing.T) {
 // made until all of it was shown.
 func TestHolePasskeyMadeByWhoeverKnowsThePassword(t *testing.T) {
 	f := startFactors(t, idptest.Options{})
-	app, _ := f.enrol()
 	d := &factortest.Authenticator{Origin: f.Issuer}
+	// The page was opened before bob had anything, and is sent when he has.
+	thief, early := f.Browser(t), idptest.Wiki()
+	early.Query.Set("acr_values", "phr")
+	opened := thief.LogIn(thief.Get(early.URL()), "bob", idptest.BobPassword)
+	app, _ := f.enrol()
+	wantPage(t, show(t, thief, opened, d), `name="code"`)
+
 	b, auth := f.Browser(t), idptest.Wiki()
 	auth.Query.Set("acr_values", "phr")
 	p := b.LogIn(b.Get(auth.URL()), "bob", idptest.BobPassword)

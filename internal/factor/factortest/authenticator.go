@@ -38,6 +38,8 @@ type Authenticator struct {
 	// Format and Statement are the attestation; none by default.
 	Format    string
 	Statement map[string]any
+	// Certified: new keys come with a statement of their maker, and its certificate.
+	Certified bool
 	// CrossOrigin: it was asked in a frame of another site.
 	CrossOrigin bool
 
@@ -133,6 +135,9 @@ func (a *Authenticator) Create(t testing.TB, options string) string {
 	client := a.client(t, "webauthn.create", o.Challenge)
 	if format == "packed" && statement == nil { // signed under its own key (§8.2)
 		statement = map[string]any{"alg": -7, "sig": k.sign(t, append(data, hash(client)...))}
+	}
+	if a.Certified {
+		format, statement = "packed", certified(t, append(data, hash(client)...))
 	}
 	object, err := webauthncbor.Marshal(map[string]any{"fmt": format, "attStmt": statement, "authData": data})
 	if err != nil {
