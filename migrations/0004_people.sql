@@ -104,3 +104,17 @@ ALTER TABLE grants ADD COLUMN address TEXT NOT NULL DEFAULT '';
 
 -- What the browser of an entry said it was, in words of package useragent.
 ALTER TABLE audit ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+
+-- Passwords that were wrong, for the address that brought them: each pair of a name
+-- and a password once, by a keyed hash. wide is the network around that of an address
+-- of IPv6, and the address of IPv4. Rows are short-lived, and an address has no more
+-- of them than what it takes to be refused.
+CREATE TABLE wrong_passwords (
+    network    TEXT   NOT NULL,
+    hash       BYTEA  NOT NULL,
+    wide       TEXT   NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (network, hash)
+);
+CREATE INDEX wrong_passwords_wide ON wrong_passwords (wide);
+CREATE INDEX wrong_passwords_expiry ON wrong_passwords (expires_at);

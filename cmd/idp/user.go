@@ -24,7 +24,7 @@ func (c *cli) user() *cobra.Command {
 		c.userChange("enable NAME", "Let a disabled user log in again", func(o opened, u *store.User) (string, error) {
 			return u.Name + " can log in again", o.store.SetDisabled(o.ctx, u.ID, false, o.entry(u))
 		}),
-		c.userAdmin(), c.userSessions(), c.userLink(), c.userUnlink(), c.userResetFactor(), c.userInvite(), c.userReset(), c.userImport())
+		c.userUnlock(), c.userAdmin(), c.userSessions(), c.userLink(), c.userUnlink(), c.userResetFactor(), c.userInvite(), c.userReset(), c.userImport())
 	return cmd
 }
 

@@ -37,6 +37,9 @@ func (c *cli) userShow() *cobra.Command {
 					shown.Kerberos = append(shown.Kerberos, "the service "+principal)
 				}
 			}
+			if err := o.showGuesses(&shown, u); err != nil {
+				return err
+			}
 			enc := json.NewEncoder(o.cmd.OutOrStdout())
 			enc.SetIndent("", "  ")
 			enc.SetEscapeHTML(false)
@@ -60,6 +63,9 @@ type shownUser struct {
 	RecoveryCodes int64            `json:"recovery_codes,omitempty"` // that are left
 	Admin         bool             `json:"admin"`
 	Disabled      bool             `json:"disabled"`
+
+	WrongPasswords int    `json:"wrong_passwords,omitempty"` // that count now
+	LockedUntil    string `json:"locked_until,omitempty"`    // no password is checked before
 }
 
 func (c *cli) userSet() *cobra.Command {

@@ -119,7 +119,7 @@ func (a *Account) changePassword(w http.ResponseWriter, r *http.Request, v *visi
 	if in.NewHash, err = a.Authn.Hash(r.Context(), next); err != nil {
 		return err
 	}
-	return a.Sessions.Renew(w, func(secretHash []byte) error {
+	return a.Sessions.Renew(w, v.Session, func(secretHash []byte) error {
 		in.SecretHash = secretHash
 		return a.Store.ChangePassword(r.Context(), in)
 	})

@@ -17,6 +17,7 @@ const (
 	UserAdded       = "user_added"
 	UserDisabled    = "user_disabled"
 	UserEnabled     = "user_enabled"
+	UserUnlocked    = "user_unlocked" // wrong passwords are forgotten
 	UserAdmin       = "user_admin"
 	UserChanged     = "user_changed"
 	PasswordChanged = "password_changed"

@@ -25,8 +25,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"idp/internal/audit"
 	"idp/internal/kerberos"
 	"idp/internal/reason"
@@ -60,6 +58,7 @@ type Config struct {
 	Ring      *secret.Ring
 	Kerberos  *kerberos.Acceptor // nil: no realm is configured
 	Section   kerberos.Config    // the section it was made from
+	Limits    Limits
 	Log       *slog.Logger
 	Now       func() time.Time
 	passwords checker
@@ -71,7 +70,9 @@ type Authn struct {
 	limiter *limiter
 	mapping *user.Mapping
 	hasher  *user.Hasher
-	running singleflight.Group // passwords being checked
+	running flights // passwords being checked
+	hashing crowd   // those that wait for a processor
+	asking  crowd   // those that wait for a KDC
 }
 
 // checker is what Authn wants of *kerberos.Acceptor where names and passwords
@@ -89,6 +90,9 @@ type From struct {
 	RequestID string
 	ClientID  string
 	Agent     string // what the browser says it is, in words of package useragent
+	// Known reports whether the browser has logged in to an account (Result.Account)
+	// before; nil: it is no browser.
+	Known func(account string) bool
 }
 
 // Result is a user whose credential was good.
@@ -103,7 +107,12 @@ type Result struct {
 	// PasswordHash is of the local password that was right; the session starts only
 	// while it is still the user's. Empty: no local password was typed.
 	PasswordHash string
-	Upstream     store.UpstreamSession // the login at an upstream; zero: none
+	// Account is what the browser is to remember, for From.Known; empty: no password
+	// was typed.
+	Account   string
+	TicketEnd time.Time             // of the ticket that proved it; zero: there was none
+	Remember  bool                  // its person wants this device remembered
+	Upstream  store.UpstreamSession // the login at an upstream; zero: none
 
 	// Of a second factor that was shown: which (package factor's id; may be empty), and
 	// how the log calls it. Second sets them.
@@ -127,7 +136,7 @@ func New(c Config) (*Authn, error) {
 	if c.Kerberos != nil {
 		c.passwords = c.Kerberos
 	}
-	a := &Authn{Config: c, hasher: user.NewHasher(), limiter: newLimiter(c)}
+	a := &Authn{Config: c, hasher: user.NewHasher(), limiter: newLimiter(c), hashing: newHashing(), asking: newAsking()}
 	a.mapping = &user.Mapping{Store: c.Store, Services: c.Section.Services}
 	for _, r := range c.Section.Realms {
 		a.mapping.Realms = append(a.mapping.Realms, user.Realm{Name: r.Name, Case: r.Case, SIDRequired: r.RequiresPAC(), SIDOptional: r.AllowsNoPAC()})
@@ -157,7 +166,7 @@ func (a *Authn) known(ctx context.Context, login *kerberos.Login, amr string) (*
 	if login.EndTime.Before(until) {
 		until = login.EndTime
 	}
-	return &Result{User: u, AMR: []string{amr}, AuthTime: a.Now(), Until: until, Principal: p.Text}, nil
+	return &Result{User: u, AMR: []string{amr}, AuthTime: a.Now(), Until: until, TicketEnd: login.EndTime, Principal: p.Text}, nil
 }
 
 // profile takes over what the ticket's PAC says: the full name, and the groups
@@ -213,6 +222,9 @@ func (a *Authn) failOf(ctx context.Context, from From, userID, name string, err 
 	refused := &copied
 	if refused.Name == "" {
 		refused.Name = name
+	}
+	if refused.Reason == reason.Busy { // nobody looked at it: the log line says so, and the database has enough to do
+		return refused
 	}
 	entry := store.Entry{
 		Event: audit.LoginFailed, Reason: string(refused.Reason), UserID: cmp.Or(userID, refused.UserID), Name: refused.Name, ClientID: from.ClientID,

@@ -46,6 +46,11 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 		}
 		return nil, reason.Refuse(reason.PasswordRefused, "the password of a local user: idp user passwd")
 	}
+	leave, err := a.asking.enter(acc.counted, acc.network)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	guess, err := a.limiter.take(ctx, acc, old)
 	if err != nil {
 		return nil, err
@@ -68,7 +73,11 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 	if err != nil {
 		return nil, err
 	}
-	return a.known(ctx, login, AMRPassword)
+	res, err := a.known(ctx, login, AMRPassword)
+	if err == nil {
+		res.Account = acc.canonical
+	}
+	return res, err
 }
 
 // expired returns nil when the old password is right and has expired: no other is

@@ -3,17 +3,19 @@ package authn
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"idp/internal/kerberos"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
 
-// What the limiter counts by. Per name, not per address: what is protected is
-// the account, here and in the directory behind the KDC.
+// What the limiter counts by: the account, which is what is protected, here and in
+// the directory behind the KDC; and where a password comes from (origin.go).
 const (
 	defaultFailures = 3
 	failureWindow   = 30 * time.Minute // a wrong guess counts for so long
@@ -30,6 +32,10 @@ const (
 // A password that was wrong within the window is answered from memory of it (a
 // keyed hash): browsers and mail programs repeat a wrong password for hours, and
 // each repetition would count against the account at the KDC.
+//
+// Whoever goes on guessing could keep a name locked for ever. So, once it was, one of
+// the guesses is left to the browsers that have logged in to it before: its person
+// waits half an hour at most.
 type limiter struct {
 	store *store.Store
 	keys  [][]byte
@@ -38,19 +44,16 @@ type limiter struct {
 }
 
 func newLimiter(c Config) *limiter {
-	l := &limiter{store: c.Store, keys: c.Ring.Derive("guess"), max: c.Section.MaxFailures, now: c.Now}
-	if l.max == 0 {
-		l.max = defaultFailures
-	}
-	return l
+	return &limiter{store: c.Store, keys: c.Ring.Derive("guess"), max: maxFailures(c.Section), now: c.Now}
 }
+
+func maxFailures(c kerberos.Config) int { return cmp.Or(c.MaxFailures, defaultFailures) }
 
 // guess is one reserved slot.
 type guess struct {
 	limiter *limiter
-	name    string // counted under this one
-	asked   string // and said to be this one's
-	token   string
+	store.Guess
+	token string
 }
 
 // hash is what is kept of a guess: who was asked for, which several names that
@@ -63,24 +66,36 @@ func (l *limiter) hash(asked string, password secret.String) []byte {
 // take reserves a guess at an account's password. The error is a *reason.Error when
 // there is none left, or when this password is known to be wrong.
 func (l *limiter) take(ctx context.Context, acc account, password secret.String) (*guess, error) {
-	name, asked := acc.counted, acc.asked()
-	t, err := l.reserve(ctx, name, asked, l.hash(asked, password), l.max)
-	switch {
-	case err != nil:
-		return nil, err
-	case t.State == store.GuessTaken:
-		return &guess{l, name, asked, t.Token}, nil
-	case t.State == store.GuessKnownWrong:
-		return nil, reason.Refuse(cmp.Or(reason.Code(t.Reason), reason.BadPassword), "the same password again; not asked")
+	g := store.Guess{Name: acc.counted, Asked: acc.asked(), Limit: l.max, Reserve: true, Known: acc.known, From: acc.origin}
+	g.Hash = l.hash(g.Asked, password)
+	if acc.known {
+		g.From = store.Origin{} // whoever shares an address with one who guesses is not kept out
 	}
-	return nil, reason.Refuse(reason.TooManyGuesses, fmt.Sprintf("%d wrong passwords for %s within %s", l.max, name, failureWindow))
+	t, err := l.reserve(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	switch t.State {
+	case store.GuessTaken:
+		g.From = acc.origin
+		return &guess{l, g, t.Token}, nil
+	case store.GuessKnownWrong:
+		return nil, reason.Refuse(cmp.Or(reason.Code(t.Reason), reason.BadPassword), "the same password again; not asked")
+	case store.GuessFromFull:
+		return nil, reason.Refuse(reason.TooManyFromAddress, fmt.Sprintf("%d wrong passwords from %s, or %d from %s, within %s",
+			g.From.Limit, g.From.Network, g.From.WideLimit, g.From.Wide, originWindow))
+	}
+	if err := l.wrongFrom(ctx, acc.origin, g.Hash); err != nil {
+		return nil, err
+	}
+	return nil, reason.Refuse(reason.TooManyGuesses, fmt.Sprintf("%d wrong passwords for %s within %s", l.max, g.Name, failureWindow))
 }
 
 // reserve takes a slot of a name. It waits for guesses in flight, whose slots may
 // come back, but not for ever: the state is GuessBusy then.
-func (l *limiter) reserve(ctx context.Context, name, asked string, hash []byte, limit int) (store.Taken, error) {
+func (l *limiter) reserve(ctx context.Context, g store.Guess) (store.Taken, error) {
 	for deadline := time.Now().Add(guessWait); ; {
-		t, err := l.store.TakeGuess(ctx, name, asked, hash, limit, guessLease, l.now().UnixMilli())
+		t, err := l.store.Take(ctx, g, guessLease, l.now().UnixMilli())
 		if err != nil || t.State != store.GuessBusy || time.Now().After(deadline) {
 			return t, err
 		}
@@ -94,14 +109,16 @@ func (l *limiter) reserve(ctx context.Context, name, asked string, hash []byte, 
 // for, wrong keeps the slot taken, and where nobody could tell it is given back.
 func (g *guess) settle(ctx context.Context, err error) error {
 	ctx = context.WithoutCancel(ctx)
+	l := g.limiter
 	if err == nil {
-		return g.limiter.store.ClearGuesses(ctx, g.name, g.asked, g.token)
+		return l.store.ClearGuesses(ctx, g.Name, g.Asked, g.token)
 	}
 	code := reason.Of(typed(err))
 	if again := slices.Contains(ofTheAccount, code); again || slices.Contains(ofThePassword, code) {
-		return g.limiter.store.FailGuess(ctx, g.token, string(code), again, g.limiter.now().Add(failureWindow).UnixMilli())
+		return errors.Join(l.store.FailGuess(ctx, g.token, string(code), again, l.now().Add(failureWindow).UnixMilli()),
+			l.wrongFrom(ctx, g.From, g.Hash))
 	}
-	return g.limiter.store.GiveBackGuess(ctx, g.token)
+	return l.store.GiveBackGuess(ctx, g.token)
 }
 
 // What counts is what the visitor cannot tell from a wrong password: else "too

@@ -13,13 +13,16 @@ import (
 // that has one must not be answered later than one that is nobody's.
 const slowFloor = 3 * failureFloor
 
-// waitOut is the function of that name, with the floor that this installation needs.
+// waitOut answers a failure at a whole multiple of the floor, so that its duration
+// tells little also where the KDC is far away; and where passwords that are hashed here
+// wait for a processor, all others wait as long.
 func (a *Authn) waitOut(ctx context.Context, start time.Time) error {
-	_, err := a.Store.Setting(context.WithoutCancel(ctx), store.SettingSlowHashes)
-	if errors.Is(err, store.ErrNotFound) {
-		return waitOut(ctx, start)
+	floor := slowFloor
+	if _, err := a.Store.Setting(context.WithoutCancel(ctx), store.SettingSlowHashes); errors.Is(err, store.ErrNotFound) {
+		floor = failureFloor
 	}
-	return wait(ctx, slowFloor-time.Since(start)%slowFloor)
+	took := time.Since(start)
+	return wait(ctx, max(took, a.hashing.lately()).Truncate(floor)+floor-took)
 }
 
 // Confirm checks the local password of whoever is logged in, as one of the guesses at
@@ -27,20 +30,23 @@ func (a *Authn) waitOut(ctx context.Context, start time.Time) error {
 // wrong; it comes as late as Password's.
 func (a *Authn) Confirm(ctx context.Context, u *store.User, password secret.String, from From) (hash string, err error) {
 	start := time.Now()
-	if hash, err = a.confirm(ctx, u, password); err == nil {
+	if hash, err = a.confirm(ctx, u, password, from); err == nil {
 		return hash, nil
 	}
 	err = a.fail(ctx, from, u.Name, typed(err))
 	return "", errors.Join(err, a.waitOut(ctx, start))
 }
 
-func (a *Authn) confirm(ctx context.Context, u *store.User, password secret.String) (string, error) {
+func (a *Authn) confirm(ctx context.Context, u *store.User, password secret.String, from From) (string, error) {
 	if err := checkTyped(u.Name, password); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
-	res, err := a.counted(ctx, account{counted: "local:" + u.Name, local: u}, password)
+	acc := account{canonical: a.countedHere(u.Name), local: u}
+	a.place(&acc, from)
+	acc.known = true // whoever is logged in is not kept out by strangers
+	res, err := a.counted(ctx, acc, password)
 	if err != nil {
 		return "", err
 	}

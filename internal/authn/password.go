@@ -23,16 +23,11 @@ func (a *Authn) Password(ctx context.Context, name string, password secret.Strin
 	start := time.Now()
 	res, err := a.password(ctx, name, password, from)
 	if err == nil {
-		return res, nil
+		mine := *res // several callers may hold the result of one check
+		return &mine, nil
 	}
 	err = a.fail(ctx, from, printable(name), typed(err))
 	return nil, errors.Join(err, a.waitOut(ctx, start))
-}
-
-// waitOut answers a failure at the next whole multiple of the floor, so that its
-// duration tells little also where the KDC is far away.
-func waitOut(ctx context.Context, start time.Time) error {
-	return wait(ctx, failureFloor-time.Since(start)%failureFloor)
 }
 
 func (a *Authn) password(ctx context.Context, name string, password secret.String, from From) (*Result, error) {
@@ -47,20 +42,24 @@ func (a *Authn) password(ctx context.Context, name string, password secret.Strin
 }
 
 // once checks the same password of the same account one time for all who bring
-// it at this moment: a browser that restores ten tabs sends it ten times.
+// it at this moment: a browser that restores ten tabs sends it ten times. When all of
+// them have gone away it is not begun.
 func (a *Authn) once(ctx context.Context, acc account, password secret.String) (*Result, error) {
-	key := string(a.limiter.hash(acc.asked(), password))
-	v, err, _ := a.running.Do(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+	key := string(a.limiter.hash(acc.asked(), password)) + acc.class()
+	return a.running.do(ctx, key, func(ctx context.Context) (*Result, error) {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()
 		return a.counted(ctx, acc, password)
 	})
-	res, _ := v.(*Result)
-	return res, err
 }
 
-// counted checks a password as one of the name's guesses.
+// counted checks a password as one of the name's guesses, when it is its turn.
 func (a *Authn) counted(ctx context.Context, acc account, password secret.String) (*Result, error) {
+	leave, err := a.crowdOf(acc).enter(acc.counted, acc.network)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	guess, err := a.limiter.take(ctx, acc, password)
 	if err != nil {
 		return nil, err
@@ -69,7 +68,18 @@ func (a *Authn) counted(ctx context.Context, acc account, password secret.String
 	if settled := guess.settle(ctx, err); settled != nil {
 		return nil, settled
 	}
+	if res != nil {
+		res.Account = acc.canonical
+	}
 	return res, err
+}
+
+// crowdOf is whom an account's password waits with.
+func (a *Authn) crowdOf(acc account) *crowd {
+	if acc.local != nil || acc.unknown {
+		return &a.hashing
+	}
+	return &a.asking
 }
 
 // check asks whoever can tell.
@@ -88,6 +98,11 @@ func (a *Authn) check(ctx context.Context, acc account, password secret.String) 
 	if acc.local != nil {
 		return a.checkLocal(ctx, acc.local, password)
 	}
+	ctx, cancel, err := committed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
 	login, err := a.passwords.CheckPassword(ctx, acc.name, password)
 	if err != nil {
 		return nil, err
@@ -95,12 +110,28 @@ func (a *Authn) check(ctx context.Context, acc account, password secret.String) 
 	return a.known(ctx, login, AMRPassword)
 }
 
+// committed is a context for what must not be broken off, for the KDC counts it: who
+// sends guesses and goes away would have them for nothing here.
+func committed(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(checkTimeout)
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	return ctx, cancel, nil
+}
+
 func (a *Authn) checkLocal(ctx context.Context, u *store.User, password secret.String) (*Result, error) {
 	hash := ""
 	if u != nil {
 		hash = u.PasswordHash
 	}
+	start := time.Now()
 	ok, rehash, err := a.hasher.Verify(ctx, hash, password)
+	a.hashing.checked(start)
 	switch {
 	case err != nil:
 		return nil, err

@@ -33,12 +33,16 @@ type kdc struct {
 	answer  func(kerberos.Name, secret.String) (*kerberos.Login, error)
 }
 
-func (k *kdc) CheckPassword(_ context.Context, n kerberos.Name, p secret.String) (*kerberos.Login, error) {
+func (k *kdc) CheckPassword(ctx context.Context, n kerberos.Name, p secret.String) (*kerberos.Login, error) {
 	k.asked.Add(1)
 	if k.expired != "" && p == k.expired {
 		return nil, reason.Refuse(reason.PasswordExpired, "")
 	}
-	return k.answer(n, p)
+	login, err := k.answer(n, p)
+	if ctx.Err() != nil { // nobody hears the answer
+		return nil, ctx.Err()
+	}
+	return login, err
 }
 
 func (k *kdc) ChangePassword(_ context.Context, n kerberos.Name, old, next secret.String) error {

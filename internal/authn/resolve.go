@@ -13,13 +13,17 @@ import (
 
 // account is who can check a typed name's password.
 type account struct {
-	counted string        // the canonical name guesses are counted under
-	local   *store.User   // a local user, or nil
-	name    kerberos.Name // else the principal to ask the KDC for
-	unknown bool          // nobody can check it
-	typed   string        // of unknown: to the letter
-	why     string        // nobody can
-	outside bool          // the KDC is not asked for clients outside
+	canonical string // its one name, under which a browser remembers that it logged in
+	counted   string // guesses are counted under this: the canonical name, of outsiders apart
+	known     bool   // to the browser
+	network   string // it is asked from
+	origin    store.Origin
+	local     *store.User   // a local user, or nil
+	name      kerberos.Name // else the principal to ask the KDC for
+	unknown   bool          // nobody can check it
+	typed     string        // of unknown: to the letter
+	why       string        // nobody can
+	outside   bool          // the KDC is not asked for clients outside
 }
 
 // asked is who the password is said to be of, to the letter.
@@ -27,7 +31,9 @@ func (acc *account) asked() string {
 	switch {
 	case acc.unknown:
 		return "nobody:" + acc.typed
-	case acc.local != nil || acc.outside:
+	case acc.local != nil:
+		return "local:" + acc.local.Name
+	case acc.outside:
 		return acc.counted
 	}
 	kind := "kdc:"
@@ -37,20 +43,48 @@ func (acc *account) asked() string {
 	return kind + acc.name.Realm + ":" + acc.name.Name
 }
 
+// outsiders begins the names that guesses from outside are counted under.
+const outsiders = "outside:"
+
+// class keeps those apart who bring the same password at the same moment, and of whom
+// one may be refused and the other not.
+func (acc *account) class() string {
+	if acc.known {
+		return "known"
+	}
+	return acc.origin.Network
+}
+
 // accountOf is resolve, and where a credential may be checked for whom.
 func (a *Authn) accountOf(ctx context.Context, name string, from From) (account, error) {
 	acc, err := a.resolve(ctx, name)
-	if err != nil || acc.local != nil || acc.unknown {
+	if err != nil {
 		return acc, err
 	}
-	if !a.Section.PasswordFromOutside && !Inside(a.Section.OfferTo, from) {
-		// The KDC is not asked. To the visitor it is a wrong password, counted as
-		// one, but apart: outsiders use up no guess of those inside.
-		acc.outside, acc.counted, acc.why = true, "outside:"+acc.counted, whyOutside(from)
-		return acc, nil
+	apart := a.place(&acc, from)
+	if acc.local == nil && !acc.unknown {
+		if apart { // The KDC is not asked. To the visitor it is a wrong password, counted as one.
+			acc.outside, acc.why = true, whyOutside(from)
+		} else if acc.canonical, err = a.countedUnder(ctx, acc.name, acc.network); err != nil {
+			return acc, err
+		}
+		a.place(&acc, from)
 	}
-	acc.counted, err = a.countedUnder(ctx, acc.name)
-	return acc, err
+	return acc, nil
+}
+
+// place says how guesses at an account are counted from where they come, and whether
+// those of outsiders are counted apart: they use up no guess of those inside. A local
+// user's are counted like those of a name that the KDC would know, or "too many" would
+// tell one from the other.
+func (a *Authn) place(acc *account, from From) (apart bool) {
+	apart = a.passwords != nil && !a.Section.PasswordFromOutside && !Inside(a.Section.OfferTo, from)
+	acc.network, acc.origin, acc.counted = Network(from.Address), a.origin(from), acc.canonical
+	if apart {
+		acc.counted = outsiders + acc.canonical
+	}
+	acc.known = from.Known != nil && from.Known(acc.canonical)
+	return apart
 }
 
 // resolve decides who checks the password: a name with a trusted realm, or its
@@ -66,7 +100,7 @@ func (a *Authn) resolve(ctx context.Context, name string) (account, error) {
 		return account{}, err
 	}
 	if u != nil && u.PasswordHash != "" {
-		return account{counted: "local:" + u.Name, local: u}, nil
+		return account{canonical: a.countedHere(u.Name), local: u}, nil
 	}
 	if realm, ok := a.suffixOf(name); ok {
 		acc := atKDC(name, realm)
@@ -74,7 +108,7 @@ func (a *Authn) resolve(ctx context.Context, name string) (account, error) {
 		return acc, nil
 	}
 	if a.passwords == nil || len(a.Section.Realms) == 0 || strings.ContainsAny(name, `@\`) {
-		return account{counted: "local:" + strings.ToLower(name), typed: name, unknown: true, why: a.whyUnknown(name)}, nil
+		return account{canonical: a.countedHere(name), typed: name, unknown: true, why: a.whyUnknown(name)}, nil
 	}
 	return atKDC(name, a.Section.Realms[0].Name), nil
 }
@@ -135,17 +169,32 @@ func (a *Authn) suffixOf(name string) (realm string, ok bool) {
 
 // atKDC names a principal and how its guesses are counted.
 func atKDC(base, realm string) account {
-	return account{counted: countedAtKDC(base, realm), name: kerberos.Name{Name: base, Realm: realm}}
+	return account{canonical: countedAtKDC(base, realm), name: kerberos.Name{Name: base, Realm: realm}}
 }
 
 // countedAtKDC folds the name, so that no spelling gets guesses of its own.
-func countedAtKDC(name, realm string) string { return "kdc:" + realm + ":" + strings.ToLower(name) }
+func countedAtKDC(name, realm string) string { return "kdc:" + realm + ":" + folded(name) }
+
+// countedHere is how guesses at a name without a realm are counted. Where the default
+// realm is asked for the names that nobody has here, they are counted alike: else three
+// guesses at BOB and one at bob would tell whether there is a local user bob.
+func (a *Authn) countedHere(name string) string {
+	if a.passwords == nil || len(a.Section.Realms) == 0 {
+		return "local:" + folded(name)
+	}
+	return countedAtKDC(name, a.Section.Realms[0].Name)
+}
 
 // countedUnder finds the name that guesses at an account's password are counted
 // under. Active Directory takes several names for one account, so it is the name
 // that the KDC tells before it hears a password: two names must not give twice the
 // guesses. An account that it tells nothing of is counted as it was typed.
-func (a *Authn) countedUnder(ctx context.Context, n kerberos.Name) (string, error) {
+func (a *Authn) countedUnder(ctx context.Context, n kerberos.Name, network string) (string, error) {
+	leave, err := a.asking.enter(countedAtKDC(n.Name, n.Realm), network)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	name, err := a.passwords.AccountOf(ctx, n)

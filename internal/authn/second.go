@@ -39,17 +39,17 @@ type SecondFactor struct {
 // second after the call.
 func (a *Authn) Second(ctx context.Context, first *Result, f SecondFactor, from From) (*Result, error) {
 	start := time.Now()
-	id, err := a.second(ctx, first.User, f)
+	id, err := a.second(ctx, first.User, f, from)
 	if err != nil {
 		err = a.failOf(ctx, from, first.User.ID, first.User.Name, err)
-		return nil, errors.Join(err, waitOut(ctx, start))
+		return nil, errors.Join(err, a.waitOut(ctx, start))
 	}
 	res := *first
 	res.AMR, res.FactorID, res.Second = Combined(first.AMR, f.AMR), id, f.As
 	return &res, nil
 }
 
-func (a *Authn) second(ctx context.Context, u *store.User, f SecondFactor) (factorID string, err error) {
+func (a *Authn) second(ctx context.Context, u *store.User, f SecondFactor, from From) (factorID string, err error) {
 	if f.Typed == "" {
 		return f.Verify(ctx)
 	}
@@ -59,6 +59,7 @@ func (a *Authn) second(ctx context.Context, u *store.User, f SecondFactor) (fact
 	if err != nil {
 		return "", err
 	}
+	guess.From = a.origin(from)
 	id, err := f.Verify(ctx)
 	if settled := guess.settleCode(ctx, err); settled != nil {
 		return "", settled
@@ -70,12 +71,13 @@ func (a *Authn) second(ctx context.Context, u *store.User, f SecondFactor) (fact
 // this is no name's count.
 func (l *limiter) takeCode(ctx context.Context, userID string, typed secret.String) (*guess, error) {
 	name := "/factor/" + userID
-	t, err := l.reserve(ctx, name, name, l.hash(name, typed), maxCodes)
+	g := store.Guess{Name: name, Asked: name, Hash: l.hash(name, typed), Limit: maxCodes}
+	t, err := l.reserve(ctx, g)
 	switch {
 	case err != nil:
 		return nil, err
 	case t.State == store.GuessTaken:
-		return &guess{l, name, name, t.Token}, nil
+		return &guess{l, g, t.Token}, nil
 	case t.State == store.GuessKnownWrong:
 		// Not looked at again, although it may be right by now: a guess that could be
 		// made once in each half minute would be sixty.
@@ -84,16 +86,19 @@ func (l *limiter) takeCode(ctx context.Context, userID string, typed secret.Stri
 	return nil, reason.Refuse(reason.FactorLocked, fmt.Sprintf("%d wrong codes within %s", maxCodes, failureWindow))
 }
 
-// settleCode is settle for codes.
+// settleCode is settle for codes. A wrong one counts where it came from, too; but who
+// has shown the first factor is not refused for what others did there.
 func (g *guess) settleCode(ctx context.Context, err error) error {
 	ctx = context.WithoutCancel(ctx)
+	l := g.limiter
 	switch code := reason.Of(err); {
 	case err == nil:
-		return g.limiter.store.ClearGuesses(ctx, g.name, g.asked, g.token)
+		return l.store.ClearGuesses(ctx, g.Name, g.Asked, g.token)
 	case slices.Contains(ofTheCode, code):
-		return g.limiter.store.FailGuess(ctx, g.token, string(code), false, g.limiter.now().Add(failureWindow).UnixMilli())
+		return errors.Join(l.store.FailGuess(ctx, g.token, string(code), false, l.now().Add(failureWindow).UnixMilli()),
+			l.wrongFrom(ctx, g.From, g.Hash))
 	}
-	return g.limiter.store.GiveBackGuess(ctx, g.token)
+	return l.store.GiveBackGuess(ctx, g.token)
 }
 
 // ofTheCode is what counts as a wrong guess.

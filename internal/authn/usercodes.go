@@ -76,7 +76,7 @@ func (c *UserCodes) Try(ctx context.Context, userID string, from netip.Addr, cod
 
 func (c *UserCodes) take(ctx context.Context, name, code string, limit int) (token string, err error) {
 	l := c.limiter
-	t, err := l.reserve(ctx, name, name, l.hash(name, secret.String(code)), limit)
+	t, err := l.reserve(ctx, store.Guess{Name: name, Asked: name, Hash: l.hash(name, secret.String(code)), Limit: limit})
 	if err == nil && t.State != store.GuessTaken {
 		return "", &TooManyCodes{Until: time.UnixMilli(t.Until)}
 	}

@@ -27,6 +27,8 @@ func (c *Config) check() Problems {
 	k.passwords()
 	k.smtp()
 	k.factors()
+	k.limits()
+	k.sessions()
 	k.clients()
 	k.file("$.brand.logo", c.Brand.Logo)
 	k.file("$.brand.logo_dark", c.Brand.LogoDark)
@@ -153,6 +155,21 @@ func (k *checks) users() {
 func (k *checks) factors() {
 	for _, p := range k.c.Factors.Problems() {
 		k.add(fmt.Sprintf("$.factors[%d].%s", p.Rule, p.Field), p.Text, p.Hint)
+	}
+}
+
+func (k *checks) limits() {
+	for name, n := range map[string]int{"per_address": k.c.Limits.PerAddress, "per_address_inside": k.c.Limits.PerAddressInside} {
+		if n < 0 {
+			k.add("$.limits."+name, "is less than zero", "0 for no limit")
+		}
+	}
+}
+
+func (k *checks) sessions() {
+	l := k.c.Lifetimes
+	for _, p := range k.c.Sessions.Problems(l.SessionIdle.D(), l.SessionAbsolute.D()) {
+		k.add(fmt.Sprintf("$.sessions[%d].%s", p.Rule, p.Field), p.Text, p.Hint)
 	}
 }
 

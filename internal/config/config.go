@@ -21,6 +21,7 @@ import (
 	"idp/internal/directory"
 	"idp/internal/kerberos"
 	"idp/internal/mail"
+	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/upstream"
 	"idp/internal/user"
@@ -44,6 +45,8 @@ type Config struct {
 	LDAP           directory.Config    `yaml:"ldap"`
 	SMTP           mail.Config         `yaml:"smtp"`
 	Factors        authn.Rules         `yaml:"factors"`   // who must show how much; the first rule that fits decides
+	Limits         authn.Limits        `yaml:"limits"`    // how many wrong passwords an address may send
+	Sessions       session.Rules       `yaml:"sessions"`  // how long logins last; the first rule that fits decides, else lifetimes
 	Clients        []store.Client      `yaml:"clients"`   // relying parties this file owns
 	Resources      []store.Resource    `yaml:"resources"` // whom access tokens can be made for
 	Registration   Registration        `yaml:"registration"`
@@ -95,20 +98,7 @@ type Lifetimes struct {
 }
 
 // Duration is written as in Go: 90s, 5m, 8h.
-type Duration time.Duration
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	if err != nil {
-		return err
-	}
-	*d = Duration(v)
-	return nil
-}
-
-// D is the duration.
-func (d Duration) D() time.Duration { return time.Duration(d) }
+type Duration = session.Duration
 
 // User is a local user made at start where the name is free; never changed and
 // never deleted by the file.
@@ -139,6 +129,7 @@ func Default() *Config {
 			Invitation: Duration(24 * time.Hour), Reset: Duration(time.Hour),
 		},
 		Kerberos: kerberos.DefaultConfig(),
+		Limits:   authn.DefaultLimits(),
 	}
 }
 

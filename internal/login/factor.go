@@ -108,7 +108,7 @@ func (l *Login) step(r *http.Request, s *second) web.FactorStep {
 		Action: authn.PathFactor, FormToken: l.Sessions.FormToken(s.browser, s.purpose()), LoginID: s.row.ID,
 		Site: l.Site(r.Context(), s.row.ClientID, redirectOf(s.row)), User: s.first.User.Name,
 		StartURL: stepPath(authn.PathFactor, s.row), OtherURL: formPath(s.row) + "&other=1",
-		Reference: reference(r),
+		Reference: reference(r), Remember: l.mayRemember(r, s), Remembered: s.first.Remember,
 	}
 	if code := reason.Code(s.row.Reason); ofSecond(code) {
 		p.Notice = notice(code, false)
@@ -166,6 +166,9 @@ func (l *Login) try(w http.ResponseWriter, r *http.Request, s *second, with stri
 	if f.Typed == "" {
 		web.InfoFrom(r.Context()).Method = f.As
 		return l.failStep(w, r, s, with, reason.Refuse(reason.BadCode, "empty"))
+	}
+	if l.mayRemember(r, s) {
+		s.first.Remember = r.PostForm.Get(fieldRemember) != ""
 	}
 	return l.show(w, r, s, with, f)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 
 	"idp/internal/authn"
 	"idp/internal/session"
@@ -31,7 +32,8 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 	how := cmp.Or(res.Method, info.Method)
 	in := session.Login{
 		User: res.User, AMR: res.AMR, ACR: acr, AuthTime: res.AuthTime, Until: res.Until, Principal: res.Principal,
-		PasswordHash: res.PasswordHash, Upstream: res.Upstream, FactorID: res.FactorID, Continues: res.Continues,
+		TicketEnd: res.TicketEnd, PasswordHash: res.PasswordHash, Upstream: res.Upstream, FactorID: res.FactorID, Continues: res.Continues,
+		Remember: res.Remember && !slices.Contains(res.AMR, authn.AMRTicket), Account: res.Account,
 		Address: a.from.Address.String(), Ticket: how == methodTicket, Method: methodOf(res),
 		Entry: store.Entry{
 			Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: a.from.ClientID,

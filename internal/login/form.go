@@ -79,6 +79,7 @@ func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error
 		if err != nil {
 			return err
 		}
+		res.Remember = r.PostForm.Get(fieldRemember) != ""
 		return l.finish(w, r, a, res)
 	}
 	logRefusal(info, refused)

@@ -40,10 +40,13 @@ func (l *Login) hold(w http.ResponseWriter, r *http.Request, a *attempt, res *au
 		return l.needsFactor(r, a, res)
 	}
 	p := store.Pending{UserID: res.User.ID, Method: cmp.Or(res.Method, info.Method), AMR: res.AMR, AuthTime: res.AuthTime.UnixMilli(),
-		Principal: res.Principal, PasswordHash: res.PasswordHash, Upstream: res.Upstream,
+		Principal: res.Principal, PasswordHash: res.PasswordHash, Upstream: res.Upstream, Remember: res.Remember, Account: res.Account,
 		FactorID: res.FactorID, Second: res.Second, SessionID: res.Continues, NewCodes: newCodes}
 	if !res.Until.IsZero() {
 		p.Until = res.Until.UnixMilli()
+	}
+	if !res.TicketEnd.IsZero() {
+		p.TicketEnd = res.TicketEnd.UnixMilli()
 	}
 	err := l.Store.HoldLoginRequest(r.Context(), a.row.ID, a.browser.Hash, p, l.Sessions.SetStep(w))
 	if errors.Is(err, store.ErrNotFound) {
@@ -85,8 +88,8 @@ func (l *Login) shown(r *http.Request, a *attempt) (*authn.Result, error) {
 	return ofSession(c), nil
 }
 
-// ofSession is a session as the first factor of what is added to it. What comes of
-// it ends when the session would have.
+// ofSession is a session as the first factor of what is added to it. Its limits stay:
+// it ends when it would have, however often something is added.
 func ofSession(c *session.Current) *authn.Result {
 	s := c.Session
 	return &authn.Result{User: c.User, AMR: s.AMR, AuthTime: time.UnixMilli(s.AuthTime), Until: time.UnixMilli(s.ExpiresAt),
@@ -114,8 +117,11 @@ func (l *Login) pending(r *http.Request, a *attempt) (*authn.Result, error) {
 		return nil, err
 	}
 	res := &authn.Result{User: u, AMR: p.AMR, AuthTime: time.UnixMilli(p.AuthTime), Principal: p.Principal,
-		PasswordHash: p.PasswordHash, Upstream: p.Upstream,
+		PasswordHash: p.PasswordHash, Upstream: p.Upstream, Remember: p.Remember, Account: p.Account,
 		FactorID: p.FactorID, Second: p.Second, Continues: p.SessionID, Method: p.Method}
+	if p.TicketEnd != 0 {
+		res.TicketEnd = time.UnixMilli(p.TicketEnd)
+	}
 	if p.Until != 0 {
 		res.Until = time.UnixMilli(p.Until)
 	}

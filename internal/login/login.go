@@ -91,7 +91,8 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, id string) (*attem
 		return nil, err
 	}
 	info := web.InfoFrom(r.Context())
-	a := &attempt{browser: b, from: authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, Agent: useragent.Identify(r.Header).String()}}
+	a := &attempt{browser: b, from: authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID,
+		Agent: useragent.Identify(r.Header).String(), Known: b.Knows}}
 	if id == "" {
 		return a, nil
 	}

@@ -189,8 +189,15 @@ func (l *Login) refused(w http.ResponseWriter, r *http.Request, a *attempt, err 
 	if info.Method == methodBasic {
 		a.typed = e.Name
 	}
+	status := http.StatusUnauthorized
+	if e.Reason == reason.Busy {
+		w.Header().Set("Retry-After", "3")
+	}
 	if !web.FromBrowser(r) {
 		web.SendNegotiate(w, e.Reply)
+		if e.Reason == reason.Busy {
+			status = http.StatusServiceUnavailable
+		}
 	}
-	return l.page(w, r, http.StatusUnauthorized, a, e.Reason)
+	return l.page(w, r, status, a, e.Reason)
 }

@@ -28,8 +28,12 @@ var notices = map[reason.Code]web.Notice{
 	reason.NotGenuine:  {Title: "Passwords cannot be checked just now", Text: "Your company's login service could not prove that it is genuine.", Hint: "Tell your support, with the reference below."},
 	reason.KDCError:    {Title: "Passwords cannot be checked just now", Text: "Your company's login service answered with an error.", Hint: "Try again in a minute."},
 
-	reason.NameTaken:       {Title: "Your name needs a decision", Text: "Somebody else already uses the name you would have here.", Hint: "Tell your support, with the reference below."},
-	reason.TooManyGuesses:  {Title: "Too many wrong passwords", Text: "To protect the account, no more passwords are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
+	reason.NameTaken:      {Title: "Your name needs a decision", Text: "Somebody else already uses the name you would have here.", Hint: "Tell your support, with the reference below."},
+	reason.TooManyGuesses: {Title: "Too many wrong passwords", Text: "To protect the account, no more passwords are tried for a while.", Hint: "Try again in half an hour, or ask your support."},
+	reason.TooManyFromAddress: {Title: "Too many wrong passwords", Text: "Too many wrong passwords came from your network, so no more are tried from there for a while. Yours was not looked at.",
+		Hint: "Try again in ten minutes, from a device on which you have logged in before, or ask your support."},
+	reason.Busy: {Title: "Very many people are logging in", Text: "Your password was not looked at.", Hint: "Try again in a few seconds."},
+
 	reason.PasswordExpired: {Kind: "info", Title: "Your password has expired", Text: "Set a new one, and you are logged in."},
 	reason.PasswordRefused: {Title: "The new password was not accepted", Text: "It may be too short, too simple, changed a moment ago, or one that you have had before.", Hint: "Choose another one. Your old password is still the one that counts."},
 	reason.PasswordsDiffer: {Title: "The new passwords differ", Text: "You typed the new password in two different ways.", Hint: "Type all three passwords again."},

@@ -15,6 +15,9 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
 		Notice: notice(code, web.InfoFrom(r.Context()).Method == methodTicket), Reference: reference(r), Upstreams: l.Upstreams,
 	}
+	if err := l.offerToRemember(r, &p); err != nil {
+		return err
+	}
 	offered := l.offered(a)
 	if offered {
 		p.TicketURL, p.NoTicketOffer = stepPath(authn.PathNegotiate, a.row), !a.browser.NoTicket

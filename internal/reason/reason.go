@@ -84,11 +84,14 @@ const (
 
 	// Decided here, after Kerberos or instead of it.
 
-	NameTaken      Code = "NAME_TAKEN"            // the name belongs to another user already
-	UserDisabled   Code = "USER_DISABLED"         // an administrator disabled the user here
-	TooManyGuesses Code = "TOO_MANY_GUESSES"      // wrong passwords for this name; nobody was asked
-	FromOutside    Code = "PASSWORD_FROM_OUTSIDE" // the KDC is not asked for clients outside
-	MalformedInput Code = "MALFORMED_CREDENTIAL"  // empty, too long, or not a credential at all
+	NameTaken      Code = "NAME_TAKEN"       // the name belongs to another user already
+	UserDisabled   Code = "USER_DISABLED"    // an administrator disabled the user here
+	TooManyGuesses Code = "TOO_MANY_GUESSES" // wrong passwords for this name; nobody was asked
+	// Wrong passwords from this address, whatever the names; nobody was asked.
+	TooManyFromAddress Code = "TOO_MANY_FROM_ADDRESS"
+	Busy               Code = "BUSY"                  // so many passwords are being checked that this one was not
+	FromOutside        Code = "PASSWORD_FROM_OUTSIDE" // the KDC is not asked for clients outside
+	MalformedInput     Code = "MALFORMED_CREDENTIAL"  // empty, too long, or not a credential at all
 
 	// A second factor, of whoever has shown the first.
 
@@ -117,7 +120,7 @@ func All() []Code {
 		ClientUnknown, BadPassword, PasswordExpired, PasswordRefused, PasswordsDiffer, Locked, Disabled, AccountExpired, Policy,
 		BadPasskey, PasskeyUnknown, PasskeyCounter, PasskeyUnverified, PasskeyTooLate,
 		Unreachable, KDCError, NotGenuine,
-		NameTaken, UserDisabled, TooManyGuesses, FromOutside, MalformedInput,
+		NameTaken, UserDisabled, TooManyGuesses, TooManyFromAddress, Busy, FromOutside, MalformedInput,
 		BadCode, CodeReplayed, FactorUnknown, FactorLocked, FactorNeeded, FactorSetup,
 		PasswordTooShort, PasswordTooLong, PasswordInvalid, PasswordCommon,
 	}

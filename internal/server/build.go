@@ -78,14 +78,14 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		return nil, err
 	}
 	sessions, err := session.New(session.Config{Store: s.store, Ring: s.ring, Issuer: c.IssuerURL(),
-		Idle: c.Lifetimes.SessionIdle.D(), Absolute: c.Lifetimes.SessionAbsolute.D(), Now: s.now})
+		Idle: c.Lifetimes.SessionIdle.D(), Absolute: c.Lifetimes.SessionAbsolute.D(), Rules: c.Sessions, Now: s.now})
 	if err != nil {
 		return nil, err
 	}
 	if g.acceptor, err = s.acceptor(c); err != nil {
 		return nil, err
 	}
-	auth, err := authn.New(authn.Config{Store: s.store, Ring: s.ring, Kerberos: g.acceptor, Section: c.Kerberos, Log: s.log, Now: s.now})
+	auth, err := authn.New(authn.Config{Store: s.store, Ring: s.ring, Kerberos: g.acceptor, Section: c.Kerberos, Limits: c.Limits, Log: s.log, Now: s.now})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gorilla/securecookie"
@@ -26,6 +27,28 @@ type Browser struct {
 	NoTicket  bool   // "Do not use my company ticket on this device"
 	Method    string // by which the last login here was made, as package login calls it; empty: unknown
 	last      string // of the sid of the last session, as lastOf writes it; empty: none
+	// accounts are those whose password was right here, the last one first, as the
+	// browser's id and the name hash to: whoever reads the cookie learns no name.
+	accounts []string
+}
+
+// maxAccounts is how many accounts a browser remembers that it logged in to.
+const maxAccounts = 4
+
+// Knows reports whether somebody has logged in to an account with this browser.
+func (b *Browser) Knows(account string) bool { return slices.Contains(b.accounts, b.mark(account)) }
+
+func (b *Browser) remember(account string) {
+	if account == "" {
+		return
+	}
+	mark := b.mark(account)
+	others := slices.DeleteFunc(b.accounts, func(m string) bool { return m == mark })
+	b.accounts = append([]string{mark}, others[:min(len(others), maxAccounts-1)]...)
+}
+
+func (b *Browser) mark(account string) string {
+	return hex.EncodeToString(secret.Hash(b.ID + "|" + secret.String(account))[:12])
 }
 
 // Had reports whether a sid is that of the last session of this browser.
@@ -125,9 +148,9 @@ func dropSetCookie(h http.Header, name string) {
 const browserKey = "browser"
 
 // browserText is the cookie's text, in place of gob: the id, a letter for each
-// marker that is set and, behind a dot, the last method, and what is kept of the last
-// sid. The method is in hexadecimal among the markers: the previous release looks
-// there for s and n, and compares all that follows them with a sid.
+// marker that is set and, behind a dot, the last method, what is kept of the last sid,
+// and of the accounts. The method is in hexadecimal among the markers: the previous
+// release looks there for s and n, and compares all that follows them with a sid.
 type browserText struct{}
 
 // Serialize implements securecookie.Serializer.
@@ -147,8 +170,11 @@ func (browserText) Serialize(src any) ([]byte, error) {
 	if b.Method != "" {
 		text += "." + hex.EncodeToString([]byte(b.Method))
 	}
-	if b.last != "" {
+	if b.last != "" || len(b.accounts) > 0 {
 		text += "|" + b.last
+	}
+	if len(b.accounts) > 0 {
+		text += "|" + strings.Join(b.accounts, ".")
 	}
 	return []byte(text), nil
 }
@@ -157,7 +183,8 @@ func (browserText) Serialize(src any) ([]byte, error) {
 func (browserText) Deserialize(src []byte, dst any) error {
 	values, ok := dst.(*map[any]any)
 	id, rest, found := strings.Cut(string(src), "|")
-	marks, last, _ := strings.Cut(rest, "|")
+	marks, rest, _ := strings.Cut(rest, "|")
+	last, accounts, _ := strings.Cut(rest, "|")
 	if !ok || !found || len(id) != 43 {
 		return ErrCookie
 	}
@@ -166,6 +193,9 @@ func (browserText) Deserialize(src []byte, dst any) error {
 	b.NoTicket = strings.Contains(marks, "n")
 	b.Method = methodOf(marks)
 	b.last = last
+	if accounts != "" {
+		b.accounts = strings.Split(accounts, ".")
+	}
 	*values = map[any]any{browserKey: b}
 	return nil
 }

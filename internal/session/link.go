@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"idp/internal/secret"
+	"idp/internal/store"
 )
 
 // A one-time link belongs to the first browser that goes on from it. Not the browser
@@ -38,13 +39,13 @@ func (s *Sessions) LinkHash(r *http.Request) ([]byte, error) {
 // DropLink deletes the cookie: the link is used.
 func (s *Sessions) DropLink(w http.ResponseWriter) { http.SetCookie(w, s.ownCookie(linkCookie, "")) }
 
-// Renew gives the session of a request another secret, which change writes into its
+// Renew gives a session another secret, which change writes into its
 // row; the browser gets it when that went well.
-func (s *Sessions) Renew(w http.ResponseWriter, change func(hash []byte) error) error {
+func (s *Sessions) Renew(w http.ResponseWriter, row *store.Session, change func(hash []byte) error) error {
 	value := secret.Token()
 	if err := change(secret.Hash(value)); err != nil {
 		return err
 	}
-	s.setCookie(w, value)
+	s.setCookie(w, value, s.cookieAge(row))
 	return nil
 }

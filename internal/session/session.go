@@ -38,7 +38,8 @@ var ErrNone = errors.New("no live session")
 // *web.Error, ready to be returned.
 var ErrCookie = errors.New("malformed cookie")
 
-// touchEvery is how far SeenAt may lag behind: one write a minute and session.
+// touchEvery is how far SeenAt may lag behind: one write a minute and session; more
+// where it may not be unused for long.
 const touchEvery = time.Minute
 
 // Config is everything New needs.
@@ -48,6 +49,7 @@ type Config struct {
 	Issuer   *url.URL
 	Idle     time.Duration // a session unused for so long ends; default 8 h
 	Absolute time.Duration // and every session after this; default 12 h
+	Rules    Rules         // of some: other limits
 	Now      func() time.Time
 }
 
@@ -111,8 +113,9 @@ func (s *Sessions) Current(r *http.Request) (*Current, error) {
 	if err != nil {
 		return nil, err
 	}
-	if now.UnixMilli()-sess.SeenAt > touchEvery.Milliseconds() {
-		if err := s.Store.TouchSession(r.Context(), sess.ID, now.UnixMilli(), now.Add(s.Idle).UnixMilli()); err != nil {
+	idle := s.idle(sess)
+	if now.Sub(time.UnixMilli(sess.SeenAt)) > min(touchEvery, idle/4) {
+		if err := s.Store.TouchSession(r.Context(), sess.ID, now.UnixMilli(), now.Add(idle).UnixMilli()); err != nil {
 			web.InfoFrom(r.Context()).Err = fmt.Errorf("session not touched: %w", err) // it ends sooner; no reason to turn somebody away
 		}
 	}
@@ -139,12 +142,14 @@ type Login struct {
 	ACR          string
 	PasswordHash string // of the local password that was typed; empty: none was
 	Upstream     store.UpstreamSession
-	Remember     bool // this device
+	Remember     bool   // this device
+	Account      string // what this browser is to remember that it logged in to; empty: nothing
 	AuthTime     time.Time
 	Until        time.Time // the session ends here at the latest; zero: no such limit
+	TicketEnd    time.Time // of the ticket that proved who it is; zero: none did
 	Principal    string
 	FactorID     string // the second factor that was shown; empty: none
-	Continues    string // the session that it was added to; empty: a login of its own
+	Continues    string // the session that it was added to, whose limits stay; empty: a login of its own
 	LoginRequest string // id of the login request this login completes; empty: none
 	Entry        store.Entry
 	Address      string
@@ -171,6 +176,9 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, l Login) (*stor
 	switch {
 	case old != nil && old.User.ID == l.User.ID:
 		start.Session.ID = old.Session.ID
+		if l.Continues != "" || (l.Ticket && old.Session.Remembered) {
+			keepLimits(&start.Session, old.Session)
+		}
 	case old != nil:
 		start.EndOther = old.Session.ID
 	}
@@ -178,24 +186,22 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, l Login) (*stor
 	if err := s.Store.StartSession(r.Context(), start); err != nil {
 		return nil, err
 	}
-	s.setCookie(w, cookie)
+	s.setCookie(w, cookie, s.cookieAge(&start.Session))
 	s.dropStep(w, r)
 	b.SignedOut, b.NoTicket, b.Method, b.last = false, b.NoTicket && !l.Ticket, l.Method, lastOf(start.Session.ID)
+	b.remember(l.Account)
 	return &start.Session, s.browsers.save(w, r, b)
 }
 
 func (s *Sessions) row(l Login, cookie secret.String, r *http.Request) store.Session {
 	now := s.Now()
-	end := now.Add(s.Absolute)
-	if !l.Until.IsZero() && l.Until.Before(end) {
-		end = l.Until
-	}
-	return store.Session{
+	row := store.Session{
 		ID: secret.ID(), SecretHash: secret.Hash(cookie), UserID: l.User.ID, AMR: l.AMR, ACR: l.ACR, Principal: l.Principal,
 		AuthTime: l.AuthTime.UnixMilli(), CreatedAt: now.UnixMilli(), SeenAt: now.UnixMilli(),
-		IdleExpiresAt: now.Add(s.Idle).UnixMilli(), ExpiresAt: end.UnixMilli(),
 		Address: l.Address, UserAgent: text(r.UserAgent(), 256), Upstream: l.Upstream,
 	}
+	s.limit(&row, l, r)
+	return row
 }
 
 // End ends the session, forgets its cookie and marks the browser as signed out,
@@ -213,19 +219,16 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request, c *Current) error
 			return err
 		}
 	}
-	s.setCookie(w, "")
+	s.setCookie(w, "", -1)
 	s.dropStep(w, r)
 	b.SignedOut = true
 	return s.browsers.save(w, r, b)
 }
 
-// setCookie sets the session cookie, or deletes it when the value is empty.
-func (s *Sessions) setCookie(w http.ResponseWriter, value secret.String) {
-	c := &http.Cookie{Name: s.name, Value: value.Reveal(), Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode} //nolint:gosec // Secure unless the issuer is http on this very machine
-	if value == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
+// setCookie sets the session cookie, for so many seconds: 0 is until the browser ends,
+// and less deletes it.
+func (s *Sessions) setCookie(w http.ResponseWriter, value secret.String, age int) {
+	http.SetCookie(w, &http.Cookie{Name: s.name, Value: value.Reveal(), Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode, MaxAge: age}) //nolint:gosec // Secure unless the issuer is http on this very machine
 }
 
 // single returns the value of a cookie that may come at most once.

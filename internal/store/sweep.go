@@ -60,6 +60,9 @@ var sweeps = []sweep{
 		DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "guesses", delete: `
 		DELETE FROM guesses WHERE token IN (SELECT token FROM guesses WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+	{table: "wrong_passwords", delete: `
+		DELETE FROM wrong_passwords WHERE (network, hash) IN (
+			SELECT network, hash FROM wrong_passwords WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 }
 
 // RunSweeper deletes what has expired, once a minute, until ctx ends. One node

@@ -362,6 +362,7 @@ func TestSweeperDeletesWhatExpiredAndNothingElse(t *testing.T) {
 		_, err = w.SeenOnce(ctx, store.UseProof, []byte("x"), time.UnixMilli(w.in(time.Minute)))
 		must(t, err)
 		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("h"), ExpiresAt: w.in(time.Minute)}))
+		must(t, w.WrongPassword(ctx, store.Origin{Network: "203.0.113.7", Limit: 5, Wide: "203.0.113.7", WideLimit: 50}, []byte("h"), w.in(time.Minute), w.Now()))
 		_, err = w.TakeGuess(ctx, "alice", "alice", []byte("p"), 3, time.Minute, w.Now())
 		must(t, err)
 		sweep := func(wanted int64) {
@@ -373,7 +374,7 @@ func TestSweeperDeletesWhatExpiredAndNothingElse(t *testing.T) {
 		}
 		sweep(0)
 		w.pass(time.Hour)
-		sweep(6) // login request, jti, replay, pushed request, guess; and the session, which nobody used
+		sweep(7) // login request, jti, replay, pushed request, guess, wrong password; and the session, which nobody used
 		_, _, err = w.RedeemCode(ctx, w.redeem(used, false))
 		want(t, err, store.ErrReused) // still noticed
 		w.pass(11 * time.Hour)

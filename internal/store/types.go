@@ -152,6 +152,8 @@ type Pending struct {
 	Principal    string          `json:"principal,omitempty"`     // Kerberos principal
 	PasswordHash string          `json:"password_hash,omitempty"` // of the local password that was typed
 	Remember     bool            `json:"remember,omitempty"`      // this device
+	Account      string          `json:"account,omitempty"`       // whose password was right, as guesses are counted
+	TicketEnd    Millis          `json:"ticket_end,omitempty"`    // of the ticket that proved it; 0: none did
 	Upstream     UpstreamSession `json:"upstream,omitzero"`
 
 	// Of a login that has shown its second factor, and has something to be told

@@ -64,6 +64,8 @@ type LoginPage struct {
 	Upstreams     []UpstreamButton
 	Methods       []Method     // what is offered; the first is what to begin with
 	Passkey       *PasskeyForm // nil: none is offered
+	Remember      bool         // offer to remember this device
+	Remembered    bool         // which it is already
 	Reference     string
 }
 

@@ -16,6 +16,8 @@ type FactorStep struct {
 	OtherURL  string // log in as somebody else
 	Notice    *Notice
 	Reference string
+	// Remember: offer to remember this device, which was wanted already when Remembered.
+	Remember, Remembered bool
 }
 
 // FactorPage asks for a factor that somebody has.

@@ -109,6 +109,7 @@ func states() []state {
 		{"login-inside", "login", 401, with(func(p *LoginPage) { p.TicketURL, p.NoTicketOffer = "/login/negotiate?login=id", true })},
 		{"login-wrong", "login", 401, with(func(p *LoginPage) { p.Notice, p.Username, p.TicketURL = wrong, "alice", "/login/negotiate" })},
 		{"login-fresh", "login", 200, with(func(p *LoginPage) { p.Notice, p.SignedInAs, p.OtherURL = fresh, "alice", "/login?login=id&other=1" })},
+		{"login-remember", "login", 200, with(func(p *LoginPage) { p.Remember, p.Remembered = true, true })},
 		{"newpassword", "newpassword", 200, with(func(p *LoginPage) { p.Notice, p.Username, p.OtherURL = expired, "alice", "/login?login=id&other=1" })},
 		{"newpassword-refused", "newpassword", 401, with(func(p *LoginPage) { p.Notice, p.Username = short, "alice" })},
 		{"invitation", "invitation", 200, LinkPage{FormToken: "token", Token: "link", MinLength: 15, Until: since}},

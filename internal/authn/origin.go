@@ -1,0 +1,55 @@
+package authn
+
+import (
+	"context"
+	"time"
+
+	"idp/internal/store"
+)
+
+// originWindow is how long a wrong password counts against the address that it came
+// from.
+const originWindow = 10 * time.Minute
+
+// wideFactor: a network around that of an address may have so many times as many.
+const wideFactor = 10
+
+// Limits are the section limits of the configuration: how many different wrong pairs of
+// a name and a password may come from one address within ten minutes, before no more
+// are checked. Behind one address of the company may be a whole office, whose programs
+// repeat old passwords on Monday morning. 0: any number.
+type Limits struct {
+	PerAddress       int `yaml:"per_address"`
+	PerAddressInside int `yaml:"per_address_inside"` // in kerberos.offer_to
+}
+
+// DefaultLimits bear what people mistype, and are a thousand times too few for whoever
+// tries out lists.
+func DefaultLimits() Limits { return Limits{PerAddress: 20, PerAddressInside: 200} }
+
+// origin is where a password comes from. Of IPv6 it is a /64, of which a customer may
+// have 65,536: the network around it is bounded, too. That of IPv4 is many customers'.
+func (a *Authn) origin(from From) store.Origin {
+	limit := a.Limits.PerAddress
+	if Inside(a.Section.OfferTo, from) {
+		limit = a.Limits.PerAddressInside
+	}
+	if limit == 0 || !from.Address.IsValid() {
+		return store.Origin{}
+	}
+	o := store.Origin{Network: Network(from.Address), Limit: limit, WideLimit: limit * wideFactor}
+	if o.Wide = o.Network; from.Address.Is6() {
+		o.Wide = WideNetwork(from.Address)
+	}
+	return o
+}
+
+// wrongFrom counts a wrong password where it came from: each once, so that a program
+// that repeats one uses up nothing.
+func (l *limiter) wrongFrom(ctx context.Context, from store.Origin, hash []byte) error {
+	if from.Network == "" {
+		return nil
+	}
+	now := l.now()
+	return l.store.WrongPassword(context.WithoutCancel(ctx), from, hash, now.Add(originWindow).UnixMilli(), now.UnixMilli())
+}
