@@ -37,8 +37,14 @@ func checkBrand(c *config.Config) (problems config.Problems) {
 	if b.LogoDark != "" && b.Logo == "" {
 		problems = append(problems, c.Problem("$.brand.logo_dark", "there is no brand.logo for light pages", ""))
 	}
-	if u, err := url.Parse(b.Help); b.Help != "" && (err != nil || !slices.Contains([]string{"https", "http", "mailto"}, u.Scheme)) {
-		problems = append(problems, c.Problem("$.brand.help", "want an address that begins with https://, http:// or mailto:", ""))
-	}
 	return problems
+}
+
+// brandWarnings: pages show what is no address as a link to nowhere.
+func brandWarnings(c *config.Config) config.Problems {
+	u, err := url.Parse(c.Brand.Help)
+	if c.Brand.Help == "" || (err == nil && slices.Contains([]string{"https", "http", "mailto"}, u.Scheme)) {
+		return nil
+	}
+	return config.Problems{c.Problem("$.brand.help", "is no address: it begins with https://, http:// or mailto:", "")}
 }

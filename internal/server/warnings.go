@@ -23,6 +23,7 @@ func Warnings(c *config.Config) (warnings config.Problems) {
 		}
 		warnings = append(warnings, secretWarnings(c, at, cl)...)
 	}
+	warnings = append(warnings, brandWarnings(c)...)
 	warnings = append(warnings, userWarnings(c)...)
 	warnings = append(warnings, directoryWarnings(c)...)
 	warnings = append(warnings, resourceWarnings(c)...)

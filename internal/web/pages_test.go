@@ -53,8 +53,27 @@ func TestEveryPageInEveryState(t *testing.T) {
 			if w.Body.Len() > 30<<10 {
 				t.Errorf("the page weighs %d bytes", w.Body.Len())
 			}
+			if n := strings.Count(w.Body.String(), `class="primary"`); n > 1 {
+				t.Errorf("%d things to begin with, want one", n)
+			}
 			checkHTML(t, w.Body.String())
 		})
+	}
+}
+
+// A page that is in no state is looked at by nobody.
+func TestEveryPageHasAState(t *testing.T) {
+	named, shown := map[string]bool{}, map[string]bool{}
+	for _, s := range states() {
+		if named[s.Name] {
+			t.Errorf("two states are called %s", s.Name)
+		}
+		named[s.Name], shown[s.Page] = true, true
+	}
+	for name := range newPages(t).templates {
+		if !shown[name] {
+			t.Errorf("no state of the page %q", name)
+		}
 	}
 }
 
