@@ -18,9 +18,6 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 	if err := l.offerToRemember(r, &p); err != nil {
 		return err
 	}
-	if err := l.offerToRemember(r, &p); err != nil {
-		return err
-	}
 	offered := l.offered(a)
 	if offered {
 		p.TicketURL, p.NoTicketOffer = stepPath(authn.PathNegotiate, a.row), !a.browser.NoTicket

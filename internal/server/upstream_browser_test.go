@@ -22,7 +22,7 @@ func TestBrowserLogsInByAnUpstream(t *testing.T) {
 		emulation.SetScriptExecutionDisabled(true),
 		chromedp.Navigate(c.ours.Issuer+"/account"),
 		press(`button[name="upstream"][value="partner"]`))
-	run(ctx, t, "log in there", fill("bob", idptest.BobPassword))
+	run(ctx, t, "log in there", fillIn("bob", idptest.BobPassword))
 	run(ctx, t, "come back", chromedp.Text("dl.facts", &who, chromedp.ByQuery))
 	if !strings.Contains(who, "partner:bob") || !strings.Contains(who, "with Partner") {
 		t.Errorf("logged in as %q", who)
