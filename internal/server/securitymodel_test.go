@@ -119,3 +119,41 @@ func TestADisabledUsersLastToken(t *testing.T) {
 		}
 	})
 }
+
+// Whoever finds the phone has no password, and whoever knows the password no phone; its
+// owner gets in by a recovery code, removes it, and everything that it was logged in to
+// is over. Without a code an administrator resets.
+func TestALostPhone(t *testing.T) {
+	f := startFactors(t, idptest.Options{})
+	app, codes := f.enrol()
+	phone := f.Browser(t)
+	fill(t, phone, phone.LogIn(phone.Get("/login"), "bob", idptest.BobPassword), "code", f.nextCode(app))
+	if !signedIn(f.Server, phone) {
+		t.Fatal("the phone is not logged in: this test would show nothing")
+	}
+
+	owner := f.Browser(t)
+	p := owner.LogIn(owner.Get("/login"), "bob", idptest.BobPassword)
+	if signedIn(f.Server, owner) {
+		t.Error("the password alone logs in")
+	}
+	p = owner.Get(linkTo(t, p, "Use a recovery code instead"))
+	fill(t, owner, p, "recovery_code", codes[0])
+	p = fill(t, owner, owner.Get(linkTo(t, owner.Get("/account/factors"), "Rename or remove")), "remove", "1")
+	wantPage(t, p, "Removed")
+	if signedIn(f.Server, phone) || !signedIn(f.Server, owner) {
+		t.Error("want the lost phone signed out, and its owner not")
+	}
+
+	f.enrol()
+	fill(t, phone, phone.LogIn(phone.Get("/login"), "bob", idptest.BobPassword), "code", f.nextCode(app))
+	if signedIn(f.Server, phone) {
+		t.Error("the lost phone's codes are still good")
+	}
+	if n, err := f.Store().ResetFactors(t.Context(), f.User("bob").ID, store.Entry{Actor: "test"}); err != nil || n != 1 {
+		t.Errorf("reset: %d, %v", n, err)
+	}
+	if signedIn(f.Server, owner) {
+		t.Error("a session outlives the reset")
+	}
+}
