@@ -238,7 +238,7 @@ func TestFactorsOnTheAccountsPages(t *testing.T) {
 		t.Error("want the phone signed out, and this browser not")
 	}
 	f.wantAudit("factor_removed", "factor_added", "recovery_codes_made")
-	wantPage(t, b.Get("/account/history"), "You removed a second step of your login", "Logged in with your name and password, and with a code of your app")
+	wantPage(t, b.Get("/account/history"), "You removed a second step", "Logged in with your name and password and with a one-time code")
 	wantPage(t, b.Get("/account/security"), "Second step", "Tablet")
 
 	// The last one is needed where a rule says so, and can go where none does.
