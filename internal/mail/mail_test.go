@@ -243,7 +243,7 @@ func TestHoleMailToWhoeverAnswers(t *testing.T) {
 		plain := mailtest.StartPlain(w.t)
 		for name, s := range map[string]*Sender{
 			"a certificate nobody vouches for": w.sender(func(c *Config) { c.CAFile = "" }),
-			"no STARTTLS":                      w.sender(func(c *Config) { c.Port = plain.Port }),
+			"no STARTTLS":                      w.sender(func(c *Config) { c.Port, c.Username, c.PasswordFile = plain.Port, "", "" }),
 			"implicit TLS, spoken to in clear": w.sender(func(c *Config) { c.Port, c.TLS = plain.Port, Implicit }),
 		} {
 			if err := s.Send(w.t.Context(), letter)[0]; err == nil {

@@ -317,7 +317,7 @@ func TestChangingThePassword(t *testing.T) {
 		if p := stolen.Get("/account"); p.Request.URL.Path == "/account" {
 			t.Error("the cookie from before the change is still good")
 		}
-		p = changePassword(t, b, b.Get("/account/password"), chosen, chosen+" 2", chosen+" 2", true)
+		changePassword(t, b, b.Get("/account/password"), chosen, chosen+" 2", chosen+" 2", true)
 		if p := other.Get("/account"); p.Request.URL.Path != "/login" {
 			t.Errorf("the other session is at %s", p.Request.URL)
 		}

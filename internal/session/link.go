@@ -20,7 +20,7 @@ func (s *Sessions) BindLink(w http.ResponseWriter, until time.Time, bind func(ha
 	if err := bind(secret.Hash(value)); err != nil {
 		return err
 	}
-	c := s.ownCookie(linkCookie, value)
+	c := s.ownCookie(linkCookie, value) //nolint:gosec // Secure unless the issuer is http on this very machine
 	c.MaxAge = max(1, int(until.Sub(s.Now()).Seconds()))
 	http.SetCookie(w, c)
 	return nil
