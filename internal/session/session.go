@@ -27,8 +27,8 @@ import (
 
 	"idp/internal/secret"
 	"idp/internal/store"
-	"idp/internal/useragent"
 	"idp/internal/user"
+	"idp/internal/useragent"
 	"idp/internal/web"
 )
 
