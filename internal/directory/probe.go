@@ -41,10 +41,11 @@ func (p *Probe) ask(ctx context.Context, d *Directory, s *server) *Failure {
 	if err != nil {
 		return asFailure(s, stepConnect, err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if state, ok := c.TLSConnectionState(); ok && len(state.PeerCertificates) > 0 {
 		p.Until = state.PeerCertificates[0].NotAfter
 	}
+	c.raw.left.Store(maxAnswer)
 	defer c.raw.until(ctx)()
 	if p.Anybody, err = d.reader.anybody(c); err == nil {
 		return nil

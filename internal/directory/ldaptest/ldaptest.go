@@ -171,7 +171,7 @@ func (s *Server) AddGroup(cn string, members ...string) (dn string) {
 func (s *Server) Add(dn string, pairs ...string) {
 	s.t.Helper()
 	attributes := map[string][]string{}
-	for i := 0; i < len(pairs); i += 2 {
+	for i := 0; i+1 < len(pairs); i += 2 {
 		attributes[pairs[i]] = append(attributes[pairs[i]], pairs[i+1])
 	}
 	req := ldap.NewAddRequest(dn, nil)
@@ -199,7 +199,7 @@ func (s *Server) asRoot(do func(*ldap.Conn) error) {
 	s.t.Helper()
 	c, err := ldap.DialURL(s.LDAPS, ldap.DialWithTLSConfig(&tls.Config{RootCAs: s.CA.Pool()}))
 	s.must(err)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	s.must(errors.Join(c.Bind(rootDN, Password), do(c)))
 }
 
