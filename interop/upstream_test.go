@@ -29,7 +29,6 @@ import (
 type partner struct {
 	idp    *binary
 	issuer string
-	key    *ecdsa.PrivateKey // ours there; nil: a secret
 }
 
 // relyOn starts oidc-provider and an idp with it as upstream "partner".

@@ -24,10 +24,11 @@ func TestBrowserLogsInByAnUpstream(t *testing.T) {
 		press(`button[name="upstream"][value="partner"]`))
 	run(ctx, t, "log in there", fillIn("bob", idptest.BobPassword))
 	run(ctx, t, "come back", chromedp.Text("dl.facts", &who, chromedp.ByQuery))
-	if !strings.Contains(who, "partner:bob") || !strings.Contains(who, "with Partner") {
+	if !strings.Contains(who, "partner:bob") || !strings.Contains(who, "with your login at partner") {
 		t.Errorf("logged in as %q", who)
 	}
 	run(ctx, t, "see the logins",
+		press(`a[href="/account/security"]`),
 		press(`a[href="/account/logins"]`),
 		chromedp.Text("ul.sites", &linked, chromedp.ByQuery))
 	if !strings.Contains(linked, "Partner") || !strings.Contains(linked, "bob@example.com") {

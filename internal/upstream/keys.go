@@ -65,7 +65,7 @@ func (v *verification) VerifySignature(ctx context.Context, jwt string) ([]byte,
 	for _, alg := range algorithms {
 		algs = append(algs, jose.SignatureAlgorithm(alg))
 	}
-	jws, err := jose.ParseSigned(jwt, algs)
+	jws, err := jose.ParseSignedCompact(jwt, algs)
 	if err != nil || len(jws.Signatures) != 1 {
 		return nil, errors.New("no JWS with one signature")
 	}

@@ -141,7 +141,7 @@ func (us *Upstreams) find(is func(*Upstream) bool) *Upstream {
 	return us.list[i]
 }
 
-// MakesUsers: whoever logs in for the first time becomes a user.
+// MakesUsers reports whether whoever logs in by it for the first time becomes a user.
 func (u *Upstream) MakesUsers() bool { return u.Create == CreateFirstLogin }
 
 // RedirectURI is where its people come back to; to be registered there, to the letter.

@@ -35,7 +35,7 @@ func (u *Upstream) verified(ctx context.Context, m *metadata, left *store.Upstre
 	if raw == "" {
 		return nil, invalid("the token answer has no ID token")
 	}
-	t, err := u.signed(ctx, m, raw, func(v *oidc.IDTokenVerifier) (*oidc.IDToken, error) { return v.Verify(ctx, raw) })
+	t, err := u.signed(ctx, m, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +52,8 @@ func (u *Upstream) verified(ctx context.Context, m *metadata, left *store.Upstre
 	return id, u.checkClaims(t, id.Claims)
 }
 
-// signed runs one of go-oidc's verifiers over a token.
-func (u *Upstream) signed(ctx context.Context, m *metadata, raw string, verify func(*oidc.IDTokenVerifier) (*oidc.IDToken, error)) (*oidc.IDToken, error) {
+// signed checks form, signature, issuer, audience and expiry of a token.
+func (u *Upstream) signed(ctx context.Context, m *metadata, raw string) (*oidc.IDToken, error) {
 	if len(raw) > maxBody {
 		return nil, invalid("the token is too long")
 	}
@@ -62,7 +62,7 @@ func (u *Upstream) signed(ctx context.Context, m *metadata, raw string, verify f
 		return nil, invalid("the upstream signs by no algorithm that is allowed here: " + reason.Short(fmt.Sprintf("%q", m.SigningAlgs)))
 	}
 	keys := &verification{set: u.keys, url: m.JWKS}
-	t, err := verify(oidc.NewVerifier(u.Issuer, keys, &oidc.Config{ClientID: u.ClientID, SupportedSigningAlgs: algs, Now: u.now}))
+	t, err := oidc.NewVerifier(u.Issuer, keys, &oidc.Config{ClientID: u.ClientID, SupportedSigningAlgs: algs, Now: u.now}).Verify(ctx, raw)
 	switch {
 	case keys.failed != nil:
 		return nil, keys.failed
