@@ -133,6 +133,8 @@ func (a *Authn) checkLocal(ctx context.Context, u *store.User, password secret.S
 	ok, rehash, err := a.hasher.Verify(ctx, hash, password)
 	a.hashing.checked(start)
 	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, reason.Refuse(reason.Busy, "no processor had time for it within "+checkTimeout.String())
 	case err != nil:
 		return nil, err
 	case u == nil:
