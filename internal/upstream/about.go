@@ -68,7 +68,7 @@ func (a *about) metadata(ctx context.Context) (*metadata, error) {
 
 // known is what needs no asking now: a fresh document, or that a moment ago there was
 // no answer, and then an older document if there is one.
-func (a *about) known() (m *metadata, err error, known bool) { //nolint:staticcheck // known says whether there are the others
+func (a *about) known() (m *metadata, err error, known bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()

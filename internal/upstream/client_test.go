@@ -110,6 +110,11 @@ func TestLogoutURL(t *testing.T) {
 	if u.Path != "/end" || u.Query().Encode() != want.Encode() {
 		t.Errorf("%s", u)
 	}
+	l.discovery = func(m map[string]any) { m["end_session_endpoint"] = "javascript:alert(1)" }
+	all.list[0].about.last = nil
+	if to := all.LogoutURL(t.Context(), s, "state"); to != "" {
+		t.Errorf("a script: %s", to)
+	}
 	for _, other := range []store.UpstreamSession{{}, {ID: "liar", Issuer: "https://other.example", IDToken: "token"}, {ID: "liar", Issuer: l.srv.URL}, {ID: "gone", Issuer: l.srv.URL, IDToken: "token"}} {
 		if to := all.LogoutURL(t.Context(), other, "state"); to != "" {
 			t.Errorf("%+v: %s", other, to)
