@@ -71,7 +71,7 @@ func parseAssertion(answer string) (*protocol.ParsedCredentialAssertionData, err
 	}
 	got, err := protocol.ParseCredentialRequestResponseBytes([]byte(answer))
 	if err != nil {
-		return nil, refuse(reason.BadPasskey, err)
+		return nil, refuse(err)
 	}
 	return got, nil
 }
@@ -113,7 +113,7 @@ func (p *Passkeys) verify(a Asked, f *store.Factor, got *protocol.ParsedCredenti
 		_, err = p.rp.ValidateLogin(o, s, got)
 	}
 	if err != nil {
-		return refuse(reason.BadPasskey, err)
+		return refuse(err)
 	}
 	return nil
 }
@@ -149,13 +149,13 @@ func (p *Passkeys) accept(ctx context.Context, f *store.Factor, got *protocol.Pa
 
 // refuse is the library's error as a refusal: its details, which tell what is wrong,
 // and what it says to developers.
-func refuse(code reason.Code, err error) error {
+func refuse(err error) error {
 	detail := err.Error()
 	var e *protocol.Error
 	if errors.As(err, &e) && e.DevInfo != "" {
 		detail += " (" + e.DevInfo + ")"
 	}
-	return reason.Refuse(code, reason.Short(detail))
+	return reason.Refuse(reason.BadPasskey, reason.Short(detail))
 }
 
 // named is a refusal of a user that the passkey has named.

@@ -50,7 +50,7 @@ const (
 )
 
 func (p *Passkeys) challenge(a Asked) []byte {
-	head := binary.BigEndian.AppendUint64(nil, uint64(p.Now().UnixMilli())) //nolint:gosec // after 1970
+	head := binary.BigEndian.AppendUint64(nil, uint64(p.Now().UnixMilli()))
 	head = append(head, secret.Bytes(challengeRandom)...)
 	return append(head, secret.MAC(p.keys[:1], a.message(head))[0]...)
 }

@@ -29,7 +29,7 @@ func (p *Passkeys) Registration(ctx context.Context, a Asked, verified bool, ans
 	}
 	got, err := protocol.ParseCredentialCreationResponseBytes([]byte(answer))
 	if err != nil {
-		return nil, refuse(reason.BadPasskey, err)
+		return nil, refuse(err)
 	}
 	client := got.Response.CollectedClientData
 	if err := p.check(a, client.Challenge); err != nil {
@@ -44,13 +44,13 @@ func (p *Passkeys) Registration(ctx context.Context, a Asked, verified bool, ans
 	s := webauthn.SessionData{Challenge: client.Challenge, UserID: []byte(a.UserID), CredParams: algorithms}
 	made, err := p.rp.CreateCredential(owner{id: s.UserID}, s, got)
 	if err != nil {
-		return nil, refuse(reason.BadPasskey, err)
+		return nil, refuse(err)
 	}
 	if verified && !made.Flags.UserVerified {
 		return nil, reason.Refuse(reason.PasskeyUnverified, "no user verification")
 	}
 	if _, err := webauthncose.ParsePublicKey(made.PublicKey); err != nil {
-		return nil, refuse(reason.BadPasskey, err)
+		return nil, refuse(err)
 	}
 	if err := p.useUp(ctx, client.Challenge); err != nil {
 		return nil, err

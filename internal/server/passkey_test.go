@@ -296,7 +296,7 @@ func TestThereAreNoPasskeysAtAnAddress(t *testing.T) {
 	if question(p) != "" || strings.Contains(p.Body, "passkey") {
 		t.Errorf("a passkey is offered:\n%s", p.Body)
 	}
-	p = b.LogIn(p, "bob", idptest.BobPassword)
+	b.LogIn(p, "bob", idptest.BobPassword)
 	if p = b.Get("/account/factors/passkey"); p.StatusCode != 404 || strings.Contains(b.Get("/account/factors").Body, "/account/factors/passkey") {
 		t.Errorf("%d", p.StatusCode)
 	}

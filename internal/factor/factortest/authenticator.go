@@ -125,8 +125,8 @@ func (a *Authenticator) Create(t testing.TB, options string) string {
 	a.keys = append(a.keys, k)
 
 	data := a.data(o.RP.ID, flagAttested)
-	data = append(data, make([]byte, 16)...) // AAGUID
-	data = binary.BigEndian.AppendUint16(data, uint16(len(k.ID)))
+	data = append(data, make([]byte, 16)...)                      // AAGUID
+	data = binary.BigEndian.AppendUint16(data, uint16(len(k.ID))) //nolint:gosec // 1,023 at most
 	data = append(append(data, k.ID...), cose...)
 	format, statement := a.Format, a.Statement
 	if format == "" {
