@@ -11,8 +11,7 @@ import (
 // later are commands that a later version brings, by the one they are under:
 // whoever read of them is told so.
 var later = map[string][]string{
-	"idp":      {"token", "backup"},
-	"idp user": {"unlock", "sessions", "reset-factor"},
+	"idp": {"token", "backup"},
 }
 
 // group makes a command of which only the subcommands do something: alone it

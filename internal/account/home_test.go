@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"idp/internal/idptest"
 	"idp/internal/store"
@@ -49,7 +51,9 @@ func TestTheStartPageListsOnesSites(t *testing.T) {
 // TestHoleStartPageAdvertisesAStranger: who registers itself is on nobody's start page
 // before an administrator has vouched for it.
 func TestHoleStartPageAdvertisesAStranger(t *testing.T) {
-	s := idptest.Start(t, idptest.Options{YAML: "registration: {initial_access_token_file: wiki.secret}\n"})
+	var ahead atomic.Int64
+	s := idptest.Start(t, idptest.Options{YAML: "registration: {initial_access_token_file: wiki.secret}\n",
+		Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	const body = `{"client_name":"Bank of Example","redirect_uris":["https://app.example.net/cb"],"client_uri":"https://app.example.net/","initiate_login_uri":"https://app.example.net/login"}`
 	id := register(t, s, body)
 	b := loggedIn(t, s, "bob", firefox)
@@ -58,6 +62,7 @@ func TestHoleStartPageAdvertisesAStranger(t *testing.T) {
 	if err != nil || client.InitiateLoginURI != "https://app.example.net/login" {
 		t.Fatalf("%+v %v", client, err)
 	}
+	ahead.Add(int64(time.Second)) // for which a node keeps what it knows of relying parties
 	yes := true
 	client.Trusted = &yes
 	if err := s.Store().UpdateClient(t.Context(), *client, false, store.Entry{Actor: "test"}); err != nil {

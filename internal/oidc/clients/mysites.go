@@ -20,22 +20,18 @@ import (
 // guesses one. What registered itself is not advertised, whatever it says of itself.
 func (r *Registry) MySites(issuer string) func(context.Context, *store.User) ([]web.MySite, error) {
 	return func(ctx context.Context, u *store.User) ([]web.MySite, error) {
-		all, err := r.store.Clients(ctx)
+		places, err := r.begins(ctx)
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range r.file {
-			all = append(all, *c)
-		}
 		var sites []web.MySite
-		for i := range all {
-			c := &all[i]
-			begin := beginsAt(c, issuer)
-			if begin == "" || RegisteredItself(c) || !MayLogIn(c, u) || !MayUse(c, protocol.GrantTypeCode) {
+		for i := range places {
+			c := &places[i]
+			if !MayLogIn(c, u) {
 				continue
 			}
-			site := web.MySite{Site: *SiteOf(c, ""), URL: begin}
-			site.Host = webPage(begin) // where the link leads
+			site := web.MySite{Site: *SiteOf(c, ""), URL: beginsAt(c, issuer)}
+			site.Host = webPage(site.URL) // where the link leads
 			sites = append(sites, site)
 		}
 		slices.SortFunc(sites, func(a, b web.MySite) int {
@@ -43,6 +39,31 @@ func (r *Registry) MySites(issuer string) func(context.Context, *store.User) ([]
 		})
 		return sites, nil
 	}
+}
+
+// begins are the relying parties that have a place to begin at, kept for a second as
+// each of them is: everybody's day begins on that page.
+func (r *Registry) begins(ctx context.Context) ([]store.Client, error) {
+	r.mu.Lock()
+	places, fresh := r.places, r.now().Before(r.until)
+	r.mu.Unlock()
+	if fresh {
+		return places, nil
+	}
+	all, err := r.store.VouchedClients(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range r.file {
+		all = append(all, *c)
+	}
+	all = slices.DeleteFunc(all, func(c store.Client) bool {
+		return c.InitiateLoginURI == "" && c.ClientURI == "" || RegisteredItself(&c) || !MayUse(&c, protocol.GrantTypeCode)
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.places, r.until = all, r.now().Add(cacheFor)
+	return all, nil
 }
 
 // beginsAt is where somebody who wants to use a relying party goes; empty: nobody says.

@@ -24,6 +24,8 @@ type Registry struct {
 
 	mu     sync.Mutex
 	cached map[string]entry
+	places []store.Client // to begin at (MySites)
+	until  time.Time      // places are good
 }
 
 type entry struct {
