@@ -12,6 +12,7 @@ import (
 	"idp/internal/authn"
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -149,7 +150,8 @@ func (p *Provider) deny(w http.ResponseWriter, r *http.Request, a *authreq.Reque
 
 // otherAccount is the way to the same request, asking for another account, and so
 // without the hints at this one. What the client pushed is not put into a link: it
-// is kept, and still gives one code.
+// is kept, and still gives one code; and so is what is too long for one, for we escape
+// more than the client did.
 func (p *Provider) otherAccount(ctx context.Context, a *authreq.Request) (string, error) {
 	ps := maps.Clone(a.Params)
 	delete(ps, "id_token_hint")
@@ -158,8 +160,8 @@ func (p *Provider) otherAccount(ctx context.Context, a *authreq.Request) (string
 	if a.Prompts(protocol.PromptConsent) {
 		ps["prompt"] += " " + protocol.PromptConsent
 	}
-	if len(a.Pushed) == 0 {
-		return "/authorize?" + ps.Encode(), nil
+	if query := ps.Encode(); len(a.Pushed) == 0 && len(query) <= wire.MaxQuery {
+		return "/authorize?" + query, nil
 	}
 	return p.parkRequest(ctx, a, ps, otherAccountFor)
 }

@@ -154,6 +154,16 @@ func TestCrossSiteSignOutPostComesAgainByGet(t *testing.T) {
 	if a := b.get(to.String()); a.Header().Get("Location") != bye+"?state=s" || b.alive() {
 		t.Errorf("%d %q", a.Code, a.Header().Get("Location"))
 	}
+	// Who reloads later what was asked, and whoever has such a link, can go on.
+	other := w.loggedIn("alice")
+	asks := w.browser().post("/end_session", url.Values{"client_id": {"wiki"}}).location().String()
+	if a := other.get(asks); a.Code != http.StatusOK || !other.alive() {
+		t.Errorf("it is not asked: %d", a.Code)
+	}
+	w.pass(3 * time.Minute)
+	if a := other.get(asks); a.Header().Get("Location") != "/end_session" || !other.alive() {
+		t.Errorf("reloaded: %d %q", a.Code, a.Header().Get("Location"))
+	}
 	if a := w.browser().post("/end_session", nil); a.Header().Get("Location") != "/end_session" {
 		t.Errorf("an empty POST: %d %q", a.Code, a.Header().Get("Location"))
 	}

@@ -220,6 +220,30 @@ func TestPublicClientsPushWithinALimit(t *testing.T) {
 
 // "Use another account" leads on, although the request stands in no link and the
 // client takes no others; and it is still one request.
+// What a request is too long for, once we have escaped it: it is kept.
+func TestDeniedPageOfALongRequestLeadsToAnotherAccount(t *testing.T) {
+	w := newWorld(t)
+	w.user("alice", "staff")
+	w.user("fiona", "finance")
+	w.client("wiki").AllowGroups = []string{"finance"}
+	b := w.loggedIn("alice")
+	long := authorizeURL("wiki") + "&login_hint=" + strings.Repeat("(", 6000) + "&ui_locales=" + strings.Repeat("(", 8000)
+	a := b.get(long)
+	link := regexp.MustCompile(`href="(/authorize\?[^"]+)"`).FindStringSubmatch(a.Body.String())
+	if a.Code != http.StatusForbidden || link == nil || len(link[1]) > 1000 {
+		t.Fatalf("%d, a link of %d bytes", a.Code, len(link[1]))
+	}
+	w.pass(20 * time.Minute)
+	path, row := b.row(b.get(html.UnescapeString(link[1])))
+	if path != "/login" {
+		t.Fatalf("sent to %s", path)
+	}
+	b.logIn(url.Values{"user": {"fiona"}, "login": {row.ID}})
+	if back := b.get("/authorize/resume?login=" + row.ID).back(); !back.Has("code") {
+		t.Fatalf("fiona: %v", back)
+	}
+}
+
 func TestDeniedPageOfAPushedRequestLeadsToAnotherAccount(t *testing.T) {
 	w := newWorld(t)
 	w.user("alice", "staff")

@@ -132,7 +132,7 @@ func (p *Provider) tokenState(ctx context.Context, c *tokens.AccessClaims) (*sta
 
 // ownState is the state of a token that a client has for itself.
 func (p *Provider) ownState(ctx context.Context, client *store.Client, c *tokens.AccessClaims) (*state, error) {
-	revoked, err := p.Store.TokenRevoked(ctx, c.ID)
+	revoked, err := p.Store.OwnTokenRevoked(ctx, c.ClientID, c.ID, c.IssuedAt*1000)
 	if err == nil && revoked {
 		err = store.ErrNotFound
 	}

@@ -338,3 +338,28 @@ func TestIntrospectionOfAnOwnTokenOfANarrowedClient(t *testing.T) {
 		t.Errorf("%s", a.Body)
 	}
 }
+
+// --revoke ends what a client has for itself, too, of which there is no row; what it gets
+// from then on is good.
+func TestHoleOwnTokensOutliveTheirClientsRevocation(t *testing.T) {
+	w := newWorld(t)
+	w.add("robot", func(c *store.Client) {
+		c.GrantTypes, c.RedirectURIs, c.Scope = []string{"client_credentials"}, nil, "read"
+	})
+	token := func() string {
+		return w.api("robot", "/token", url.Values{"grant_type": {"client_credentials"}}).str("access_token")
+	}
+	before := token()
+	if !w.active("robot", before) {
+		t.Fatalf("not active to begin with: %s", w.api("robot", "/introspect", url.Values{"token": {before}}).Body)
+	}
+	w.pass(time.Second)
+	w.set("robot", true, func(*store.Client) {})
+	if w.active("robot", before) {
+		t.Error("active after all that it was granted was revoked")
+	}
+	w.pass(time.Second)
+	if !w.active("robot", token()) {
+		t.Error("a token that it got later is not active")
+	}
+}

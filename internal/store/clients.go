@@ -197,6 +197,9 @@ func (s *Store) replaceClient(ctx context.Context, c Client, revoke bool, e Entr
 		case n == 0: // it is another than was read, by the caller or just now
 			return ErrConflict
 		case revoke:
+			if err := revokeOwnTokens(t, c.ClientID, now); err != nil {
+				return err
+			}
 			return s.clientChanged(t, e, event, now)
 		}
 		return s.writeEntry(t, e, event)
@@ -209,6 +212,9 @@ func (s *Store) RemoveClient(ctx context.Context, id string, e Entry) error {
 	return s.revoking(ctx, func(t tx) error {
 		n, err := t.Exec(`DELETE FROM clients WHERE client_id = $1`, id)
 		if err := found(n, err); err != nil {
+			return err
+		}
+		if err := revokeOwnTokens(t, id, s.Now()); err != nil { // one of that id may be added again
 			return err
 		}
 		return s.clientChanged(t, e, audit.ClientRemoved, s.Now())

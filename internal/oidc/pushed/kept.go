@@ -27,6 +27,10 @@ import (
 	"idp/internal/web"
 )
 
+// ErrGone: a handle of ours that stands for nothing, or no longer. It comes inside the
+// page of Refused.
+var ErrGone = errors.New("unknown, or kept no longer")
+
 // Config is everything New needs.
 type Config struct {
 	Store  *store.Store
@@ -83,7 +87,7 @@ func (p *Requests) Expand(ctx context.Context, ps wire.Params, owner string) (ex
 	row, err := p.Store.PushedRequest(ctx, secret.Hash(secret.String(handle)))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil, nil, Refused(fmt.Errorf("%s: unknown, or kept no longer", named(owner)))
+		return nil, nil, Refused(fmt.Errorf("%s: %w", named(owner), ErrGone))
 	case err != nil:
 		return nil, nil, err
 	case owner == "" || row.ClientID != owner:

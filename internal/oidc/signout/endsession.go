@@ -90,7 +90,11 @@ func (p *Endpoints) ServeEndSession(w http.ResponseWriter, r *http.Request) erro
 		return signOutError(err)
 	}
 	formToken := ps["form_token"] // counts in a form only; the page makes a new one
-	if ps, _, err = p.Kept.Expand(r.Context(), ps, signOutOwner); err != nil {
+	ps, _, err = p.Kept.Expand(r.Context(), ps, signOutOwner)
+	if errors.Is(err, pushed.ErrGone) { // the page was reloaded: what it was about is over, the wish to sign out may not be
+		return web.Redirect(w, r, http.StatusSeeOther, PathEndSession)
+	}
+	if err != nil {
 		return err
 	}
 	maps.DeleteFunc(ps, func(name, _ string) bool { return !slices.Contains(signOutParams, name) })
