@@ -20,7 +20,7 @@ import (
 const (
 	tries       = 1000 // of each class
 	namesOfEach = 64
-	atOnce      = 16
+	atOnce      = 12
 	floor       = 500 * time.Millisecond
 )
 
