@@ -8,6 +8,7 @@
 -- browser got for this step.
 ALTER TABLE login_requests ADD COLUMN pending TEXT NOT NULL DEFAULT '';
 ALTER TABLE login_requests ADD COLUMN step_hash BYTEA NOT NULL DEFAULT '';
+ALTER TABLE login_requests ADD COLUMN step_up BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- Of a session: how long it may go unused (0: as an older binary has it), whether its
 -- person wanted this device remembered, and where they logged in before they came
@@ -24,6 +25,7 @@ ALTER TABLE identities ADD COLUMN in_directory BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- What an outside source calls somebody, for people to recognise; never looked up.
 ALTER TABLE identities ADD COLUMN label TEXT NOT NULL DEFAULT '';
+ALTER TABLE identities ADD COLUMN groups TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE identities ADD COLUMN used_at BIGINT NOT NULL DEFAULT 0;
 
 -- What somebody has beside their first factor: kind is totp or passkey. key is the

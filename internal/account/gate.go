@@ -58,6 +58,20 @@ func (a *Account) confirmed(w http.ResponseWriter, r *http.Request, need string)
 	return v, nil
 }
 
+// confirmedByAll is confirmed at the level of all that the visitor has: with a second
+// factor where there is one.
+func (a *Account) confirmedByAll(w http.ResponseWriter, r *http.Request) (*visit, error) {
+	v, err := a.visitor(w, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	need, err := a.levelToChange(r.Context(), v)
+	if err != nil {
+		return nil, err
+	}
+	return a.confirmed(w, r, need)
+}
+
 // confirms reports whether a session began by somebody's own doing a moment ago.
 func (a *Account) confirms(s *store.Session) bool {
 	silent := len(s.AMR) == 1 && slices.Contains(s.AMR, authn.AMRTicket)

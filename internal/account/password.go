@@ -30,7 +30,7 @@ func (a *Account) ServeChangePassword(w http.ResponseWriter, r *http.Request) er
 
 // ServePassword answers GET /account/password.
 func (a *Account) ServePassword(w http.ResponseWriter, r *http.Request) error {
-	v, err := a.confirmed(w, r, "")
+	v, err := a.confirmedByAll(w, r)
 	if err != nil || v == nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (a *Account) ServePasswordSubmit(w http.ResponseWriter, r *http.Request) er
 	if err := web.ParseForm(w, r); err != nil {
 		return err
 	}
-	v, err := a.confirmed(w, r, "")
+	v, err := a.confirmedByAll(w, r)
 	if err != nil || v == nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func address(ad store.Address) string {
 
 // ServeName answers GET /account/name.
 func (a *Account) ServeName(w http.ResponseWriter, r *http.Request) error {
-	v, err := a.confirmed(w, r, "")
+	v, err := a.confirmedByAll(w, r)
 	if err != nil || v == nil {
 		return err
 	}

@@ -85,6 +85,7 @@ func (p *Policy) BeginConsent(ctx context.Context, row store.LoginRequest, from 
 // BeginStepUp is Begin for whoever is logged in and has not shown enough: the row
 // says in ACR what is to be reached, and only what is missing is asked for.
 func (p *Policy) BeginStepUp(ctx context.Context, row store.LoginRequest, from From) (string, error) {
+	row.StepUp = true
 	return p.begin(ctx, row, from, PathFactor)
 }
 
@@ -100,15 +101,21 @@ func (p *Policy) Required(u *store.User, clientID, acr string, from From) string
 // says that one factor will do; a ticket, which nobody typed, asks for no more.
 func (p *Policy) OfLogin(res *Result, has bool, clientID, acr string, from From) string {
 	ruled, decided := p.Rules.decide(res.User.Groups, clientID, from)
-	if has && !decided && res.Continues == "" && slices.Contains(res.AMR, AMRPassword) {
+	if has && !decided && slices.Contains(res.AMR, AMRPassword) {
 		ruled = ACRMultiFactor
 	}
 	return Stronger(ruled, acr)
 }
 
-// Enough reports whether a session has shown what the rules demand.
+// Enough reports whether a session has shown what the rules demand here and, where
+// none is about it, what OfLogin does: a rule by which one factor will do for one site,
+// or in one network, is none for the others.
 func (p *Policy) Enough(s *store.Session, u *store.User, clientID string, from From) bool {
-	return Reaches(s.ACR, p.Required(u, clientID, "", from))
+	need, decided := p.Rules.decide(u.Groups, clientID, from)
+	if s.HasFactor && !decided && slices.Contains(s.AMR, AMRPassword) {
+		need = ACRMultiFactor
+	}
+	return Reaches(s.ACR, need)
 }
 
 func (p *Policy) begin(ctx context.Context, row store.LoginRequest, from From, step string) (string, error) {

@@ -68,11 +68,34 @@ func TestWhoHasAFactorIsAskedForIt(t *testing.T) {
 		"a rule says more":                           {amr: []string{"pwd"}, has: true, group: "admins", address: "192.0.2.1", want: "phr"},
 		"a ticket":                                   {amr: []string{"wia"}, has: true, address: "192.0.2.1", want: "1"},
 		"a ticket, where a rule says more":           {amr: []string{"wia"}, group: "admins", address: "192.0.2.1", want: "phr"},
-		"a session from before the factor":           {amr: []string{"pwd"}, has: true, continues: "sid", address: "192.0.2.1", want: "1"},
+		"a session that is to show more":             {amr: []string{"pwd"}, has: true, continues: "sid", address: "192.0.2.1", want: "mfa"},
 	} {
 		res := &Result{User: &store.User{Groups: []string{c.group}}, AMR: c.amr, Continues: c.continues}
 		if got := p.OfLogin(res, c.has, "wiki", c.acr, From{Address: netip.MustParseAddr(c.address)}); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// What one site, or one network, lets pass with one factor is not enough elsewhere.
+func TestHoleOneFactorForOneSiteIsEnoughForAll(t *testing.T) {
+	p := &Policy{Rules: Rules{{Clients: []string{"kiosk"}, ACR: "1"}, {Networks: nets("10.0.0.0/8"), ACR: "1"}}}
+	u := &store.User{}
+	for name, c := range map[string]struct {
+		s               store.Session
+		client, address string
+		want            bool
+	}{
+		"at that site":                {store.Session{AMR: []string{"pwd"}, ACR: "1", HasFactor: true}, "kiosk", "192.0.2.1", true},
+		"in that network":             {store.Session{AMR: []string{"pwd"}, ACR: "1", HasFactor: true}, "wiki", "10.0.0.1", true},
+		"at another site":             {store.Session{AMR: []string{"pwd"}, ACR: "1", HasFactor: true}, "wiki", "192.0.2.1", false},
+		"on our own pages":            {store.Session{AMR: []string{"pwd"}, ACR: "1", HasFactor: true}, "", "192.0.2.1", false},
+		"who has none":                {store.Session{AMR: []string{"pwd"}, ACR: "1"}, "wiki", "192.0.2.1", true},
+		"who has shown it":            {store.Session{AMR: []string{"pwd", "otp", "mfa"}, ACR: "mfa", HasFactor: true}, "wiki", "192.0.2.1", true},
+		"by a ticket, which asks not": {store.Session{AMR: []string{"wia"}, ACR: "1", HasFactor: true}, "wiki", "192.0.2.1", true},
+	} {
+		if got := p.Enough(&c.s, u, c.client, From{Address: netip.MustParseAddr(c.address)}); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }

@@ -39,7 +39,7 @@ type SecondFactor struct {
 // second after the call.
 func (a *Authn) Second(ctx context.Context, first *Result, f SecondFactor, from From) (*Result, error) {
 	start := time.Now()
-	id, err := a.second(ctx, first.User, f, from)
+	id, err := a.second(ctx, first, f, from)
 	if err != nil {
 		err = a.failOf(ctx, from, first.User.ID, first.User.Name, err)
 		return nil, errors.Join(err, a.waitOut(ctx, start))
@@ -49,13 +49,15 @@ func (a *Authn) Second(ctx context.Context, first *Result, f SecondFactor, from 
 	return &res, nil
 }
 
-func (a *Authn) second(ctx context.Context, u *store.User, f SecondFactor, from From) (factorID string, err error) {
+func (a *Authn) second(ctx context.Context, first *Result, f SecondFactor, from From) (factorID string, err error) {
+	u := first.User
 	if f.Typed == "" {
 		return f.Verify(ctx)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
-	guess, err := a.limiter.takeCode(ctx, u.ID, f.Typed)
+	known := from.Known != nil && first.Account != "" && from.Known(first.Account)
+	guess, err := a.limiter.takeCode(ctx, u.ID, f.Typed, known)
 	if err != nil {
 		return "", err
 	}
@@ -68,10 +70,11 @@ func (a *Authn) second(ctx context.Context, u *store.User, f SecondFactor, from 
 }
 
 // takeCode reserves a guess at a user's codes. A user's name has no slash in it, so
-// this is no name's count.
-func (l *limiter) takeCode(ctx context.Context, userID string, typed secret.String) (*guess, error) {
+// this is no name's count. Strangers leave one to browsers that are known: whoever has
+// the password alone cannot keep its owner from theirs.
+func (l *limiter) takeCode(ctx context.Context, userID string, typed secret.String, known bool) (*guess, error) {
 	name := "/factor/" + userID
-	g := store.Guess{Name: name, Asked: name, Hash: l.hash(name, typed), Limit: maxCodes}
+	g := store.Guess{Name: name, Asked: name, Hash: l.hash(name, typed), Limit: maxCodes, Reserve: true, Known: known}
 	t, err := l.reserve(ctx, g)
 	switch {
 	case err != nil:

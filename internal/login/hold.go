@@ -78,7 +78,7 @@ func (l *Login) shown(r *http.Request, a *attempt) (*authn.Result, error) {
 	if a.row.Pending.UserID != "" {
 		return l.pending(r, a)
 	}
-	if a.row.Fresh {
+	if !a.row.StepUp || a.row.Fresh {
 		return nil, nil //nolint:nilnil // nothing shown is an answer, not an error
 	}
 	c, err := l.current(r)

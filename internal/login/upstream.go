@@ -97,6 +97,9 @@ func (l *Login) fromUpstream(w http.ResponseWriter, r *http.Request, a *attempt,
 	if u == nil { // taken out of the configuration meanwhile
 		return l.upstreamFailed(w, r, a, left.Upstream, "", upstream.Unknown(left.Upstream))
 	}
+	if a.row.Fresh && left.MinAuthTime == 0 { // it left before its person had to act
+		return l.upstreamFailed(w, r, a, u.ID, "", reason.Refuse(reason.UpstreamStale, "the login was begun before a fresh one was demanded"))
+	}
 	there, subject, err := u.Finish(r.Context(), left, answer)
 	if err != nil {
 		return l.upstreamFailed(w, r, a, u.ID, subject, err)

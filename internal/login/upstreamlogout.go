@@ -33,11 +33,7 @@ func (l *Login) ServeUpstreamLogout(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	first, err := l.Store.SeenOnce(r.Context(), store.UseLogout, out.Hash, out.Until)
-	if err != nil || !first {
-		return err
-	}
-	ended, err := l.Store.EndUpstreamSessions(r.Context(), out.From, store.Entry{Actor: audit.ActorUpstream + u.ID, Address: info.Client.String(),
+	ended, err := l.Store.EndUpstreamSessions(r.Context(), out.From, out.Hash, out.Until, store.Entry{Actor: audit.ActorUpstream + u.ID, Address: info.Client.String(),
 		RequestID: info.RequestID, Detail: "signed out at the upstream"})
 	info.Detail = "upstream " + u.ID + ": " + strconv.Itoa(ended) + " sessions ended"
 	return err

@@ -72,7 +72,7 @@ const (
 	BadPasskey        Code = "BAD_PASSKEY"        // the answer is none to what was asked here, or not signed by the passkey
 	PasskeyUnknown    Code = "PASSKEY_UNKNOWN"    // nobody's here, or not the one's who logs in
 	PasskeyCounter    Code = "PASSKEY_COUNTER"    // it has counted backwards: there may be a copy
-	PasskeyUnverified Code = "PASSKEY_UNVERIFIED" // it did not make sure of its person, and had to
+	PasskeyUnverified Code = "PASSKEY_UNVERIFIED" //nolint:gosec // it did not make sure of its person, and had to
 	PasskeyTooLate    Code = "PASSKEY_TOO_LATE"   // the page that asked was open for too long
 
 	// The KDC could not be asked or believed: nothing is said about the

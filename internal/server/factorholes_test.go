@@ -418,3 +418,37 @@ func TestHoleSecondAppByPasswordAlone(t *testing.T) {
 	}
 	wantPage(t, p, "One more step")
 }
+
+// A site that one factor will do for opens no other one with it.
+func TestHoleLenientSite(t *testing.T) {
+	f := startFactors(t, idptest.Options{YAML: "factors:\n  - {clients: [wiki], acr: \"1\"}\n"})
+	app := f.appOf("bob", idptest.BobPassword)
+	b, wiki, other := f.Browser(t), idptest.Wiki(), idptest.NewAuth("app", "http://app.localhost/callback")
+	f.ahead.Add(int64(time.Minute))
+	wiki.Code(t, f.Server, b.LogIn(b.Get(wiki.URL()), "bob", idptest.BobPassword))
+	for _, path := range []string{"/account", "/account/sessions", "/"} {
+		if p := b.Get(path); !strings.HasPrefix(p.Request.URL.Path, "/factor") {
+			t.Errorf("%s is open to the password alone: %s", path, p.Request.URL)
+		}
+	}
+	p := b.Get(other.URL())
+	if p.Location != nil {
+		t.Fatalf("another site gets a code for the password alone: %s", p.Location)
+	}
+	other.Code(t, f.Server, fill(t, b, p, "code", f.nextCode(app)))
+}
+
+// A login that a site wants anew is not begun with the session, whatever its first step
+// is called in the address.
+func TestHoleStepUpInPlaceOfALogin(t *testing.T) {
+	f := startFactors(t, idptest.Options{Clients: "  - {client_id: lazy, client_secret_file: wiki.secret, redirect_uris: [\"http://lazy.localhost/callback\"], reauth_by_ticket: true}\n"})
+	b, auth := f.Browser(t), idptest.Wiki()
+	auth.Code(t, f.Server, b.LogIn(b.Get(auth.URL()), "bob", idptest.BobPassword))
+	again := idptest.NewAuth("lazy", "http://lazy.localhost/callback")
+	again.Query.Set("prompt", "login")
+	p := b.Get("/factor?login=" + loginID(t, b.Get(again.URL())))
+	if p.Location != nil {
+		t.Fatalf("nothing was typed, and the site gets %s", p.Location)
+	}
+	again.Code(t, f.Server, b.LogIn(p, "bob", idptest.BobPassword))
+}

@@ -2,14 +2,15 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"idp/internal/audit"
 )
 
 func (s *Store) insertIdentity(t tx, i Identity) error {
 	n, err := t.Exec(`
-		INSERT INTO identities (source, key, user_id, created_at, label) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT DO NOTHING`, i.Source, i.Key, i.UserID, s.Now(), i.Label)
+		INSERT INTO identities (source, key, user_id, created_at, label, groups) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT DO NOTHING`, i.Source, i.Key, i.UserID, s.Now(), i.Label, encodeList(i.Groups))
 	if err == nil && n == 0 {
 		return ErrConflict
 	}
@@ -70,6 +71,9 @@ func (s *Store) LinkIdentity(ctx context.Context, i Identity, e Entry) error {
 func (s *Store) UnlinkIdentity(ctx context.Context, i Identity, e Entry) error {
 	e.UserID = i.UserID
 	return s.ending(ctx, func(t tx) (int64, error) {
+		if err := takeGroups(t, i, s.Now()); err != nil {
+			return 0, err
+		}
 		n, err := t.Exec(`DELETE FROM identities WHERE source = $1 AND key = $2 AND user_id = $3`, i.Source, i.Key, i.UserID)
 		if err := found(n, err); err != nil {
 			return 0, err
@@ -80,6 +84,30 @@ func (s *Store) UnlinkIdentity(ctx context.Context, i Identity, e Entry) error {
 		}
 		return queued, s.writeEntry(t, e, audit.IdentityUnlinked)
 	})
+}
+
+// takeGroups takes from a user the groups that an identity of theirs has given, and no
+// other one gives: what it vouched for ends with it. ErrNotFound: it is not the user's.
+func takeGroups(t tx, i Identity, now Millis) error {
+	var gave, has []string
+	err := t.QueryRow([]any{(*textList)(&gave), (*textList)(&has)}, `
+		SELECT i.groups, u.groups FROM identities i JOIN users u ON u.id = i.user_id
+		WHERE i.source = $1 AND i.key = $2 AND i.user_id = $3`, i.Source, i.Key, i.UserID)
+	if err != nil || len(gave) == 0 {
+		return err
+	}
+	err = t.Query(func(scan scanFunc) error {
+		var others []string
+		err := scan((*textList)(&others))
+		gave = slices.DeleteFunc(gave, func(g string) bool { return slices.Contains(others, g) })
+		return err
+	}, `SELECT groups FROM identities WHERE user_id = $3 AND (source <> $1 OR key <> $2)`, i.Source, i.Key, i.UserID)
+	if err != nil {
+		return err
+	}
+	kept := slices.DeleteFunc(has, func(g string) bool { return slices.Contains(gave, g) })
+	_, err = t.Exec(`UPDATE users SET groups = $1, updated_at = $2 WHERE id = $3`, encodeList(kept), now, i.UserID)
+	return err
 }
 
 // IdentitiesOf lists by what outside sources know a user, oldest first.

@@ -16,12 +16,12 @@ const (
 
 const loginRequestColumns = `id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, login_hint,
 	reason, reference, username, rechallenged, state, user_id, session_id, auth_time, consent, consent_answer, pushed_hash,
-	acr, pending, step_hash, created_at, expires_at, consumed_at`
+	acr, pending, step_hash, step_up, created_at, expires_at, consumed_at`
 
 func (l *LoginRequest) dest() []any {
 	return []any{&l.ID, &l.BrowserHash, &l.Address, &l.ClientID, &l.Params, &l.ReturnTo, &l.Fresh, &l.MinAuthTime, &l.LoginHint,
 		&l.Reason, &l.Reference, &l.Username, &l.Rechallenged, &l.State, &l.UserID, &l.SessionID, &l.AuthTime, &l.Consent, &l.ConsentAnswer, &l.PushedHash,
-		&l.ACR, document{&l.Pending}, &l.StepHash, &l.CreatedAt, &l.ExpiresAt, &l.ConsumedAt}
+		&l.ACR, document{&l.Pending}, &l.StepHash, &l.StepUp, &l.CreatedAt, &l.ExpiresAt, &l.ConsumedAt}
 }
 
 // CreateLoginRequest adds a pending login, or one that is done and waits for
@@ -41,14 +41,14 @@ func (s *Store) CreateLoginRequest(ctx context.Context, l LoginRequest) error {
 		err := t.QueryRow([]any{&ofBrowser}, `
 			INSERT INTO login_requests (id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, login_hint,
 				reason, username, rechallenged, state, created_at, expires_at, reference,
-				user_id, session_id, auth_time, consent, pushed_hash, acr)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $18, $19, $20, $21, $22, $23, $24
+				user_id, session_id, auth_time, consent, pushed_hash, acr, step_up)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $18, $19, $20, $21, $22, $23, $24, $25
 			WHERE $16 > (SELECT COUNT(*) FROM (SELECT 1 FROM login_requests l
 				WHERE l.address = $3 AND l.consumed_at = 0 AND l.expires_at > $17 LIMIT $16) full_address)
 			RETURNING (SELECT COUNT(*) FROM login_requests l WHERE l.browser_hash = $2 AND l.consumed_at = 0)`,
 			l.ID, l.BrowserHash, l.Address, l.ClientID, l.Params, l.ReturnTo, l.Fresh, l.MinAuthTime, l.LoginHint,
 			l.Reason, l.Username, l.Rechallenged, l.State, l.CreatedAt, l.ExpiresAt, int64(maxPendingPerAddress), now, l.Reference,
-			l.UserID, l.SessionID, l.AuthTime, l.Consent, pushed, l.ACR)
+			l.UserID, l.SessionID, l.AuthTime, l.Consent, pushed, l.ACR, l.StepUp)
 		return err
 	})
 	if errors.Is(err, ErrNotFound) && !errors.Is(err, ErrText) { // nothing inserted
@@ -117,7 +117,7 @@ func (s *Store) HoldLoginRequest(ctx context.Context, id string, browserHash []b
 // person's own doing (Fresh), and notes why. ErrNotFound as LoginRequest.
 func (s *Store) RestartLoginRequest(ctx context.Context, id string, browserHash []byte, reason string) error {
 	return s.execOne(ctx, `
-		UPDATE login_requests SET fresh = TRUE, pending = '', step_hash = $1, state = $1, reason = $2, reference = '', username = ''
+		UPDATE login_requests SET fresh = TRUE, step_up = FALSE, pending = '', step_hash = $1, state = $1, reason = $2, reference = '', username = ''
 		WHERE id = $3 AND browser_hash = $4 AND consumed_at = 0 AND expires_at > $5`,
 		[]byte{}, reason, id, browserHash, s.Now())
 }

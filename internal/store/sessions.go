@@ -116,8 +116,8 @@ func upsertSession(t tx, s Session) error {
 // user. ErrNotFound when it has expired or ended, or the user is disabled.
 func (s *Store) SessionBySecret(ctx context.Context, hash []byte, now Millis) (*Session, *User, error) {
 	sess, u := &Session{}, &User{}
-	err := s.queryRow(ctx, append(sess.dest(), u.dest()...), `
-		SELECT `+sessionColumns+`, `+userColumns+`
+	err := s.queryRow(ctx, append(append(sess.dest(), u.dest()...), &sess.HasFactor), `
+		SELECT `+sessionColumns+`, `+userColumns+`, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.created_at <= s.auth_time)
 		FROM sessions s JOIN users u ON u.id = s.user_id
 		WHERE s.secret_hash = $1 AND s.expires_at > $2 AND s.idle_expires_at > $2 AND NOT u.disabled`, hash, now)
 	if err != nil {

@@ -31,8 +31,9 @@ type Identity struct {
 	Source    string // "kerberos:REALM" or "upstream:ISSUER"
 	Key       string // principal name or SID; the upstream's sub
 	UserID    string
-	Label     string // what the source calls them, to be recognised; never looked up
-	UsedAt    Millis // by a login; 0: never, or not noted
+	Groups    []string // that it has given its user, and takes back when it goes
+	Label     string   // what the source calls them, to be recognised; never looked up
+	UsedAt    Millis   // by a login; 0: never, or not noted
 	CreatedAt Millis
 }
 
@@ -137,6 +138,9 @@ type Session struct {
 	Remembered    bool   // its person wanted this device remembered
 	TicketEnd     Millis // beyond the end of its ticket it counts while the directory vouches for its user; 0: no such end
 	Upstream      UpstreamSession
+	// HasFactor: its user had set up a second factor when the session began, or was
+	// renewed. Read by SessionBySecret only.
+	HasFactor bool
 }
 
 // UpstreamSession is the login at an upstream that a session came from; zero: none.
@@ -183,6 +187,7 @@ type LoginRequest struct {
 	ReturnTo      string // path of our own, when ClientID is empty
 	Fresh         bool   // a silent ticket does not satisfy it
 	MinAuthTime   Millis // from max_age; 0: any
+	StepUp        bool   // of whoever is logged in, whose session shows all but what is missing
 	ACR           string // the level that the login must reach at least; empty: what the rules demand of its user
 	LoginHint     string
 	Reason        string  // why the last attempt failed: a reason code

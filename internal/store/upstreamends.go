@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"idp/internal/audit"
 )
@@ -27,6 +28,9 @@ func (s *Store) DropIdentity(ctx context.Context, i Identity, e Entry) error {
 		}
 		queued, _, err := s.endSessionsFrom(t, UpstreamSession{Issuer: strings.TrimPrefix(i.Source, SourceUpstream), Subject: i.Key}, e)
 		if err != nil {
+			return 0, err
+		}
+		if err := takeGroups(t, i, s.Now()); err != nil {
 			return 0, err
 		}
 		n, err = t.Exec(`DELETE FROM identities WHERE source = $1 AND key = $2 AND user_id = $3`, i.Source, i.Key, i.UserID)
@@ -57,9 +61,14 @@ func dispensable(t tx, i Identity) error {
 
 // EndUpstreamSessions ends the sessions that came from a login at an upstream: of a
 // subject there, or of one of its sessions, or both, as given (OIDC Back-Channel
-// Logout §2.6). It returns how many there were.
-func (s *Store) EndUpstreamSessions(ctx context.Context, from UpstreamSession, e Entry) (ended int, err error) {
+// Logout §2.6). It returns how many there were. The logout token that says so counts
+// once, until it expires.
+func (s *Store) EndUpstreamSessions(ctx context.Context, from UpstreamSession, token []byte, until time.Time, e Entry) (ended int, err error) {
 	err = s.ending(ctx, func(t tx) (queued int64, err error) {
+		n, err := t.Exec(firstSeen, UseLogout.key(token), until.UnixMilli(), s.Now())
+		if err != nil || n == 0 {
+			return 0, err
+		}
 		queued, ended, err = s.endSessionsFrom(t, from, e)
 		return queued, err
 	})

@@ -75,8 +75,9 @@ func (s *Store) SetVouchedProfile(ctx context.Context, u User, e Entry) error {
 }
 
 // UseIdentity notes that somebody has just logged in by an identity, and what its
-// source calls them now.
+// source calls them now and which groups it gives.
 func (s *Store) UseIdentity(ctx context.Context, i Identity) error {
-	_, err := s.exec(ctx, `UPDATE identities SET used_at = $1, label = $2 WHERE source = $3 AND key = $4`, s.Now(), i.Label, i.Source, i.Key)
+	_, err := s.exec(ctx, `UPDATE identities SET used_at = $1, label = $2, groups = $5 WHERE source = $3 AND key = $4`,
+		s.Now(), i.Label, i.Source, i.Key, encodeList(i.Groups))
 	return err
 }

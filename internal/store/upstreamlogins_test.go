@@ -149,8 +149,11 @@ func TestSessionsOfAnUpstreamEnd(t *testing.T) {
 			{store.UpstreamSession{Issuer: issuer, Subject: "jane", SID: "s%1"}, 1},
 			{store.UpstreamSession{Issuer: issuer, Subject: "jane"}, 2},
 		} {
-			if n, err := st.EndUpstreamSessions(t.Context(), c.from, store.Entry{Actor: "upstream:a"}); n != c.want || err != nil {
-				t.Errorf("%+v: %d ended, %v, want %d", c.from, n, err, c.want)
+			token, until := secret.Bytes(32), time.Now().Add(time.Minute)
+			for i, want := range []int{c.want, 0} { // a token counts once
+				if n, err := st.EndUpstreamSessions(t.Context(), c.from, token, until, store.Entry{Actor: "upstream:a"}); n != want || err != nil {
+					t.Errorf("%+v, time %d: %d ended, %v, want %d", c.from, i, n, err, want)
+				}
 			}
 		}
 		if left, err := st.SessionsOf(t.Context(), u.ID); err != nil || len(left) != 2 {

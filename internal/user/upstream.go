@@ -41,7 +41,7 @@ type UpstreamPerson struct {
 // stay (OIDC Core §5.7). A mail address is anybody's to claim.
 func (p UpstreamPerson) Identity() store.Identity {
 	id := UpstreamIdentity(p.Issuer, p.Subject)
-	id.Label = p.label()
+	id.Label, id.Groups = p.label(), p.Groups
 	return id
 }
 
