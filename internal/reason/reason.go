@@ -73,6 +73,7 @@ const (
 	PasskeyUnknown    Code = "PASSKEY_UNKNOWN"    // nobody's here, or not the one's who logs in
 	PasskeyCounter    Code = "PASSKEY_COUNTER"    // it has counted backwards: there may be a copy
 	PasskeyUnverified Code = "PASSKEY_UNVERIFIED" //nolint:gosec // it did not make sure of its person, and had to
+	PasskeyUnvouched  Code = "PASSKEY_UNVOUCHED"  // alone, of a company account that nobody can be asked about
 	PasskeyTooLate    Code = "PASSKEY_TOO_LATE"   // the page that asked was open for too long
 
 	// The KDC could not be asked or believed: nothing is said about the
@@ -126,7 +127,7 @@ func All() []Code {
 		ClockSkew, Expired, NotYetValid, Replay, Realm, NameMismatch, Authenticator, Transited, ChannelBinding,
 		PACSignature, PAC, NoPAC, Authorization, NotAPerson, TicketOld,
 		ClientUnknown, BadPassword, PasswordExpired, PasswordRefused, PasswordsDiffer, Locked, Disabled, AccountExpired, Policy,
-		BadPasskey, PasskeyUnknown, PasskeyCounter, PasskeyUnverified, PasskeyTooLate,
+		BadPasskey, PasskeyUnknown, PasskeyCounter, PasskeyUnverified, PasskeyUnvouched, PasskeyTooLate,
 		Unreachable, KDCError, NotGenuine,
 		NameTaken, UserDisabled, TooManyGuesses, TooManyFromAddress, Busy, FromOutside, MalformedInput,
 		BadCode, CodeReplayed, FactorUnknown, FactorLocked, FactorNeeded, FactorSetup,

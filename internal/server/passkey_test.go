@@ -13,6 +13,7 @@ import (
 
 	"idp/internal/factor/factortest"
 	"idp/internal/idptest"
+	"idp/internal/kerberos/krbtest"
 	"idp/internal/store"
 )
 
@@ -299,5 +300,28 @@ func TestThereAreNoPasskeysAtAnAddress(t *testing.T) {
 	b.LogIn(p, "bob", idptest.BobPassword)
 	if p = b.Get("/account/factors/passkey"); p.StatusCode != 404 || strings.Contains(b.Get("/account/factors").Body, "/account/factors/passkey") {
 		t.Errorf("%d", p.StatusCode)
+	}
+}
+
+// Where no directory says that an account of the company is still enabled, a passkey
+// alone would outlive it: behind the company's password it is good.
+func TestHolePasskeyOutlivesTheCompanysAccount(t *testing.T) {
+	realm := krbtest.Start(t, krbtest.Options{})
+	f := startFactors(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
+	d := &factortest.Authenticator{Origin: f.Issuer}
+	b := f.Browser(t)
+	p := b.LogIn(b.Get("/account/factors/passkey"), "alice", krbtest.AlicePassword)
+	recoveryCodes(t, show(t, b, p, d))
+
+	b = f.Browser(t)
+	p = show(t, b, b.Get("/account"), d)
+	wantPage(t, p, "A passkey alone is not enough here")
+	if signedIn(f.Server, b) || len(f.Log.Lines("PASSKEY_UNVOUCHED", "user=alice")) == 0 {
+		t.Errorf("logged in, or no log line says why not:\n%s", f.Log)
+	}
+	p = b.LogIn(b.Get("/account"), "alice", krbtest.AlicePassword)
+	show(t, b, p, d)
+	if !signedIn(f.Server, b) {
+		t.Error("behind the password the passkey is no second factor")
 	}
 }

@@ -123,13 +123,16 @@ func (m *Mapping) User(ctx context.Context, p Principal) (*store.User, error) {
 	return m.findOrMake(ctx, id, name, p.FullName)
 }
 
+// SourceKerberos begins the Source of an Identity of a realm, whose name follows.
+const SourceKerberos = "kerberos:"
+
 // Identity is how a realm's account is found again: by its SID, or where there
 // is none by the name of its principal, folded as the realm's rule says.
 func Identity(realm, sid, name string) store.Identity {
 	if sid != "" {
-		return store.Identity{Source: "kerberos:" + realm, Key: "sid:" + sid}
+		return store.Identity{Source: SourceKerberos + realm, Key: "sid:" + sid}
 	}
-	return store.Identity{Source: "kerberos:" + realm, Key: "name:" + name}
+	return store.Identity{Source: SourceKerberos + realm, Key: "name:" + name}
 }
 
 func (m *Mapping) mayHaveNoSID(ctx context.Context, r Realm, source string) error {
