@@ -202,7 +202,7 @@ func defaultRealm(c *config.Config) string {
 
 func lifetimes(c *config.Config) oidc.Lifetimes {
 	l := c.Lifetimes
-	return oidc.Lifetimes{Code: l.Code.D(), AccessToken: l.AccessToken.D(), IDToken: l.IDToken.D(), RefreshIdle: l.RefreshIdle.D(), SessionAbsolute: l.SessionAbsolute.D()}
+	return oidc.Lifetimes{Code: l.Code.D(), AccessToken: l.AccessToken.D(), IDToken: l.IDToken.D(), RefreshIdle: l.RefreshIdle.D(), SessionAbsolute: c.Sessions.Longest(l.SessionAbsolute.D())}
 }
 
 // acceptor is nil without a kerberos section. A keytab that cannot be used is

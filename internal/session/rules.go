@@ -99,6 +99,14 @@ func (rs Rules) of(groups []string, info *web.Info) (r Rule) {
 	return r
 }
 
+// Longest is how long the longest session may last; absolute is the lifetime.
+func (rs Rules) Longest(absolute time.Duration) time.Duration {
+	for _, r := range rs {
+		absolute = max(absolute, r.Absolute.D(), r.Remember.D())
+	}
+	return absolute
+}
+
 // MayRemember reports whether a login of a user from where the request comes can have
 // its device remembered; of nobody (nil), whether that of somebody can.
 func (s *Sessions) MayRemember(r *http.Request, u *store.User) bool {
@@ -149,7 +157,7 @@ func ticketEnd(rule Rule, l Login) time.Time {
 // keepLimits: what is added to a session makes it end no later; and a ticket, which
 // nobody chose, takes back no choice to be remembered.
 func keepLimits(row, old *store.Session) {
-	row.IdleFor, row.Remembered, row.ExpiresAt = old.IdleFor, old.Remembered, old.ExpiresAt
+	row.IdleFor, row.Remembered, row.ExpiresAt, row.TicketEnd = old.IdleFor, old.Remembered, old.ExpiresAt, old.TicketEnd
 	if old.IdleFor != 0 {
 		row.IdleExpiresAt = row.SeenAt + old.IdleFor
 	}

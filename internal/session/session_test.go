@@ -259,7 +259,7 @@ func TestARememberedDevice(t *testing.T) {
 	if row := v.mustStart(Login{Continues: first.ID}); !row.Remembered || row.ExpiresAt != first.ExpiresAt || v.cookies[cookie].MaxAge != 10*24*3600 {
 		t.Errorf("after a step-up: %+v, cookie %+v", row, v.cookies[cookie])
 	}
-	if row := v.mustStart(Login{Ticket: true, Until: v.now.Add(time.Hour)}); !row.Remembered || row.ExpiresAt != first.ExpiresAt {
+	if row := v.mustStart(Login{Ticket: true, Until: v.now.Add(time.Hour), TicketEnd: v.now.Add(time.Hour)}); !row.Remembered || row.ExpiresAt != first.ExpiresAt || row.TicketEnd != 0 {
 		t.Errorf("after a ticket: %+v", row)
 	}
 	if row := v.mustStart(Login{}); row.Remembered || v.ends(row) != 12*time.Hour || v.cookies[cookie].MaxAge != 0 {
@@ -335,6 +335,16 @@ func TestRulesThatCannotBe(t *testing.T) {
 		got := Rules{c.r}.Problems(8*time.Hour, 12*time.Hour)
 		if (c.want == "") != (len(got) == 0) || (len(got) > 0 && got[0].Field != c.want) {
 			t.Errorf("%s: %+v, want %q", name, got, c.want)
+		}
+	}
+}
+
+// What sites got by a session must not end before it.
+func TestTheLongestSession(t *testing.T) {
+	rules := Rules{{Absolute: Duration(time.Hour)}, {Absolute: Duration(20 * time.Hour)}, {Remember: Duration(720 * time.Hour)}}
+	for i, want := range []time.Duration{12 * time.Hour, 12 * time.Hour, 20 * time.Hour, 720 * time.Hour} {
+		if got := rules[:i].Longest(12 * time.Hour); got != want {
+			t.Errorf("of %d rules: %s, want %s", i, got, want)
 		}
 	}
 }
