@@ -96,10 +96,10 @@ func TestUpstreamOIDCProviderLogsIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := relyOn(t, byKey, ", create: first_login, allow_domains: [partner.example], logout: true")
 			v := newVisitor(t, f.idp)
-			shows(t, f.to(v, v.open(f.idp.Issuer+"/account"), "jane"), "partner:jane", "Person jane", "jane@partner.example", "with Partner")
+			shows(t, f.to(v, v.open(f.idp.Issuer+"/account"), "jane"), "partner:jane", "Person jane", "jane@partner.example", "with your login at partner")
 			// The page of what somebody logs in by wants a login of now, and oidc-provider
 			// tells when somebody logged in only to whoever asks for that.
-			p := v.open(f.idp.Issuer + "/account/logins")
+			p := v.open(f.idp.Issuer + "/account/logins?change=1")
 			shows(t, p, "Confirm that it is you")
 			shows(t, f.to(v, p, "jane"), "Partner", "You log in by nothing else")
 			p = v.submit(v.open(f.idp.Issuer+"/account"), "form_token", nil)
@@ -122,7 +122,7 @@ func TestUpstreamOIDCProviderLinks(t *testing.T) {
 	shows(t, v.logIn(v.open(f.idp.Issuer+"/account"), "bob", stage.BobPassword), "<dd>bob</dd>")
 	shows(t, f.to(v, v.open(f.idp.Issuer+"/account/logins"), "jane"), "Your login with Partner is linked", "jane@partner.example")
 	other := newVisitor(t, f.idp)
-	shows(t, f.to(other, other.open(f.idp.Issuer+"/account"), "jane"), "<dd>bob</dd>", "with Partner")
+	shows(t, f.to(other, other.open(f.idp.Issuer+"/account"), "jane"), "<dd>bob</dd>", "with your login at partner")
 }
 
 // TestUpstreamOIDCProviderTellsOfASignOut: its back channel ends the session here.

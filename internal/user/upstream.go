@@ -66,7 +66,7 @@ func (m *Mapping) Upstream(ctx context.Context, p UpstreamPerson) (*store.User, 
 	u, err := m.Store.UserByIdentity(ctx, id.Source, id.Key)
 	if errors.Is(err, store.ErrNotFound) {
 		if !p.MakesUsers {
-			return nil, ErrNotInvited
+			return nil, notInvited(p)
 		}
 		return m.makeUpstream(ctx, p)
 	}
@@ -80,6 +80,13 @@ func (m *Mapping) Upstream(ctx context.Context, p UpstreamPerson) (*store.User, 
 		return nil, err
 	}
 	return m.vouched(ctx, u, p)
+}
+
+// notInvited says what an admin may type to invite the person.
+func notInvited(p UpstreamPerson) error {
+	quoted := "'" + strings.ReplaceAll(p.Subject, "'", `'\''`) + "'"
+	return fmt.Errorf("%w: its sub is %s. To invite: idp user link NAME --upstream %s --subject %s, for somebody new with --create",
+		ErrNotInvited, quoted, p.Upstream, quoted)
 }
 
 // makeUpstream makes the user of a first login: under a name that no other source can
