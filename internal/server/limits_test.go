@@ -18,7 +18,7 @@ import (
 // differs is what may be another in two answers to the same mistake.
 var differs = []*regexp.Regexp{
 	regexp.MustCompile(`name="form_token" value="[^"]*"`), regexp.MustCompile(`name="login" value="[^"]*"`),
-	regexp.MustCompile(`login=[A-Za-z0-9_-]{22}`), regexp.MustCompile(`Reference: [^<]*`),
+	regexp.MustCompile(`login=[A-Za-z0-9_-]{22}`), regexp.MustCompile(`Reference: [^<]*`), regexp.MustCompile(`&#34;challenge&#34;:&#34;[^&]*`),
 }
 
 func alike(body, name string) string {
