@@ -11,6 +11,7 @@ import (
 	"idp/internal/reason"
 	"idp/internal/store"
 	"idp/internal/upstream"
+	"idp/internal/user"
 	"idp/internal/web"
 )
 
@@ -110,7 +111,7 @@ func (a *Account) linkedLogin(id store.Identity) web.LinkedLogin {
 	}
 	issuer, upstream := strings.CutPrefix(id.Source, store.SourceUpstream)
 	if !upstream {
-		one.Name, one.Label = "Company ticket or password", strings.TrimPrefix(id.Source, "kerberos:")
+		one.Name, one.Label = "Company ticket or password", strings.TrimPrefix(id.Source, user.SourceKerberos)
 		return one
 	}
 	one.Source, one.Key, one.Name = id.Source, id.Key, issuer

@@ -214,7 +214,7 @@ func (a *Authn) accountsOf(ctx context.Context, userID string, proved *store.Ide
 
 // directoryAccount is what the directory is asked for; no realm: it is not.
 func (a *Authn) directoryAccount(id store.KnownAs) (acc directory.Account) {
-	realm, ok := strings.CutPrefix(id.Source, "kerberos:")
+	realm, ok := strings.CutPrefix(id.Source, user.SourceKerberos)
 	if !ok || !a.Directory.Knows(realm) {
 		return acc
 	}

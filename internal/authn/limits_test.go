@@ -336,3 +336,43 @@ func must(acc account, err error) account {
 	}
 	return acc
 }
+
+// Whoever has the password, and goes on guessing codes, keeps its owner from no browser
+// that is known for longer than half an hour.
+func TestHoleCodesLockedForEver(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, st *store.Store) {
+		a, c := limited(t, st, &kdc{answer: only("x")}, Limits{PerAddress: 20, PerAddressInside: 200})
+		bob, err := st.UserByName(t.Context(), "bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := &Result{User: bob, Account: "bob"}
+		guesses := 0
+		attack := func() {
+			for range maxCodes {
+				guesses++
+				f := SecondFactor{Typed: secret.String(fmt.Sprint("guess", guesses)), Verify: func(context.Context) (string, error) { return "", reason.Refuse(reason.BadCode, "") }}
+				if _, err := a.second(t.Context(), first, f, at(fmt.Sprintf("10.0.1.%d", guesses%250))); err == nil {
+					t.Fatal("guessed")
+				}
+			}
+		}
+		owner := func() error {
+			guesses++ // each code is another
+			f := SecondFactor{Typed: secret.String(fmt.Sprint("right", guesses)), Verify: func(context.Context) (string, error) { return "app", nil }}
+			_, err := a.second(t.Context(), first, f, knownTo("10.9.9.9", "bob"))
+			return err
+		}
+		attack()
+		if err := owner(); reason.Of(err) != reason.FactorLocked {
+			t.Fatalf("%v, want him locked out to begin with", err)
+		}
+		for waited := 0; owner() != nil; waited++ {
+			if waited > 30 {
+				t.Fatal("locked out after 30 minutes")
+			}
+			c.pass(time.Minute)
+			attack()
+		}
+	})
+}

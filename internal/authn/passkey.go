@@ -2,6 +2,8 @@ package authn
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"idp/internal/store"
 )
@@ -10,11 +12,12 @@ import (
 // factor it was; its error is a *reason.Error when the passkey was refused. A passkey
 // that makes sure of its person is two factors, what they have and what they know or
 // are. Nothing is counted: there is nothing to guess, and no name that somebody could
-// be kept out of.
+// be kept out of; a refusal takes as long as that of a password.
 func (a *Authn) Passkey(ctx context.Context, from From, verify func(context.Context) (u *store.User, factorID string, err error)) (*Result, error) {
+	start := time.Now()
 	u, id, err := verify(ctx)
 	if err != nil {
-		return nil, a.fail(ctx, from, "", err)
+		return nil, errors.Join(a.fail(ctx, from, "", err), a.waitOut(ctx, start))
 	}
 	return &Result{User: u, AMR: []string{AMRPasskey, AMRUserVerified, AMRMultiFactor}, AuthTime: a.Now(), FactorID: id}, nil
 }

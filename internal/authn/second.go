@@ -32,8 +32,9 @@ type SecondFactor struct {
 
 // Second adds a second factor to the first. Guesses are counted on all nodes together,
 // apart from those at passwords: wrong codes keep nobody from typing a password, nor
-// wrong passwords from showing a code. Nobody can be kept out for longer than
-// failureWindow, and nobody at all by whoever does not know the password.
+// wrong passwords from showing a code. Whoever does not know the password keeps nobody
+// out at all; whoever does keeps nobody out of a browser that is known for longer than
+// failureWindow.
 //
 // The error is a *reason.Error when it was refused; it comes a multiple of half a
 // second after the call.
@@ -56,8 +57,7 @@ func (a *Authn) second(ctx context.Context, first *Result, f SecondFactor, from 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
-	known := from.Known != nil && first.Account != "" && from.Known(first.Account)
-	guess, err := a.limiter.takeCode(ctx, u.ID, f.Typed, known)
+	guess, err := a.limiter.takeCode(ctx, u.ID, f.Typed, knownFor(first, from))
 	if err != nil {
 		return "", err
 	}
@@ -67,6 +67,11 @@ func (a *Authn) second(ctx context.Context, first *Result, f SecondFactor, from 
 		return "", settled
 	}
 	return id, err
+}
+
+// knownFor: the browser has logged in to the account before, or is logged in.
+func knownFor(first *Result, from From) bool {
+	return first.Continues != "" || (from.Known != nil && first.Account != "" && from.Known(first.Account))
 }
 
 // takeCode reserves a guess at a user's codes. A user's name has no slash in it, so

@@ -43,12 +43,11 @@ func (l *Login) serveSetUp(w http.ResponseWriter, r *http.Request, s *second) er
 	return l.Pages.Render(w, r, http.StatusOK, "factorsetup", p)
 }
 
-// maySetUp reports whether what was shown is a person's own doing, of a moment ago. An
-// upstream may have logged in whoever sat there in silence, unless it was asked not to.
+// maySetUp reports whether what was shown is a person's own doing, of a moment ago: an
+// upstream may have logged in whoever sat there in silence, and says when they acted.
 func (l *Login) maySetUp(s *second) bool {
 	silent := len(s.first.AMR) == 1 && slices.Contains(s.first.AMR, authn.AMRTicket)
-	unseen := s.first.Upstream.ID != "" && !s.row.Fresh
-	return !silent && !unseen && l.Policy.Now().Sub(s.first.AuthTime) < setUpFor
+	return !silent && l.Policy.Now().Sub(s.first.AuthTime) < setUpFor
 }
 
 // restart begins the login anew, with the form.

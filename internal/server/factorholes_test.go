@@ -452,3 +452,22 @@ func TestHoleStepUpInPlaceOfALogin(t *testing.T) {
 	}
 	again.Code(t, f.Server, b.LogIn(p, "bob", idptest.BobPassword))
 }
+
+// Where a rule lets one factor pass, a password alone does not become another password.
+func TestHolePasswordChangedBelowTheFactor(t *testing.T) {
+	f := startFactors(t, idptest.Options{YAML: "factors:\n  - {networks: [127.0.0.0/8], acr: \"1\"}\n"})
+	app := f.appOf("bob", idptest.BobPassword)
+	for _, path := range []string{"/account/password", "/account/name"} {
+		b := f.Browser(t)
+		if p := b.LogIn(b.Get("/account"), "bob", idptest.BobPassword); p.Request.URL.Path != "/account" {
+			t.Fatalf("%s: the rule lets one factor pass, and this is %s", path, p.Request.URL)
+		}
+		p := b.Get(path)
+		if p.Request.URL.Path != "/factor" {
+			t.Fatalf("%s is open to the password alone: %s", path, p.Request.URL)
+		}
+		if p = fill(t, b, p, "code", f.nextCode(app)); p.Request.URL.Path != path {
+			t.Errorf("behind the code: %s", p.Request.URL)
+		}
+	}
+}

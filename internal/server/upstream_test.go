@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"idp/internal/idptest"
 	"idp/internal/secret"
@@ -22,12 +24,14 @@ type couple struct {
 	t              *testing.T
 	ours, partners *idptest.Server
 	here, there    *idptest.Browser
+	behind         atomic.Int64 // nanoseconds by which the partner's clock is
 }
 
 // newCouple has an upstream "partner" with these lines more in its entry.
 func newCouple(t *testing.T, o idptest.Options, lines string) *couple {
 	t.Helper()
-	c := &couple{t: t, partners: idptest.Start(t, idptest.Options{Host: "127.0.0.1"})}
+	c := &couple{t: t}
+	c.partners = idptest.Start(t, idptest.Options{Host: "127.0.0.1", Now: func() time.Time { return time.Now().Add(-time.Duration(c.behind.Load())) }})
 	file := filepath.Join(t.TempDir(), "partner.secret")
 	if err := os.WriteFile(file, []byte(partnerSecret+"\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"idp/internal/idptest"
 )
@@ -81,4 +82,24 @@ func TestUpstreamFactors(t *testing.T) {
 			t.Errorf("%q: walked %s", lines, page.Walked)
 		}
 	}
+}
+
+// A session at the upstream that somebody left behind sets up nobody's first factor: a
+// login there of now does.
+func TestHoleSilentUpstreamSetsUpAFactor(t *testing.T) {
+	c := newCouple(t, idptest.Options{YAML: "factors: [{acr: mfa}]\n"}, ", create: first_login")
+	c.behind.Store(int64(20 * time.Minute))
+	c.there.LogIn(c.there.Get("/login"), "bob", idptest.BobPassword)
+	c.behind.Store(0)
+	page := c.bobThere(c.press(c.here.Get("/account")))
+	if strings.Contains(page.Body, `name="setup_code"`) {
+		t.Fatalf("a factor may be set up:\n%s", page.Body)
+	}
+	page = c.press(page)
+	if page.Location == nil || page.Location.Query().Get("prompt") != "login" {
+		t.Fatalf("not asked for a login of now: %v\n%s", page.Location, page.Body)
+	}
+	there := c.there.Get(page.Location.String())
+	there = c.there.LogIn(there, "bob", idptest.BobPassword)
+	wantWords(t, c.back(there.Location), 200, `name="setup_code"`)
 }

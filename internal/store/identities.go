@@ -71,7 +71,7 @@ func (s *Store) LinkIdentity(ctx context.Context, i Identity, e Entry) error {
 func (s *Store) UnlinkIdentity(ctx context.Context, i Identity, e Entry) error {
 	e.UserID = i.UserID
 	return s.ending(ctx, func(t tx) (int64, error) {
-		if err := takeGroups(t, i, s.Now()); err != nil {
+		if err := s.takeGroups(t, i, e); err != nil {
 			return 0, err
 		}
 		n, err := t.Exec(`DELETE FROM identities WHERE source = $1 AND key = $2 AND user_id = $3`, i.Source, i.Key, i.UserID)
@@ -88,7 +88,7 @@ func (s *Store) UnlinkIdentity(ctx context.Context, i Identity, e Entry) error {
 
 // takeGroups takes from a user the groups that an identity of theirs has given, and no
 // other one gives: what it vouched for ends with it. ErrNotFound: it is not the user's.
-func takeGroups(t tx, i Identity, now Millis) error {
+func (s *Store) takeGroups(t tx, i Identity, e Entry) error {
 	var gave, has []string
 	err := t.QueryRow([]any{(*textList)(&gave), (*textList)(&has)}, `
 		SELECT i.groups, u.groups FROM identities i JOIN users u ON u.id = i.user_id
@@ -105,9 +105,18 @@ func takeGroups(t tx, i Identity, now Millis) error {
 	if err != nil {
 		return err
 	}
-	kept := slices.DeleteFunc(has, func(g string) bool { return slices.Contains(gave, g) })
-	_, err = t.Exec(`UPDATE users SET groups = $1, updated_at = $2 WHERE id = $3`, encodeList(kept), now, i.UserID)
-	return err
+	kept := slices.DeleteFunc(slices.Clone(has), func(g string) bool { return slices.Contains(gave, g) })
+	if len(kept) == len(has) {
+		return nil
+	}
+	n, err := t.Exec(`UPDATE users SET groups = $1, updated_at = $2 WHERE id = $3`, encodeList(kept), s.Now(), i.UserID)
+	if err != nil {
+		return err
+	}
+	if e.Detail, err = profileDetail(User{Groups: has}, User{Groups: kept}); err != nil {
+		return err
+	}
+	return s.changed(t, n, i.UserID, e, audit.UserChanged)
 }
 
 // IdentitiesOf lists by what outside sources know a user, oldest first.

@@ -30,7 +30,7 @@ func (s *Store) DropIdentity(ctx context.Context, i Identity, e Entry) error {
 		if err != nil {
 			return 0, err
 		}
-		if err := takeGroups(t, i, s.Now()); err != nil {
+		if err := s.takeGroups(t, i, e); err != nil {
 			return 0, err
 		}
 		n, err = t.Exec(`DELETE FROM identities WHERE source = $1 AND key = $2 AND user_id = $3`, i.Source, i.Key, i.UserID)

@@ -3,11 +3,13 @@ package store_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"idp/internal/audit"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
@@ -158,6 +160,40 @@ func TestSessionsOfAnUpstreamEnd(t *testing.T) {
 		}
 		if left, err := st.SessionsOf(t.Context(), u.ID); err != nil || len(left) != 2 {
 			t.Errorf("%+v, %v", left, err)
+		}
+	})
+}
+
+// TestHoleGroupsOutliveTheLogin: what a login elsewhere has given goes with it, however
+// it goes; what another one gives, or an administrator, stays.
+func TestHoleGroupsOutliveTheLogin(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, st *store.Store) {
+		one := store.Identity{Source: "upstream:https://a.example", Key: "1", Groups: []string{"staff", "a"}}
+		u, err := st.CreateUser(t.Context(), store.User{Name: "a:jane", PasswordHash: "x", Groups: []string{"own", "staff", "a", "b"}}, &one, store.Entry{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one.UserID = u.ID
+		two := store.Identity{Source: "upstream:https://b.example", Key: "1", UserID: u.ID}
+		if err := st.LinkIdentity(t.Context(), two, store.Entry{}); err != nil {
+			t.Fatal(err)
+		}
+		two.Groups = []string{"staff", "b"}
+		if err := st.UseIdentity(t.Context(), two); err != nil { // as at its next login
+			t.Fatal(err)
+		}
+		want := func(what string, err error, groups ...string) {
+			t.Helper()
+			now, findErr := st.UserByID(t.Context(), u.ID)
+			if err != nil || findErr != nil || !slices.Equal(now.Groups, groups) {
+				t.Errorf("%s: %q, %v, %v, want %q", what, now.Groups, err, findErr, groups)
+			}
+		}
+		want("by its user", st.DropIdentity(t.Context(), one, store.Entry{Actor: "a:jane"}), "own", "staff", "b")
+		want("by an administrator", st.UnlinkIdentity(t.Context(), two, store.Entry{Actor: "cli:root"}), "own")
+		entries, err := st.Entries(t.Context(), store.Filter{UserID: u.ID, Event: audit.UserChanged})
+		if err != nil || len(entries) != 2 || entries[0].Actor != "cli:root" || entries[0].Detail != `{"groups":["own"]}` {
+			t.Errorf("audit: %+v, %v", entries, err)
 		}
 	})
 }

@@ -42,7 +42,7 @@ func (s *Store) insertUser(t tx, u User, identity *Identity, e Entry) error {
 		return ErrConflict
 	}
 	if identity != nil {
-		if err := s.insertIdentity(t, Identity{Source: identity.Source, Key: identity.Key, UserID: u.ID, Label: identity.Label}); err != nil {
+		if err := s.insertIdentity(t, Identity{Source: identity.Source, Key: identity.Key, UserID: u.ID, Label: identity.Label, Groups: identity.Groups}); err != nil {
 			return err
 		}
 	}

@@ -203,7 +203,7 @@ func (m *Mapping) findOrMake(ctx context.Context, id store.Identity, name, fullN
 
 // nameTaken says what an admin may type to decide.
 func nameTaken(id store.Identity, name string) error {
-	realm := strings.TrimPrefix(id.Source, "kerberos:")
+	realm := strings.TrimPrefix(id.Source, SourceKerberos)
 	what, key, _ := strings.Cut(id.Key, ":")
 	if what == "name" {
 		what = "principal"

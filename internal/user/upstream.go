@@ -94,9 +94,12 @@ func notInvited(p UpstreamPerson) error {
 // a number where the upstream calls two people alike.
 func (m *Mapping) makeUpstream(ctx context.Context, p UpstreamPerson) (*store.User, error) {
 	id, base := p.Identity(), UpstreamName(p.Upstream, p.Name, p.Subject)
-	for n := 1; n <= maxNumbered; n++ {
+	for n := 1; n <= maxNumbered+1; n++ {
 		name := base
-		if n > 1 {
+		switch {
+		case n > maxNumbered: // so many are called alike: the sub is nobody else's
+			name = UpstreamName(p.Upstream, "", p.Subject)
+		case n > 1:
 			name += strconv.Itoa(n)
 		}
 		made, err := m.Store.CreateUser(ctx, store.User{Name: name, FullName: p.FullName, Email: p.Email, EmailVerified: p.EmailVerified, Groups: p.Groups}, &id,

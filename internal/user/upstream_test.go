@@ -3,6 +3,7 @@ package user_test
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -128,4 +129,17 @@ func TestTwoFirstLoginsAtOnce(t *testing.T) {
 		}
 		all.Wait()
 	})
+}
+
+// TestManyOfOneName: however many an upstream calls alike, each becomes somebody.
+func TestManyOfOneName(t *testing.T) {
+	m := &user.Mapping{Store: storetest.Open(t, store.Config{URL: storetest.SQLite(t)})}
+	names := map[string]bool{}
+	for i := range 53 {
+		p := user.UpstreamPerson{Upstream: "partner", Issuer: "https://a.example", Subject: strconv.Itoa(i), Name: "info", MakesUsers: true}
+		names[must(m.Upstream(t.Context(), p)).Name] = true
+	}
+	if len(names) != 53 {
+		t.Errorf("%d people of 53: %v", len(names), names)
+	}
 }

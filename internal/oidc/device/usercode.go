@@ -50,7 +50,7 @@ func readUserCode(text string) string {
 	return code
 }
 
-// showUserCode is a code as people see it: XXXX-XXXX.
+// showUserCode is a code as people see it, in two halves: WDJB-MJHT.
 func showUserCode(code string) string {
 	if code == "" {
 		return ""

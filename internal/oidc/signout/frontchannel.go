@@ -1,6 +1,7 @@
 package signout
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"html/template"
@@ -78,16 +79,12 @@ func (p *Endpoints) ServeSignedOut(w http.ResponseWriter, r *http.Request) error
 	if state := r.URL.Query().Get("state"); state != "" {
 		return p.fromUpstream(w, r, b, state)
 	}
-	row, err := p.Store.PushedRequest(r.Context(), secret.Hash(secret.String(r.URL.Query().Get("page"))))
-	if errors.Is(err, store.ErrNotFound) || (err == nil && row.ClientID != framesOwner(b)) {
+	kept, err := p.kept(r.Context(), r.URL.Query().Get("page"), framesOwner(b))
+	if err != nil {
+		return err
+	}
+	if kept == nil {
 		return web.Redirect(w, r, http.StatusSeeOther, PathEndSession)
-	}
-	if err != nil {
-		return err
-	}
-	kept, err := url.ParseQuery(row.Params)
-	if err != nil {
-		return err
 	}
 	if c, err := p.Sessions.Visitor(r); err != nil || c != nil {
 		return errors.Join(err, web.Redirect(w, r, http.StatusSeeOther, PathEndSession))
@@ -115,4 +112,16 @@ func (p *Endpoints) frame(c *store.Client, sid string) string {
 		return c.FrontchannelLogoutURI
 	}
 	return wire.AppendQuery(c.FrontchannelLogoutURI, url.Values{"iss": {p.Issuer}, "sid": {sid}})
+}
+
+// kept is what was kept for an owner under a handle; nil: nothing, or for somebody else.
+func (p *Endpoints) kept(ctx context.Context, handle, owner string) (url.Values, error) {
+	row, err := p.Store.PushedRequest(ctx, secret.Hash(secret.String(handle)))
+	if errors.Is(err, store.ErrNotFound) || (err == nil && row.ClientID != owner) {
+		return nil, nil //nolint:nilnil // nothing kept is an answer, not an error
+	}
+	if err != nil {
+		return nil, err
+	}
+	return url.ParseQuery(row.Params)
 }

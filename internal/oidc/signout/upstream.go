@@ -4,15 +4,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/wire"
-	"idp/internal/secret"
 	"idp/internal/session"
-	"idp/internal/store"
 	"idp/internal/web"
 )
 
@@ -52,14 +49,7 @@ func (p *Endpoints) viaUpstream(w http.ResponseWriter, r *http.Request, c *sessi
 // addresses that it was checked against when it began. A state that is none of this
 // browser's leads to our own page.
 func (p *Endpoints) fromUpstream(w http.ResponseWriter, r *http.Request, b *session.Browser, state string) error {
-	row, err := p.Store.PushedRequest(r.Context(), secret.Hash(secret.String(state)))
-	if errors.Is(err, store.ErrNotFound) || (err == nil && row.ClientID != upstreamOwner(b)) {
-		return web.Redirect(w, r, http.StatusSeeOther, PathEndSession)
-	}
-	if err != nil {
-		return err
-	}
-	kept, err := url.ParseQuery(row.Params)
+	kept, err := p.kept(r.Context(), state, upstreamOwner(b))
 	if err != nil {
 		return err
 	}
