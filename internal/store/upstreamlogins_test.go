@@ -140,6 +140,10 @@ func TestSessionsOfAnUpstreamEnd(t *testing.T) {
 		for _, sid := range []string{"s%1", "s_2", "sx2", "s3"} {
 			start(store.UpstreamSession{ID: "a", Issuer: issuer, Subject: "jane", SID: sid})
 		}
+		spent, until := secret.Bytes(32), time.Now().Add(time.Minute)
+		if _, err := st.EndUpstreamSessions(t.Context(), store.UpstreamSession{Issuer: issuer}, spent, until, store.Entry{}); err != nil {
+			t.Fatal(err)
+		}
 		for _, c := range []struct {
 			from store.UpstreamSession
 			want int
@@ -151,10 +155,10 @@ func TestSessionsOfAnUpstreamEnd(t *testing.T) {
 			{store.UpstreamSession{Issuer: issuer, Subject: "jane", SID: "s%1"}, 1},
 			{store.UpstreamSession{Issuer: issuer, Subject: "jane"}, 2},
 		} {
-			token, until := secret.Bytes(32), time.Now().Add(time.Minute)
-			for i, want := range []int{c.want, 0} { // a token counts once
-				if n, err := st.EndUpstreamSessions(t.Context(), c.from, token, until, store.Entry{Actor: "upstream:a"}); n != want || err != nil {
-					t.Errorf("%+v, time %d: %d ended, %v, want %d", c.from, i, n, err, want)
+			for what, call := range [][]byte{spent, secret.Bytes(32)} { // a token counts once
+				want := what * c.want
+				if n, err := st.EndUpstreamSessions(t.Context(), c.from, call, until, store.Entry{Actor: "upstream:a"}); n != want || err != nil {
+					t.Errorf("%+v, token %d: %d ended, %v, want %d", c.from, what, n, err, want)
 				}
 			}
 		}
