@@ -149,7 +149,7 @@ func (q *question) from(r *http.Request) authn.From {
 func (q *question) navigation(r *http.Request) bool {
 	as := *r
 	as.Method = q.method
-	return web.Navigation(&as) && (web.FromBrowser(r) || strings.Contains(r.Header.Get("Accept"), "text/html"))
+	return web.Navigation(&as) && (web.FromBrowser(r) || strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("Origin") == "")
 }
 
 // program reports whether a request is no browser's: what it shows of itself

@@ -103,6 +103,9 @@ func (p *site) askAt(ctx context.Context, method, path string, header http.Heade
 	for name, values := range header {
 		req.Header[name] = values
 	}
+	if host := header.Get("Host"); host != "" {
+		req.Host = host
+	}
 	if req.Header.Get("X-Forwarded-For") == "" {
 		req.Header.Set("X-Forwarded-For", "127.0.0.1")
 	}

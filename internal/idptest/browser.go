@@ -150,6 +150,11 @@ func (b *Browser) follows(loc *url.URL) bool {
 // Cookies are those the browser would send to the server.
 func (b *Browser) Cookies() []*http.Cookie { return b.client.Jar.Cookies(b.resolve("/")) }
 
+// CookiesAt are those that it would send to another address.
+func (b *Browser) CookiesAt(address string) []*http.Cookie {
+	return b.client.Jar.Cookies(b.resolve(address))
+}
+
 // Plant gives the browser cookies of the server, as whoever can set cookies for it
 // does: a neighbour, or somebody on the way of an issuer without https.
 func (b *Browser) Plant(cookies ...*http.Cookie) { b.client.Jar.SetCookies(b.resolve("/"), cookies) }
