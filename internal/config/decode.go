@@ -239,7 +239,6 @@ var files = map[string]string{
 // file that leaves them empty loads; whoever fills one relies on it.
 var later = map[string]bool{
 	"$.admin": true, "$.forward_auth": true,
-	"$.clients[].exchange": true, "$.clients[].ticket_exchange": true,
 }
 
 var index = regexp.MustCompile(`\[\d+\]`)

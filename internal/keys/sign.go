@@ -19,9 +19,11 @@ const (
 	// none. It is that of ID tokens since libraries refuse one that they do not
 	// know; unlike these the response has no exp.
 	TypeUserinfo = "JWT"
+	// TypeAssertion is of what tells an application behind a proxy who is there.
+	TypeAssertion = "assertion+jwt"
 )
 
-var types = []string{TypeAccessToken, TypeIDToken, TypeLogoutToken}
+var types = []string{TypeAccessToken, TypeIDToken, TypeLogoutToken, TypeAssertion}
 
 // maxToken bounds what Verify looks at, in bytes; our own tokens have about 1,000.
 const maxToken = 16 << 10

@@ -67,6 +67,8 @@ func (p *Provider) grant(r *http.Request, client *store.Client, ps wire.Params) 
 		answer = p.deviceGrant
 	case protocol.GrantTypeBearer:
 		answer = p.bearerGrant
+	case protocol.GrantTypeTokenExchange:
+		answer = p.exchangeGrant
 	default:
 		return nil, protocol.ErrUnsupportedGrantType().WithDescription("grant_type is none of those in grant_types_supported").WithParent(errors.New(web.Quote(name)))
 	}
