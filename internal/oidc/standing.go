@@ -122,9 +122,12 @@ func (p *Provider) tokenState(ctx context.Context, c *tokens.AccessClaims) (*sta
 	if err != nil {
 		return nil, err
 	}
-	if c.Act != nil {
+	switch {
+	case c.Act != nil:
 		err = p.stillExchanged(ctx, st, c)
-	} else {
+	case c.ClientID != st.client.ClientID: // no token of ours is so
+		return nil, store.ErrNotFound
+	default:
 		st.scope, err = scopeNow(st.client, c.Scope)
 	}
 	if err == nil {
