@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,7 +32,6 @@ type heard struct {
 	Line    string // the request line
 	Headers []string
 	Body    string
-	Trailer []string
 }
 
 // newEcho starts an echo until the test ends.
@@ -94,9 +92,6 @@ func (e *echo) answer(c net.Conn, from *bufio.Reader) error {
 		var body []byte
 		body, err = io.ReadAll(req.Body)
 		h.Body = string(body)
-		for name := range req.Trailer {
-			h.Trailer = append(h.Trailer, name)
-		}
 	}
 	e.mu.Lock()
 	e.heard = append(e.heard, h)
@@ -152,7 +147,7 @@ func (h heard) target() string {
 // all are the values of a header, whichever of its spellings they came by: to a
 // CGI or WSGI application whatever is no letter or digit is the same.
 func (h heard) all(name string) (out []string) {
-	for _, line := range slices.Concat(h.Headers, h.Trailer) {
+	for _, line := range h.Headers {
 		n, value, _ := strings.Cut(line, ":")
 		if spelled(n) == spelled(name) {
 			out = append(out, textproto.TrimString(value))

@@ -31,6 +31,15 @@ local function strip(r)
     end
 end
 
+-- endToEnd keeps the client from naming headers that a proxy drops (RFC 9110 section
+-- 7.6.1): it might name idp's.
+local function endToEnd(r)
+    local connection = (r.headers_in["Connection"] or ""):lower()
+    local upgrade = (r.headers_in["Upgrade"] or ""):lower() == "websocket" and connection:find("upgrade", 1, true)
+    if not upgrade then r.headers_in["Upgrade"] = nil end
+    r.headers_in["Connection"] = upgrade and "Upgrade" or connection:find("close", 1, true) and "close" or nil
+end
+
 -- The connection to idp, kept by this thread.
 local kept
 
@@ -42,6 +51,17 @@ local function connect(at)
     c:settimeout(seconds)
     c:setoption("tcp-nodelay", true)
     return c
+end
+
+-- chunks reads a chunked body (RFC 9112 section 7.1).
+local function chunks(c)
+    local out = {}
+    while true do
+        local size = assert(tonumber(assert(c:receive("*l")):match("^%x+"), 16), "no chunk")
+        if size > 0 then out[#out + 1] = assert(c:receive(size)) end
+        assert(assert(c:receive("*l")) == "", "no end of a chunk")
+        if size == 0 then return table.concat(out) end
+    end
 end
 
 -- answer reads a response: its status, its headers by names in lower case, each a
@@ -60,9 +80,12 @@ local function answer(c)
         headers[name] = headers[name] or {}
         table.insert(headers[name], value)
     end
-    assert(not headers["transfer-encoding"], "idp sends the length of its answers")
-    local length = tonumber((headers["content-length"] or { "0" })[1])
-    if length > 0 then body = assert(c:receive(length)) end
+    if headers["transfer-encoding"] then
+        body = chunks(c)
+    else
+        local length = tonumber((headers["content-length"] or { "0" })[1])
+        if length > 0 then body = assert(c:receive(length)) end
+    end
     return { status = status, headers = headers, body = body }
 end
 
@@ -131,6 +154,7 @@ function check(r)
     local at, site = r.subprocess_env["idp_at"], r.subprocess_env["idp_site"]
     r.subprocess_env["idp_yes"] = nil
     strip(r)
+    endToEnd(r)
     r.headers_in["Host"] = site:gsub("^https?://", "")
     r.headers_in["X-Forwarded-For"] = r.useragent_ip
     r.headers_in["X-Forwarded-Proto"] = "https"
