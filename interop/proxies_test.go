@@ -34,6 +34,7 @@ type behind struct {
 	*front
 	proxy string
 	app   *echo
+	wait  time.Duration // for an answer to bytes
 }
 
 // proxiesYAML protects the application at site.localhost. open.localhost is
@@ -72,7 +73,7 @@ func everyProxy(t *testing.T, test func(*testing.T, *behind)) {
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
 			app := newEcho(t)
-			b := &behind{binary: idp, front: newFront(t, addr, app.Addr, certificate, key), proxy: p.name, app: app}
+			b := &behind{binary: idp, front: newFront(t, addr, app.Addr, certificate, key), proxy: p.name, app: app, wait: patience}
 			p.start(b.front, t)
 			t.Cleanup(func() {
 				if t.Failed() {
@@ -111,10 +112,33 @@ func TestProxies(t *testing.T) {
 	})
 }
 
+// besideProxy is the connection to idp through a proxy of its own: whoever comes from
+// the address of one, and through none, counts as outside.
+type besideProxy struct {
+	http.RoundTripper
+	issuer string
+}
+
+func (p besideProxy) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == p.issuer {
+		r = r.Clone(r.Context())
+		r.Header.Set("X-Forwarded-For", "127.0.0.1")
+	}
+	return p.RoundTripper.RoundTrip(r)
+}
+
+// visitor is a person's browser, inside.
+func (b *behind) visitor(t *testing.T) *visitor {
+	t.Helper()
+	v := newVisitor(t, b.binary)
+	v.http.Transport = besideProxy{v.http.Transport, strings.TrimPrefix(b.Issuer, "http://")}
+	return v
+}
+
 // logsIn is somebody's browser that has logged in at a page of the site.
 func (b *behind) logsIn(t *testing.T, name, path string) (*visitor, *idptest.Page) {
 	t.Helper()
-	v := newVisitor(t, b.binary)
+	v := b.visitor(t)
 	return v, v.logIn(v.open(b.URL+path), name, stage.BobPassword)
 }
 
@@ -178,7 +202,7 @@ func (b *behind) verifies(t *testing.T, assertion, user string) {
 }
 
 func silently(t *testing.T, b *behind) {
-	v := newVisitor(t, b.binary)
+	v := b.visitor(t)
 	p := v.negotiate(v.open(b.URL+"/reports/"), aliceTicket(t))
 	at(t, p, http.StatusOK, b.URL+"/reports/")
 	b.names(t, hears(t, p), "alice")
@@ -199,7 +223,7 @@ func (b *behind) ask(t *testing.T, v *visitor, method, path, body string, header
 
 func programIsTold(t *testing.T, b *behind) {
 	b.app.take()
-	v := newVisitor(t, b.binary)
+	v := b.visitor(t)
 	p := b.ask(t, v, http.MethodGet, "/reports/", "")
 	if p.StatusCode != http.StatusUnauthorized || p.Header.Get("Location") != "" || p.Header.Get("Idp-Reason") != "LOGIN_REQUIRED" {
 		t.Errorf("%d %v, want 401 with the reason alone", p.StatusCode, p.Header)
@@ -213,9 +237,6 @@ func programIsTold(t *testing.T, b *behind) {
 	}
 	var body struct {
 		Error, Reason string
-	}
-	if b.proxy == "apache" {
-		p.Body = strings.TrimSpace(p.Body)
 	}
 	if err := json.Unmarshal([]byte(p.Body), &body); err != nil || body.Error != "login_required" || body.Reason != "LOGIN_REQUIRED" {
 		t.Errorf("body %q", p.Body)
@@ -253,7 +274,7 @@ func curlAtSite(t *testing.T, b *behind) {
 // A header of the size that a ticket has of somebody in very many groups: it comes
 // through to idp, which says what it is.
 func largeTicket(t *testing.T, b *behind) {
-	p := b.ask(t, newVisitor(t, b.binary), http.MethodGet, "/reports/", "", "Authorization", "Negotiate "+strings.Repeat("YIIB", 16<<10))
+	p := b.ask(t, b.visitor(t), http.MethodGet, "/reports/", "", "Authorization", "Negotiate "+strings.Repeat("YIIB", 16<<10))
 	if p.StatusCode != http.StatusUnauthorized || p.Header.Get("Idp-Reason") == "" {
 		t.Errorf("64 KB are answered %d %v", p.StatusCode, p.Header)
 	}
@@ -298,8 +319,8 @@ type conn struct {
 
 func (c *conn) Read(p []byte) (int, error) { return c.from.Read(p) }
 
-// raw sends bytes to the proxy over TLS and reads one response; nil is one that
-// closed the connection without a word.
+// raw sends bytes to the proxy over TLS and reads one response; nil: none came, for
+// the proxy has closed the connection, or waits for more.
 func (b *behind) raw(t *testing.T, request string) (*http.Response, *conn) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -308,7 +329,7 @@ func (b *behind) raw(t *testing.T, request string) (*http.Response, *conn) {
 	nc, err := (&tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: "site.localhost"}}).DialContext(ctx, "tcp", b.Addr)
 	must(t, err)
 	t.Cleanup(func() { _ = nc.Close() })
-	must(t, nc.SetDeadline(time.Now().Add(patience)))
+	must(t, nc.SetDeadline(time.Now().Add(b.wait)))
 	_, _ = io.WriteString(nc, request) // who has refused may have closed
 	c := &conn{Conn: nc, from: bufio.NewReader(nc)}
 	resp, err := http.ReadResponse(c.from, nil)
@@ -330,11 +351,11 @@ func bodies(t *testing.T, b *behind) {
 	if h := hears(t, p); h.Body != "little" || h.method() != http.MethodPut {
 		t.Errorf("%q arrived by %s", h.Body, h.method())
 	}
-	if p := b.ask(t, newVisitor(t, b.binary), http.MethodPost, "/upload", "little"); p.StatusCode != http.StatusUnauthorized {
+	if p := b.ask(t, b.visitor(t), http.MethodPost, "/upload", "little"); p.StatusCode != http.StatusUnauthorized {
 		t.Errorf("without a session: %d", p.StatusCode)
 	}
 	for _, method := range []string{http.MethodHead, http.MethodOptions, http.MethodDelete} {
-		if p := b.ask(t, newVisitor(t, b.binary), method, "/upload", ""); p.StatusCode != http.StatusUnauthorized {
+		if p := b.ask(t, b.visitor(t), method, "/upload", ""); p.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s without a session: %d", method, p.StatusCode)
 		}
 	}
@@ -354,7 +375,7 @@ func groupOfRule(t *testing.T, b *behind) {
 }
 
 func openPath(t *testing.T, b *behind) {
-	p := newVisitor(t, b.binary).open(b.URL + "/public/logo.svg")
+	p := b.visitor(t).open(b.URL + "/public/logo.svg")
 	b.names(t, hears(t, p), "")
 	v, _ := b.logsIn(t, "bob", "/")
 	b.names(t, hears(t, v.open(b.URL+"/public/logo.svg")), "bob")
@@ -378,9 +399,6 @@ func signOutEnds(t *testing.T, b *behind) {
 	if !strings.HasPrefix(p.Request.URL.String(), b.Issuer+"/end_session") {
 		t.Errorf("signing out at the site leads to %s", p.Request.URL)
 	}
-	if p := b.ask(t, v, http.MethodGet, "/reports/", ""); p.StatusCode != http.StatusUnauthorized {
-		t.Errorf("signed out at the site, and answered %d", p.StatusCode)
-	}
 	v.submit(p, "form_token", nil)
 	b.refusedSoon(t, v)
 }
@@ -398,7 +416,7 @@ func plainHTTP(t *testing.T, b *behind) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+b.Plain+"/reports/?a=b", nil)
 	must(t, err)
 	req.Host = "site.localhost"
-	v := newVisitor(t, b.binary)
+	v := b.visitor(t)
 	resp, err := v.http.Do(req)
 	must(t, err)
 	idptest.ReadAll(t, resp)
@@ -421,8 +439,8 @@ func withoutIDP(t *testing.T, b *behind) {
 				}
 			}
 			b.app.take()
-			alone := &behind{binary: b.binary, front: f, proxy: b.proxy, app: b.app}
-			p := alone.ask(t, newVisitor(t, b.binary), http.MethodGet, "/public/", "", "Remote-User", "ada")
+			alone := &behind{binary: b.binary, front: f, proxy: b.proxy, app: b.app, wait: patience}
+			p := alone.ask(t, b.visitor(t), http.MethodGet, "/public/", "", "Remote-User", "ada")
 			if got := b.app.take(); len(got) > 0 || p.StatusCode < 300 || p.StatusCode == http.StatusUnauthorized {
 				t.Errorf("answered %d, and the application got %v", p.StatusCode, got)
 			}

@@ -68,11 +68,7 @@ func (a *attacks) lines(user string, headers []string) (out string) {
 func (a *attacks) bytes(t *testing.T, request, user string) (status int, got []heard) {
 	t.Helper()
 	a.app.take()
-	began := time.Now()
 	resp, c := a.raw(t, request)
-	if d := time.Since(began); d > time.Second {
-		t.Logf("SLOW %s %q %v", d, request, resp)
-	}
 	if resp != nil {
 		status = resp.StatusCode
 		if status != http.StatusSwitchingProtocols {
@@ -97,7 +93,7 @@ var identity = []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Gr
 // what is ours, or what a client may not say.
 func (b *behind) clean(t *testing.T, h heard) {
 	t.Helper()
-	if slices.ContainsFunc(h.all("Cookie"), func(c string) bool { return strings.Contains(c, "idp_s") }) {
+	if c := "; " + strings.Join(h.all("Cookie"), "; "); strings.Contains(c, "__Host-idp_") || strings.Contains(c, "; idp_") {
 		t.Errorf("our cookie has reached the application: %q", h.all("Cookie"))
 	}
 	for _, name := range []string{"Authorization", "Proxy-Authorization", "Forwarded", "X-Original-URL", "X-Original-Method", "X-Rewrite-URL", "Proxy"} {
@@ -215,7 +211,7 @@ func (a *attacks) identityHeaders(t *testing.T) {
 	}
 	// In HTTP/2 names may have any byte that is no upper-case letter.
 	for _, name := range []string{"remote-user", "remote_user", "Remote_User", "remote_groups", "remote-assertion"} {
-		v := newVisitor(t, a.binary)
+		v := a.visitor(t)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL+"/public/", nil)
 		must(t, err)
 		req.Header[name] = []string{"mallory", "ada"}
@@ -345,7 +341,7 @@ func (a *attacks) redirects(t *testing.T) {
 		"@mallory.example", ".mallory.example", ":80@mallory.example/", "/\n/mallory.example", "/x\r\nSet-Cookie: a=b", "http://site.localhost@mallory.example/", "https://site.localhost.mallory.example/", "/%2f/mallory.example", "/%5cmallory.example", "%2f%2fmallory.example", "?x", "#x", ""} {
 		for _, from := range []string{"/.idp/start?to=" + url.QueryEscape(to), "/.idp/start?to=/&to=" + url.QueryEscape(to), "/.idp/callback?code=x&state=x&to=" + url.QueryEscape(to), "/.idp/sign-out?to=" + url.QueryEscape(to) + "&post_logout_redirect_uri=" + url.QueryEscape(to)} {
 			if strings.HasPrefix(from, "/.idp/sign-out") {
-				a.staysHere(t, newVisitor(t, a.binary), from)
+				a.staysHere(t, a.visitor(t), from)
 				continue
 			}
 			a.staysHere(t, bob, from)
@@ -399,15 +395,18 @@ func (a *attacks) cookieTossing(t *testing.T) {
 		}
 		a.bytes(t, "GET /reports/ HTTP/1.1\r\nHost: "+a.host()+"\r\nCookie: theme=dark\r\nCookie: "+a.bob+"\r\nCookie: "+tossed+"\r\n\r\n", "bob")
 	}
-	for _, cookie := range []string{a.bob + ", theme=dark", "theme=dark, " + a.bob, "theme=\"" + a.bob + "\"", "theme=dark;" + a.bob, a.bob + ";theme=dark;", " " + a.bob + " ; theme=dark"} {
+	// Written strangely, and between two that begin and end a quoted text.
+	for _, cookie := range []string{"theme=dark;" + a.bob, a.bob + ";theme=dark;", " " + a.bob + " ; theme=dark", "a=\"; " + a.bob + "; b=\"", "a=\"x; " + a.bob, a.bob + "; b=\"", ";;" + a.bob, "a; " + a.bob + "; b"} {
 		a.bytes(t, "GET /reports/ HTTP/1.1\r\nHost: "+a.host()+"\r\nCookie: "+cookie+"\r\n\r\n", "bob")
-		a.bytes(t, "GET /public/ HTTP/1.1\r\nHost: "+a.host()+"\r\nCookie: "+cookie+"\r\nX-Nobody: 1\r\n\r\n", "bob")
+		a.bytes(t, "GET /public/ HTTP/1.1\r\nHost: "+a.host()+"\r\nCookie: "+cookie+"\r\n\r\n", "bob")
 	}
 }
 
 // framing: where proxy and application could see different requests, the attacker's
 // second one must not arrive as a request of its own.
 func (a *attacks) framing(t *testing.T) {
+	a.wait = 2 * time.Second // some wait for more, and so would we
+	defer func() { a.wait = patience }()
 	const hidden = "GET /admin/hidden HTTP/1.1\r\nHost: site.localhost\r\nRemote-User: ada\r\nX: "
 	chunked := "0\r\n\r\n" + hidden
 	head := "POST /public/ HTTP/1.1\r\nHost: " + a.host() + "\r\n"

@@ -6,7 +6,7 @@
 local socket = require "socket"
 
 -- What idp hears of the client's headers.
-local asked = { "Cookie", "Authorization", "Accept", "Origin", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Fetch-Site", "X-Requested-With" }
+local asked = { "Cookie", "Authorization", "Accept", "Origin", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Fetch-Site", "X-Requested-With", "User-Agent" }
 
 -- What the application hears from idp, and from nobody else; other names in
 -- idp.yaml (forward_auth: headers:) belong here too.
@@ -164,7 +164,8 @@ function check(r)
     if raw:sub(1, 1) ~= "/" then return 400 end
     -- Everything below /.idp/ is idp's, without a question: the way to the login and
     -- back, and out. Only as it is written here, or Apache and idp might read two paths.
-    if raw:match("^/%.idp/[a-z-]+$") or raw:match("^/%.idp/[a-z-]+%?") then
+    local path = raw:match("^[^?]*")
+    if path:match("^/%.idp/[a-z-]+$") or path:match("^/%.idp/static/[a-z0-9.-]+$") and not path:find("..", 1, true) then
         r.subprocess_env["idp_yes"] = "yes"
         return apache2.OK
     end

@@ -8,14 +8,14 @@
 -- lets nobody in.
 
 -- What idp hears of the client's headers.
-local asked = { "cookie", "authorization", "accept", "origin", "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-site", "x-requested-with" }
+local asked = { "cookie", "authorization", "accept", "origin", "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-site", "x-requested-with", "user-agent" }
 
 -- What the application hears from idp, and from nobody else. With other names in
 -- idp.yaml (forward_auth: headers:) change them here, and delete them in haproxy.cfg.
 local told = { "remote-user", "remote-name", "remote-email", "remote-groups", "remote-assertion", "cookie" }
 
 -- What the client hears when the answer is no.
-local refused = { "location", "idp-reason", "www-authenticate", "content-type", "content-language", "cache-control", "content-security-policy", "x-content-type-options" }
+local refused = { "location", "idp-reason", "www-authenticate", "content-type", "cache-control", "content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy" }
 
 -- The values of a header, which HAProxy counts from 0 or from 1.
 local function all(headers, name)
