@@ -21,7 +21,8 @@ import (
 // echo is an application that knows no logins: it answers every request with what
 // it got, and remembers it.
 type echo struct {
-	Addr string
+	Addr    string
+	forgets bool // nobody takes what was heard
 
 	mu    sync.Mutex
 	heard []heard
@@ -94,7 +95,9 @@ func (e *echo) answer(c net.Conn, from *bufio.Reader) error {
 		h.Body = string(body)
 	}
 	e.mu.Lock()
-	e.heard = append(e.heard, h)
+	if !e.forgets {
+		e.heard = append(e.heard, h)
+	}
 	e.mu.Unlock()
 	if err != nil {
 		return err

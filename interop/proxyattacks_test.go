@@ -308,7 +308,7 @@ func (a *attacks) paths(t *testing.T) {
 		}
 	}
 	// And what is no trick arrives as it was written.
-	for _, target := range []string{"/reports/a%20b", "/reports/?q=/../admin/%2e%2e//;x\\", "/reports/%C3%BC", "/reports/a+b,c(d)!*'", "/reports/~x/-_.y"} {
+	for _, target := range []string{"/reports/a%20b", "/reports/?q=/../admin/%2e%2e//;x\\", "/reports/%C3%BC", "/reports/a+b,c(d)!*'", "/reports/~x/-_.y", "/reports/a%2Fb", "/reports//b", "/reports/%41/./c"} {
 		if _, got := a.send(t, "GET "+target+" HTTP/1.1", "bob"); len(got) != 1 || got[0].target() != target {
 			t.Errorf("of %s arrived %v", target, got)
 		}
