@@ -128,14 +128,14 @@ func (d *documented) near() string {
 }
 
 // python is a program of Python, with the packages that scripts/install-python has
-// installed; it finds sso.py, which is the document's block. WIKI_DATA is a folder
+// installed; it finds sso.py, which is the document's block. DATA_FOLDER is a folder
 // for what it keeps.
 func (d *documented) python(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
 	d.write(t, "sso.py", d.block(t, "python"))
 	cmd := exec.Command(absolute(t, "../.cache/python/bin/python"), append([]string{absolute(t, program)}, args...)...)
-	cmd.Env = append(os.Environ(), "PYTHONPATH="+d.dir, "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1",
-		"REQUESTS_CA_BUNDLE="+d.CA, "WIKI_DATA="+d.dir)
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+d.dir+":"+absolute(t, "../examples/django-oidc"), "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1",
+		"REQUESTS_CA_BUNDLE="+d.CA, "DATA_FOLDER="+d.dir)
 	return cmd
 }
 
