@@ -56,3 +56,11 @@ start_idp() { # start_idp CLIENT...: each gets a secret, in CLIENT.secret
   tail -n 5 "$data/idp.log" >&2
   exit 1
 }
+
+serve() { # serve COMMAND...: starts the example and waits until it answers at PORT
+  "$@" >"$data/example.log" 2>&1 &
+  until (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; do
+    kill -0 $! 2>/dev/null || { cat "$data/example.log" >&2; exit 1; }
+    sleep 0.1
+  done
+}
