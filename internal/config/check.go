@@ -32,6 +32,7 @@ func (c *Config) check() Problems {
 	k.ldap()
 	k.upstreams()
 	k.clients()
+	k.forwardAuth()
 	k.file("$.brand.logo", c.Brand.Logo)
 	k.file("$.brand.logo_dark", c.Brand.LogoDark)
 	k.file("$.registration.initial_access_token_file", c.Registration.InitialAccessTokenFile)
@@ -172,6 +173,15 @@ func (k *checks) sessions() {
 	l := k.c.Lifetimes
 	for _, p := range k.c.Sessions.Problems(l.SessionIdle.D(), l.SessionAbsolute.D()) {
 		k.add(fmt.Sprintf("$.sessions[%d].%s", p.Rule, p.Field), p.Text, p.Hint)
+	}
+}
+
+func (k *checks) forwardAuth() {
+	for _, p := range k.c.ForwardAuth.Problems(k.c.IssuerURL()) {
+		k.add(fmt.Sprintf("$.forward_auth[%d].%s", p.Site, p.Field), p.Text, p.Hint)
+	}
+	if len(k.c.ForwardAuth) > 0 && len(k.c.TrustedProxies) == 0 {
+		k.add("$.forward_auth", "needs trusted_proxies", "the addresses of the proxies in front of these sites: nobody else may ask who somebody is")
 	}
 }
 

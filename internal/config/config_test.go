@@ -154,12 +154,11 @@ clients: [{client_id: wiki, exchange: [], ticket_exchange: []}]
 		t.Errorf("empty: %v, want no problem", problems)
 	}
 	_, problems = load(t, `admin: {users: [alice]}
-forward_auth: [{host: reports.example.com}]
 users: [{name: bob, password_file: /dev/null, exchange: []}]
 clients:
   - {client_id: wiki, exchange: [{audience: https://ledger.example.com}]}
 `)
-	for i, want := range []string{"admin: is not supported", "forward_auth: is not supported", "users[0].exchange: unknown key", "clients[0].exchange: is not supported"} {
+	for i, want := range []string{"admin: is not supported", "users[0].exchange: unknown key", "clients[0].exchange: is not supported"} {
 		if i >= len(problems) || !strings.Contains(problems[i].Error(), want) {
 			t.Fatalf("problems\n%v\nwant %q as number %d", problems, want, i)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,7 @@ type Browser struct {
 	s      *Server
 	client *http.Client
 	Header http.Header // sent with every request
+	Also   []string    // origins of sites that it follows redirects to, too
 }
 
 // Program is a browser without Fetch metadata: curl, or a script.
@@ -131,7 +133,7 @@ func (b *Browser) walk(method, target string, form url.Values, first http.Header
 		if err != nil {
 			return p
 		}
-		if !strings.HasPrefix(loc.String(), b.s.Issuer+"/") {
+		if !b.follows(loc) {
 			p.Location = loc
 			return p
 		}
@@ -141,8 +143,17 @@ func (b *Browser) walk(method, target string, form url.Values, first http.Header
 	return nil
 }
 
+func (b *Browser) follows(loc *url.URL) bool {
+	return slices.Contains(append(b.Also, b.s.Issuer), loc.Scheme+"://"+loc.Host)
+}
+
 // Cookies are those the browser would send to the server.
 func (b *Browser) Cookies() []*http.Cookie { return b.client.Jar.Cookies(b.resolve("/")) }
+
+// CookiesAt are those that it would send to another address.
+func (b *Browser) CookiesAt(address string) []*http.Cookie {
+	return b.client.Jar.Cookies(b.resolve(address))
+}
 
 // Plant gives the browser cookies of the server, as whoever can set cookies for it
 // does: a neighbour, or somebody on the way of an issuer without https.

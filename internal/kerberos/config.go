@@ -1,6 +1,7 @@
 package kerberos
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -165,4 +166,12 @@ func (c *Config) aliasProblems(add func(path, problem, hint string)) {
 			alias(fmt.Sprintf("realms[%d].upn_suffixes[%d]", i, k), suffix)
 		}
 	}
+}
+
+// PromptRealm is what a prompt for a name and a password shows (RFC 7617 §2).
+func (c Config) PromptRealm() string {
+	if c.BasicRealm == "" && len(c.Realms) > 0 {
+		return c.Realms[0].Name
+	}
+	return cmp.Or(c.BasicRealm, "idp")
 }

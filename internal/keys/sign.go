@@ -15,13 +15,15 @@ const (
 	TypeAccessToken = "at+jwt" // RFC 9068 §2.1
 	TypeIDToken     = "JWT"
 	TypeLogoutToken = "logout+jwt" //nolint:gosec // no credential: OIDC Back-Channel Logout §2.4
+	// TypeAssertion is of what a protected site is told of who asks (package forwardauth).
+	TypeAssertion = "assertion+jwt"
 	// TypeUserinfo is of a signed userinfo response (OIDC Core §5.3.2), which names
 	// none. It is that of ID tokens since libraries refuse one that they do not
 	// know; unlike these the response has no exp.
 	TypeUserinfo = "JWT"
 )
 
-var types = []string{TypeAccessToken, TypeIDToken, TypeLogoutToken}
+var types = []string{TypeAccessToken, TypeIDToken, TypeLogoutToken, TypeAssertion}
 
 // maxToken bounds what Verify looks at, in bytes; our own tokens have about 1,000.
 const maxToken = 16 << 10

@@ -1,14 +1,11 @@
 package login
 
 import (
-	"encoding/base64"
 	"net/http"
-	"strings"
 	"time"
 
 	"idp/internal/authn"
 	"idp/internal/reason"
-	"idp/internal/secret"
 	"idp/internal/web"
 )
 
@@ -28,7 +25,7 @@ func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value 
 			return l.rechallenge(w, r, a)
 		}
 	}
-	name, password, ok := basicCredential(value)
+	name, password, ok := web.BasicCredential(value)
 	if !ok {
 		return l.malformed(w, r, a, reason.MalformedInput, "the Basic credential is not base64 of name:password")
 	}
@@ -47,24 +44,5 @@ func (l *Login) rechallenge(w http.ResponseWriter, r *http.Request, a *attempt) 
 	if !first {
 		return web.Redirect(w, r, http.StatusSeeOther, formPath(a.row))
 	}
-	return l.challenge(w, r, a, l.basicRealm()+", after signing out at "+time.Now().UTC().Format("15:04:05"))
-}
-
-// basicCredential decodes RFC 7617 §2: base64 of name ":" password, in UTF-8
-// (we say so in the challenge). authn checks lengths and encoding.
-func basicCredential(value string) (name string, password secret.String, ok bool) {
-	raw, err := base64.StdEncoding.DecodeString(value)
-	name, pw, colon := strings.Cut(string(raw), ":")
-	return name, secret.String(pw), err == nil && colon
-}
-
-// basicRealm is what the prompt shows.
-func (l *Login) basicRealm() string {
-	if l.Kerberos.BasicRealm != "" {
-		return l.Kerberos.BasicRealm
-	}
-	if len(l.Kerberos.Realms) > 0 {
-		return l.Kerberos.Realms[0].Name
-	}
-	return "idp"
+	return l.challenge(w, r, a, l.Kerberos.PromptRealm()+", after signing out at "+time.Now().UTC().Format("15:04:05"))
 }

@@ -53,7 +53,7 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch scheme {
 	case "":
-		return l.challenge(w, r, a, l.basicRealm())
+		return l.challenge(w, r, a, l.Kerberos.PromptRealm())
 	case "negotiate":
 		return l.ticket(w, r, a, value)
 	case "basic":

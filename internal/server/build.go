@@ -14,6 +14,7 @@ import (
 	"idp/internal/config"
 	"idp/internal/directory"
 	"idp/internal/factor"
+	"idp/internal/forwardauth"
 	"idp/internal/kerberos"
 	"idp/internal/login"
 	"idp/internal/mail"
@@ -64,6 +65,7 @@ type parts struct {
 	setup   *setup.Setup
 	account *account.Account
 	oidc    *oidc.Provider
+	forward *forwardauth.ForwardAuth // nil: no site is protected
 	config  *config.Config
 }
 
@@ -143,6 +145,12 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 		Policy: policy, Upstreams: upstreams, Ring: s.ring, Now: s.now, Lifetimes: lifetimes(c), Realm: defaultRealm(c), Resources: c.Resources, InitialAccessToken: initialToken,
 		Directory: asks(auth)}); err != nil {
 		return nil, err
+	}
+	if len(c.ForwardAuth) > 0 {
+		if p.forward, err = forwardauth.New(forwardauth.Options{Sites: c.ForwardAuth, Issuer: c.IssuerURL(), Store: s.store, Sessions: sessions, Authn: auth, Factors: s.factors, Policy: policy,
+			Keys: s.keys, Ring: s.ring, Pages: p.pages, BasicRealm: c.Kerberos.PromptRealm(), Longest: lifetimes(c).SessionAbsolute, Now: s.now}); err != nil {
+			return nil, err
+		}
 	}
 	g.handler, err = p.routes(s.log)
 	return g, err
@@ -225,8 +233,8 @@ func (s *Server) acceptor(c *config.Config) (*kerberos.Acceptor, error) {
 	return a, nil
 }
 
-// clients are the relying parties of the file and behind them those of the
-// database. Whoever is in both belongs to neither.
+// clients are the relying parties of the file, its protected sites and behind them the
+// relying parties of the database. Whoever is in both belongs to neither.
 func (s *Server) clients(ctx context.Context, c *config.Config) (*clients.Registry, error) {
 	file, problems := fileClients(c)
 	for i, cl := range file {
@@ -241,7 +249,18 @@ func (s *Server) clients(ctx context.Context, c *config.Config) (*clients.Regist
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	return clients.New(file, s.store, s.now), nil
+	sites := c.ForwardAuth.Clients()
+	for i, site := range sites {
+		if _, err := s.store.ClientByID(ctx, site.ClientID); err == nil {
+			problems = append(problems, c.Problem(fmt.Sprintf("$.forward_auth[%d].host", i), fmt.Sprintf("the database has a relying party %q", site.ClientID), "remove one: idp client remove "+site.ClientID))
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return clients.New(append(file, sites...), s.store, s.now), nil
 }
 
 // signingAlgs are the algorithms that the file's relying parties and resources

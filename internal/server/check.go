@@ -24,6 +24,7 @@ import (
 func Check(c *config.Config) config.Problems {
 	_, problems := fileClients(c)
 	problems = append(problems, checkResources(c)...)
+	problems = append(problems, checkSites(c)...)
 	problems = append(problems, checkUsers(c)...)
 	problems = append(problems, checkBrand(c)...)
 	problems = append(problems, checkRegistration(c)...)
@@ -98,6 +99,16 @@ func checkResources(c *config.Config) (problems config.Problems) {
 		for _, err := range clients.CheckResource(r, c.Issuer) {
 			field, text, _ := strings.Cut(err.Error(), ": ")
 			problems = append(problems, c.Problem(at+"."+field, text, ""))
+		}
+	}
+	return problems
+}
+
+// checkSites: a protected site is a relying party whose client_id is its host.
+func checkSites(c *config.Config) (problems config.Problems) {
+	for i, site := range c.ForwardAuth {
+		if slices.ContainsFunc(c.Clients, func(cl store.Client) bool { return cl.ClientID == site.Host }) {
+			problems = append(problems, c.Problem(fmt.Sprintf("$.forward_auth[%d].host", i), fmt.Sprintf("%q is the client_id of a relying party of clients", site.Host), "give that one another client_id"))
 		}
 	}
 	return problems

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"idp/internal/forwardauth"
 	"idp/internal/oidc/wire"
 	"idp/internal/web"
 )
@@ -99,16 +100,43 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	step("GET /account/factors/change/{id}", p.account.ServeFactor)
 	submit("POST /account/factors/change/{id}", p.account.ServeFactorChange)
 
+	// protected sites: the question of their proxies, and what these route to us
+	if p.forward != nil {
+		page(forwardauth.PathAsk, p.forward.ServeAsk)
+		step("GET "+forwardauth.PathStart, p.forward.ServeStart)
+		step("GET "+forwardauth.PathCallback, p.forward.ServeCallback)
+		step("GET "+forwardauth.PathSignOut, p.forward.ServeSignOut)
+		page("GET "+forwardauth.PathDenied, p.forward.ServeDenied)
+		page("GET "+forwardauth.PathOurs+"static/", p.forward.ServeAsset(p.pages.Static()))
+	}
+
 	// operating
 	page("GET /healthz", p.server.serveHealth)
 	page("GET /readyz", p.server.serveReady)
 	mux.Handle("GET /static/", p.pages.Static())
 	page("/", p.otherwise(mux))
 
-	return web.Chain(mux, web.ChainConfig{
+	return web.Chain(p.beforeMux(mux), web.ChainConfig{
 		Log: log, Pages: p.pages, TrustedProxies: p.config.TrustedProxies, Issuer: p.config.Issuer,
 		Count: count(p.server.metrics),
 	}), nil
+}
+
+// beforeMux takes what Envoy asks out before ServeMux sees it, which would answer by a
+// redirect to the cleaned path.
+func (p parts) beforeMux(mux http.Handler) http.Handler {
+	if p.forward == nil {
+		return mux
+	}
+	ask := p.pages.Handle(p.forward.ServeAsk)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !forwardauth.Wraps(r) {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		r.Pattern = forwardauth.PathAsk + "/"
+		ask.ServeHTTP(w, r)
+	})
 }
 
 // otherwise answers what no pattern matched. Because it has a pattern itself,

@@ -111,7 +111,7 @@ func (s *Sessions) SetMarkers(w http.ResponseWriter, r *http.Request, signedOut,
 // read returns nil when the request has no valid browser cookie. A browser made
 // earlier in the same request is found in gorilla's request registry.
 func (b *browsers) read(r *http.Request) (*Browser, error) {
-	if _, err := single(r, b.name); err != nil {
+	if _, err := Single(r, b.name); err != nil {
 		return nil, err
 	}
 	sess, err := b.store.Get(r, b.name)

@@ -29,7 +29,7 @@ func (s *Sessions) BindLink(w http.ResponseWriter, until time.Time, bind func(ha
 // LinkHash is what the link of this browser holds; nil: it has opened none. ErrCookie
 // when the cookie comes twice.
 func (s *Sessions) LinkHash(r *http.Request) ([]byte, error) {
-	value, err := single(r, s.cookieName(linkCookie))
+	value, err := Single(r, s.cookieName(linkCookie))
 	if err != nil || value == "" {
 		return nil, err
 	}

@@ -68,6 +68,7 @@ type Sessions struct {
 	secure   bool
 	name     string
 	formKeys [][]byte
+	touches  touches
 }
 
 // New checks the configuration and makes Sessions.
@@ -106,26 +107,34 @@ type Current struct {
 // Current returns the session the request carries; ErrNone when there is none
 // that is alive, ErrCookie when the cookie comes twice.
 func (s *Sessions) Current(r *http.Request) (*Current, error) {
-	value, err := single(r, s.name)
+	value, err := Single(r, s.name)
 	if err != nil {
 		return nil, err
 	}
 	if value == "" {
 		return nil, ErrNone
 	}
-	now := s.Now()
-	sess, u, err := s.Store.SessionBySecret(r.Context(), secret.Hash(secret.String(value)), now.UnixMilli())
+	sess, u, err := s.Store.SessionBySecret(r.Context(), secret.Hash(secret.String(value)), s.Now().UnixMilli())
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, ErrNone
 	}
 	if err != nil {
 		return nil, err
 	}
-	if u, err = s.vouched(r, sess, u); err != nil {
+	return s.Use(r, sess, u)
+}
+
+// Use is what every use of a live session goes through, whatever was shown for it: the
+// directory is asked about its user, and the session counts as used now. ErrNone: the
+// directory says that it has ended. sess and u are not changed.
+func (s *Sessions) Use(r *http.Request, sess *store.Session, u *store.User) (*Current, error) {
+	u, err := s.vouched(r, sess, u)
+	if err != nil {
 		return nil, err
 	}
+	now := s.Now()
 	idle := s.idle(sess)
-	if now.Sub(time.UnixMilli(sess.SeenAt)) > min(touchEvery, idle/4) {
+	if s.touches.due(sess.ID, time.UnixMilli(sess.SeenAt), now, min(touchEvery, idle/4)) {
 		if err := s.Store.TouchSession(r.Context(), sess.ID, now.UnixMilli(), now.Add(idle).UnixMilli()); err != nil {
 			web.InfoFrom(r.Context()).Err = fmt.Errorf("session not touched: %w", err) // it ends sooner; no reason to turn somebody away
 		}
@@ -266,8 +275,9 @@ func (s *Sessions) setCookie(w http.ResponseWriter, value secret.String, age int
 	http.SetCookie(w, &http.Cookie{Name: s.name, Value: value.Reveal(), Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode, MaxAge: age}) //nolint:gosec // Secure unless the issuer is http on this very machine
 }
 
-// single returns the value of a cookie that may come at most once.
-func single(r *http.Request, name string) (string, error) {
+// Single returns the value of a cookie that may come at most once; empty: it did not.
+// Twice is a *web.Error around ErrCookie.
+func Single(r *http.Request, name string) (string, error) {
 	found := r.CookiesNamed(name)
 	switch len(found) {
 	case 0:

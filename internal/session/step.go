@@ -21,7 +21,7 @@ func (s *Sessions) SetStep(w http.ResponseWriter) (hash []byte) {
 // HasStep reports whether the request comes from the browser that got the cookie
 // whose hash is given. ErrCookie when it comes twice.
 func (s *Sessions) HasStep(r *http.Request, hash []byte) (bool, error) {
-	value, err := single(r, s.cookieName("idp_step"))
+	value, err := Single(r, s.cookieName("idp_step"))
 	if err != nil || value == "" || len(hash) == 0 {
 		return false, err
 	}

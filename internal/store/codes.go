@@ -121,7 +121,7 @@ func (s *Store) RedeemCode(ctx context.Context, r Redeem) (*Code, *Grant, error)
 		return insertGrant(t, g, family)
 	})
 	if err == nil && reused {
-		s.tokens.revision.Add(1)
+		s.revoked.Add(1)
 		err = ErrReused
 	}
 	if err != nil {

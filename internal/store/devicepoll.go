@@ -79,7 +79,7 @@ func (s *Store) PollDevice(ctx context.Context, p Poll) (*Polled, error) {
 		return err
 	})
 	if err == nil && reused {
-		s.tokens.revision.Add(1)
+		s.revoked.Add(1)
 		err = ErrReused
 	}
 	if err != nil {

@@ -75,7 +75,7 @@ func (s *Store) RotateRefresh(ctx context.Context, r Rotate) (*RefreshFamily, *G
 		return r.Check(out.grant, out.now)
 	})
 	if err == nil && out.reused {
-		s.tokens.revision.Add(1)
+		s.revoked.Add(1)
 		err = ErrReused
 	}
 	if err != nil {

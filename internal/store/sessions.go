@@ -117,7 +117,7 @@ func upsertSession(t tx, s Session) error {
 func (s *Store) SessionBySecret(ctx context.Context, hash []byte, now Millis) (*Session, *User, error) {
 	sess, u := &Session{}, &User{}
 	err := s.queryRow(ctx, append(append(sess.dest(), u.dest()...), &sess.HasFactor), `
-		SELECT `+sessionColumns+`, `+userColumns+`, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.created_at <= s.auth_time)
+		SELECT `+sessionColumns+`, `+userColumns+`, `+hadFactor+`
 		FROM sessions s JOIN users u ON u.id = s.user_id
 		WHERE s.secret_hash = $1 AND s.expires_at > $2 AND s.idle_expires_at > $2 AND NOT u.disabled`, hash, now)
 	if err != nil {
@@ -125,6 +125,9 @@ func (s *Store) SessionBySecret(ctx context.Context, hash []byte, now Millis) (*
 	}
 	return sess, u, nil
 }
+
+// hadFactor, of sessions AS s and users AS u: Session.HasFactor.
+const hadFactor = `EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.created_at <= s.auth_time)`
 
 // TouchSession moves the idle limit; never backwards.
 func (s *Store) TouchSession(ctx context.Context, id string, seenAt, idleExpiresAt Millis) error {

@@ -42,7 +42,9 @@ type Config struct {
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	db      backend
-	tokens  tokenCache
+	revoked atomic.Uint64 // changes with every revocation on this node
+	tokens  answers[tokenKey, tokenAnswer]
+	sites   answers[siteKey, *SiteSession]
 	logouts chan struct{} // see LogoutsQueued
 	mail    bool
 	mails   chan struct{} // see MailsQueued

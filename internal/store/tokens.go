@@ -6,22 +6,30 @@ import (
 	"time"
 )
 
+type (
+	tokenKey    struct{ grant, jti string }
+	tokenAnswer struct {
+		grant    Grant
+		standing Standing
+	}
+)
+
 // TokenState finds the grant behind an access token and its standing, in one query,
 // for userinfo and introspection. ErrNotFound: the token or its grant is revoked,
 // the user is disabled, or the session it lives by has ended.
 func (s *Store) TokenState(ctx context.Context, grantID, jti string, now Millis) (*Grant, *Standing, error) {
 	k := tokenKey{grantID, jti}
-	if g, st, ok := s.tokens.get(k, now); ok {
-		return g, st, nil
+	if a, ok := s.tokens.get(k, now, &s.revoked); ok {
+		return &a.grant, &a.standing, nil // copies, the caller's own
 	}
-	revision := s.tokens.revision.Load()
+	revision := s.revoked.Load()
 	g, st := &Grant{}, &Standing{}
 	err := s.queryRow(ctx, append(g.dest(), st.dest()...), `SELECT `+grantColumns+`, `+standingColumns+liveGrant+`
 		AND NOT EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = $3)`, now, grantID, jti)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.tokens.put(k, *g, *st, now, revision)
+	s.tokens.put(k, tokenAnswer{*g, *st}, now, revision)
 	return g, st, nil
 }
 
@@ -29,7 +37,7 @@ func (s *Store) TokenState(ctx context.Context, grantID, jti string, now Millis)
 // no row of it: a client gives back its own token of minutes, and trust stays as it is.
 func (s *Store) RevokeToken(ctx context.Context, jti string, expires Millis) error {
 	_, err := s.exec(ctx, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, jti, expires)
-	s.tokens.revision.Add(1)
+	s.revoked.Add(1)
 	return err
 }
 

@@ -93,6 +93,7 @@ type Client struct {
 	FrontchannelLogoutURI     string   `json:"frontchannel_logout_uri,omitempty" yaml:"frontchannel_logout_uri"`
 	FrontchannelLogoutSession bool     `json:"frontchannel_logout_session_required,omitempty" yaml:"frontchannel_logout_session_required"`
 
+	AnyPort    bool   `json:"-" yaml:"-"`                    // its redirect URIs count with every port: of a protected site whose entry names none
 	Registered bool   `json:"registered,omitempty" yaml:"-"` // by itself (RFC 7591); not trusted before an administrator says so
 	FromFile   bool   `json:"-" yaml:"-"`                    // owned by the configuration file
 	CreatedAt  Millis `json:"-" yaml:"-"`

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+
+	"idp/internal/secret"
 )
 
 // maxAuthorization bounds the Authorization header: a ticket with a great many
@@ -26,6 +28,14 @@ func Authorization(h http.Header) (scheme, value string, ok bool) {
 	}
 	scheme, value, _ = strings.Cut(headers[0], " ")
 	return strings.ToLower(scheme), strings.TrimSpace(value), true
+}
+
+// BasicCredential decodes RFC 7617 §2: base64 of name ":" password, in UTF-8 (our
+// challenges say so). authn checks lengths and encoding.
+func BasicCredential(value string) (name string, password secret.String, ok bool) {
+	raw, err := base64.StdEncoding.DecodeString(value)
+	name, pw, colon := strings.Cut(string(raw), ":")
+	return name, secret.String(pw), err == nil && colon
 }
 
 // SendNegotiate sends a token of an exchange back (RFC 4559 §5); without one, nothing.

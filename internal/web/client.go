@@ -35,6 +35,7 @@ func (p *proxies) identify(r *http.Request, info *Info) {
 	peer, _ := parseAddr(r.RemoteAddr)
 	info.Client = peer
 	trusted := p.trusts(peer)
+	info.Proxied = trusted
 	if !sift(r.Header, trusted) {
 		// A proxy that names nobody may have been told to drop the name
 		// ("Connection: X-Forwarded-For").
@@ -87,7 +88,7 @@ func sift(h http.Header, trusted bool) (forwarded bool) {
 }
 
 func forwardingHeader(name string) bool {
-	return hasPrefixFold(name, "X-Forwarded-") || strings.EqualFold(name, "Forwarded") || strings.EqualFold(name, "X-Real-Ip")
+	return hasPrefixFold(name, "X-Forwarded-") || hasPrefixFold(name, "X-Original-") || strings.EqualFold(name, "Forwarded") || strings.EqualFold(name, "X-Real-Ip")
 }
 
 // identityHeader knows the families that proxies and sites use between them.

@@ -93,6 +93,17 @@ type layout struct {
 	Page              any
 }
 
+// layout of a page whose static files are below assets.
+func (p *Pages) layout(assets string, data any) layout {
+	at := func(path string) string {
+		if path == "" {
+			return ""
+		}
+		return assets + path
+	}
+	return layout{Brand: p.brand, CSS: at(p.css), JS: at(p.js), Icon: at(p.icon), LogoURL: at(p.logo), LogoDark: at(p.logoDark), Page: data}
+}
+
 // csp of pages. Those whose POST may end at a relying party, or at an upstream as a
 // sign-out does, have no form-action, for Chromium applies it to the redirect too
 // (measured).
@@ -130,7 +141,7 @@ func (p *Pages) RenderFrames(w http.ResponseWriter, r *http.Request, status int,
 	buf, _ := p.buffers.Get().(*bytes.Buffer)
 	defer p.buffers.Put(buf)
 	buf.Reset()
-	if err := t.Execute(buf, layout{Brand: p.brand, CSS: p.css, JS: p.js, Icon: p.icon, LogoURL: p.logo, LogoDark: p.logoDark, Page: data}); err != nil {
+	if err := t.Execute(buf, p.layout(InfoFrom(r.Context()).Assets, data)); err != nil {
 		return err
 	}
 	h := w.Header()

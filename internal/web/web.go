@@ -63,6 +63,11 @@ type Info struct {
 	RequestID string
 	Client    netip.Addr // who asks, behind proxies that are trusted
 	Outside   bool       // forwarded by a proxy nobody told us about
+	Proxied   bool       // the peer is a proxy that is trusted
+
+	// Assets begins the addresses of a page's static files; empty: they are at the root
+	// of this host. On a protected site, whose root is another's, all of ours is below.
+	Assets string
 
 	// What handlers add for the log line.
 	User     string

@@ -14,12 +14,28 @@ func RedirectAllowed(c *store.Client, uri string) bool {
 	if slices.Contains(c.RedirectURIs, uri) {
 		return true
 	}
+	if c.AnyPort && slices.ContainsFunc(c.RedirectURIs, func(registered string) bool { return sameButPort(registered, uri) }) {
+		return true
+	}
 	// A native app takes whatever port is free on its own machine (RFC 8252 §7.3).
 	prefix, rest, ok := cutLoopback(uri)
 	return ok && c.Public() && slices.ContainsFunc(c.RedirectURIs, func(registered string) bool {
 		p, r, ok := cutLoopback(registered)
 		return ok && p == prefix && r == rest
 	})
+}
+
+// sameButPort reports whether uri is a registered one, which has a path and no port,
+// with one.
+func sameButPort(registered, uri string) bool {
+	scheme, rest, _ := strings.Cut(registered, "://")
+	host, path, _ := strings.Cut(rest, "/")
+	after, ok := strings.CutPrefix(uri, scheme+"://"+host)
+	if !ok {
+		return false
+	}
+	after, ok = cutPort(after)
+	return ok && after == "/"+path
 }
 
 // loopbacks are the addresses, not the name localhost, which a resolver could

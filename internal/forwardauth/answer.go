@@ -1,0 +1,118 @@
+package forwardauth
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"idp/internal/web"
+)
+
+// headerReason says why a request does not pass, to programs and to whoever looks into
+// a proxy's log.
+const headerReason = "Idp-Reason"
+
+// ServeAsk answers GET /forward-auth and, for Envoy, whatever is asked below it.
+func (f *ForwardAuth) ServeAsk(w http.ResponseWriter, r *http.Request) error {
+	q, err := f.read(r)
+	if err != nil {
+		return f.refuse(w, r, &question{}, err)
+	}
+	info := web.InfoFrom(r.Context())
+	info.ClientID, info.Assets = q.site.Host, q.assets()
+	who, err := f.decide(w, r, q)
+	if err == nil && who != nil {
+		err = f.tell(w.Header(), q.site, who)
+	}
+	if err != nil {
+		return f.refuse(w, r, q, err)
+	}
+	if cookies := othersCookies(r.Header); cookies != "" {
+		w.Header()["Cookie"] = []string{cookies}
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// refuse answers a request that does not pass. Trouble of ours is passed on: what a
+// proxy gets then is no 200 either.
+func (f *ForwardAuth) refuse(w http.ResponseWriter, r *http.Request, q *question, err error) error {
+	var why refusal
+	if !errors.As(err, &why) {
+		return err
+	}
+	info := web.InfoFrom(r.Context())
+	if info.Reason == "" {
+		info.Reason, info.Detail = why.reason, why.detail
+	}
+	w.Header().Set(headerReason, why.reason)
+	status := http.StatusForbidden
+	switch why.reason {
+	case reasonLogin, reasonCredential:
+		status = http.StatusUnauthorized
+	case reasonFactor:
+		if q.navigation(r) { // else nobody is there to show one
+			status = http.StatusUnauthorized
+		}
+	}
+	if q.site != nil && q.navigation(r) {
+		return f.page(w, r, q, why.reason, status)
+	}
+	if why.reason == reasonLogin && program(r) {
+		f.challenge(w, r, q)
+	}
+	t := texts[why.reason]
+	return web.JSON(w, status, map[string]string{"error": code(why.reason), "reason": why.reason, "message": t.title + ". " + t.message, "reference": web.ReferenceOf(r)})
+}
+
+// code is a reason as programs know errors.
+func code(reason string) string {
+	if reason == reasonLogin || reason == reasonFactor {
+		return "login_required"
+	}
+	return "access_denied"
+}
+
+// page answers a person: with the way to the login, which a proxy or the browser
+// itself goes on to, or with what can be done.
+func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, reason string, status int) error {
+	start := q.startURL(q.target, "")
+	links := []web.Link{{Text: "Log in", URL: start}}
+	switch {
+	case status == http.StatusUnauthorized && q.redirects:
+		return web.Redirect(w, r, http.StatusSeeOther, start)
+	case status == http.StatusUnauthorized:
+		w.Header().Set("Location", start)
+		w.Header().Set("Refresh", "0; url="+start)
+	default:
+		links = []web.Link{{Text: "Use another account", URL: q.startURL(q.target, "account")}}
+	}
+	t := texts[reason]
+	return f.Pages.Render(w, r, status, "error", web.ErrorPage{Title: t.title, Message: t.message, Hint: t.hint, Links: links, Reference: web.ReferenceOf(r)})
+}
+
+// challenge asks a program for what it can show. No browser gets here: it would ask its
+// person, in the name of whatever page made the request.
+func (f *ForwardAuth) challenge(w http.ResponseWriter, r *http.Request, q *question) {
+	if r.Header.Get("Authorization") != "" {
+		return // never a second time: a wrong password would be sent for ever
+	}
+	if f.Policy.OffersTicket(q.from(r)) {
+		w.Header().Add("WWW-Authenticate", "Negotiate")
+	}
+	if q.site.takesPasswords() {
+		w.Header().Add("WWW-Authenticate", `Basic realm="`+f.BasicRealm+`", charset="UTF-8"`)
+	}
+}
+
+// startURL begins a login that comes back to target.
+func (q *question) startURL(target, other string) string {
+	v := url.Values{"to": {safeTarget(target)}}
+	if other != "" {
+		v.Set("other", other)
+	}
+	return origin(q.origin) + PathStart + "?" + v.Encode()
+}
+
+// assets are below the paths that the site's proxy routes to us.
+func (q *question) assets() string { return PathOurs[:len(PathOurs)-1] }

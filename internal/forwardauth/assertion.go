@@ -1,0 +1,92 @@
+package forwardauth
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"idp/internal/keys"
+)
+
+// An assertion lives for a minute, and is given again for half of it: a site's page has
+// a hundred parts, and signing costs more than all the rest of an answer.
+const (
+	assertionLife = time.Minute
+	assertionKept = assertionLife / 2
+	maxAssertions = 8192
+)
+
+// claims of an assertion (RFC 7519 §4; RFC 9068 §2.2.1 for how somebody logged in). Its
+// audience is the site's host; no other takes it.
+type claims struct {
+	Issuer    string   `json:"iss"`
+	Audience  string   `json:"aud"`
+	Subject   string   `json:"sub"`
+	Username  string   `json:"preferred_username"`
+	Name      string   `json:"name,omitempty"`
+	Email     string   `json:"email,omitempty"`
+	Verified  bool     `json:"email_verified,omitempty"`
+	Groups    []string `json:"groups,omitempty"`
+	AuthTime  int64    `json:"auth_time"`
+	ACR       string   `json:"acr"`
+	AMR       []string `json:"amr"`
+	SessionID string   `json:"sid,omitempty"`
+	Grant     string   `json:"grant,omitempty"` // by which it can be exchanged (RFC 8693) while the login lasts
+	Issued    int64    `json:"iat,omitempty"`
+	Expires   int64    `json:"exp,omitempty"`
+}
+
+// assertion is the signed statement of who somebody is, for one site.
+func (f *ForwardAuth) assertion(s *Site, who *identity, groups []string) (string, error) {
+	c := claims{Issuer: f.Issuer.String(), Audience: s.Host, Subject: who.user.ID, Username: who.user.Name, Name: who.user.FullName,
+		Email: who.user.Email, Verified: who.user.Email != "" && who.user.EmailVerified, Groups: groups,
+		AuthTime: who.authTime / 1000, ACR: who.acr, AMR: who.amr, SessionID: who.sid, Grant: who.grant}
+	same, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	now := f.Now()
+	if signed := f.assertions.get(string(same), now); signed != "" {
+		return signed, nil
+	}
+	c.Issued, c.Expires = now.Unix(), now.Add(assertionLife).Unix()
+	text, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	signed, err := f.Keys.Sign(keys.ES256, keys.TypeAssertion, text)
+	if err == nil {
+		f.assertions.put(string(same), signed, now.Add(assertionKept))
+	}
+	return signed, err
+}
+
+// assertions keeps those that were signed, by all that they say but when. Safe for
+// concurrent use.
+type assertions struct {
+	mu   sync.Mutex
+	kept map[string]kept
+}
+
+type kept struct {
+	signed string
+	until  time.Time
+}
+
+func (a *assertions) get(says string, now time.Time) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if k, ok := a.kept[says]; ok && now.Before(k.until) {
+		return k.signed
+	}
+	return ""
+}
+
+func (a *assertions) put(says, signed string, until time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.kept == nil || len(a.kept) >= maxAssertions {
+		a.kept = map[string]kept{}
+	}
+	a.kept[says] = kept{signed, until}
+}

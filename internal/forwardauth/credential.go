@@ -1,0 +1,211 @@
+package forwardauth
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"idp/internal/audit"
+	"idp/internal/authn"
+	"idp/internal/reason"
+	"idp/internal/secret"
+	"idp/internal/store"
+	"idp/internal/user"
+	"idp/internal/useragent"
+	"idp/internal/web"
+)
+
+// credential is what a request shows that we can check: a ticket or, where the site
+// takes them, a password. scheme is empty where there is none: another scheme is none of
+// ours, and the site's cookie may still do. Not ok: it is too long, or there twice.
+func (q *question) credential(r *http.Request) (scheme, value string, ok bool) {
+	scheme, value, ok = web.Authorization(r.Header)
+	if scheme != "negotiate" && (scheme != "basic" || !q.site.takesPasswords()) {
+		scheme = ""
+	}
+	return scheme, value, ok
+}
+
+// credential answers for what a program shows of itself (RFC 4559, RFC 7617). It is a
+// login of this request alone: there is no session, and no second factor can be shown.
+func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *question, gates []gate, scheme, value string) (*identity, error) {
+	info := web.InfoFrom(r.Context())
+	var res *authn.Result
+	var err error
+	switch scheme {
+	case "negotiate":
+		info.Method = "ticket"
+		res, err = f.ticket(w, r, q, value)
+	case "basic":
+		info.Method = "basic"
+		res, err = f.password(r, q, value)
+	default:
+		return nil, refusal{reasonCredential, web.HeaderTooLong}
+	}
+	if err == nil {
+		err = f.stillThere(r, res)
+	}
+	if err == nil {
+		err = f.enough(r, q, gates, res)
+	}
+	if err != nil {
+		return nil, f.refused(r, err)
+	}
+	info.LoggedIn = true
+	return &identity{user: res.User, amr: res.AMR, acr: authn.ACROf(res.AMR), authTime: res.AuthTime.UnixMilli()}, nil
+}
+
+func (s *Site) takesPasswords() bool { return s.Passwords == nil || *s.Passwords }
+
+// refused puts the reason of a credential into the log line. Trouble of ours is passed on.
+func (f *ForwardAuth) refused(r *http.Request, err error) error {
+	var why *reason.Error
+	if !errors.As(err, &why) {
+		return err
+	}
+	info := web.InfoFrom(r.Context())
+	info.Reason, info.Detail, info.User = string(why.Reason), why.Explain(), why.Name
+	if why.Reason == reason.FactorNeeded {
+		return refusal{reasonFactor, why.Explain()}
+	}
+	return refusal{reasonCredential, why.Explain()}
+}
+
+// ticket checks a ticket; it is good for one request, and its replay for none.
+func (f *ForwardAuth) ticket(w http.ResponseWriter, r *http.Request, q *question, value string) (*authn.Result, error) {
+	token, err := base64.StdEncoding.DecodeString(value)
+	if err != nil {
+		return nil, f.Authn.Refuse(r.Context(), f.caller(r, q), "", reason.Malformed, "the token is not base64")
+	}
+	res, err := f.Authn.Ticket(r.Context(), token, f.caller(r, q))
+	if err != nil {
+		return nil, err
+	}
+	web.SendNegotiate(w, res.Reply) // mutual authentication: RFC 4559 §5
+	return res, f.audited(r, q, res, "ticket")
+}
+
+// password checks a name and a password. What was right is not asked about again for a
+// minute: a script sends them with every request.
+func (f *ForwardAuth) password(r *http.Request, q *question, value string) (*authn.Result, error) {
+	name, password, ok := web.BasicCredential(value)
+	if !ok {
+		return nil, f.Authn.Refuse(r.Context(), f.caller(r, q), "", reason.MalformedInput, "the Basic credential is not base64 of name:password")
+	}
+	from := f.caller(r, q)
+	key := f.passwords.key(from, name, password)
+	if res := f.passwords.get(key, f.Now()); res != nil {
+		return res, nil
+	}
+	res, err := f.Authn.Password(r.Context(), name, password, from)
+	if err != nil {
+		return nil, err
+	}
+	f.passwords.put(key, res, f.Now())
+	return res, f.audited(r, q, res, "basic")
+}
+
+// stillThere looks at the user as they are now: disabled since, or with another
+// password, they are refused, whatever is kept.
+func (f *ForwardAuth) stillThere(r *http.Request, res *authn.Result) error {
+	now, err := f.Store.UserByID(r.Context(), res.User.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return reason.Refuse(reason.UserDisabled, "the user is gone")
+	}
+	if err != nil {
+		return err
+	}
+	if now.Disabled || (res.PasswordHash != "" && now.PasswordHash != res.PasswordHash) {
+		return reason.Refuse(reason.UserDisabled, "the user was disabled, or has a new password, since the password was checked")
+	}
+	res.User, _, err = f.Authn.AskDirectory(r.Context(), now)
+	if errors.Is(err, user.ErrDisabled) {
+		return reason.Refuse(reason.UserDisabled, err.Error())
+	}
+	return err
+}
+
+// enough: what is demanded of a login here, as at the login pages (package login).
+func (f *ForwardAuth) enough(r *http.Request, q *question, gates []gate, res *authn.Result) error {
+	has := false
+	if slices.Contains(res.AMR, authn.AMRPassword) {
+		have, err := f.Factors.Of(r.Context(), res.User.ID)
+		if err != nil {
+			return err
+		}
+		has = have.Any()
+	}
+	for _, g := range gates {
+		if !g.anyone && !authn.Reaches(authn.ACROf(res.AMR), f.Policy.OfLogin(res, has, q.site.Host, g.acr, q.from(r))) {
+			return reason.Refuse(reason.FactorNeeded, "a second factor is demanded, and a program cannot show one")
+		}
+	}
+	return nil
+}
+
+// audited writes down a login that has no session to tell of it.
+func (f *ForwardAuth) audited(r *http.Request, q *question, res *authn.Result, how string) error {
+	from := f.caller(r, q)
+	return f.Store.Audit(r.Context(), store.Entry{Event: audit.Login, Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: from.ClientID,
+		Address: from.Address.String(), Agent: from.Agent, RequestID: from.RequestID, Detail: how + ", a program at a protected site"})
+}
+
+func (f *ForwardAuth) caller(r *http.Request, q *question) authn.From {
+	from := q.from(r)
+	from.Agent = useragent.Identify(r.Header).String()
+	return from
+}
+
+// Passwords that were right are kept for a minute, by a keyed hash of all that was
+// checked with them.
+const (
+	passwordKept = time.Minute
+	maxPasswords = 4096
+)
+
+// passwords keeps who they were of. Safe for concurrent use.
+type passwords struct {
+	hmac []byte // of this process alone
+	mu   *sync.Mutex
+	kept map[string]rightPassword
+}
+
+type rightPassword struct {
+	res   authn.Result
+	until time.Time
+}
+
+func newPasswords() passwords {
+	return passwords{hmac: secret.Bytes(32), mu: &sync.Mutex{}, kept: map[string]rightPassword{}}
+}
+
+// key is of a name and a password, and of where they came from: from outside they might
+// not have been accepted.
+func (p *passwords) key(from authn.From, name string, password secret.String) string {
+	where := from.Address.String()
+	if from.Outside {
+		where = "outside"
+	}
+	return string(secret.MAC([][]byte{p.hmac}, []byte(where+"\x00"+name+"\x00"+password.Reveal()))[0])
+}
+
+func (p *passwords) get(key string, now time.Time) *authn.Result {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if k, ok := p.kept[key]; ok && now.Before(k.until) {
+		return &k.res
+	}
+	return nil
+}
+
+func (p *passwords) put(key string, res *authn.Result, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.kept) >= maxPasswords {
+		clear(p.kept)
+	}
+	p.kept[key] = rightPassword{*res, now.Add(passwordKept)}
+}

@@ -1,0 +1,36 @@
+package forwardauth_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"idp/internal/idptest"
+)
+
+func TestLoginAtASite(t *testing.T) {
+	idptest.Each(t, idptest.Options{YAML: sites}, func(t *testing.T, s *idptest.Server) {
+		p := protect(t, s, "reports.localhost")
+		b := bobAt(t, s, p)
+		got := b.Get(p.URL + "/again")
+		if got.StatusCode != http.StatusOK || len(got.Walked) != 1 {
+			t.Fatalf("again: walked %s, status %d", got.Walked, got.StatusCode)
+		}
+		for name, want := range map[string]string{"Remote-User": "bob", "Remote-Email": "bob@example.com", "Remote-Groups": "partners,staff-eu"} {
+			if is := got.Header.Get(name); is != want {
+				t.Errorf("%s: %q, want %q", name, is, want)
+			}
+		}
+		if strings.Count(got.Header.Get("Remote-Assertion"), ".") != 2 {
+			t.Errorf("assertion %q", got.Header.Get("Remote-Assertion"))
+		}
+		if got := b.Get(p.URL + "/admin/"); got.StatusCode != http.StatusForbidden || got.Header.Get("Idp-Reason") != "NOT_ALLOWED" {
+			t.Errorf("/admin/: %d %s", got.StatusCode, got.Header.Get("Idp-Reason"))
+		}
+		other := protect(t, s, "open.localhost") // a second site: no page
+		b.Also = append(b.Also, other.URL)
+		if got := b.Get(other.URL + "/"); got.StatusCode != http.StatusOK || got.Header.Get("Remote-User") != "bob" {
+			t.Errorf("second site: walked %s, status %d", got.Walked, got.StatusCode)
+		}
+	})
+}

@@ -1,0 +1,26 @@
+package forwardauth
+
+import (
+	"net/http"
+	"strings"
+
+	"idp/internal/web"
+)
+
+// original reads what nginx (auth_request), HAProxy and Apache are configured to say:
+// X-Original-URL, absolute, and X-Original-Method.
+func original(r *http.Request) (a asked, err error) {
+	var address string
+	if err = all(r.Header, map[string]*string{"X-Original-Url": &address, "X-Original-Method": &a.method}); err != nil || address == "" {
+		return a, err
+	}
+	// Cut and not parsed: the path is to be judged as it was sent, not as a parser
+	// would have it.
+	proto, rest, ok := strings.Cut(address, "://")
+	end := strings.IndexAny(rest, "/?#")
+	if !ok || end < 0 || rest[end] != '/' {
+		return a, refusal{reasonContradictory, "X-Original-URL is no address: " + web.Quote(address)}
+	}
+	a.proto, a.host, a.target = proto, strings.ToLower(rest[:end]), rest[end:]
+	return a, nil
+}

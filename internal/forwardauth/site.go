@@ -1,0 +1,152 @@
+package forwardauth
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"idp/internal/authn"
+	"idp/internal/store"
+)
+
+// Paths of ours on a protected site; nothing else of it comes to us.
+const (
+	PathOurs     = "/.idp/"
+	PathStart    = "/.idp/start"
+	PathCallback = "/.idp/callback"
+	PathSignOut  = "/.idp/sign-out"
+	PathDenied   = "/.idp/denied"
+)
+
+// gate is what one rule of a site demands, with what it has from the site.
+type gate struct {
+	anyone   bool
+	groups   []string // empty: every user
+	acr      string
+	networks []netip.Prefix
+}
+
+// gateOf is what a rule demands; that of a site itself is the one of the empty rule.
+func (s *Site) gateOf(r Rule) gate {
+	g := gate{anyone: r.Allow == AllowAnyone, groups: s.Groups, acr: s.ACR, networks: s.Networks}
+	if r.Allow != "" {
+		g.groups = nil
+	}
+	if len(r.Groups) > 0 {
+		g.groups = r.Groups
+	}
+	if r.ACR != "" {
+		g.acr = r.ACR
+	}
+	if len(r.Networks) > 0 {
+		g.networks = r.Networks
+	}
+	return g
+}
+
+// gates are those that a request for a path has to pass, every one of them: mostly one,
+// and several where the path can be read in several ways. Not ok: it cannot be told.
+func (s *Site) gates(raw string) (list []gate, ok bool) {
+	if len(s.Rules) == 0 {
+		return []gate{s.gateOf(Rule{})}, true
+	}
+	paths, ok := readings(raw)
+	if !ok {
+		return nil, false
+	}
+	var seen []int
+	for _, p := range paths {
+		i := s.ruleFor(p)
+		if slices.Contains(seen, i) {
+			continue
+		}
+		seen = append(seen, i)
+		rule := Rule{}
+		if i >= 0 {
+			rule = s.Rules[i]
+		}
+		list = append(list, s.gateOf(rule))
+	}
+	return list, true
+}
+
+// ruleFor is the index of the first rule that a path falls under, -1 for none. A path in
+// other letters than a rule's is read in small ones too (readings).
+func (s *Site) ruleFor(p string) int {
+	small := strings.ToLower(p) == p
+	return slices.IndexFunc(s.Rules, func(r Rule) bool {
+		return below(p, r.Path) || small && below(p, strings.ToLower(r.Path))
+	})
+}
+
+func (g gate) admits(u *store.User) bool {
+	return len(g.groups) == 0 || slices.ContainsFunc(g.groups, func(name string) bool { return slices.Contains(u.Groups, name) })
+}
+
+func (g gate) reachableFrom(from authn.From) bool {
+	return len(g.networks) == 0 || authn.Inside(g.networks, from)
+}
+
+// told are the groups of a user that the site is told.
+func (s *Site) told(groups []string) []string {
+	if len(s.TellGroups) == 0 {
+		return groups
+	}
+	var told []string
+	for _, g := range groups {
+		if slices.ContainsFunc(s.TellGroups, func(pattern string) bool {
+			prefix, wild := strings.CutSuffix(pattern, "*")
+			return g == pattern || wild && strings.HasPrefix(g, prefix)
+		}) {
+			told = append(told, g)
+		}
+	}
+	return told
+}
+
+// everyone who passes some gate of the site: the groups that may log in there; empty:
+// every user.
+func (s *Site) loginGroups() (groups []string) {
+	for _, r := range append([]Rule{{}}, s.Rules...) {
+		g := s.gateOf(r)
+		if g.anyone {
+			continue
+		}
+		if len(g.groups) == 0 {
+			return nil
+		}
+		groups = append(groups, g.groups...)
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups)
+}
+
+// Clients are the sites as relying parties: a login there is one at a relying party
+// whose client_id is the host, so that all rules about relying parties hold. None of
+// them has a secret: the token endpoint is not for them.
+func (c Config) Clients() []store.Client {
+	list := make([]store.Client, 0, len(c))
+	for _, s := range c {
+		origin := "https://" + s.Host
+		uris := []string{origin + PathCallback}
+		if local(hostname(s.Host)) {
+			origin = "http://" + s.Host
+			uris = append(uris, origin+PathCallback)
+		}
+		list = append(list, store.Client{
+			ClientID: s.Host, ClientName: s.Name, ClientURI: origin + "/", RedirectURIs: uris, AnyPort: hostname(s.Host) == strings.Trim(s.Host, "[]"),
+			Scope: "openid", AllowGroups: s.loginGroups(), FromFile: true,
+		})
+	}
+	return list
+}
+
+// local are the hosts that plain http reaches without leaving this machine.
+func local(name string) bool {
+	addr, err := netip.ParseAddr(name)
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || err == nil && addr.IsLoopback()
+}
+
+// origin of a protected site as a browser sees it, such as https://reports.example.com.
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }

@@ -1,0 +1,169 @@
+package forwardauth
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"idp/internal/authn"
+	"idp/internal/secret"
+	"idp/internal/web"
+)
+
+// maxTarget bounds where a login comes back to, in bytes; longer ones come back to the
+// site's first page.
+const maxTarget = 4096
+
+// ours reads which site a request for /.idp/ came to: what its proxy says or, where it
+// says nothing, the host that was asked for.
+func (f *ForwardAuth) ours(r *http.Request) (*question, error) {
+	info := web.InfoFrom(r.Context())
+	if !info.Proxied {
+		return nil, notHere(refusal{reasonProxy, "asked by a peer that is not in trusted_proxies"})
+	}
+	said := asked{}
+	for _, family := range []func(*http.Request) (asked, error){original, forwarded} {
+		a, err := family(r)
+		if err != nil {
+			return nil, notHere(err)
+		}
+		a.target, a.method = "", "" // of this very request
+		if err := said.agree(a); err != nil {
+			return nil, notHere(err)
+		}
+	}
+	if said.host == "" {
+		said.host = r.Host
+	}
+	q, err := f.at(said.proto, said.host)
+	if err != nil {
+		return nil, notHere(err)
+	}
+	info.ClientID, info.Assets = q.site.Host, q.assets()
+	return q, nil
+}
+
+// notHere is the page for a request that came to /.idp/ of no site that we know.
+func notHere(err error) error {
+	var why refusal
+	if !errors.As(err, &why) {
+		return err
+	}
+	t := texts[why.reason]
+	return &web.Error{Status: http.StatusForbidden, Code: why.reason, Title: t.title, Message: t.message, Hint: t.hint, Err: why}
+}
+
+// ServeStart answers GET /.idp/start: it gives the browser the verifier of a login and
+// sends it to the authorization endpoint. to is where it comes back to.
+func (f *ForwardAuth) ServeStart(w http.ResponseWriter, r *http.Request) error {
+	q, err := f.ours(r)
+	if err != nil {
+		return err
+	}
+	if !web.Navigation(r) {
+		return web.NotANavigation()
+	}
+	verifier, err := q.cookie(r, cookieStart)
+	if err != nil {
+		return err
+	}
+	if len(verifier) != len(secret.Token()) { // else that of a login in another tab, which goes on
+		verifier = secret.Token().Reveal()
+	}
+	q.setCookie(w, cookieStart, secret.String(verifier), startAge)
+	query := r.URL.Query()
+	return web.Redirect(w, r, http.StatusSeeOther, f.authorize(q, challengeOf(verifier), safeTarget(query.Get("to")), query.Get("other") != "", query.Has("again")))
+}
+
+// authorize is the authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3).
+func (f *ForwardAuth) authorize(q *question, challenge, target string, other, again bool) string {
+	v := url.Values{
+		"client_id": {q.site.Host}, "redirect_uri": {q.callback()}, "response_type": {"code"}, "scope": {"openid"},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "state": {stateOf(target, again)},
+	}
+	if other {
+		v.Set("prompt", "select_account")
+	}
+	if acr := q.site.demands(target); acr != "" {
+		v.Set("claims", essentialACR(acr))
+	}
+	return "/authorize?" + v.Encode()
+}
+
+func (q *question) callback() string { return origin(q.origin) + PathCallback }
+
+// demands is the level that a target wants of a login beside what the rules about
+// relying parties do.
+func (s *Site) demands(target string) (acr string) {
+	path, _, _ := strings.Cut(target, "?")
+	gates, _ := s.gates(path)
+	for _, g := range gates {
+		if !g.anyone {
+			acr = authn.Stronger(acr, g.acr)
+		}
+	}
+	return acr
+}
+
+// essentialACR asks for a level or a stronger one (OIDC Core §5.5.1.1).
+func essentialACR(need string) string {
+	var levels []string
+	for _, level := range authn.ACRLevels {
+		if authn.Reaches(level, need) {
+			levels = append(levels, level)
+		}
+	}
+	type claim struct {
+		Essential bool     `json:"essential"`
+		Values    []string `json:"values"`
+	}
+	text, err := json.Marshal(map[string]map[string]claim{"id_token": {"acr": {true, levels}}})
+	if err != nil { // strings always marshal
+		panic(err)
+	}
+	return string(text)
+}
+
+// challengeOf is S256 (RFC 7636 §4.2).
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// safeTarget is a path of the same host, which is all that a login comes back to: not
+// what a browser would take for another host (//host, /\host), nor for a new line of
+// the answer, nor what begins the next login.
+func safeTarget(target string) string {
+	odd := func(c rune) bool { return c <= ' ' || c > '~' || c == '\\' }
+	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") || len(target) > maxTarget || strings.ContainsFunc(target, odd) ||
+		strings.HasPrefix(target, PathOurs) {
+		return "/"
+	}
+	return target
+}
+
+// The state of the authorization request is where to come back to, behind a letter that
+// says whether the login was begun again already.
+const (
+	stateFirst = "1"
+	stateAgain = "2"
+)
+
+func stateOf(target string, again bool) string {
+	if again {
+		return stateAgain + target
+	}
+	return stateFirst + target
+}
+
+// readState: whoever changed it has chosen another path of the same host.
+func readState(state string) (target string, again bool) {
+	if state == "" {
+		return "/", false
+	}
+	return safeTarget(state[1:]), state[:1] == stateAgain
+}
