@@ -48,8 +48,8 @@ start_idp() { # start_idp CLIENT...: each gets a secret, in CLIENT.secret
   )
   "$IDP" serve --config "$data/idp.yaml" >"$data/idp.log" 2>&1 &
   for ((tries = 0; tries < 100; tries++)); do
+    kill -0 $! 2>/dev/null || break # and whoever answers there is another
     ! "$IDP" healthcheck --config "$data/idp.yaml" >/dev/null 2>&1 || return 0
-    kill -0 $! 2>/dev/null || break
     sleep 0.1
   done
   echo "run: idp does not answer at $issuer:" >&2

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"idp/examples/demo/stage"
+	"idp/internal/idptest"
 )
 
 // example is a program of examples/ with an idp of its own, as its `run` starts both.
@@ -151,4 +152,61 @@ func (e *example) phone(t *testing.T, v *visitor, scope string, more url.Values)
 	bob.consents(bob.typesCode(field, field.Request.URL.Query().Get("user_code")), "allow")
 	return reads[told](t, v.post(e.Issuer+"/token", url.Values{"client_id": {"phone"}, "device_code": {device.Code},
 		"grant_type": {strings.Trim(deviceGrant, `"`)}}), http.StatusOK)
+}
+
+// TestExampleDjangoRemoteUser: RemoteUserMiddleware as Django has it.
+func TestExampleDjangoRemoteUser(t *testing.T) {
+	behindNginx(t, "django-remote-user", func(who reported) string { return who.User })
+}
+
+// TestExampleDjangoAssertion: no header counts but the assertion.
+func TestExampleDjangoAssertion(t *testing.T) {
+	behindNginx(t, "django-assertion", func(who reported) string { return who.Name })
+}
+
+// reported is what the two sites say of whoever asks.
+type reported struct {
+	User, Name, Email string
+	Remote            string `json:"REMOTE_EMAIL"`
+}
+
+// behindNginx: bob logs in on his way to the site, which knows him; eve may not where
+// the rules say so; headers that come from outside name nobody; signing out counts.
+func behindNginx(t *testing.T, folder string, name func(reported) string) {
+	t.Helper()
+	e := runExample(t, folder, "reports.localhost")
+	bob, eve, nobody := newVisitor(t, e.binary), newVisitor(t, e.binary), newVisitor(t, e.binary)
+	p := bob.logIn(bob.open(e.URL+"/finance/"), "bob", stage.BobPassword)
+	at(t, p, http.StatusOK, e.URL+"/finance/")
+	if who := reads[reported](t, p, http.StatusOK); name(who) != "bob" || who.Email+who.Remote != "bob@example.com" {
+		t.Errorf("the site says %+v, want bob", who)
+	}
+	if p := eve.logIn(eve.open(e.URL+"/"), "eve", stage.BobPassword); name(reads[reported](t, p, http.StatusOK)) != "eve" {
+		t.Errorf("the site says %s, want eve", p.Body)
+	}
+	at(t, eve.open(e.URL+"/finance/"), http.StatusForbidden, e.URL+"/finance/")
+
+	planted := http.Header{"Remote-User": {"bob"}, "REMOTE_USER": {"bob"}, "remote_user": {"bob"}, "Remote-Email": {"bob@example.com"}, "Remote-Assertion": {"bob"}}
+	if who := nobody.told(e.URL+"/public/", planted); who != (reported{}) {
+		t.Errorf("headers from outside: the site says %+v", who)
+	}
+	bob.submit(bob.open(e.URL+"/.idp/sign-out"), "form_token", nil)
+	if who := bob.told(e.URL+"/public/", nil); who != (reported{}) {
+		t.Errorf("signed out: the site says %+v", who)
+	}
+	bob.open(e.URL+"/").Form(t, "password")
+}
+
+// told is what a site says to a request with more headers.
+func (v *visitor) told(target string, more http.Header) reported {
+	v.t.Helper()
+	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodGet, target, nil)
+	must(v.t, err)
+	for name, values := range more {
+		req.Header[name] = values // as it is written
+	}
+	resp, err := v.http.Do(req)
+	must(v.t, err)
+	p := &idptest.Page{Response: resp, Body: idptest.ReadAll(v.t, resp)}
+	return reads[reported](v.t, p, http.StatusOK)
 }
