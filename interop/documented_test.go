@@ -45,6 +45,12 @@ type documented struct {
 // pairs, old and new: what this test has otherwise than the document.
 func newDocumented(t *testing.T, section, scheme string, edit ...string) *documented {
 	t.Helper()
+	return newDocumentedBy(t, sectionOf(t, section), scheme, "partners", edit...)
+}
+
+// newDocumentedBy is the same for any document, and groups of bob's.
+func newDocumentedBy(t *testing.T, doc, scheme, groups string, edit ...string) *documented {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "idp-site-")
 	must(t, err, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -53,7 +59,7 @@ func newDocumented(t *testing.T, section, scheme string, edit ...string) *docume
 	d := &documented{
 		binary:       &binary{Issuer: "https://localhost:" + idpPort, CA: filepath.Join(dir, "ca.pem")},
 		registration: &registration{ID: "wiki", Alg: "RS256", Login: "/", Listen: addr, URL: scheme + "://site.localhost:" + port},
-		dir:          dir, doc: sectionOf(t, section), edit: edit,
+		dir:          dir, doc: doc, edit: edit,
 	}
 	d.certificate, d.key = pair(t, elliptic.P256())
 	ca, err := os.ReadFile(d.certificate)
@@ -62,8 +68,8 @@ func newDocumented(t *testing.T, section, scheme string, edit ...string) *docume
 	d.write(t, "wiki.secret", docSecret)
 	bob := d.write(t, "bob.password", stage.BobPassword)
 	d.start(t, idpAddr, "  fallback: form\n", fmt.Sprintf(
-		"tls: {certificate: %s, key: %s}\nusers:\n  - {name: bob, password_file: %s, email: bob@example.com, groups: [partners]}\n%s",
-		d.certificate, d.key, bob, d.block(t, "yaml")))
+		"tls: {certificate: %s, key: %s}\nusers:\n  - {name: bob, password_file: %s, email: bob@example.com, groups: [%s]}\n%s",
+		d.certificate, d.key, bob, groups, d.block(t, "yaml")))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the site said:\n%s\nidp said:\n%s", tail(d.siteLog()), strings.Join(d.said(t, `"msg":"request"`), ""))

@@ -210,3 +210,36 @@ func (v *visitor) told(target string, more http.Header) reported {
 	p := &idptest.Page{Response: resp, Body: idptest.ReadAll(v.t, resp)}
 	return reads[reported](v.t, p, http.StatusOK)
 }
+
+// TestRecipesAreSound: the entries of docs/recipes are what idp takes, and its table
+// has all pages.
+func TestRecipesAreSound(t *testing.T) {
+	table, err := os.ReadFile("../docs/recipes/README.md")
+	must(t, err)
+	pages, err := filepath.Glob("../docs/recipes/*.md")
+	must(t, err)
+	if len(pages) < 2 {
+		t.Fatal("no recipes")
+	}
+	for _, path := range pages {
+		page := filepath.Base(path)
+		if page == "README.md" {
+			continue
+		}
+		if !strings.Contains(string(table), "]("+page+")") {
+			t.Errorf("docs/recipes/README.md has no %s", page)
+		}
+		text, err := os.ReadFile(path)
+		must(t, err)
+		_, entry, _ := strings.Cut(string(text), "\n```yaml\n")
+		entry, _, _ = strings.Cut(entry, "\n```")
+		dir := t.TempDir()
+		must(t, os.WriteFile(filepath.Join(dir, strings.TrimSuffix(page, ".md")+".secret"), []byte(docSecret), 0o600),
+			os.WriteFile(filepath.Join(dir, "jupyterhub.secret"), []byte(docSecret), 0o600),
+			os.WriteFile(filepath.Join(dir, "idp.yaml"), []byte("issuer: http://localhost:8080\n"+entry+"\n"), 0o600))
+		cmd := exec.Command(filepath.Join(set.Bin, "idp"), "check", "--config", filepath.Join(dir, "idp.yaml"))
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(entry, "client_id") {
+			t.Errorf("%s: %v\n%s", page, err, out)
+		}
+	}
+}

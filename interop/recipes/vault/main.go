@@ -36,7 +36,7 @@ func run(ctx context.Context, config, role, redirect string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(m.write(ctx, "config", config), m.write(ctx, "role/default", role)); err != nil {
+	if err := errors.Join(m.write(ctx, logical.UpdateOperation, "config", config), m.write(ctx, logical.CreateOperation, "role/default", role)); err != nil {
 		return err
 	}
 	asked, err := m.do(ctx, logical.UpdateOperation, "oidc/auth_url", map[string]any{"role": "default", "redirect_uri": redirect})
@@ -88,7 +88,7 @@ func mount(ctx context.Context) (*method, error) {
 	return &method{backend, storage}, backend.Initialize(ctx, &logical.InitializationRequest{Storage: storage})
 }
 
-func (m *method) write(ctx context.Context, path, file string) error {
+func (m *method) write(ctx context.Context, op logical.Operation, path, file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (m *method) write(ctx context.Context, path, file string) error {
 	if err := json.Unmarshal(text, &data); err != nil {
 		return err
 	}
-	_, err = m.do(ctx, logical.UpdateOperation, path, data)
+	_, err = m.do(ctx, op, path, data)
 	return err
 }
 
