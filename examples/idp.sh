@@ -12,12 +12,12 @@ PORT=${PORT:-8000}
 ISSUER_PORT=${ISSUER_PORT:-8080}
 issuer=http://localhost:$ISSUER_PORT
 password="correct horse battery staple"
-here=$PWD
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 data=${DATA:-$(mktemp -d)}
 
 end() {
-  kill $(jobs -p) 2>/dev/null || true
+  local pid
+  for pid in $(jobs -p); do kill "$pid" 2>/dev/null || true; done
   wait
   [ -n "${DATA:-}" ] || rm -rf "$data"
 }
