@@ -73,7 +73,7 @@ const benchClients = `  - client_id: bench-public
 
 const benchSecret = "bench-conf-secret-of-the-load-driver"
 
-func benchStage(b *testing.B, bin, db, clients string) *stage.Stage {
+func benchStage(b *testing.B, bin, db, clients string, more ...string) *stage.Stage {
 	b.Helper()
 	c := stage.Config{Dir: b.TempDir(), Bin: bin, Host: "localhost", Users: map[string]string{}, Clients: clients}
 	// Many people: guesses at one name's password wait for each other.
@@ -82,6 +82,7 @@ func benchStage(b *testing.B, bin, db, clients string) *stage.Stage {
 		c.Users[fmt.Sprintf("user%03d", i+1)] = stage.UserPassword
 		c.YAML += fmt.Sprintf("  - {name: local%03d, password_file: local.password}\n", i+1)
 	}
+	c.YAML += strings.Join(more, "")
 	if db == "postgres" {
 		c.Database = storetest.Postgres(b)
 	}

@@ -56,6 +56,9 @@ const (
 	// What a user said to a device that asks to be logged in (RFC 8628).
 	DeviceAllowed = "device_allowed"
 	DeviceDenied  = "device_denied"
+	// A relying party got a token for another audience in exchange for one of the same
+	// user (RFC 8693).
+	TokenExchanged = "token_exchanged"
 	// Client secrets are rolled over: a second one is made, then the first goes.
 	ClientSecretAdded   = "client_secret_added"
 	ClientSecretDropped = "client_secret_dropped"

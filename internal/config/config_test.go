@@ -148,17 +148,14 @@ ldap: {}
 smtp:
 factors: []
 forward_auth: []
-clients: [{client_id: wiki, exchange: [], ticket_exchange: []}]
 `)
 	if problems != nil {
 		t.Errorf("empty: %v, want no problem", problems)
 	}
 	_, problems = load(t, `admin: {users: [alice]}
-users: [{name: bob, password_file: /dev/null, exchange: []}]
-clients:
-  - {client_id: wiki, exchange: [{audience: https://ledger.example.com}]}
+users: [{name: bob, password_file: /dev/null, admin: []}]
 `)
-	for i, want := range []string{"admin: is not supported", "users[0].exchange: unknown key", "clients[0].exchange: is not supported"} {
+	for i, want := range []string{"admin: is not supported", "users[0].admin: unknown key"} {
 		if i >= len(problems) || !strings.Contains(problems[i].Error(), want) {
 			t.Fatalf("problems\n%v\nwant %q as number %d", problems, want, i)
 		}

@@ -80,6 +80,19 @@ func (c Config) Problems(issuer *url.URL) (found []Problem) {
 	return found
 }
 
+// Warnings say what is probably not meant as it is written: a rule that never decides.
+func (c Config) Warnings() (found []Problem) {
+	for i, s := range c {
+		for j, r := range s.Rules {
+			if first := slices.IndexFunc(s.Rules[:j], func(before Rule) bool { return below(r.Path, before.Path) }); first >= 0 {
+				found = append(found, Problem{i, fmt.Sprintf("rules[%d].path", j), fmt.Sprintf("this rule never decides: rules[%d], which comes first, is about all below %s", first, s.Rules[first].Path),
+					"the first rule that fits decides: the longer path goes first"})
+			}
+		}
+	}
+	return found
+}
+
 func (s Site) checkHost(issuer *url.URL, add func(field, text, hint string)) {
 	const hint = "as browsers show it: reports.example.com, or reports.example.com:8443 for one port only"
 	name := hostname(s.Host)
@@ -144,7 +157,7 @@ var takenHeaders = []string{"authorization", "connection", "content-length", "co
 	"date", "cache-control", "te", "trailer", "refresh", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-uri", "x-forwarded-method", "x-real-ip", "content-security-policy"}
 
 func (r Rule) check(add func(field, text, hint string)) {
-	if !strings.HasPrefix(r.Path, "/") || strings.ContainsAny(r.Path, "?#%\\;") || strings.Contains(r.Path, "//") || !sameSegments(r.Path) {
+	if !strings.HasPrefix(r.Path, "/") || strings.ContainsAny(r.Path, "?#%*\\;") || strings.Contains(r.Path, "//") || !sameSegments(r.Path) {
 		add("path", fmt.Sprintf("%q is no path", r.Path), "begin with /, written as people read it, without escapes, dots, queries and patterns: /admin/ is everything below it")
 	}
 	switch {

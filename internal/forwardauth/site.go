@@ -136,7 +136,7 @@ func (c Config) Clients() []store.Client {
 		}
 		list = append(list, store.Client{
 			ClientID: s.Host, ClientName: s.Name, ClientURI: origin + "/", RedirectURIs: uris, AnyPort: hostname(s.Host) == strings.Trim(s.Host, "[]"),
-			Scope: "openid", AllowGroups: s.loginGroups(), FromFile: true,
+			Scope: "openid profile", AllowGroups: s.loginGroups(), FromFile: true,
 		})
 	}
 	return list

@@ -82,7 +82,7 @@ func (f *ForwardAuth) ServeStart(w http.ResponseWriter, r *http.Request) error {
 // authorize is the authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3).
 func (f *ForwardAuth) authorize(q *question, challenge, target string, other, again bool) string {
 	v := url.Values{
-		"client_id": {q.site.Host}, "redirect_uri": {q.callback()}, "response_type": {"code"}, "scope": {"openid"},
+		"client_id": {q.site.Host}, "redirect_uri": {q.callback()}, "response_type": {"code"}, "scope": {"openid profile"},
 		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "state": {stateOf(target, again)},
 	}
 	if other {

@@ -43,7 +43,7 @@ type site struct {
 
 // protect puts a proxy in front of an application. It says what a proxy should: the
 // host is not the one that its client names.
-func protect(t *testing.T, s *idptest.Server, host string) *site {
+func protect(t testing.TB, s *idptest.Server, host string) *site {
 	t.Helper()
 	transport := idptest.Transport()
 	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -117,7 +117,7 @@ func (p *site) askAt(ctx context.Context, method, path string, header http.Heade
 }
 
 // browser follows redirects between the server and the sites.
-func browser(t *testing.T, s *idptest.Server, to ...*site) *idptest.Browser {
+func browser(t testing.TB, s *idptest.Server, to ...*site) *idptest.Browser {
 	t.Helper()
 	b := s.Browser(t)
 	for _, p := range to {
@@ -127,7 +127,7 @@ func browser(t *testing.T, s *idptest.Server, to ...*site) *idptest.Browser {
 }
 
 // bobAt is a browser in which bob has logged in at a site.
-func bobAt(t *testing.T, s *idptest.Server, p *site) *idptest.Browser {
+func bobAt(t testing.TB, s *idptest.Server, p *site) *idptest.Browser {
 	t.Helper()
 	b := browser(t, s, p)
 	page := b.LogIn(b.Get(p.URL+"/q?x=1&y=a%20b"), "bob", idptest.BobPassword)

@@ -149,7 +149,8 @@ var proofs = map[string]entryProof{
 		w.client("wiki").GrantTypes = list(t, value)
 		jwks := rptest.NewKey(t, "ES256").JWKS()
 		for _, grant := range list(t, value) {
-			if problems := clients.Check(&store.Client{ClientID: "c", SecretHashes: [][]byte{{1}}, RedirectURIs: []string{testRedirect}, GrantTypes: []string{grant}, JWKS: jwks}); problems != nil {
+			if problems := clients.Check(&store.Client{ClientID: "c", SecretHashes: [][]byte{{1}}, RedirectURIs: []string{testRedirect}, GrantTypes: []string{grant}, JWKS: jwks,
+				Exchange: []store.Exchange{{Audience: testLedger}}}); problems != nil {
 				t.Errorf("%s: no client can be registered for it: %v", grant, problems)
 			}
 			if a := w.api("wiki", "/token", url.Values{"grant_type": {grant}}); a.Code != http.StatusOK && a.str("error") != "invalid_request" {

@@ -100,6 +100,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	o.Text("acr", c.ACR)
 	o.List("amr", c.AMR)
 	o.Text("sid", c.SessionID)
+	tokens.AppendActor(&o, c.Act)
 	o.Confirmation(c.Confirmation.JKT)
 	return o.Close(), nil
 }
@@ -141,7 +142,7 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 	if err != nil {
 		return nil, goneIfEnded(err)
 	}
-	username, err := p.username(client, &state{client: current, grant: grant, user: &standing.User, scope: scope})
+	username, err := p.username(client, &state{client: current, giver: current, grant: grant, user: &standing.User, scope: scope})
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +167,12 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 func (p *Provider) username(asks *store.Client, of *state) (string, error) {
 	if of.user == nil {
 		return "", nil
+	}
+	if of.exchanged { // its scope is another's
+		if !tokens.TellsName(of.giver, of.grant) {
+			return "", nil
+		}
+		return p.tokens.Username(asks, of.user), nil
 	}
 	asked, err := tokens.ReadAskedClaims(of.grant.Claims)
 	if err != nil || !tokens.Tells(of.client, of.scope, slices.Concat(asked.IDToken, asked.Userinfo), "preferred_username") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -93,23 +94,56 @@ func stillBound(c *store.Client, jkt string) error {
 // state is what an access token stands for now.
 type state struct {
 	client *store.Client
-	grant  *store.Grant // nil, as is user, for a token of the client's own
+	giver  *store.Client // whom the user logged in to; client, unless the token was exchanged
+	grant  *store.Grant  // nil, as is user, for a token of the client's own
 	user   *store.User
 	scope  string
+
+	exchanged bool // it was got by an exchange
+}
+
+// stillShown: what a ticket gave rests on no session, but on the client's registration
+// for tickets.
+func stillShown(c *store.Client, g *store.Grant) error {
+	if g.SessionID == "" && g.Resource != "" && !clients.MayShowTicket(c, g.Resource) {
+		return ended("the client may not exchange tickets for this audience any more")
+	}
+	return nil
 }
 
 // tokenState asks the store whether a token is still good. What another node
 // revoked may count for a second more (the store keeps the answer for so long).
 // store.ErrNotFound: it is not good.
 func (p *Provider) tokenState(ctx context.Context, c *tokens.AccessClaims) (*state, error) {
-	client, err := p.Clients.ByID(ctx, c.ClientID)
+	if c.Grant == "" {
+		return p.ownState(ctx, c)
+	}
+	st, err := p.grantState(ctx, c.Grant, c.ID)
 	if err != nil {
 		return nil, err
 	}
-	if c.Grant == "" {
-		return p.ownState(ctx, client, c)
+	switch {
+	case c.Act != nil:
+		err = p.stillExchanged(ctx, st, c)
+	case c.ClientID != st.client.ClientID: // no token of ours is so
+		return nil, store.ErrNotFound
+	default:
+		st.scope, err = scopeNow(st.client, c.Scope)
 	}
-	grant, now, err := p.Store.TokenState(ctx, c.Grant, c.ID, p.Now().UnixMilli())
+	if err == nil {
+		err = stillBound(st.client, c.Confirmation.JKT)
+	}
+	return st, goneIfEnded(err)
+}
+
+// grantState is tokenState without what a token says of itself: of the grant behind it,
+// and the client that the grant was given to. jti may be empty.
+func (p *Provider) grantState(ctx context.Context, grantID, jti string) (*state, error) {
+	grant, now, err := p.Store.TokenState(ctx, grantID, jti, p.Now().UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	client, err := p.Clients.ByID(ctx, grant.ClientID)
 	if err != nil {
 		return nil, err
 	}
@@ -119,19 +153,44 @@ func (p *Provider) tokenState(ctx context.Context, c *tokens.AccessClaims) (*sta
 	}
 	now.User = *st.user
 	if st.client, err = registeredNow(client, now); err == nil {
-		err = stillGranted(st.client, grant, now)
+		err = errors.Join(stillShown(st.client, grant), stillGranted(st.client, grant, now))
 	}
-	if err == nil {
-		st.scope, err = scopeNow(st.client, c.Scope)
-	}
-	if err == nil {
-		err = stillBound(st.client, c.Confirmation.JKT)
-	}
+	st.giver = st.client
 	return st, goneIfEnded(err)
 }
 
+// stillExchanged puts the client that got a token by an exchange into its state, and
+// what of the scope its policy allows now; or says why the exchange counts no more.
+func (p *Provider) stillExchanged(ctx context.Context, st *state, c *tokens.AccessClaims) (err error) {
+	for _, id := range c.Act.Chain() { // whoever was on the way is still registered
+		if _, err := p.Clients.ByID(ctx, id); err != nil {
+			return err
+		}
+	}
+	st.exchanged = true
+	if st.client, err = p.Clients.ByID(ctx, c.ClientID); err != nil {
+		return err
+	}
+	policy, ok := clients.ExchangeFor(st.client, c.Audience)
+	switch {
+	case !ok || !p.tokens.IsResource(st.client, c.Audience):
+		return ended("the client may not exchange tokens for this audience any more")
+	case !clients.MayLogIn(st.client, st.user):
+		return ended("the user may not use this client any more")
+	}
+	st.scope = clients.FilterScope(c.Scope, func(name string) bool { return slices.Contains(policy.Scopes, name) })
+	if st.scope == "" && c.Scope != "" {
+		return ended("the client may not exchange tokens for this scope any more")
+	}
+	return nil
+}
+
 // ownState is the state of a token that a client has for itself.
-func (p *Provider) ownState(ctx context.Context, client *store.Client, c *tokens.AccessClaims) (*state, error) {
+func (p *Provider) ownState(ctx context.Context, c *tokens.AccessClaims) (*state, error) {
+	client, err := p.Clients.ByID(ctx, c.ClientID)
+	if err != nil {
+		return nil, err
+	}
 	revoked, err := p.Store.OwnTokenRevoked(ctx, c.ClientID, c.ID, c.IssuedAt*1000)
 	if err == nil && revoked {
 		err = store.ErrNotFound

@@ -26,7 +26,7 @@ func (p *Provider) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	var answer grantAnswer
 	check := func(client *store.Client, ps wire.Params, _ string) (err error) {
-		answer, err = p.grant(r, client, ps)
+		answer, err = p.grant(w, r, client, ps)
 		return err
 	}
 	wire.NextNonce(w, p.auth.NextNonce(r))
@@ -50,7 +50,7 @@ var tokenEndpoint = clientauth.Endpoint{Path: clientauth.PathToken, Grants: true
 type grantAnswer func(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error)
 
 // grant chooses by grant_type, one the client is registered for.
-func (p *Provider) grant(r *http.Request, client *store.Client, ps wire.Params) (answer grantAnswer, err error) {
+func (p *Provider) grant(w http.ResponseWriter, r *http.Request, client *store.Client, ps wire.Params) (answer grantAnswer, err error) {
 	name, err := ps.Need("grant_type")
 	if err != nil {
 		return nil, err
@@ -67,6 +67,8 @@ func (p *Provider) grant(r *http.Request, client *store.Client, ps wire.Params) 
 		answer = p.deviceGrant
 	case protocol.GrantTypeBearer:
 		answer = p.bearerGrant
+	case protocol.GrantTypeTokenExchange:
+		answer = p.exchangeGrant
 	default:
 		return nil, protocol.ErrUnsupportedGrantType().WithDescription("grant_type is none of those in grant_types_supported").WithParent(errors.New(web.Quote(name)))
 	}
@@ -74,6 +76,9 @@ func (p *Provider) grant(r *http.Request, client *store.Client, ps wire.Params) 
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for this grant_type")
 	}
 	web.InfoFrom(r.Context()).Method = string(grant)
+	if grant == protocol.GrantTypeTokenExchange && ps["subject_token_type"] == ticketType {
+		return p.ticketAnswer(w, r, client)
+	}
 	return answer, nil
 }
 

@@ -77,11 +77,13 @@ func testClients() []store.Client {
 const (
 	testLedger  = "https://ledger.example.com"
 	testPayroll = "https://payroll.example.com/api"
+	testArchive = "https://archive.example.com"
 )
 
 var testResources = []store.Resource{
 	{URI: testLedger, AccessTokenAlg: keys.RS256},
 	{URI: testPayroll, Clients: []string{"wiki", "native"}},
+	{URI: testArchive},
 }
 
 func newWorld(t testing.TB) *world { return newWorldOn(t, storetest.SQLite(t)) }

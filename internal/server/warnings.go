@@ -27,6 +27,9 @@ func Warnings(c *config.Config) (warnings config.Problems) {
 	warnings = append(warnings, userWarnings(c)...)
 	warnings = append(warnings, directoryWarnings(c)...)
 	warnings = append(warnings, resourceWarnings(c)...)
+	for _, w := range c.ForwardAuth.Warnings() {
+		warnings = append(warnings, c.Problem(fmt.Sprintf("$.forward_auth[%d].%s", w.Site, w.Field), w.Text, w.Hint))
+	}
 	return append(warnings, factorWarnings(c)...)
 }
 
@@ -90,8 +93,9 @@ func resourceWarnings(c *config.Config) (warnings config.Problems) {
 
 // unknownClients are those of a list that the file has not.
 func unknownClients(c *config.Config, at string, ids []string) (warnings config.Problems) {
+	known := append(c.ForwardAuth.Clients(), c.Clients...)
 	for n, id := range ids {
-		if !slices.ContainsFunc(c.Clients, func(cl store.Client) bool { return cl.ClientID == id }) {
+		if !slices.ContainsFunc(known, func(cl store.Client) bool { return cl.ClientID == id }) {
 			warnings = append(warnings, c.Problem(fmt.Sprintf("%s[%d]", at, n),
 				fmt.Sprintf("there is no relying party %q in this file", id), "is it in the database? idp client list"))
 		}

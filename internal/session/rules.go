@@ -12,20 +12,7 @@ import (
 )
 
 // Duration is written as in Go: 90s, 5m, 8h.
-type Duration time.Duration
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	if err != nil {
-		return err
-	}
-	*d = Duration(v)
-	return nil
-}
-
-// D is the duration.
-func (d Duration) D() time.Duration { return time.Duration(d) }
+type Duration = store.Duration
 
 // Rule says how long some logins last. It is about a login when each of its
 // conditions that is set holds; without any it is about every login. What it does not

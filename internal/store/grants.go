@@ -17,12 +17,12 @@ func (g *Grant) dest() []any {
 
 // liveGrant selects a grant that still counts, with its standing: it is not
 // revoked, the user may log in, and the session is there unless the grant
-// outlives it. $1 is now, $2 the id of the grant.
+// outlives it, or rests on none. $1 is now, $2 the id of the grant.
 const liveGrant = `
 	FROM grants g JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id
 	LEFT JOIN clients k ON k.client_id = g.client_id LEFT JOIN consents n ON n.user_id = g.user_id AND n.client_id = g.client_id
 	WHERE g.id = $2 AND g.revoked_at = 0 AND g.expires_at > $1 AND NOT u.disabled
-	AND (g.offline OR (s.id IS NOT NULL AND s.expires_at > $1 AND s.idle_expires_at > $1))`
+	AND (g.offline OR g.session_id = '' OR (s.id IS NOT NULL AND s.expires_at > $1 AND s.idle_expires_at > $1))`
 
 func insertGrant(t tx, g Grant, f *RefreshFamily) error {
 	_, err := t.Exec(`

@@ -35,7 +35,7 @@ type HistoryPage struct {
 }
 
 // silent are events of a user's that happened to relying parties, not to the user.
-const silent = `'` + audit.LogoutDelivered + `', '` + audit.LogoutRefused + `', '` + audit.LogoutDelayed + `', '` + audit.LogoutGivenUp + `'`
+const silent = `'` + audit.TokenExchanged + `', '` + audit.LogoutDelivered + `', '` + audit.LogoutRefused + `', '` + audit.LogoutDelayed + `', '` + audit.LogoutGivenUp + `'`
 
 // ReadHistory reads a page of a user's history.
 func (s *Store) ReadHistory(ctx context.Context, p HistoryPage) (*History, error) {

@@ -140,7 +140,7 @@ func revokeElsewhere(t tx, userID, keep string, now Millis) (grants int64, err e
 		return 0, err
 	}
 	_, err = execEach(t, []any{now, userID, keep},
-		`UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id <> $3 AND revoked_at = 0`,
+		`UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND (session_id <> $3 OR session_id = '') AND revoked_at = 0`,
 		`UPDATE refresh_families SET revoked_at = $1 WHERE revoked_at = 0
 		AND grant_id IN (SELECT g.id FROM grants g WHERE g.user_id = $2 AND (g.session_id <> $3 OR g.revoked_at <> 0))`)
 	return grants, err

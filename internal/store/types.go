@@ -74,6 +74,10 @@ type Client struct {
 	RequirePAR    bool     `json:"require_pushed_authorization_requests,omitempty" yaml:"require_pushed_authorization_requests"`
 	DefaultMaxAge *int64   `json:"default_max_age,omitempty" yaml:"default_max_age"` // seconds; nil: none
 
+	// what it may exchange (RFC 8693)
+	Exchange       []Exchange `json:"exchange,omitempty" yaml:"exchange"`
+	TicketExchange []string   `json:"ticket_exchange,omitempty" yaml:"ticket_exchange"` // audiences that it gets tokens for by its user's Kerberos ticket; empty: none
+
 	// whose
 	Trusted        *bool    `json:"trusted,omitempty" yaml:"trusted"` // nil: true unless Registered
 	AllowGroups    []string `json:"allow_groups,omitempty" yaml:"allow_groups"`
@@ -108,6 +112,15 @@ type TrustedAssertion struct {
 	JWKSURI  string `json:"jwks_uri" yaml:"jwks_uri"` // the issuer's keys
 	Subject  string `json:"subject" yaml:"subject"`
 	Audience string `json:"audience,omitempty" yaml:"audience"` // default: this issuer
+}
+
+// Exchange says for whom a client gets tokens in exchange for others of the same user
+// (RFC 8693), how long they are good, and for what.
+type Exchange struct {
+	Audience string   `json:"audience" yaml:"audience"`           // a resource of the configuration
+	Scopes   []string `json:"scopes,omitempty" yaml:"scopes"`     // at most these; empty: tokens that say who, and allow nothing
+	Lifetime Duration `json:"lifetime,omitempty" yaml:"lifetime"` // at most; 0: that of access tokens
+	From     []string `json:"from,omitempty" yaml:"from"`         // audiences of tokens that it may exchange beside those that it was given itself
 }
 
 // Public reports whether the client has no secret (RFC 6749 §2.1).
@@ -255,8 +268,8 @@ type Grant struct {
 	ID        string
 	ClientID  string
 	UserID    string
-	SessionID string
-	Offline   bool // outlives the session
+	SessionID string // empty: of a program that began none; it ends with its token, or its user
+	Offline   bool   // outlives the session
 	Scope     string
 	Resource  string // the resources granted, separated by spaces
 	Claims    string

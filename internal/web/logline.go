@@ -13,7 +13,7 @@ import (
 // log writes the line.
 func (c *chain) log(x *exchange, r *http.Request, took time.Duration, stack []byte) {
 	level := slog.LevelInfo
-	if x.recorder.status < 400 && quiet(r.Pattern) {
+	if x.recorder.status < 400 && quiet(r.Pattern) && !x.info.LoggedIn {
 		level = slog.LevelDebug
 	}
 	if x.recorder.status >= 500 {
@@ -31,12 +31,13 @@ func (c *chain) log(x *exchange, r *http.Request, took time.Duration, stack []by
 	_ = c.Log.Handler().Handle(r.Context(), line) // nowhere to report to; slog ignores it too
 }
 
-// quiet requests are logged at debug level when they went well: monitoring, and
-// what is public and the same for everybody.
+// quiet requests are logged at debug level when they went well: monitoring, what is
+// public and the same for everybody, and what a proxy asks about each request, which it
+// writes down itself.
 func quiet(pattern string) bool {
 	_, path, _ := strings.Cut(pattern, " ")
 	switch path {
-	case "/healthz", "/readyz", "/static/", "/jwks", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server":
+	case "/healthz", "/readyz", "/static/", "/.idp/static/", "/forward-auth", "/forward-auth/", "/jwks", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server":
 		return true
 	default:
 		return false

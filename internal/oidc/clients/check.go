@@ -31,6 +31,8 @@ func Check(c *store.Client) []error {
 		checkProfile,
 		checkGrantTypes,
 		checkAssertions,
+		checkExchange,
+		checkTicketExchange,
 		checkRedirectURIs,
 		checkPostLogoutURIs,
 		checkBackchannelURI,

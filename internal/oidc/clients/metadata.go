@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"slices"
+
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/store"
@@ -30,12 +32,17 @@ func MetadataOf(c store.Client) Metadata {
 
 var defaultGrants = []string{string(protocol.GrantTypeCode)}
 
-// GrantTypes are authorization_code by default (RFC 7591 §2).
+// GrantTypes are authorization_code by default (RFC 7591 §2). Whoever has something to
+// exchange may do so, whether token-exchange is listed or not.
 func GrantTypes(c *store.Client) []string {
-	if len(c.GrantTypes) == 0 {
-		return defaultGrants
+	grants := c.GrantTypes
+	if len(grants) == 0 {
+		grants = defaultGrants
 	}
-	return c.GrantTypes
+	if exchanges(c) && !slices.Contains(grants, string(protocol.GrantTypeTokenExchange)) {
+		grants = append(slices.Clip(grants), string(protocol.GrantTypeTokenExchange))
+	}
+	return grants
 }
 
 // responseTypes are code where there is a grant that begins with one (RFC 7591 §2.1).

@@ -58,6 +58,7 @@ func LowersTrust(before, after *store.Client) bool {
 // GrantTypesSupported are those that a client may be registered for.
 var GrantTypesSupported = []protocol.GrantType{
 	protocol.GrantTypeCode, protocol.GrantTypeRefreshToken, protocol.GrantTypeClientCredentials, protocol.GrantTypeDeviceCode, protocol.GrantTypeBearer,
+	protocol.GrantTypeTokenExchange,
 }
 
 // Proven reports whether nobody but the client can redeem a code that is sent to a

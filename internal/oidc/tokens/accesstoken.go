@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"idp/internal/keys"
+	"idp/internal/oidc/wire"
 )
 
 // AccessClaims are the claims of an access token of ours (RFC 9068 §2.2).
@@ -29,6 +30,36 @@ type AccessClaims struct {
 	Confirmation struct {
 		JKT string `json:"jkt"`
 	} `json:"cnf"` // the DPoP key it is bound to (RFC 9449 §6.1); empty: a bearer token
+
+	Act *Actor `json:"act"` // who got it by an exchange; nil: nobody did
+
+	typ string // of its header
+}
+
+// Actor is a client that acts for the subject of a token, and whom it acts for in that
+// (RFC 8693 §4.1).
+type Actor struct {
+	Subject string `json:"sub"` // its client_id
+	Act     *Actor `json:"act,omitempty"`
+}
+
+// Chain are the client_ids of those that act, who acts now first.
+func (a *Actor) Chain() (ids []string) {
+	for ; a != nil; a = a.Act {
+		ids = append(ids, a.Subject)
+	}
+	return ids
+}
+
+// AppendActor adds who acts (RFC 8693 §4.1), if anybody does.
+func AppendActor(o *wire.Object, a *Actor) {
+	if a == nil {
+		return
+	}
+	in := wire.NewObject(128)
+	in.Text("sub", a.Subject)
+	AppendActor(&in, a.Act)
+	o.Raw("act", in.Close())
 }
 
 // errAccessToken means that a text is not an access token of ours that is in force.
@@ -37,6 +68,17 @@ var errAccessToken = errors.New("not a valid access token")
 // ReadAccess checks what a token says of itself (RFC 9068 §4): signature,
 // typ, issuer and expiry. Whether its grant still counts, the database says.
 func (t *Tokens) ReadAccess(token string) (*AccessClaims, error) {
+	return t.read(token, keys.TypeAccessToken)
+}
+
+// ReadAssertion is ReadAccess for what an application behind a proxy is told of who is
+// there. It names no client and no scope; its grant may be empty, and its session too.
+func (t *Tokens) ReadAssertion(token string) (*AccessClaims, error) {
+	return t.read(token, keys.TypeAssertion)
+}
+
+// read reads a token of ours of one type.
+func (t *Tokens) read(token, want string) (*AccessClaims, error) {
 	sum := sha256.Sum256([]byte(token))
 	c := t.verified.get(sum)
 	if c == nil {
@@ -44,10 +86,7 @@ func (t *Tokens) ReadAccess(token string) (*AccessClaims, error) {
 		if err != nil {
 			return nil, err
 		}
-		if typ != keys.TypeAccessToken { // an ID token is not one
-			return nil, fmt.Errorf("%w: typ is not %s", errAccessToken, keys.TypeAccessToken)
-		}
-		c = &AccessClaims{}
+		c = &AccessClaims{typ: typ}
 		if err := json.Unmarshal(raw, c); err != nil {
 			return nil, fmt.Errorf("%w: claims do not parse", errAccessToken)
 		}
@@ -55,6 +94,9 @@ func (t *Tokens) ReadAccess(token string) (*AccessClaims, error) {
 			return nil, fmt.Errorf("%w: issuer is not this one", errAccessToken)
 		}
 		t.verified.put(sum, c)
+	}
+	if c.typ != want { // an ID token is no access token
+		return nil, fmt.Errorf("%w: typ is not %s", errAccessToken, want)
 	}
 	if c.Expires <= t.Now().Unix() {
 		return nil, fmt.Errorf("%w: expired", errAccessToken)

@@ -42,6 +42,27 @@ func (t *Tokens) checkTarget(client *store.Client, uri string) error {
 	return nil
 }
 
+// Target is the one that an exchange names (RFC 8693 §2.1): a resource of the
+// configuration that the client may ask for. This issuer is none: its userinfo is for
+// those that people log in to.
+func (t *Tokens) Target(client *store.Client, ps wire.Params) (string, error) {
+	all := ps.Targets()
+	if len(all) != 1 {
+		return "", invalidTarget("name one audience, by audience or by resource")
+	}
+	if !t.IsResource(client, all[0]) {
+		return "", invalidTarget("the audience is no resource of the configuration, or not for this client")
+	}
+	return all[0], nil
+}
+
+// IsResource reports whether uri is a resource of the configuration, other than this
+// issuer, that the client may ask for.
+func (t *Tokens) IsResource(client *store.Client, uri string) bool {
+	_, ok := t.signingAlg(client, uri)
+	return ok && uri != t.Issuer
+}
+
 // Audience is whom an access token is for: of what was granted, values separated
 // by spaces, the one that is asked for now (RFC 8707 §2.2). A grant that names
 // none is for this issuer. The resource may have been taken from the client since.

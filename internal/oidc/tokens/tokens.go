@@ -56,26 +56,36 @@ func New(c Config) (*Tokens, error) {
 type Response struct {
 	Client   *store.Client
 	Grant    *store.Grant // nil: the client acts for itself
-	User     *store.User  // set where the ID token holds claims about the user
+	User     *store.User  // of the grant
 	Scope    string       // of this response; part of the grant's
 	Nonce    string
 	Audience string        // of the access token: a resource, or empty for this issuer
 	Refresh  secret.String // empty: none
 	JKT      string        // the DPoP key the access token is bound to; empty: a bearer token
+
+	// Of an exchange (RFC 8693).
+	Issued  string        // the type of what is given (§2.2.1); empty: no exchange
+	Act     *Actor        // who acts; nil: nobody but the client itself
+	Giver   *store.Client // whom the grant was given to; nil: Client
+	Expires time.Time     // of the access token; zero: as all of them
 }
 
 // Respond signs the tokens and writes the response (RFC 6749 §5.1, OIDC
 // Core §3.1.3.3).
 func (t *Tokens) Respond(r Response) ([]byte, error) {
 	now := t.Now()
+	if r.Expires.IsZero() {
+		r.Expires = now.Add(t.AccessToken)
+	}
 	access, err := t.accessToken(r, now)
 	if err != nil {
 		return nil, err
 	}
 	o := wire.NewObject(2048)
 	o.Text("access_token", access)
+	o.Text("issued_token_type", r.Issued)
 	o.Text("token_type", wire.TokenType(r.JKT))
-	o.Number("expires_in", int64(t.AccessToken/time.Second))
+	o.Number("expires_in", r.Expires.Unix()-now.Unix())
 	o.Text("refresh_token", r.Refresh.Reveal())
 	o.Text("scope", r.Scope)
 	if r.Grant != nil && clients.HasScope(r.Scope, protocol.ScopeOpenID) {
@@ -92,7 +102,8 @@ func (t *Tokens) Respond(r Response) ([]byte, error) {
 // it opens, or the resource that was asked for; grant is the row that can revoke
 // it. A client that acts for itself is its own subject (RFC 9068 §2.2). Groups
 // (§2.2.3.1) are not in it: which of them somebody may see is said of each client,
-// and of no resource.
+// and of no resource. The user's name is, for a resource, where the user let the client
+// have it: so it knows people as those behind a proxy do.
 func (t *Tokens) accessToken(r Response, now time.Time) (string, error) {
 	o := wire.NewObject(640)
 	o.Text("iss", t.Issuer)
@@ -104,10 +115,14 @@ func (t *Tokens) accessToken(r Response, now time.Time) (string, error) {
 	audience := cmp.Or(r.Audience, t.Issuer)
 	o.Text("aud", audience)
 	o.Text("client_id", r.Client.ClientID)
-	o.Number("exp", now.Add(t.AccessToken).Unix())
+	o.Number("exp", r.Expires.Unix())
 	o.Number("iat", now.Unix())
 	o.Text("jti", secret.ID())
 	o.Text("scope", r.Scope)
+	AppendActor(&o, r.Act)
+	if r.User != nil && audience != t.Issuer && TellsName(cmp.Or(r.Giver, r.Client), r.Grant) {
+		o.Text("preferred_username", t.Username(r.Client, r.User))
+	}
 	if r.Grant != nil {
 		AppendLogin(&o, r.Grant)
 		o.Text("sid", r.Grant.SessionID)
@@ -119,6 +134,12 @@ func (t *Tokens) accessToken(r Response, now time.Time) (string, error) {
 		return "", invalidTarget("the resource is unknown, or not for this client")
 	}
 	return t.Keys.Sign(alg, keys.TypeAccessToken, o.Close())
+}
+
+// TellsName reports whether a grant lets its client know the user's name, and so those
+// that it shows tokens of it to.
+func TellsName(c *store.Client, g *store.Grant) bool {
+	return clients.HasScope(g.Scope, protocol.ScopeProfile) && clients.HasScope(clients.Scope(c), protocol.ScopeProfile)
 }
 
 // idToken makes the ID token (OIDC Core §2).

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -61,10 +62,11 @@ func AsFailure(err error) Failure {
 	return Failure{Status: http.StatusInternalServerError, Err: protocol.ErrServerError().WithParent(err)}
 }
 
-// Note puts the error into the request's one log line.
+// Note puts the error into the request's one log line. The reason why a credential was
+// refused, which metrics count by, stays.
 func Note(r *http.Request, e *protocol.Error) {
 	info := web.InfoFrom(r.Context())
-	info.Reason, info.Detail = string(e.ErrorType), e.Description
+	info.Reason, info.Detail = cmp.Or(info.Reason, string(e.ErrorType)), e.Description
 	if e.ErrorType == protocol.ServerError {
 		info.Err = e.Parent
 	} else if e.Parent != nil {

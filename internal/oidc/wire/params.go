@@ -33,12 +33,13 @@ const (
 	maxForm   = 64 << 10 // bytes of a form posted by a program: assertions and tickets are long
 
 	paramResource = "resource"
+	paramAudience = "audience"
 )
 
 // Params are the parameters of a request that we know, each exactly once.
 // Unknown ones are ignored, and one without a value counts as absent
-// (RFC 6749 §3.1). Only resource may be repeated (RFC 8707 §2): its values, which
-// are URIs, stand side by side with spaces in between.
+// (RFC 6749 §3.1). Only resource (RFC 8707 §2) and audience (RFC 8693 §2.1) may be
+// repeated: their values, which are URIs, stand side by side with spaces in between.
 type Params map[string]string
 
 // AuthorizationParams are those of an authorization request. What proves the client is
@@ -51,6 +52,7 @@ var AuthorizationParams = setOf(`
 var known = func() map[string]bool {
 	set := setOf(`
 		request_uri grant_type code code_verifier refresh_token client_secret client_assertion client_assertion_type assertion device_code
+		audience subject_token subject_token_type actor_token actor_token_type requested_token_type
 		token token_type_hint access_token post_logout_redirect_uri logout_hint form_token user_code`)
 	maps.Copy(set, AuthorizationParams)
 	return set
@@ -85,7 +87,7 @@ func Parse(raw string, limit int) (Params, error) {
 		case err != nil:
 			failed = errors.Join(failed, err)
 		case value == "" || !known[name]:
-		case name == paramResource:
+		case name == paramResource || name == paramAudience:
 			ps[name] = strings.TrimPrefix(ps[name]+" "+value, " ")
 		case ps[name] != "":
 			doubled[name] = true
@@ -119,6 +121,12 @@ func parsePair(pair string) (name, value string, err error) {
 
 // Resources are the values of resource (RFC 8707 §2).
 func (ps Params) Resources() []string { return strings.Fields(ps[paramResource]) }
+
+// Targets are the values of resource and audience (RFC 8693 §2.1). Whoever puts
+// several into one has named several.
+func (ps Params) Targets() []string {
+	return append(ps.Resources(), strings.Fields(ps[paramAudience])...)
+}
 
 // Need returns a parameter that must be there.
 func (ps Params) Need(name string) (string, error) {

@@ -1,0 +1,506 @@
+package oidc
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"idp/internal/audit"
+	"idp/internal/keys"
+	"idp/internal/oidc/clients"
+	"idp/internal/oidc/rptest"
+	"idp/internal/store"
+	"idp/internal/store/storetest"
+)
+
+const (
+	exchangeGrantType = "urn:ietf:params:oauth:grant-type:token-exchange"
+	accessTokenType   = "urn:ietf:params:oauth:token-type:access_token"
+	idTokenType       = "urn:ietf:params:oauth:token-type:id_token"
+	jwtType           = "urn:ietf:params:oauth:token-type:jwt"
+)
+
+// newExchange is a world in which wiki asks the ledger for its users, and the ledger
+// the archive for whoever asks it.
+func newExchange(t testing.TB, database string) *world {
+	t.Helper()
+	w := newWorldOn(t, database)
+	w.client("wiki").Exchange = []store.Exchange{{Audience: testLedger, Scopes: []string{"read", "write"}, Lifetime: store.Duration(2 * time.Minute)}}
+	w.client(testLedger).Exchange = []store.Exchange{{Audience: testArchive, Scopes: []string{"read", "delete"}, From: []string{testLedger, "reports.example.com"}}}
+	w.client(testLedger).Scope = "read profile"
+	for _, id := range []string{"wiki", testLedger} {
+		if problems := clients.Check(w.client(id)); problems != nil {
+			t.Fatalf("%s: %v", id, problems)
+		}
+	}
+	return w
+}
+
+// tokenFor is a token of a code that was asked for with a resource.
+func (b *browser) tokenFor(client, resource string) string {
+	b.w.t.Helper()
+	a := b.w.api(client, "/token", codeForm(b.codeFor(client, resource)))
+	if a.Code != http.StatusOK {
+		b.w.t.Fatalf("a token for %s: %d %s", resource, a.Code, a.Body)
+	}
+	return a.str("access_token")
+}
+
+func exchangeForm(token, audience string, pairs ...string) url.Values {
+	return changed(url.Values{"grant_type": {exchangeGrantType}, "subject_token": {token}, "subject_token_type": {accessTokenType}, "audience": {audience}}, pairs)
+}
+
+// exchange posts an exchange that has to work, and returns the token.
+func (w *world) exchange(client, token, audience string, pairs ...string) string {
+	w.t.Helper()
+	a := w.api(client, "/token", exchangeForm(token, audience, pairs...))
+	if a.Code != http.StatusOK {
+		w.t.Fatalf("exchange by %s for %s: %d %s", client, audience, a.Code, a.Body)
+	}
+	return a.str("access_token")
+}
+
+// wantRefused checks an exchange that must not work.
+func (w *world) wantRefused(name, client string, form url.Values, code, why string) {
+	w.t.Helper()
+	a := w.api(client, "/token", form)
+	if a.Code != http.StatusBadRequest || a.str("error") != code || !strings.Contains(a.str("error_description"), why) {
+		w.t.Errorf("%s: %d %s, want %s with %q in it", name, a.Code, a.Body, code, why)
+	}
+}
+
+func TestTokenIsExchangedForABackEnd(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, database string) {
+		w := newExchange(t, database)
+		u := w.user("alice")
+		mine := w.loggedIn("alice").tokens("wiki", "scope", "openid profile").str("access_token")
+		w.pass(time.Second)
+		a := w.api("wiki", "/token", exchangeForm(mine, testLedger, "scope", "read"))
+		got := a.json()
+		token := a.str("access_token")
+		delete(got, "access_token")
+		want := map[string]any{"issued_token_type": accessTokenType, "token_type": "Bearer", "expires_in": float64(120), "scope": "read"}
+		if d := cmp.Diff(want, got); d != "" || a.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s %v", d, a.Header())
+		}
+		claims, was := w.claimsOf(token), w.claimsOf(mine)
+		if claims["jti"] == was["jti"] || claims["jti"] == nil {
+			t.Errorf("jti %v, was %v", claims["jti"], was["jti"])
+		}
+		delete(claims, "jti")
+		at := float64(testStart/1000 + 1)
+		if d := cmp.Diff(map[string]any{"iss": testIssuer, "sub": u.ID, "aud": testLedger, "client_id": "wiki", "scope": "read", "act": map[string]any{"sub": "wiki"},
+			"iat": at, "exp": at + 120, "preferred_username": "alice", "grant": was["grant"], "sid": was["sid"], "auth_time": was["auth_time"], "acr": "1", "amr": []any{"pwd"}}, claims); d != "" {
+			t.Error(d)
+		}
+		if alg := w.algOf(token); alg != keys.RS256 {
+			t.Errorf("signed with %s, the resource wants RS256", alg)
+		}
+		if a := w.askUserinfo(token); a.Code != http.StatusUnauthorized {
+			t.Errorf("userinfo takes it: %d", a.Code)
+		}
+		for _, asks := range []string{"wiki", testLedger} {
+			a := w.api(asks, "/introspect", url.Values{"token": {token}})
+			if d := cmp.Diff(map[string]any{"sub": "wiki"}, a.json()["act"]); d != "" || a.json()["active"] != true || a.str("username") != "alice" || a.str("scope") != "read" {
+				t.Errorf("introspection by %s: %s", asks, a.Body)
+			}
+		}
+		if w.active("other", token) {
+			t.Error("another client learns of it")
+		}
+		w.recorded(store.Entry{Actor: "client:wiki", UserID: u.ID, Name: "alice", ClientID: "wiki", SessionID: was["sid"].(string),
+			Detail: `{"audience":"` + testLedger + `","scope":"read","from":"wiki","for":"` + testIssuer + `","chain":["wiki"]}`})
+		if a := w.api("wiki", "/revoke", url.Values{"token": {token}}); a.Code != http.StatusOK || w.active("wiki", token) || !w.active("wiki", mine) {
+			t.Errorf("after it was given back: %d, active %v, and the other %v", a.Code, w.active("wiki", token), w.active("wiki", mine))
+		}
+	})
+}
+
+// recorded checks the newest audit entry of an exchange.
+func (w *world) recorded(want store.Entry) {
+	w.t.Helper()
+	all, err := w.Store.Entries(w.t.Context(), store.Filter{Event: audit.TokenExchanged})
+	must(w.t, err)
+	if len(all) == 0 {
+		w.t.Fatal("no audit entry")
+	}
+	got := all[0]
+	got.ID, got.At, got.Event, got.Address, got.RequestID = "", 0, "", "", ""
+	if d := cmp.Diff(want, got); d != "" {
+		w.t.Errorf("audit entry: %s", d)
+	}
+}
+
+func TestExchangeRequests(t *testing.T) {
+	w := newExchange(t, storetest.SQLite(t))
+	w.user("alice")
+	mine := w.loggedIn("alice").tokens("wiki").str("access_token")
+	for name, c := range map[string]struct {
+		pairs      []string
+		scope, typ string
+	}{
+		"as it is":          {nil, "read write", accessTokenType},
+		"by resource":       {[]string{"audience", "", "resource", testLedger}, "read write", accessTokenType},
+		"less":              {[]string{"scope", "write"}, "write", accessTokenType},
+		"the same type":     {[]string{"requested_token_type", accessTokenType}, "read write", accessTokenType},
+		"a JWT":             {[]string{"requested_token_type", jwtType}, "read write", jwtType},
+		"unknown parameter": {[]string{"flavour", "sweet"}, "read write", accessTokenType},
+	} {
+		a := w.api("wiki", "/token", exchangeForm(mine, testLedger, c.pairs...))
+		if a.Code != http.StatusOK || a.str("scope") != c.scope || a.str("issued_token_type") != c.typ || w.claimsOf(a.str("access_token"))["aud"] != testLedger {
+			t.Errorf("%s: %d %s", name, a.Code, a.Body)
+		}
+	}
+	w.client("wiki").Exchange[0].Scopes = nil
+	if a := w.api("wiki", "/token", exchangeForm(mine, testLedger)); a.Code != http.StatusOK || a.str("scope") != "" || !w.active("wiki", a.str("access_token")) {
+		t.Errorf("a policy without scopes: %d %s", a.Code, a.Body)
+	}
+	w.client("wiki").Exchange[0].Scopes = []string{"read", "write"}
+	for name, c := range map[string]struct {
+		pairs     []string
+		code, why string
+	}{
+		"no token":           {[]string{"subject_token", ""}, "invalid_request", "subject_token is missing"},
+		"no type":            {[]string{"subject_token_type", ""}, "invalid_request", "subject_token_type is missing"},
+		"an unknown type":    {[]string{"subject_token_type", "urn:ietf:params:oauth:token-type:saml2"}, "invalid_request", "not supported"},
+		"a refresh token":    {[]string{"subject_token_type", "urn:ietf:params:oauth:token-type:refresh_token"}, "invalid_request", "not supported"},
+		"an actor":           {[]string{"actor_token", mine, "actor_token_type", accessTokenType}, "invalid_request", "actor_token"},
+		"an actor's type":    {[]string{"actor_token_type", accessTokenType}, "invalid_request", "actor_token"},
+		"nonsense":           {[]string{"subject_token", "nonsense"}, "invalid_request", "not of this issuer"},
+		"no audience":        {[]string{"audience", ""}, "invalid_target", "name one"},
+		"two audiences":      {[]string{"resource", testArchive}, "invalid_target", "name one"},
+		"two in one":         {[]string{"audience", testLedger + " " + testArchive}, "invalid_target", "name one"},
+		"for a SAML token":   {[]string{"requested_token_type", "urn:ietf:params:oauth:token-type:saml2"}, "invalid_request", "requested_token_type"},
+		"for a refresh":      {[]string{"requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token"}, "invalid_request", "requested_token_type"},
+		"a scope of nothing": {[]string{"scope", " "}, "invalid_scope", "scope holds more"},
+	} {
+		w.wantRefused(name, "wiki", exchangeForm(mine, testLedger, c.pairs...), c.code, c.why)
+	}
+	w.wantRefused("a client without a policy", "other", exchangeForm(mine, testLedger), "unauthorized_client", "")
+	w.client("native").Exchange = w.client("wiki").Exchange // which clients.Check refuses
+	form := exchangeForm(w.byNative(codeForm(w.loggedIn("alice").code("native")), nil).str("access_token"), testLedger, "client_id", "native")
+	w.do(postForm("/token", form)).wantError(http.StatusBadRequest, "invalid_target")
+}
+
+func TestChainOfExchangesNamesWhoeverActs(t *testing.T) {
+	w := newExchange(t, storetest.SQLite(t))
+	u := w.user("alice")
+	first := w.exchange("wiki", w.loggedIn("alice").tokens("wiki").str("access_token"), testLedger)
+	second := w.exchange(testLedger, first, testArchive)
+	claims := w.claimsOf(second)
+	if d := cmp.Diff(map[string]any{"sub": testLedger, "act": map[string]any{"sub": "wiki"}}, claims["act"]); d != "" || claims["sub"] != u.ID || claims["aud"] != testArchive ||
+		claims["client_id"] != testLedger || claims["preferred_username"] != "alice" || claims["scope"] != "read" {
+		t.Errorf("%v %s", claims, d)
+	}
+	if !w.active(testLedger, second) {
+		t.Error("it is not active")
+	}
+	// As long as they may be, and no longer.
+	w.client(testLedger).Exchange = []store.Exchange{{Audience: testLedger, Scopes: []string{"read"}, From: []string{testLedger}}}
+	token := first
+	for range maxChain - 1 {
+		token = w.exchange(testLedger, token, testLedger)
+	}
+	w.wantRefused("one more", testLedger, exchangeForm(token, testLedger), "invalid_request", "as many clients")
+	// Who was on the way and is gone takes the token along.
+	w.reload("wiki", func(c *store.Client) { c.ClientID = "gone" })
+	w.client(testLedger).Exchange = []store.Exchange{{Audience: testArchive, Scopes: []string{"read"}, From: []string{testLedger}}}
+	if w.active(testLedger, second) {
+		t.Error("it is active, though nobody knows the front end any more")
+	}
+}
+
+// Whatever the client's own configuration says, its policy does not have it.
+func TestHoleExchangeForAnAudienceOutsideThePolicy(t *testing.T) {
+	w := newExchange(t, storetest.SQLite(t))
+	w.user("alice")
+	mine := w.loggedIn("alice").tokens("wiki").str("access_token")
+	w.wantRefused("another resource", "wiki", exchangeForm(mine, testArchive), "invalid_target", "may not exchange")
+	w.wantRefused("an unknown one", "wiki", exchangeForm(mine, "https://unknown.example.com"), "invalid_target", "no resource")
+	w.wantRefused("almost this one", "wiki", exchangeForm(mine, testLedger+"/"), "invalid_target", "no resource")
+	w.wantRefused("this issuer", "wiki", exchangeForm(mine, testIssuer), "invalid_target", "no resource")
+	policy := w.client("wiki").Exchange[0]
+	for name, audience := range map[string]string{"an unknown one, by the policy": "https://unknown.example.com", "this issuer, by the policy": testIssuer} {
+		w.client("wiki").Exchange[0].Audience = audience
+		w.wantRefused(name, "wiki", exchangeForm(mine, audience), "invalid_target", "no resource")
+	}
+	w.client("wiki").Exchange[0] = policy
+	// A resource that is not for this client (resources: clients).
+	w.client(testLedger).Exchange[0].Audience = testPayroll
+	w.wantRefused("another's resource", testLedger, exchangeForm(w.exchange("wiki", mine, testLedger), testPayroll), "invalid_target", "not for this client")
+}
+
+func TestHoleExchangeWidensTheScope(t *testing.T) {
+	w := newExchange(t, storetest.SQLite(t))
+	w.user("alice")
+	b := w.loggedIn("alice")
+	mine := b.tokens("wiki").str("access_token")
+	w.wantRefused("more than the policy", "wiki", exchangeForm(mine, testLedger, "scope", "read delete"), "invalid_scope", "more than")
+	w.wantRefused("what is for userinfo", "wiki", exchangeForm(mine, testLedger, "scope", "openid"), "invalid_scope", "more than")
+	reads := w.exchange("wiki", mine, testLedger, "scope", "read")
+	writes := w.exchange("wiki", mine, testLedger, "scope", "write")
+	// The ledger may pass delete on, where it was given it.
+	w.wantRefused("more than the token", testLedger, exchangeForm(reads, testArchive, "scope", "delete"), "invalid_scope", "more than")
+	w.wantRefused("nothing of the token", testLedger, exchangeForm(writes, testArchive), "invalid_scope", "none of the scopes")
+	if got := w.claimsOf(w.exchange(testLedger, reads, testArchive))["scope"]; got != "read" {
+		t.Errorf("scope %v", got)
+	}
+	// By an exchange with itself.
+	w.client("wiki").Exchange = append(w.client("wiki").Exchange, store.Exchange{Audience: testArchive, Scopes: []string{"read", "write", "delete"}})
+	w.wantRefused("its own, once narrowed", "wiki", exchangeForm(reads, testArchive, "scope", "write"), "invalid_scope", "more than")
+	// A token that was asked for at /authorize, for a resource, has the scope that the user allowed.
+	code := b.tokenFor("wiki", testLedger) // openid profile email groups
+	w.wantRefused("a token of a code", "wiki", exchangeForm(code, testArchive), "invalid_scope", "none of the scopes")
+	w.wantRefused("a token of a code, by the back end", testLedger, exchangeForm(code, testArchive), "invalid_scope", "none of the scopes")
+	// The policy has changed since.
+	w.client("wiki").Exchange[0].Scopes = []string{"write"}
+	if w.active("wiki", reads) || !w.active("wiki", writes) {
+		t.Error("what the policy does not have any more is still good")
+	}
+}
+
+func TestHoleExchangeOutlivesItsSubject(t *testing.T) {
+	w := newExchange(t, storetest.SQLite(t))
+	w.user("alice")
+	mine := w.loggedIn("alice").tokens("wiki").str("access_token")
+	end := w.claimsOf(mine)["exp"]
+	w.pass(4 * time.Minute)
+	w.client("wiki").Exchange[0].Lifetime = store.Duration(time.Hour)
+	a := w.api("wiki", "/token", exchangeForm(mine, testLedger))
+	if got := w.claimsOf(a.str("access_token"))["exp"]; got != end || a.json()["expires_in"] != float64(60) {
+		t.Errorf("it ends at %v, and its subject at %v: %s", got, end, a.Body)
+	}
+	if got := w.claimsOf(w.exchange(testLedger, a.str("access_token"), testArchive))["exp"]; got != end {
+		t.Errorf("the next ends at %v, and its subject at %v", got, end)
+	}
+	w.pass(time.Minute)
+	w.wantRefused("expired", "wiki", exchangeForm(mine, testLedger), "invalid_request", "has expired")
+	if w.active("wiki", a.str("access_token")) {
+		t.Error("it is active after its end")
+	}
+}
+
+// Whoever has got hold of a token makes no other of it.
+func TestHoleExchangeOfAnotherClientsToken(t *testing.T) {
+	w := newExchange(t, storetest.SQLite(t))
+	w.user("alice")
+	b := w.loggedIn("alice")
+	others := b.tokens("other").str("access_token")
+	w.wantRefused("another's", "wiki", exchangeForm(others, testLedger), "invalid_request", "another client")
+	w.wantRefused("one for the ledger, by the front end that may not take it", "wiki", exchangeForm(b.tokenFor("other", testLedger), testLedger),
+		"invalid_request", "another client")
+	w.client("wiki").Exchange[0].From = []string{testIssuer, "other"}
+	w.wantRefused("another's for userinfo, though the policy says so", "wiki", exchangeForm(others, testLedger), "invalid_request", "another client")
+	w.wantRefused("one for another back end", testLedger, exchangeForm(b.tokenFor("wiki", testPayroll), testArchive),
+		"invalid_request", "another client")
+	w.client("wiki").Exchange = append(w.client("wiki").Exchange, store.Exchange{Audience: testArchive, Scopes: []string{"read"}, From: []string{testLedger}})
+	w.wantRefused("what another entry of the policy lets in", "wiki", exchangeForm(b.tokenFor("other", testLedger), testLedger),
+		"invalid_request", "another client")
+	own := w.api("wiki", "/token", url.Values{"grant_type": {"client_credentials"}}).str("access_token")
+	w.wantRefused("a client's own", "wiki", exchangeForm(own, testLedger), "invalid_request", "no user")
+}
+
+func TestHoleIDTokenAsSubject(t *testing.T) {
+	w := newExchange(t, storetest.SQLite(t))
+	w.user("alice")
+	id := w.loggedIn("alice").tokens("wiki").str("id_token")
+	w.wantRefused("by its name", "wiki", exchangeForm(id, testLedger, "subject_token_type", idTokenType), "invalid_request", "ID token")
+	w.wantRefused("as an access token", "wiki", exchangeForm(id, testLedger), "invalid_request", "not of that type")
+	w.client("wiki").Exchange[0].From = []string{"wiki"} // whose audience it is
+	w.wantRefused("as an assertion", "wiki", exchangeForm(id, testLedger, "subject_token_type", jwtType), "invalid_request", "not of that type")
+}
+
+// Nothing is got for somebody who is gone, and what was got ends within a second.
+func TestHoleExchangeForWhoIsGone(t *testing.T) {
+	for name, end := range map[string]func(w *world, u *store.User, claims map[string]any) error{
+		"disabled": func(w *world, u *store.User, _ map[string]any) error {
+			return w.Store.SetDisabled(w.t.Context(), u.ID, true, store.Entry{Actor: "test"})
+		},
+		"signed out": func(w *world, _ *store.User, claims map[string]any) error {
+			return w.Store.EndSession(w.t.Context(), claims["sid"].(string), store.Entry{Actor: "test"})
+		},
+		"everywhere": func(w *world, u *store.User, _ map[string]any) error {
+			_, err := w.Store.EndLogins(w.t.Context(), u.ID, "", store.Entry{Actor: "test"})
+			return err
+		},
+		"revoked": func(w *world, _ *store.User, claims map[string]any) error {
+			return w.Store.RevokeGrant(w.t.Context(), claims["grant"].(string), store.Entry{Actor: "test"})
+		},
+		"not theirs any more": func(w *world, _ *store.User, _ map[string]any) error {
+			w.client("wiki").AllowGroups = []string{"finance"}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storetest.EachURL(t, func(t *testing.T, database string) {
+				w := newExchange(t, database)
+				u := w.user("alice")
+				mine := w.loggedIn("alice").tokens("wiki").str("access_token")
+				first := w.exchange("wiki", mine, testLedger)
+				second := w.exchange(testLedger, first, testArchive)
+				must(t, end(w, u, w.claimsOf(mine)))
+				w.pass(time.Second)
+				w.wantRefused("exchange", "wiki", exchangeForm(mine, testLedger), "invalid_request", "")
+				w.wantRefused("the next", testLedger, exchangeForm(first, testArchive), "invalid_request", "")
+				if w.active("wiki", first) || w.active(testLedger, second) {
+					t.Error("what was exchanged before is active")
+				}
+			})
+		})
+	}
+	w := newExchange(t, storetest.SQLite(t))
+	w.user("alice")
+	mine := w.loggedIn("alice").tokens("wiki").str("access_token")
+	first := w.exchange("wiki", mine, testLedger)
+	second := w.exchange(testLedger, first, testArchive)
+	w.client(testLedger).AllowGroups = []string{"finance"}
+	w.wantRefused("at the exchanging client", testLedger, exchangeForm(first, testArchive), "invalid_request", "may not use")
+	if w.active(testLedger, second) || !w.active("wiki", first) {
+		t.Error("the user may not use the client that exchanged it, and it is active")
+	}
+	w.client(testLedger).AllowGroups = nil
+	w.api("wiki", "/revoke", url.Values{"token": {mine}})
+	w.wantRefused("given back", "wiki", exchangeForm(mine, testLedger), "invalid_request", "revoked")
+	w.client("wiki").Exchange = nil
+	if w.active("wiki", first) {
+		t.Error("the policy is gone, and the token is active")
+	}
+}
+
+func TestExchangeOfABoundTokenNeedsItsKey(t *testing.T) {
+	w := newExchange(t, storetest.SQLite(t))
+	w.user("alice")
+	key, thief := rptest.NewKey(t, "ES256"), rptest.NewKey(t, "ES256")
+	bound := w.do(w.prove(postAs("wiki", "/token", codeForm(w.loggedIn("alice").code("wiki"))), key, nil)).str("access_token")
+	w.wantRefused("without a proof", "wiki", exchangeForm(bound, testLedger), "invalid_request", "DPoP")
+	w.do(w.prove(postAs("wiki", "/token", exchangeForm(bound, testLedger)), thief, nil)).wantError(http.StatusBadRequest, "invalid_request")
+	a := w.do(w.prove(postAs("wiki", "/token", exchangeForm(bound, testLedger)), key, nil))
+	cnf, _ := w.claimsOf(a.str("access_token"))["cnf"].(map[string]any)
+	if a.str("token_type") != "DPoP" || cnf["jkt"] != w.claimsOf(bound)["cnf"].(map[string]any)["jkt"] {
+		t.Errorf("%s: cnf %v", a.Body, cnf)
+	}
+	w.client("wiki").DPoPBoundAccessTokens = true
+	w.api("wiki", "/token", exchangeForm(bound, testLedger)).wantError(http.StatusBadRequest, "invalid_dpop_proof")
+}
+
+// assertion is what forward auth tells an application.
+func (w *world) assertion(typ string, changes map[string]any) string {
+	w.t.Helper()
+	claims := map[string]any{"iss": testIssuer, "aud": "reports.example.com", "iat": w.now().Unix(), "exp": w.now().Unix() + 60}
+	for name, value := range changes {
+		claims[name] = value
+	}
+	raw, err := json.Marshal(claims)
+	must(w.t, err)
+	token, err := w.Keys.Sign(keys.ES256, typ, raw)
+	must(w.t, err)
+	return token
+}
+
+func siteForm(token string, pairs ...string) url.Values {
+	return exchangeForm(token, testArchive, slices.Concat([]string{"subject_token_type", jwtType}, pairs)...)
+}
+
+func TestAssertionOfForwardAuthIsExchanged(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, database string) {
+		w := newExchange(t, database)
+		u := w.user("alice")
+		was := w.claimsOf(w.loggedIn("alice").tokens("wiki").str("access_token"))
+		for name, c := range map[string]struct{ grant, sid any }{
+			"of a browser":                {was["grant"], was["sid"]},
+			"of a session without grant":  {nil, was["sid"]},
+			"of a program with a ticket":  {nil, nil},
+			"of a program, the next time": {nil, nil},
+		} {
+			shown := w.assertion(keys.TypeAssertion, map[string]any{"sub": u.ID, "grant": c.grant, "sid": c.sid, "auth_time": testStart / 1000, "acr": "1", "amr": []string{"wia"}})
+			a := w.api(testLedger, "/token", siteForm(shown))
+			if a.Code != http.StatusOK {
+				t.Fatalf("%s: %d %s", name, a.Code, a.Body)
+			}
+			token := a.str("access_token")
+			claims := w.claimsOf(token)
+			if d := cmp.Diff(map[string]any{"sub": testLedger}, claims["act"]); d != "" || claims["sub"] != u.ID || claims["sid"] != c.sid || claims["preferred_username"] != "alice" ||
+				claims["scope"] != "read delete" || claims["exp"] != float64(w.now().Unix()+60) || claims["grant"] == nil {
+				t.Errorf("%s: %v %s", name, claims, d)
+			}
+			if c.grant == nil && cmp.Diff([]any{"wia"}, claims["amr"]) != "" {
+				t.Errorf("%s: amr %v", name, claims["amr"])
+			}
+			if !w.active(testLedger, token) {
+				t.Errorf("%s: it is not active", name)
+			}
+			defer func() {
+				if w.active(testLedger, token) {
+					t.Errorf("%s: the user is disabled, and it is active", name)
+				}
+				w.wantRefused(name, testLedger, siteForm(shown), "invalid_request", "disabled")
+			}()
+		}
+		w.recorded(store.Entry{Actor: "client:" + testLedger, UserID: u.ID, Name: "alice", ClientID: testLedger, SessionID: w.lastSession(),
+			Detail: `{"audience":"` + testArchive + `","scope":"read delete","from":"reports.example.com","for":"reports.example.com","chain":["` + testLedger + `"]}`})
+		must(t, w.Store.SetDisabled(t.Context(), u.ID, true, store.Entry{Actor: "test"}))
+		w.pass(time.Second)
+	})
+}
+
+func (w *world) lastSession() string {
+	w.t.Helper()
+	all, err := w.Store.Entries(w.t.Context(), store.Filter{Event: audit.TokenExchanged})
+	must(w.t, err)
+	return all[0].SessionID
+}
+
+// What is no assertion of ours, for whom the policy says, gets nothing.
+func TestHoleForgedAssertion(t *testing.T) {
+	w := newExchange(t, storetest.SQLite(t))
+	u, other := w.user("alice"), w.user("bob")
+	was := w.claimsOf(w.loggedIn("alice").tokens("wiki").str("access_token"))
+	good := map[string]any{"sub": u.ID, "grant": was["grant"], "sid": was["sid"]}
+	with := func(changes ...any) map[string]any {
+		all := map[string]any{}
+		for i := 0; i < len(changes); i += 2 {
+			all[changes[i].(string)] = changes[i+1]
+		}
+		for name, v := range good {
+			if _, ok := all[name]; !ok {
+				all[name] = v
+			}
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		token, why string
+	}{
+		"an access token":   {w.assertion(keys.TypeAccessToken, good), "not of that type"},
+		"a logout token":    {w.assertion(keys.TypeLogoutToken, good), "not of that type"},
+		"a JWT":             {w.assertion(keys.TypeIDToken, good), "not of that type"},
+		"another issuer's":  {w.assertion(keys.TypeAssertion, with("iss", "https://evil.example")), "not of this issuer"},
+		"for another site":  {w.assertion(keys.TypeAssertion, with("aud", "wiki.example.com")), "audience"},
+		"for several":       {w.assertion(keys.TypeAssertion, with("aud", []string{"reports.example.com", "x"})), "not of this issuer"},
+		"for this issuer":   {w.assertion(keys.TypeAssertion, with("aud", testIssuer)), "audience"},
+		"expired":           {w.assertion(keys.TypeAssertion, with("exp", w.now().Unix())), "expired"},
+		"without an end":    {w.assertion(keys.TypeAssertion, with("exp", nil)), "expired"},
+		"about another":     {w.assertion(keys.TypeAssertion, with("sub", other.ID)), "revoked"},
+		"about nobody":      {w.assertion(keys.TypeAssertion, with("sub", "nobody", "grant", nil, "sid", nil)), "revoked"},
+		"another's session": {w.assertion(keys.TypeAssertion, with("sub", other.ID, "grant", nil)), "revoked"},
+		"an ended session":  {w.assertion(keys.TypeAssertion, with("sid", "over", "grant", nil)), "revoked"},
+		"another's key":     {rptest.NewKey(t, "ES256").Assertion(t, testIssuer, "reports.example.com", w.now(), map[string]any{"sub": u.ID}), "not of this issuer"},
+		"unsigned":          {unsigned(w.assertion(keys.TypeAssertion, good), `{"alg":"none","typ":"assertion+jwt"}`), "not of this issuer"},
+	} {
+		w.wantRefused(name, testLedger, siteForm(c.token), "invalid_request", c.why)
+	}
+	w.wantRefused("an assertion as an access token", testLedger, exchangeForm(w.assertion(keys.TypeAssertion, good), testArchive), "invalid_request", "not of that type")
+	if a := w.askUserinfo(w.assertion(keys.TypeAssertion, with("aud", testIssuer, "client_id", "wiki", "scope", "openid"))); a.Code != http.StatusUnauthorized {
+		t.Errorf("userinfo takes an assertion: %d", a.Code)
+	}
+	w.wantRefused("at a client that takes none", "wiki", exchangeForm(w.assertion(keys.TypeAssertion, good), testLedger, "subject_token_type", jwtType), "invalid_request", "audience")
+	if a := w.api(testLedger, "/token", siteForm(w.assertion(keys.TypeAssertion, good))); a.Code != http.StatusOK {
+		t.Errorf("the good one: %d %s", a.Code, a.Body)
+	}
+}
