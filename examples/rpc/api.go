@@ -153,5 +153,8 @@ func call(ctx context.Context, client *http.Client, address, proof string, in, o
 		}
 		return p
 	}
+	if out == nil {
+		return nil
+	}
 	return json.Unmarshal(text, out)
 }

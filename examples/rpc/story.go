@@ -17,17 +17,26 @@ type told struct{ held, failed int }
 
 func (t *told) check(what string, ok bool, detail any) {
 	mark := "ok    "
-	if t.held++; !ok {
-		mark, t.held, t.failed = "FAILED", t.held-1, t.failed+1
+	if ok {
+		t.held++
+	} else {
+		mark = "FAILED"
+		t.failed++
 	}
 	fmt.Printf("   %s %s\n          %v\n", mark, what, detail)
 }
 
-// refused checks that an error is a refusal by this status.
-func (t *told) refused(what string, err error, status int) {
+// refused checks that an error is a refusal by this status and code.
+func (t *told) refused(what string, err error, status int, code string) {
 	var p problem
-	t.check(what, errors.As(err, &p) && p.status == status, err)
+	t.check(what, errors.As(err, &p) && p.status == status && p.Code == code, err)
 }
+
+// What a back end answers, by RFC 6750 §3.
+const (
+	noToken = "Bearer"
+	badOne  = `Bearer error="invalid_token"`
+)
 
 // tell plays the story.
 func (w *world) tell(ctx context.Context) (t told, err error) {
@@ -59,9 +68,9 @@ func (w *world) honest(ctx context.Context, t *told, ticket string) {
 // stolen: a token that leaks at one back end is worth nothing at the other.
 func (w *world) stolen(ctx context.Context, t *told, ticket, proof string) {
 	fmt.Println("\n2. Somebody has stolen alice's proof for the ledger, from a log or from the ledger itself.")
-	t.refused("the archive refuses it", call(ctx, w.http, w.archive+"/v1/records", proof, recordV1{Text: "stolen"}, nil), 401)
-	t.refused("so does the front end", call(ctx, w.http, w.reports+"/v1/spend", proof, spendV1{Amount: 1}, nil), 401)
-	t.refused("her own token for the front end is none for the ledger", call(ctx, w.http, w.ledger+"/v1/statement", ticket, statementV1{}, nil), 401)
+	t.refused("the archive refuses it", call(ctx, w.http, w.archive+"/v1/records", proof, recordV1{Text: "stolen"}, nil), 401, badOne)
+	t.refused("so does the front end", call(ctx, w.http, w.reports+"/v1/spend", proof, spendV1{Amount: 1}, nil), 401, badOne)
+	t.refused("her own token for the front end is none for the ledger", call(ctx, w.http, w.ledger+"/v1/statement", ticket, statementV1{}, nil), 401, badOne)
 	_, err := w.toArchive.proof(ctx, ticket)
 	t.check("and the ledger cannot exchange what was not made for it", err != nil, err)
 }
@@ -72,14 +81,14 @@ func (w *world) lies(ctx context.Context, t *told, ticket, proof string) error {
 	statement := func(proof string, in any) error {
 		return call(ctx, w.http, w.ledger+"/v1/statement", proof, in, nil)
 	}
-	t.refused("it names bob, and has no proof", statement("", map[string]string{"owner": "bob", "user": "bob"}), 401)
-	t.refused("it names bob, with alice's proof", statement(proof, statementV1{Owner: "bob"}), 403)
-	t.refused("it changes the proof", statement(forged(proof), statementV1{}), 401)
+	t.refused("it names bob, and has no proof", statement("", map[string]string{"owner": "bob", "user": "bob"}), 401, noToken)
+	t.refused("it names bob, with alice's proof", statement(proof, statementV1{Owner: "bob"}), 403, "not_yours")
+	t.refused("it changes the proof", statement(forged(proof), statementV1{}), 401, badOne)
 	own, err := w.toLedger.own(ctx)
 	if err != nil {
 		return err
 	}
-	t.refused("it comes as itself", statement(own, statementV1{Owner: "bob"}), 403)
+	t.refused("it comes as itself", statement(own, statementV1{}), 403, "no_proof")
 	past := *w.toLedger
 	past.audience, past.scope = w.archive, "archive:write"
 	_, err = past.proof(ctx, ticket)
