@@ -16,9 +16,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 data=${DATA:-$(mktemp -d)}
 
 end() {
-  local pid
-  for pid in $(jobs -p); do kill "$pid" 2>/dev/null || true; done
-  wait
+  local signal tries
+  for signal in TERM KILL; do # idp drains for some seconds
+    jobs -pr | xargs -r kill -s "$signal" 2>/dev/null || true
+    for ((tries = 0; tries < 60; tries++)); do
+      [ -n "$(jobs -pr)" ] || break 2
+      sleep 0.1
+    done
+  done
   [ -n "${DATA:-}" ] || rm -rf "$data"
 }
 trap end EXIT
