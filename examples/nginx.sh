@@ -33,9 +33,9 @@ EOF
   serve nginx -p "$data" -e stderr -c "$data/nginx.conf"
 }
 
-# start_uwsgi OPTION...: the Django site of this folder, one process
+# start_uwsgi OPTION...: the Django site of this folder, one process and its master
 start_uwsgi() {
   needs uwsgi uwsgi-core uwsgi-plugin-python3
-  uwsgi --plugin python3 --virtualenv "$root/.cache/python" --module reports.wsgi --need-app --die-on-term --chmod-socket=600 --disable-logging "$@" \
+  uwsgi --master --plugin python3 --virtualenv "$root/.cache/python" --module reports.wsgi --need-app --die-on-term --chmod-socket=600 --disable-logging "$@" \
     >"$data/app.log" 2>&1 &
 }
