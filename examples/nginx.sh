@@ -33,9 +33,14 @@ EOF
   serve nginx -p "$data" -e stderr -c "$data/nginx.conf"
 }
 
-# start_uwsgi OPTION...: the Django site of this folder, one process and its master
+# start_uwsgi OPTION...: the Django site of this folder, one process
 start_uwsgi() {
   needs uwsgi uwsgi-core uwsgi-plugin-python3
-  uwsgi --master --plugin python3 --virtualenv "$root/.cache/python" --module reports.wsgi --need-app --die-on-term --chmod-socket=600 --disable-logging "$@" \
+  uwsgi --plugin python3 --virtualenv "$root/.cache/python" --module reports.wsgi --need-app --die-on-term --chmod-socket=600 --disable-logging "$@" \
     >"$data/app.log" 2>&1 &
+  # Before it has come so far it does not end when it is told to.
+  until grep -qs 'spawned uWSGI worker' "$data/app.log"; do
+    kill -0 $! 2>/dev/null || { cat "$data/app.log" >&2; exit 1; }
+    sleep 0.1
+  done
 }
