@@ -3,15 +3,9 @@
 package interop_test
 
 import (
-	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,7 +16,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // binary is the real idp, with a configuration of its own, in the stage's realm.
@@ -73,38 +66,6 @@ func (b *binary) does(t *testing.T, command ...string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
-}
-
-// pair writes a certificate for localhost and names below it, signed by itself, and its key.
-func pair(t *testing.T, curve elliptic.Curve) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(curve, rand.Reader)
-	must(t, err)
-	// Go signs with SHA-256 for P-256 and SHA-384 for P-384.
-	form := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "idp.localhost"}, DNSNames: []string{"idp.localhost", "site.localhost", "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, form, form, private.Public(), private)
-	must(t, err)
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	must(t, err)
-	dir := t.TempDir()
-	certificate, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	must(t, os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
-		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600))
-	return certificate, key
-}
-
-// freeAddress is a loopback address that was free a moment ago.
-func freeAddress(t *testing.T) (addr, port string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	_, port, err = net.SplitHostPort(l.Addr().String())
-	must(t, err)
-	return l.Addr().String(), port
 }
 
 // withTLS is an idp that ends TLS itself.

@@ -73,17 +73,6 @@ func domainYAML(d *sambatest.Domain, keytab, realm string) string {
 	return fmt.Sprintf("kerberos:\n  keytabs: [%s]\n  krb5_conf: %s\n  realms: [{name: %s, %s}]\n", keytab, d.Krb5Conf, d.Name, realm)
 }
 
-func must(t *testing.T, errs ...error) {
-	t.Helper()
-	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-const password = "Correct-horse-1"
-
 func domainTicket(t *testing.T, d *sambatest.Domain, name string) *krbtest.Ticket {
 	t.Helper()
 	ticket, err := d.Ticket(name, password, sambatest.Service)
