@@ -117,8 +117,12 @@ func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
+	name := ""
+	if c, _, err := f.current(r, q); err == nil {
+		name = c.User.Name
+	}
 	t := texts[reasonNotAllowed]
-	return &web.Error{Status: http.StatusForbidden, Code: reasonNotAllowed, Title: t.title, Message: t.message, Hint: t.hint, Header: http.Header{HeaderReason: {reasonNotAllowed}},
+	return &web.Error{Status: http.StatusForbidden, Code: reasonNotAllowed, Title: t.title, Message: notFor(name), Hint: t.hint, Header: http.Header{HeaderReason: {reasonNotAllowed}},
 		Links: []web.Link{{Text: "Use another account", URL: q.startURL("/", "account")}}}
 }
 
