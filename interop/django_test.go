@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// django is a Django project with mozilla-django-oidc, run by Django's own server.
+// django is the site of examples/django-oidc, with pages that tell more, run by
+// Django's own server.
 func django(t *testing.T, edit ...string) *documented {
 	t.Helper()
 	d := newDocumented(t, "mozilla-django-oidc", "http", edit...)

@@ -45,6 +45,12 @@ type documented struct {
 // pairs, old and new: what this test has otherwise than the document.
 func newDocumented(t *testing.T, section, scheme string, edit ...string) *documented {
 	t.Helper()
+	return newDocumentedBy(t, sectionOf(t, section), scheme, "partners", edit...)
+}
+
+// newDocumentedBy is the same for any document, and groups of bob's.
+func newDocumentedBy(t *testing.T, doc, scheme, groups string, edit ...string) *documented {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "idp-site-")
 	must(t, err, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -53,7 +59,7 @@ func newDocumented(t *testing.T, section, scheme string, edit ...string) *docume
 	d := &documented{
 		binary:       &binary{Issuer: "https://localhost:" + idpPort, CA: filepath.Join(dir, "ca.pem")},
 		registration: &registration{ID: "wiki", Alg: "RS256", Login: "/", Listen: addr, URL: scheme + "://site.localhost:" + port},
-		dir:          dir, doc: sectionOf(t, section), edit: edit,
+		dir:          dir, doc: doc, edit: edit,
 	}
 	d.certificate, d.key = pair(t, elliptic.P256())
 	ca, err := os.ReadFile(d.certificate)
@@ -62,8 +68,8 @@ func newDocumented(t *testing.T, section, scheme string, edit ...string) *docume
 	d.write(t, "wiki.secret", docSecret)
 	bob := d.write(t, "bob.password", stage.BobPassword)
 	d.start(t, idpAddr, "  fallback: form\n", fmt.Sprintf(
-		"tls: {certificate: %s, key: %s}\nusers:\n  - {name: bob, password_file: %s, email: bob@example.com, groups: [partners]}\n%s",
-		d.certificate, d.key, bob, d.block(t, "yaml")))
+		"tls: {certificate: %s, key: %s}\nusers:\n  - {name: bob, password_file: %s, email: bob@example.com, groups: [%s]}\n%s",
+		d.certificate, d.key, bob, groups, d.block(t, "yaml")))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the site said:\n%s\nidp said:\n%s", tail(d.siteLog()), strings.Join(d.said(t, `"msg":"request"`), ""))
@@ -128,14 +134,14 @@ func (d *documented) near() string {
 }
 
 // python is a program of Python, with the packages that scripts/install-python has
-// installed; it finds sso.py, which is the document's block. WIKI_DATA is a folder
+// installed; it finds sso.py, which is the document's block. DATA_FOLDER is a folder
 // for what it keeps.
 func (d *documented) python(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
 	d.write(t, "sso.py", d.block(t, "python"))
 	cmd := exec.Command(absolute(t, "../.cache/python/bin/python"), append([]string{absolute(t, program)}, args...)...)
-	cmd.Env = append(os.Environ(), "PYTHONPATH="+d.dir, "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1",
-		"REQUESTS_CA_BUNDLE="+d.CA, "WIKI_DATA="+d.dir)
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+d.dir+":"+absolute(t, "../examples/django-oidc"), "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1",
+		"REQUESTS_CA_BUNDLE="+d.CA, "DATA_FOLDER="+d.dir)
 	return cmd
 }
 

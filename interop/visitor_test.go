@@ -5,6 +5,7 @@ package interop_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/cookiejar"
@@ -86,6 +87,19 @@ func (v *visitor) consents(p *idptest.Page, answer string) *idptest.Page {
 func (v *visitor) negotiate(p *idptest.Page, authorization string) *idptest.Page {
 	v.t.Helper()
 	return v.walk(http.MethodGet, p.Request.URL.String(), nil, authorization)
+}
+
+// authorized sends one request with an Authorization header, as a program does.
+func (v *visitor) authorized(method, target, authorization string) *idptest.Page {
+	v.t.Helper()
+	return v.send(method, target, "", authorization)
+}
+
+// basic posts a form as a client with its secret (RFC 6749 §2.3.1).
+func (v *visitor) basic(target, client, secret string, form url.Values) *idptest.Page {
+	v.t.Helper()
+	credentials := base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(client) + ":" + url.QueryEscape(secret)))
+	return v.send(http.MethodPost, target, form.Encode(), "Basic "+credentials)
 }
 
 func (v *visitor) walk(method, target string, form url.Values, authorization string) *idptest.Page {

@@ -242,6 +242,34 @@ func TestTrustedAssertionsByCommand(t *testing.T) {
 	}
 }
 
+func TestExchangesByCommand(t *testing.T) {
+	p := newPlace(t, "")
+	p.write("exchange", `[{"audience":"https://ledger.example.com","scopes":["read"],"lifetime":"2m","from":["https://api.example.com"]}]`)
+	p.mustRun("", "client", "add", "front", "--auth-method", "client_secret_post", "--redirect-uri", "https://front.example/cb", "--exchange", p.dir+"/exchange",
+		"--ticket-exchange", "https://ledger.example.com", "--ticket-exchange", "https://archive.example.com")
+	shown := p.shown("front")
+	if d := cmp.Diff([]any{map[string]any{"audience": "https://ledger.example.com", "scopes": []any{"read"}, "lifetime": "2m0s", "from": []any{"https://api.example.com"}}}, shown["exchange"]); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]any{"https://ledger.example.com", "https://archive.example.com"}, shown["ticket_exchange"]); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]any{"authorization_code", "urn:ietf:params:oauth:grant-type:token-exchange"}, shown["grant_types"]); d != "" {
+		t.Error(d)
+	}
+	p.write("exchange", `[{"audience":"ledger"}]`)
+	if _, errs, err := p.run("", "client", "set", "front", "--exchange", p.dir+"/exchange"); err == nil || !strings.Contains(errs, "exchange: entry 1: audience") {
+		t.Errorf("%v %s", err, errs)
+	}
+	p.write("exchange", "[]")
+	if _, errs, err := p.run("", "client", "set", "front", "--exchange", p.dir+"/exchange", "--ticket-exchange", ""); err != nil || !strings.Contains(errs, "has ended") {
+		t.Errorf("%v %s", err, errs)
+	}
+	if shown := p.shown("front"); shown["exchange"] != nil || shown["ticket_exchange"] != nil {
+		t.Errorf("%v", shown)
+	}
+}
+
 // What the commands take from people, and what they say to them.
 func TestClientCommandsSayWhatTheyDoAndWarn(t *testing.T) {
 	p := newPlace(t, "")

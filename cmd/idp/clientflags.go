@@ -36,19 +36,23 @@ func clientFlags(cmd *cobra.Command) *clientChanges {
 		}
 	})
 	ch.keys(cmd)
-	ch.trusted(cmd)
+	jsonList(ch, cmd, "trusted-assertions", "`FILE` with a JSON array of {issuer, jwks_uri, subject, audience}: whose JWTs get it a token",
+		`[{"issuer": …, "jwks_uri": …, "subject": …}]`, func(c *store.Client) *[]store.TrustedAssertion { return &c.TrustedAssertions })
 	ch.text(cmd, "auth-alg", "the only `ALG` that its assertions may be signed with (default any of ES256, RS256, PS256, EdDSA)",
 		func(c *store.Client) *string { return &c.TokenEndpointAuthAlg })
 	ch.yes(cmd, "dpop", "it gets tokens bound to a key only (RFC 9449)", func(c *store.Client, on bool) { c.DPoPBoundAccessTokens = on })
 	ch.text(cmd, "profile", "`fapi2`: FAPI 2.0 Security Profile", func(c *store.Client) *string { return &c.Profile })
 
 	ch.list(cmd, "redirect-uri", "`URL` where codes are sent, exactly; may be repeated", false, func(c *store.Client) *[]string { return &c.RedirectURIs })
-	ch.list(cmd, "grant-types", "`LIST` of authorization_code (default), refresh_token, client_credentials, urn:ietf:params:oauth:grant-type:device_code, urn:ietf:params:oauth:grant-type:jwt-bearer", true, func(c *store.Client) *[]string { return &c.GrantTypes })
+	ch.list(cmd, "grant-types", "`LIST` of authorization_code (default), refresh_token, client_credentials, urn:ietf:params:oauth:grant-type:device_code, urn:ietf:params:oauth:grant-type:jwt-bearer, urn:ietf:params:oauth:grant-type:token-exchange", true, func(c *store.Client) *[]string { return &c.GrantTypes })
 	ch.text(cmd, "scope", "`SCOPE` that it may ask for (default openid profile email groups)", func(c *store.Client) *string { return &c.Scope })
 	ch.yes(cmd, "no-pkce", "a confidential client that cannot do PKCE; it has to send a nonce", func(c *store.Client, on bool) { c.RequirePKCE = required(!on) })
 	ch.yes(cmd, "no-nonce", "beside --no-pkce: one that sends no nonce either, and is open to injected codes", func(c *store.Client, on bool) { c.RequireNonce = required(!on) })
 	ch.yes(cmd, "require-pushed-requests", "its requests come by the pushed authorization request endpoint only (RFC 9126)", func(c *store.Client, on bool) { c.RequirePAR = on })
 	ch.maxAge(cmd)
+	jsonList(ch, cmd, "exchange", "`FILE` with a JSON array of {audience, scopes, lifetime, from}: what it may get in exchange for its users' tokens (RFC 8693)",
+		`[{"audience": …, "scopes": [ … ], "lifetime": "2m"}]`, func(c *store.Client) *[]store.Exchange { return &c.Exchange })
+	ch.list(cmd, "ticket-exchange", "`AUDIENCE` that it gets tokens for by its user's Kerberos ticket; may be repeated", false, func(c *store.Client) *[]string { return &c.TicketExchange })
 
 	ch.yes(cmd, "trusted", "nobody is asked for consent (default, but for relying parties that registered themselves)", func(c *store.Client, on bool) { c.Trusted = &on })
 	ch.yes(cmd, "untrusted", "people are asked before it learns who they are, and can take that back", func(c *store.Client, on bool) {
@@ -141,20 +145,21 @@ func (ch *clientChanges) keys(cmd *cobra.Command) {
 	})
 }
 
-// trusted defines the flag for whose JWTs stand for the client.
-func (ch *clientChanges) trusted(cmd *cobra.Command) {
-	cmd.Flags().Func("trusted-assertions", "`FILE` with a JSON array of {issuer, jwks_uri, subject, audience}: whose JWTs get it a token", func(path string) error {
+// jsonList defines a flag for a file that holds a list as JSON, which replaces the one
+// that is there; want is what such a file looks like.
+func jsonList[T any](ch *clientChanges, cmd *cobra.Command, name, usage, want string, field func(*store.Client) *[]T) {
+	cmd.Flags().Func(name, usage, func(path string) error {
 		text, err := os.ReadFile(path) //nolint:gosec // the administrator names the file
 		if err != nil {
 			return err
 		}
-		var list []store.TrustedAssertion
+		var list []T
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&list); err != nil {
-			return fmt.Errorf("%s: want a JSON array, [{\"issuer\": …, \"jwks_uri\": …, \"subject\": …}]: %w", path, err)
+			return fmt.Errorf("%s: want a JSON array, %s: %w", path, want, err)
 		}
-		return ch.add(func(c *store.Client) { c.TrustedAssertions = list })
+		return ch.add(func(c *store.Client) { *field(c) = list })
 	})
 }
 

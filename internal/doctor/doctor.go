@@ -45,6 +45,7 @@ type Config struct {
 	Database       string
 	SecretKeyFile  string
 	Clients        []string           // the ids of the relying parties that the file owns
+	Sites          []Site             // those protected by forward auth
 	Kerberos       *kerberos.Config   // nil: no kerberos section
 	Directory      *directory.Options // nil: no ldap section
 
@@ -117,6 +118,7 @@ var checks = []check{
 	{"secret_key", (*exam).secretKey},
 	{"signing_keys", (*exam).signingKeys},
 	{"clients", (*exam).clients},
+	{"sites", (*exam).sites},
 }
 
 // exam is one run of the checks, with what several of them look at.

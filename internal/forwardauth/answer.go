@@ -8,9 +8,9 @@ import (
 	"idp/internal/web"
 )
 
-// headerReason says why a request does not pass, to programs and to whoever looks into
+// HeaderReason says why a request does not pass, to programs and to whoever looks into
 // a proxy's log.
-const headerReason = "Idp-Reason"
+const HeaderReason = "Idp-Reason"
 
 // ServeAsk answers GET /forward-auth and, for Envoy, whatever is asked below it.
 func (f *ForwardAuth) ServeAsk(w http.ResponseWriter, r *http.Request) error {
@@ -45,7 +45,7 @@ func (f *ForwardAuth) refuse(w http.ResponseWriter, r *http.Request, q *question
 	if info.Reason == "" {
 		info.Reason, info.Detail = why.reason, why.detail
 	}
-	w.Header().Set(headerReason, why.reason)
+	w.Header().Set(HeaderReason, why.reason)
 	status := http.StatusForbidden
 	switch why.reason {
 	case reasonLogin, reasonCredential:

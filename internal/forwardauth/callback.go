@@ -118,7 +118,7 @@ func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	t := texts[reasonNotAllowed]
-	return &web.Error{Status: http.StatusForbidden, Code: reasonNotAllowed, Title: t.title, Message: t.message, Hint: t.hint,
+	return &web.Error{Status: http.StatusForbidden, Code: reasonNotAllowed, Title: t.title, Message: t.message, Hint: t.hint, Header: http.Header{HeaderReason: {reasonNotAllowed}},
 		Links: []web.Link{{Text: "Use another account", URL: q.startURL("/", "account")}}}
 }
 

@@ -122,20 +122,33 @@ func (s *Site) loginGroups() (groups []string) {
 	return slices.Compact(groups)
 }
 
+// Origin is where browsers find the site, such as https://reports.example.com; a host of
+// this machine is taken to be http.
+func (s *Site) Origin() string {
+	if local(hostname(s.Host)) {
+		return "http://" + s.Host
+	}
+	return "https://" + s.Host
+}
+
+// OpenToAnyone reports whether nobody has to be logged in for a path.
+func (s *Site) OpenToAnyone(path string) bool {
+	gates, ok := s.gates(path)
+	return ok && !slices.ContainsFunc(gates, func(g gate) bool { return !g.anyone })
+}
+
 // Clients are the sites as relying parties: a login there is one at a relying party
 // whose client_id is the host, so that all rules about relying parties hold. None of
 // them has a secret: the token endpoint is not for them.
 func (c Config) Clients() []store.Client {
 	list := make([]store.Client, 0, len(c))
 	for _, s := range c {
-		origin := "https://" + s.Host
-		uris := []string{origin + PathCallback}
+		uris := []string{"https://" + s.Host + PathCallback}
 		if local(hostname(s.Host)) {
-			origin = "http://" + s.Host
-			uris = append(uris, origin+PathCallback)
+			uris = append(uris, "http://"+s.Host+PathCallback)
 		}
 		list = append(list, store.Client{
-			ClientID: s.Host, ClientName: s.Name, ClientURI: origin + "/", RedirectURIs: uris, AnyPort: hostname(s.Host) == strings.Trim(s.Host, "[]"),
+			ClientID: s.Host, ClientName: s.Name, ClientURI: s.Origin() + "/", RedirectURIs: uris, AnyPort: hostname(s.Host) == strings.Trim(s.Host, "[]"),
 			Scope: "openid profile", AllowGroups: s.loginGroups(), FromFile: true,
 		})
 	}

@@ -54,7 +54,7 @@ func notHere(err error) error {
 		return err
 	}
 	t := texts[why.reason]
-	return &web.Error{Status: http.StatusForbidden, Code: why.reason, Title: t.title, Message: t.message, Hint: t.hint, Err: why}
+	return &web.Error{Status: http.StatusForbidden, Code: why.reason, Title: t.title, Message: t.message, Hint: t.hint, Header: http.Header{HeaderReason: {why.reason}}, Err: why}
 }
 
 // ServeStart answers GET /.idp/start: it gives the browser the verifier of a login and

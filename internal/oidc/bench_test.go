@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
+
+	"idp/internal/store"
 )
 
 // bench runs requests against the handler, middleware included, network not.
@@ -52,6 +54,16 @@ func BenchmarkIntrospect(b *testing.B) {
 	w.user("alice")
 	token := w.loggedIn("alice").tokens("wiki").str("access_token")
 	bench(b, w, 200, func() *http.Request { return postAs("wiki", "/introspect", url.Values{"token": {token}}) })
+}
+
+// BenchmarkExchange is a token of a user exchanged for one for a back end, and its
+// audit entry.
+func BenchmarkExchange(b *testing.B) {
+	w := newWorld(b)
+	w.user("alice")
+	w.client("wiki").Exchange = []store.Exchange{{Audience: testArchive, Scopes: []string{"read"}}}
+	token := w.loggedIn("alice").tokens("wiki").str("access_token")
+	bench(b, w, 200, func() *http.Request { return postAs("wiki", "/token", exchangeForm(token, testArchive)) })
 }
 
 func BenchmarkRefresh(b *testing.B) {

@@ -15,6 +15,8 @@ import (
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
+	"idp/internal/oidc/tokens"
+	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
 )
@@ -202,6 +204,7 @@ func TestChainOfExchangesNamesWhoeverActs(t *testing.T) {
 		t.Error("it is not active")
 	}
 	// As long as they may be, and no longer.
+	policy := w.client(testLedger).Exchange
 	w.client(testLedger).Exchange = []store.Exchange{{Audience: testLedger, Scopes: []string{"read"}, From: []string{testLedger}}}
 	token := first
 	for range maxChain - 1 {
@@ -209,10 +212,17 @@ func TestChainOfExchangesNamesWhoeverActs(t *testing.T) {
 	}
 	w.wantRefused("one more", testLedger, exchangeForm(token, testLedger), "invalid_request", "as many clients")
 	// Who was on the way and is gone takes the token along.
-	w.reload("wiki", func(c *store.Client) { c.ClientID = "gone" })
-	w.client(testLedger).Exchange = []store.Exchange{{Audience: testArchive, Scopes: []string{"read"}, From: []string{testLedger}}}
-	if w.active(testLedger, second) {
-		t.Error("it is active, though nobody knows the front end any more")
+	w.client(testLedger).Exchange = policy
+	archive := []store.Exchange{{Audience: testLedger, Scopes: []string{"read"}, From: []string{testArchive}}}
+	w.client("other").Exchange = archive
+	third := w.exchange("other", second, testLedger)
+	if !w.active("other", third) {
+		t.Error("the third is not active")
+	}
+	w.reload(testLedger, func(c *store.Client) { c.ClientID = "gone" })
+	w.client("other").Exchange = archive
+	if w.active("other", third) {
+		t.Error("it is active, though nobody knows who was in the middle any more")
 	}
 }
 
@@ -367,8 +377,10 @@ func TestHoleExchangeForWhoIsGone(t *testing.T) {
 	w.client(testLedger).AllowGroups = nil
 	w.api("wiki", "/revoke", url.Values{"token": {mine}})
 	w.wantRefused("given back", "wiki", exchangeForm(mine, testLedger), "invalid_request", "revoked")
+	w.client("wiki").Exchange[0].Scopes = nil
+	bare := w.exchange("wiki", w.loggedIn("alice").tokens("wiki").str("access_token"), testLedger) // which no scope takes along
 	w.client("wiki").Exchange = nil
-	if w.active("wiki", first) {
+	if w.active("wiki", first) || w.active("wiki", bare) {
 		t.Error("the policy is gone, and the token is active")
 	}
 }
@@ -503,4 +515,42 @@ func TestHoleForgedAssertion(t *testing.T) {
 	if a := w.api(testLedger, "/token", siteForm(w.assertion(keys.TypeAssertion, good))); a.Code != http.StatusOK {
 		t.Errorf("the good one: %d %s", a.Code, a.Body)
 	}
+}
+
+// Whoever registers itself gives itself no policy.
+func TestHoleSelfRegisteredExchange(t *testing.T) {
+	w := registering(t)
+	c := w.register(`{"redirect_uris":["https://app.example.com/cb"],"grant_types":["authorization_code","` + exchangeGrantType + `"],
+		"exchange":[{"audience":"` + testLedger + `","scopes":["read"]}],"ticket_exchange":["` + testLedger + `"]}`).wantCreated()
+	kept, err := w.Store.ClientByID(t.Context(), c["client_id"].(string))
+	must(t, err)
+	if len(kept.Exchange) != 0 || len(kept.TicketExchange) != 0 || clients.MayUse(kept, exchangeGrantType) {
+		t.Errorf("%+v", kept)
+	}
+}
+
+// What a ticket gave rests on no session, and on the registration of its client.
+func TestHoleTicketsTokenOutlivesItsRegistration(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, database string) {
+		w := newExchange(t, database)
+		u := w.user("alice")
+		post := w.client("post")
+		post.TicketExchange = []string{testLedger}
+		g := store.Grant{ID: secret.ID(), ClientID: "post", UserID: u.ID, Scope: "openid", Resource: testLedger, CreatedAt: w.now().UnixMilli(), ExpiresAt: w.now().Add(time.Hour).UnixMilli()}
+		must(t, w.Store.GiveGrant(t.Context(), store.Give{Grant: g, Login: true, Check: func(store.Standing) error { return nil }}))
+		body, err := w.tokens.Respond(tokens.Response{Client: post, Grant: &g, User: u, Scope: "openid", Audience: testLedger})
+		must(t, err)
+		var got struct {
+			Token string `json:"access_token"`
+		}
+		must(t, json.Unmarshal(body, &got))
+		next := w.exchange("wiki", w.loggedIn("alice").tokens("wiki").str("access_token"), testLedger)
+		if !w.active(testLedger, got.Token) || !w.active(testLedger, next) {
+			t.Fatal("they are not active")
+		}
+		post.TicketExchange = nil
+		if w.active(testLedger, got.Token) || !w.active(testLedger, next) {
+			t.Error("the client may not show tickets any more, and the token of one is active; or one of a session is not")
+		}
+	})
 }

@@ -63,7 +63,7 @@ type Config struct {
 	Clients   *clients.Registry
 	Fetchers  *clients.Fetchers // ask clients' jwks_uri; nil: the system's certificates are believed
 	Policy    *authn.Policy
-	Authn     *authn.Authn // checks tickets that are exchanged; nil: none are
+	Authn     *authn.Authn        // checks tickets that are exchanged; nil: none are
 	Upstreams *upstream.Upstreams // whom people who sign out here sign out at, too; nil: nobody
 	Ring      *secret.Ring
 	Resources []store.Resource // whom access tokens can be made for, beside this issuer itself

@@ -6,6 +6,7 @@ import (
 
 	"idp/internal/config"
 	"idp/internal/doctor"
+	"idp/internal/forwardauth"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -23,6 +24,9 @@ func Doctor(c *config.Config, problems config.Problems, version string) doctor.C
 	}
 	for _, cl := range c.Clients {
 		d.Clients = append(d.Clients, cl.ClientID)
+	}
+	for _, s := range c.ForwardAuth {
+		d.Sites = append(d.Sites, doctor.Site{Origin: s.Origin(), Ours: forwardauth.PathDenied, Start: forwardauth.PathStart, Header: forwardauth.HeaderReason, Open: s.OpenToAnyone("/")})
 	}
 	if c.HasKerberos {
 		d.Kerberos = &c.Kerberos

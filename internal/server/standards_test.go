@@ -18,7 +18,7 @@ import (
 var standards = []string{
 	"OpenID Connect Core 1.0", "OpenID Connect Discovery 1.0", "OpenID Connect RP-Initiated Logout 1.0", "OpenID Connect Back-Channel Logout 1.0",
 	"OpenID Connect Front-Channel Logout 1.0", "OAuth 2.0 Form Post Response Mode", "RFC 6749", "RFC 6750", "RFC 7009", "RFC 7523", "RFC 7591", "RFC 7636",
-	"RFC 7662", "RFC 8252", "RFC 8414", "RFC 8628", "RFC 8707", "RFC 9068", "RFC 9126", "RFC 9207", "RFC 9449", "RFC 9700", "FAPI 2.0 Security Profile",
+	"RFC 7662", "RFC 8252", "RFC 8414", "RFC 8628", "RFC 8693", "RFC 8707", "RFC 9068", "RFC 9126", "RFC 9207", "RFC 9449", "RFC 9700", "FAPI 2.0 Security Profile",
 }
 
 var (

@@ -42,6 +42,7 @@ const ticketClients = `  - client_id: cli
     client_secret_file: wiki.secret
     token_endpoint_auth_method: client_secret_post
     redirect_uris: [http://front.localhost/callback]
+    exchange: [{audience: ` + ledger + `, scopes: [read]}]
   - client_id: ` + ledger + `
     client_secret_file: wiki.secret
     grant_types: ["urn:ietf:params:oauth:grant-type:token-exchange"]
@@ -217,6 +218,7 @@ func TestHoleTicketExchangeOffByDefault(t *testing.T) {
 			{"grant_type": {"client_credentials"}, "client_id": {"front"}, "client_secret": {idptest.WikiSecret}},
 			ticketForm("front", "subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
 			ticketForm("cli", "subject_token_type", ""),
+			ticketForm("front"),
 		} {
 			for _, authorization := range []string{"", idptest.Negotiate(t, ticket)} {
 				if p := postTicket(t, s, authorization, form, nil); p.StatusCode == http.StatusOK || p.Header.Get("WWW-Authenticate") != "" {

@@ -22,6 +22,7 @@ func Warnings(c *config.Config) (warnings config.Problems) {
 			warnings = append(warnings, c.Problem(at+"."+field, text, ""))
 		}
 		warnings = append(warnings, secretWarnings(c, at, cl)...)
+		warnings = append(warnings, exchangeWarnings(c, at, &cl)...)
 	}
 	warnings = append(warnings, brandWarnings(c)...)
 	warnings = append(warnings, userWarnings(c)...)
@@ -87,6 +88,23 @@ func secretWarnings(c *config.Config, at string, cl store.Client) (warnings conf
 func resourceWarnings(c *config.Config) (warnings config.Problems) {
 	for i, r := range c.Resources {
 		warnings = append(warnings, unknownClients(c, fmt.Sprintf("$.resources[%d].clients", i), r.Clients)...)
+	}
+	return warnings
+}
+
+// exchangeWarnings: nothing is exchanged for what is no resource, or is not for the client.
+func exchangeWarnings(c *config.Config, at string, cl *store.Client) (warnings config.Problems) {
+	check := func(key, audience string) {
+		if !slices.ContainsFunc(c.Resources, func(r store.Resource) bool { return r.URI == audience && clients.MayAsk(cl, r) }) {
+			warnings = append(warnings, c.Problem(at+key, fmt.Sprintf("nothing is given for %q", audience),
+				"it is none of the resources, or its clients do not have "+cl.ClientID))
+		}
+	}
+	for n, e := range cl.Exchange {
+		check(fmt.Sprintf(".exchange[%d].audience", n), e.Audience)
+	}
+	for n, audience := range cl.TicketExchange {
+		check(fmt.Sprintf(".ticket_exchange[%d]", n), audience)
 	}
 	return warnings
 }

@@ -1,0 +1,95 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"idp/internal/idptest"
+	"idp/internal/kerberos/krbtest"
+)
+
+// exchangeDoc are the blocks of docs/token-exchange.md in a language.
+func exchangeDoc(t *testing.T, language string, edit ...string) (blocks []string) {
+	t.Helper()
+	text, err := os.ReadFile("../docs/token-exchange.md")
+	must(t, err)
+	for _, m := range regexp.MustCompile("(?s)\n```"+language+"\n(.*?)\n```").FindAllStringSubmatch(string(text), -1) {
+		blocks = append(blocks, strings.NewReplacer(edit...).Replace(m[1]))
+	}
+	if len(blocks) != 2 {
+		t.Fatalf("docs/token-exchange.md has %d blocks of %s, want 2", len(blocks), language)
+	}
+	return blocks
+}
+
+// documentedExchange is a server with what docs/token-exchange.md configures.
+func documentedExchange(t *testing.T, realm *krbtest.Realm) *idptest.Server {
+	t.Helper()
+	yaml := exchangeDoc(t, "yaml", "shop.secret", "wiki.secret", "ledger.secret", "wiki.secret")
+	resources, front, ok := strings.Cut(yaml[0], "\nclients:\n")
+	_, program, ok2 := strings.Cut(yaml[1], "clients:\n")
+	if !ok || !ok2 {
+		t.Fatalf("the document's clients:\n%s\n%s", yaml[0], yaml[1])
+	}
+	return idptest.Start(t, idptest.Options{Clients: front + "\n" + program + "\n", YAML: idptest.KerberosYAML(realm) + resources + "\n"})
+}
+
+// byCurl runs a block of the document, and reads what it prints.
+func byCurl(t *testing.T, realm *krbtest.Realm, s *idptest.Server, block string, env ...string) map[string]any {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, os.WriteFile(dir+"/shop.secret", []byte(idptest.WikiSecret), 0o600))
+	cmd := exec.CommandContext(t.Context(), "sh", "-ec", "idp="+s.Issuer+"\n"+block)
+	cmd.Dir, cmd.Env = dir, append(realm.Env(), env...)
+	out, err := cmd.Output()
+	var got map[string]any
+	if jsonErr := json.Unmarshal(out, &got); err != nil || jsonErr != nil {
+		t.Fatalf("%v %v\n%s\n%s", err, jsonErr, block, out)
+	}
+	return got
+}
+
+// What docs/token-exchange.md writes is typed into a shell, with curl and MIT Kerberos.
+func TestExchangesAsDocumented(t *testing.T) {
+	realm := krbtest.Start(t, krbtest.Options{})
+	s := documentedExchange(t, realm)
+	sh := exchangeDoc(t, "sh", "idp=https://sso.example.com\n", "", "kinit\n", "")
+	auth := idptest.NewAuth("shop", "https://shop.example.com/callback")
+	b := s.Browser(t)
+	code := auth.Code(t, s, b.LogIn(b.Get(auth.URL()), "bob", idptest.BobPassword))
+	page := s.Program(t).Once(http.MethodPost, "/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {"https://shop.example.com/callback"}, "code_verifier": {auth.Verifier}},
+		http.Header{"Authorization": {idptest.Basic("shop", idptest.WikiSecret)}})
+	var given map[string]any
+	must(t, json.Unmarshal([]byte(page.Body), &given))
+	access, _ := given["access_token"].(string)
+	got := byCurl(t, realm, s, sh[0], "access_token="+access)
+	var documented map[string]any
+	text, err := os.ReadFile("../docs/token-exchange.md")
+	must(t, err)
+	_, answer, _ := strings.Cut(string(text), "\n```json\n")
+	answer, _, _ = strings.Cut(answer, "\n```")
+	must(t, json.Unmarshal([]byte(answer), &documented))
+	for name, want := range documented {
+		if name != "access_token" && got[name] != want || got[name] == nil {
+			t.Errorf("%s = %v, the document says %v", name, got[name], want)
+		}
+	}
+
+	ccache, err := realm.Kinit("alice", krbtest.AlicePassword)
+	must(t, err)
+	got = byCurl(t, realm, s, sh[1], "KRB5CCNAME="+ccache)
+	if got["access_token"] == nil || got["id_token"] == nil || got["scope"] != "openid profile read" {
+		t.Errorf("by a ticket: %v", got)
+	}
+	if got := byCurl(t, realm, s, sh[1], "KRB5CCNAME="+ccache+"-none"); got["error"] != "invalid_request" {
+		t.Errorf("without a ticket: %v", got)
+	}
+}
