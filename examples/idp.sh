@@ -7,6 +7,7 @@
 #   DATA      a folder for everything that is written; none: one that goes in the end
 # shellcheck shell=bash
 set -euo pipefail
+unset "${!IDP_@}" # of another idp
 
 PORT=${PORT:-8000}
 ISSUER_PORT=${ISSUER_PORT:-8080}
@@ -16,6 +17,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 data=${DATA:-$(mktemp -d)}
 
 end() {
+  trap '' INT TERM # a second Ctrl-C leaves nothing behind
   local signal tries
   for signal in TERM KILL; do # idp drains for some seconds
     jobs -pr | xargs -r kill -s "$signal" 2>/dev/null || true

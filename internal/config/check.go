@@ -33,6 +33,7 @@ func (c *Config) check() Problems {
 	k.upstreams()
 	k.clients()
 	k.forwardAuth()
+	k.trustedByAll()
 	k.file("$.brand.logo", c.Brand.Logo)
 	k.file("$.brand.logo_dark", c.Brand.LogoDark)
 	k.file("$.registration.initial_access_token_file", c.Registration.InitialAccessTokenFile)
@@ -182,6 +183,15 @@ func (k *checks) forwardAuth() {
 	}
 	if len(k.c.ForwardAuth) > 0 && len(k.c.TrustedProxies) == 0 {
 		k.add("$.forward_auth", "needs trusted_proxies", "the addresses of the proxies in front of these sites: nobody else may ask who somebody is")
+	}
+}
+
+// trustedByAll: a proxy says who asks and from where, so nobody may be one by chance.
+func (k *checks) trustedByAll() {
+	for i, p := range k.c.TrustedProxies {
+		if len(k.c.ForwardAuth) > 0 && p.Bits() == 0 {
+			k.add(fmt.Sprintf("$.trusted_proxies[%d]", i), "is every address there is: whoever asks could say from where a request comes, and for which site", "the addresses of the proxies in front of these sites")
+		}
 	}
 }
 

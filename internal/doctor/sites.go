@@ -3,15 +3,15 @@ package doctor
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
+
+	"idp/internal/reason"
 )
 
 // Site is one that is protected by forward auth, as its proxy has to serve it.
 type Site struct {
 	Origin string // as browsers reach it: https://reports.example.com
-	Ours   string // a path that its proxy routes to idp, and that says so by Header
-	Start  string // the path that strangers are sent to
+	Start  string // the path that strangers are sent to, which its proxy routes to idp
 	Header string // of every answer of ours that refuses something there
 	Open   bool   // anyone may open its first page
 }
@@ -26,17 +26,21 @@ func (e *exam) sites(ctx context.Context) (lines []Result) {
 }
 
 func (e *exam) site(ctx context.Context, s Site) []Result {
-	ours, err := e.get(ctx, s.Origin+s.Ours)
+	start, err := e.get(ctx, s.Origin+s.Start)
 	if err != nil {
 		return warning("is its proxy running? does the name lead there from here?", "%s does not answer: %v", s.Origin, err)
 	}
-	switch why := ours.header.Get(s.Header); {
+	const route = "route everything below /.idp/ there to idp, and ask /forward-auth for the rest"
+	to := start.header.Get("Location")
+	switch why := start.header.Get(s.Header); {
 	case why == "PROXY_NOT_TRUSTED":
 		return failed("add the proxy's address to trusted_proxies", "%s: idp does not know the proxy, and answers it nothing", s.Origin)
 	case why == "UNKNOWN_SITE" || why == "INSECURE" || why == "CONTRADICTORY":
 		return failed("X-Forwarded-Proto and X-Forwarded-Host are set by the proxy, to what browsers use", "%s: the proxy tells idp of another address (%s)", s.Origin, why)
-	case why == "":
-		return failed("route everything below /.idp/ there to idp, and ask /forward-auth for the rest", "%s%s is not answered by idp (%d)", s.Origin, s.Ours, ours.status)
+	case why != "": // of the question about this path
+		return failed(route, "%s asks idp about %s, and does not lead there: nobody can log in", s.Origin, s.Start)
+	case !strings.HasPrefix(to, e.Issuer+"/authorize?"):
+		return failed(route, "%s%s is not answered by idp (%d)", s.Origin, s.Start, start.status)
 	case s.Open:
 		return ok("%s: its proxy leads to idp; the first page is open to anyone", s.Origin)
 	}
@@ -49,14 +53,16 @@ func (e *exam) stranger(ctx context.Context, s Site) []Result {
 	if err != nil {
 		return warning("look at the proxy's log", "%s/ does not answer: %v", s.Origin, err)
 	}
-	to, err := url.Parse(page.header.Get("Location"))
+	to := page.header.Get("Location")
 	switch {
 	case page.status < http.StatusMultipleChoices:
 		return failed("the proxy must ask /forward-auth before it passes anything on", "%s/ lets strangers in: it answers %d to nobody", s.Origin, page.status)
 	case page.status >= http.StatusInternalServerError:
 		return failed("the proxy's log, and idp's, say why", "%s/ answers %d to a stranger: is /forward-auth asked, and answered?", s.Origin, page.status)
-	case err != nil || !strings.HasPrefix(to.Path, s.Start):
+	case to == "" || page.status == http.StatusUnauthorized:
 		return warning("turn a 401 with Location into a redirect", "%s/ keeps strangers out (%d), and does not lead people to the login", s.Origin, page.status)
+	case !strings.HasPrefix(to, s.Origin+s.Start):
+		return failed("X-Original-URL, or X-Forwarded-Proto and X-Forwarded-Host, of the question are those that browsers use", "%s/ leads strangers to %s", s.Origin, reason.Short(to))
 	}
 	return ok("%s: its proxy leads to idp, and strangers to the login", s.Origin)
 }

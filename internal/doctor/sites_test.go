@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"idp/internal/doctor"
@@ -12,29 +13,41 @@ import (
 // to them is tested where it is made (package forwardauth).
 func TestSites(t *testing.T) {
 	in := newInstallation(t)
-	say := func(reason, location string, status int, open bool) []string {
+	say := func(start func(w http.ResponseWriter), location string, status int, open bool) []string {
 		t.Helper()
 		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/.idp/denied" {
-				w.Header().Set("Idp-Reason", reason)
-				w.WriteHeader(http.StatusForbidden)
+			if r.URL.Path == "/.idp/start" {
+				start(w)
 				return
 			}
-			w.Header().Set("Location", location)
+			w.Header().Set("Location", strings.Replace(location, "SITE", "http://"+r.Host, 1))
 			w.WriteHeader(status)
 		}))
 		defer site.Close()
-		in.Sites = []doctor.Site{{Origin: site.URL, Ours: "/.idp/denied", Start: "/.idp/start", Header: "Idp-Reason", Open: open}}
+		in.Sites = []doctor.Site{{Origin: site.URL, Start: "/.idp/start", Header: "Idp-Reason", Open: open}}
 		return in.say("sites")
 	}
-	wants(t, say("NOT_ALLOWED", "/.idp/start?to=%2F", 303, false), "ok http://127.0.0.1:")
-	wants(t, say("NOT_ALLOWED", "", 200, true), "ok http://127.0.0.1:")
-	wants(t, say("NOT_ALLOWED", "", 200, false), "failed lets strangers in")
-	wants(t, say("NOT_ALLOWED", "", 401, false), "warning does not lead people to the login")
-	wants(t, say("NOT_ALLOWED", "", 500, false), "failed answers 500")
-	wants(t, say("PROXY_NOT_TRUSTED", "", 303, false), "failed idp does not know the proxy")
-	wants(t, say("UNKNOWN_SITE", "", 303, false), "failed another address (UNKNOWN_SITE)")
-	wants(t, say("", "", 200, false), "failed is not answered by idp (403)")
+	good := func(w http.ResponseWriter) {
+		w.Header().Set("Location", in.Issuer+"/authorize?x")
+		w.WriteHeader(http.StatusSeeOther)
+	}
+	refused := func(reason string) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			w.Header().Set("Idp-Reason", reason)
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}
+	wants(t, say(good, "SITE/.idp/start?to=%2F", 303, false), "ok http://127.0.0.1:")
+	wants(t, say(good, "", 200, true), "ok http://127.0.0.1:")
+	wants(t, say(good, "", 200, false), "failed lets strangers in")
+	wants(t, say(good, "", 401, false), "warning does not lead people to the login")
+	wants(t, say(good, "https://other.example/.idp/start?to=%2F", 303, false), "failed leads strangers to https://other.example")
+	wants(t, say(good, "", 500, false), "failed answers 500")
+	wants(t, say(refused("PROXY_NOT_TRUSTED"), "", 303, false), "failed idp does not know the proxy")
+	wants(t, say(refused("UNKNOWN_SITE"), "", 303, false), "failed another address (UNKNOWN_SITE)")
+	wants(t, say(refused("NOT_ROUTED"), "", 303, false), "failed does not lead there: nobody can log in")
+	wants(t, say(refused("LOGIN_REQUIRED"), "", 303, false), "failed does not lead there: nobody can log in")
+	wants(t, say(func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }, "", 200, false), "failed is not answered by idp (200)")
 	in.Sites = []doctor.Site{{Origin: "http://127.0.0.1:1"}}
 	wants(t, in.say("sites"), "warning does not answer")
 }

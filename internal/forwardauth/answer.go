@@ -14,12 +14,13 @@ const HeaderReason = "Idp-Reason"
 
 // ServeAsk answers GET /forward-auth and, for Envoy, whatever is asked below it.
 func (f *ForwardAuth) ServeAsk(w http.ResponseWriter, r *http.Request) error {
+	info := web.InfoFrom(r.Context())
+	info.Assets = assets
 	q, err := f.read(r)
 	if err != nil {
 		return f.refuse(w, r, &question{}, err)
 	}
-	info := web.InfoFrom(r.Context())
-	info.ClientID, info.Assets = q.site.Host, q.assets()
+	info.ClientID = q.site.Host
 	who, err := f.decide(w, r, q)
 	if err == nil && who != nil {
 		err = f.tell(w.Header(), q.site, who)
@@ -55,7 +56,10 @@ func (f *ForwardAuth) refuse(w http.ResponseWriter, r *http.Request, q *question
 			status = http.StatusUnauthorized
 		}
 	}
-	if q.site != nil && q.navigation(r) {
+	if q.method == "" { // not known: what the proxy says cannot be believed
+		q.method = http.MethodGet
+	}
+	if q.navigation(r) {
 		return f.page(w, r, q, why.reason, status)
 	}
 	if why.reason == reasonLogin && program(r) {
@@ -76,9 +80,15 @@ func code(reason string) string {
 // page answers a person: with the way to the login, which a proxy or the browser
 // itself goes on to, or with what can be done.
 func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, reason string, status int) error {
+	if q.site == nil {
+		t := texts[reason]
+		return f.Pages.Render(w, r, status, "error", web.ErrorPage{Title: t.title, Message: t.message, Hint: t.hint, Reference: web.ReferenceOf(r)})
+	}
 	start := q.startURL(q.target, "")
 	links := []web.Link{{Text: "Log in", URL: start}}
 	switch {
+	case reason == reasonNotRouted: // no address of the site leads to us
+		links = nil
 	case status == http.StatusUnauthorized && q.redirects:
 		return web.Redirect(w, r, http.StatusSeeOther, start)
 	case status == http.StatusUnauthorized:
@@ -127,5 +137,5 @@ func (q *question) startURL(target, other string) string {
 	return origin(q.origin) + PathStart + "?" + v.Encode()
 }
 
-// assets are below the paths that the site's proxy routes to us.
-func (q *question) assets() string { return PathOurs[:len(PathOurs)-1] }
+// assets are below the paths that a site's proxy routes to us.
+const assets = "/.idp"

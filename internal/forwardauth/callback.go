@@ -126,7 +126,7 @@ func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error 
 		}
 	}
 	return &web.Error{Status: http.StatusForbidden, Code: why, Title: t.title, Message: t.message, Hint: t.hint, Header: http.Header{HeaderReason: {why}},
-		Links: []web.Link{{Text: "Use another account", URL: q.startURL("/", "account")}}}
+		Links: []web.Link{{Text: "Use another account", URL: q.startURL(q.target, "account")}}}
 }
 
 // ServeAsset answers GET /.idp/static/: the files of our pages on a protected site.
@@ -135,7 +135,7 @@ func (f *ForwardAuth) ServeAsset(static http.Handler) web.Handler {
 		if _, err := f.ours(r); err != nil {
 			return err
 		}
-		http.StripPrefix(PathOurs[:len(PathOurs)-1], static).ServeHTTP(w, r)
+		http.StripPrefix(assets, static).ServeHTTP(w, r)
 		return nil
 	}
 }

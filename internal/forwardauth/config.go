@@ -66,13 +66,14 @@ func (c Config) Problems(issuer *url.URL) (found []Problem) {
 	for i, s := range c {
 		add := func(field, text, hint string) { found = append(found, Problem{i, field, text, hint}) }
 		s.checkHost(issuer, add)
-		if first, twice := seen[hostname(s.Host)]; twice {
+		if first, twice := seen[hostname(s.Host)]; twice && s.Host != "" {
 			add("host", fmt.Sprintf("is the host of forward_auth[%d] too", first), "browsers keep one set of cookies for all ports of a host: one entry, with rules")
 		} else {
 			seen[hostname(s.Host)] = i
 		}
 		s.checkHeaders(add)
 		checkACR(s.ACR, "acr", add)
+		s.covered(add)
 		for j, r := range s.Rules {
 			r.check(func(field, text, hint string) { add(fmt.Sprintf("rules[%d].%s", j, field), text, hint) })
 		}
@@ -80,17 +81,28 @@ func (c Config) Problems(issuer *url.URL) (found []Problem) {
 	return found
 }
 
-// Warnings say what is probably not meant as it is written: a rule that never decides.
+// Warnings say what is probably not meant as it is written: a site that is told who asks
+// under a name that its proxy, as we ship its configuration, passes on from anybody.
 func (c Config) Warnings() (found []Problem) {
 	for i, s := range c {
-		for j, r := range s.Rules {
-			if first := slices.IndexFunc(s.Rules[:j], func(before Rule) bool { return below(r.Path, before.Path) }); first >= 0 {
-				found = append(found, Problem{i, fmt.Sprintf("rules[%d].path", j), fmt.Sprintf("this rule never decides: rules[%d], which comes first, is about all below %s", first, s.Rules[first].Path),
-					"the first rule that fits decides: the longer path goes first"})
+		for _, h := range s.Headers.named() {
+			if h.name != "" && !slices.Contains(Headers{}.named(), h) {
+				found = append(found, Problem{i, "headers." + h.key, fmt.Sprintf("the proxy must overwrite %s, as it does Remote-User: until it does, the header is its client's word", h.name),
+					"change the name in the proxy's configuration, too, wherever the other one stands"})
 			}
 		}
 	}
 	return found
+}
+
+// covered adds what is wrong with rules that never decide: somebody believes in them.
+func (s Site) covered(add func(field, text, hint string)) {
+	for j, r := range s.Rules {
+		if first := slices.IndexFunc(s.Rules[:j], func(before Rule) bool { return below(r.Path, before.Path) }); first >= 0 {
+			add(fmt.Sprintf("rules[%d].path", j), fmt.Sprintf("this rule never decides: rules[%d], which comes first, is about all below %s", first, s.Rules[first].Path),
+				"the first rule that fits decides: the longer path goes first")
+		}
+	}
 }
 
 func (s Site) checkHost(issuer *url.URL, add func(field, text, hint string)) {

@@ -51,7 +51,10 @@ func TestProblemsOfTheSection(t *testing.T) {
 	if found := (Config{{Host: "a.example:1"}, {Host: "a.example:2"}}).Problems(issuer); len(found) != 1 {
 		t.Errorf("two ports of one host: %+v", found)
 	}
-	if found := (Config{{Host: "a.example", Rules: []Rule{{Path: "/"}, {Path: "/admin"}}}}).Warnings(); len(found) != 1 || found[0].Field != "rules[1].path" {
+	if found := (Config{{Host: "a.example", Rules: []Rule{{Path: "/"}, {Path: "/admin"}}}}).Problems(issuer); len(found) != 1 || found[0].Field != "rules[1].path" {
 		t.Errorf("a rule that never decides: %+v", found)
+	}
+	if found := (Config{{Host: "a.example", Headers: Headers{User: name("X-User"), Email: name("")}}, {Host: "b.example"}}).Warnings(); len(found) != 1 || found[0].Field != "headers.user" {
+		t.Errorf("a name that shipped proxies pass on: %+v", found)
 	}
 }

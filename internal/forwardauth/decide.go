@@ -3,6 +3,7 @@ package forwardauth
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"idp/internal/authn"
 	"idp/internal/session"
@@ -13,6 +14,9 @@ import (
 // decide says whether a request passes: nil, or a refusal; who is whom it passes for,
 // nil for anyone. Every way of reading the path has to let it in.
 func (f *ForwardAuth) decide(w http.ResponseWriter, r *http.Request, q *question) (who *identity, err error) {
+	if strings.HasPrefix(q.path(), PathOurs) { // else the login would lead here, and from here to the login
+		return nil, refusal{reasonNotRouted, "the proxy asks about " + web.Quote(q.path()) + ": route everything below /.idp/ to idp"}
+	}
 	gates, ok := q.site.gates(q.path())
 	if !ok {
 		return nil, refusal{reasonPath, web.Quote(q.path())}

@@ -15,6 +15,7 @@ const (
 	reasonCredential    = "CREDENTIAL"        // what the program showed was refused; the log says why
 	reasonCookie        = "COOKIE"            // a cookie of ours comes twice
 	reasonName          = "NAME"              // the user's name cannot be told in a header
+	reasonNotRouted     = "NOT_ROUTED"        // the proxy asks about a path that it has to route to us
 )
 
 // refusal is a request that does not pass, whoever sends it. detail is for the log.
@@ -35,5 +36,6 @@ var texts = map[string]struct{ title, message, hint string }{
 	reasonProxy:         {"Not asked by a known proxy", "Only proxies that idp was told of may ask here.", "Its administrator has to add the proxy's address to trusted_proxies."},
 	reasonCredential:    {"Your login was refused", "The name, password or ticket that was sent is not good here.", "The log has the reason, by the reference below."},
 	reasonCookie:        {"Your browser sent a confusing cookie", "A cookie of this site arrived twice, so it cannot be trusted.", "Delete the cookies of this site and its neighbours, and try again."},
+	reasonNotRouted:     {"This site is not set up yet", "Its proxy does not send everything below /.idp/ to single sign-on, so nobody can log in.", "Its administrator has to: idp doctor says more."},
 	reasonName:          {"Your name cannot be told", "Your user name holds characters that no header can carry.", "Ask your support, with the reference below."},
 }

@@ -122,10 +122,10 @@ func (s *Site) loginGroups() (groups []string) {
 	return slices.Compact(groups)
 }
 
-// Origin is where browsers find the site, such as https://reports.example.com; a host of
-// this machine is taken to be http.
-func (s *Site) Origin() string {
-	if local(hostname(s.Host)) {
+// Origin is where browsers find the site, such as https://reports.example.com; on this
+// machine it is http where the issuer is.
+func (s *Site) Origin(issuer *url.URL) string {
+	if local(hostname(s.Host)) && issuer.Scheme == "http" {
 		return "http://" + s.Host
 	}
 	return "https://" + s.Host
@@ -140,7 +140,7 @@ func (s *Site) OpenToAnyone(path string) bool {
 // Clients are the sites as relying parties: a login there is one at a relying party
 // whose client_id is the host, so that all rules about relying parties hold. None of
 // them has a secret: the token endpoint is not for them.
-func (c Config) Clients() []store.Client {
+func (c Config) Clients(issuer *url.URL) []store.Client {
 	list := make([]store.Client, 0, len(c))
 	for _, s := range c {
 		uris := []string{"https://" + s.Host + PathCallback}
@@ -148,7 +148,7 @@ func (c Config) Clients() []store.Client {
 			uris = append(uris, "http://"+s.Host+PathCallback)
 		}
 		list = append(list, store.Client{
-			ClientID: s.Host, ClientName: s.Name, ClientURI: s.Origin() + "/", RedirectURIs: uris, AnyPort: hostname(s.Host) == strings.Trim(s.Host, "[]"),
+			ClientID: s.Host, ClientName: s.Name, ClientURI: s.Origin(issuer) + "/", RedirectURIs: uris, AnyPort: hostname(s.Host) == strings.Trim(s.Host, "[]"),
 			Scope: "openid profile", AllowGroups: s.loginGroups(), FromFile: true,
 		})
 	}

@@ -22,6 +22,7 @@ const maxTarget = 4096
 // says nothing, the host that was asked for.
 func (f *ForwardAuth) ours(r *http.Request) (*question, error) {
 	info := web.InfoFrom(r.Context())
+	info.Assets = assets
 	if !info.Proxied {
 		return nil, notHere(refusal{reasonProxy, "asked by a peer that is not in trusted_proxies"})
 	}
@@ -31,7 +32,7 @@ func (f *ForwardAuth) ours(r *http.Request) (*question, error) {
 		if err != nil {
 			return nil, notHere(err)
 		}
-		a.target, a.method = "", "" // of this very request
+		a.method = "" // of this very request, as the address is
 		if err := said.agree(a); err != nil {
 			return nil, notHere(err)
 		}
@@ -43,7 +44,8 @@ func (f *ForwardAuth) ours(r *http.Request) (*question, error) {
 	if err != nil {
 		return nil, notHere(err)
 	}
-	info.ClientID, info.Assets = q.site.Host, q.assets()
+	q.target = said.target
+	info.ClientID = q.site.Host
 	return q, nil
 }
 

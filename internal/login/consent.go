@@ -87,12 +87,15 @@ func (l *Login) answerTo(r *http.Request, row *store.LoginRequest) *web.Site {
 
 // redirectOf is the redirect URI of the request that a login is for; empty: a page
 // of our own asks.
-func redirectOf(row *store.LoginRequest) string {
+func redirectOf(row *store.LoginRequest) string { return paramOf(row, "redirect_uri") }
+
+// paramOf is a parameter of the auth request that a login is for; empty without one.
+func paramOf(row *store.LoginRequest, name string) string {
 	asked, err := url.ParseQuery(row.Params)
 	if err != nil {
 		return ""
 	}
-	return asked.Get("redirect_uri")
+	return asked.Get(name)
 }
 
 // ServeConsentSubmit answers POST /consent: the answer. Sent twice it counts once.

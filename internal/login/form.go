@@ -23,7 +23,7 @@ func (l *Login) ServeForm(w http.ResponseWriter, r *http.Request) error {
 		return l.startHere(w, r, a)
 	}
 	code := reason.Code(a.row.Reason)
-	if wantsAnother(r) {
+	if wantsAnother(r, a) {
 		code, a.row.Username = "", "" // what went wrong was somebody else's
 	}
 	return l.page(w, r, http.StatusOK, a, code)

@@ -3,6 +3,8 @@ package login
 import (
 	"cmp"
 	"net/http"
+	"slices"
+	"strings"
 
 	"idp/internal/authn"
 	"idp/internal/reason"
@@ -32,7 +34,7 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 		return err
 	}
 	h := hints{last: a.browser.Method, typed: a.typed != "" || (a.row != nil && a.row.Username != "")}
-	if wantsAnother(r) || (h.last == ticketUsed && (a.browser.NoTicket || status != http.StatusOK || code != "")) {
+	if wantsAnother(r, a) || (h.last == ticketUsed && (a.browser.NoTicket || status != http.StatusOK || code != "")) {
 		h.last = "" // somebody else's; or a ticket that is not wanted, or has just been asked for
 	}
 	p.Methods = arrange(p, h)
@@ -51,7 +53,7 @@ func (l *Login) known(r *http.Request, a *attempt, p *web.LoginPage, code reason
 		p.Reference = a.row.Reference // of the request that failed, not of this one that says so
 	}
 	p.LoginID, p.Site = a.row.ID, l.Site(r.Context(), a.row.ClientID, redirectOf(a.row))
-	if wantsAnother(r) {
+	if wantsAnother(r, a) {
 		return nil
 	}
 	p.Username = cmp.Or(a.typed, a.row.Username, a.row.LoginHint)
@@ -70,9 +72,13 @@ func (l *Login) known(r *http.Request, a *attempt, p *web.LoginPage, code reason
 	return nil
 }
 
-// wantsAnother: the visitor is not the one whom the page took them for.
-func wantsAnother(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.URL.Query().Has("other")
+// wantsAnother: the visitor is not the one whom the page took them for, or the site
+// wants them to say who they are (prompt=select_account, OIDC Core §3.1.2.1).
+func wantsAnother(r *http.Request, a *attempt) bool {
+	if r.Method == http.MethodGet && r.URL.Query().Has("other") {
+		return true
+	}
+	return a.row != nil && a.row.Reason == "" && slices.Contains(strings.Fields(paramOf(a.row, "prompt")), "select_account")
 }
 
 // otherURL is the page without the name of anybody.

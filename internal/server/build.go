@@ -249,7 +249,7 @@ func (s *Server) clients(ctx context.Context, c *config.Config) (*clients.Regist
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	sites := c.ForwardAuth.Clients()
+	sites := c.ForwardAuth.Clients(c.IssuerURL())
 	for i, site := range sites {
 		if _, err := s.store.ClientByID(ctx, site.ClientID); err == nil {
 			problems = append(problems, c.Problem(fmt.Sprintf("$.forward_auth[%d].host", i), fmt.Sprintf("the database has a relying party %q", site.ClientID), "remove one: idp client remove "+site.ClientID))

@@ -111,7 +111,7 @@ func exchangeWarnings(c *config.Config, at string, cl *store.Client) (warnings c
 
 // unknownClients are those of a list that the file has not.
 func unknownClients(c *config.Config, at string, ids []string) (warnings config.Problems) {
-	known := append(c.ForwardAuth.Clients(), c.Clients...)
+	known := append(c.ForwardAuth.Clients(c.IssuerURL()), c.Clients...)
 	for n, id := range ids {
 		if !slices.ContainsFunc(known, func(cl store.Client) bool { return cl.ClientID == id }) {
 			warnings = append(warnings, c.Problem(fmt.Sprintf("%s[%d]", at, n),

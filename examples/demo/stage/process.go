@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -38,7 +39,7 @@ func (s *Stage) start(ctx context.Context, name, addr, program string, args ...s
 	}
 	defer log.Close()
 	p.cmd = exec.Command(filepath.Join(s.Bin, program), args...) //nolint:gosec // our own programs
-	p.cmd.Dir = s.Dir
+	p.cmd.Dir, p.cmd.Env = s.Dir, environment()
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// A group of its own: Ctrl-C is for us, who then end it in order. It dies
 	// with us when we are killed.
@@ -52,6 +53,11 @@ func (s *Stage) start(ctx context.Context, name, addr, program string, args ...s
 	}()
 	s.Processes = append(s.Processes, p)
 	return p, p.listens(ctx, addr)
+}
+
+// environment is ours without what configures an idp: of another one.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "IDP_") })
 }
 
 // listens waits until somebody listens on addr, or the process has ended.
@@ -86,7 +92,7 @@ func (p *Process) Stop() {
 // Command runs another command of idp with the stage's configuration.
 func (s *Stage) Command(ctx context.Context, stdin string, args ...string) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.Bin, "idp"), append(args, "--config", s.Path("idp.yaml"))...) //nolint:gosec // our own program
-	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Stdin, cmd.Env = strings.NewReader(stdin), environment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("idp %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
