@@ -59,7 +59,7 @@ func (f *ForwardAuth) redeem(r *http.Request, q *question, query url.Values) (*s
 	now := f.Now()
 	info := web.InfoFrom(r.Context())
 	_, grant, err := f.Store.RedeemCode(r.Context(), store.Redeem{
-		Hash: secret.Hash(secret.String(query.Get("code"))), ClientID: q.site.Host, RedirectURI: q.callback(), CodeChallenge: challengeOf(verifier),
+		Hash: secret.Hash(secret.String(query.Get("code"))), ClientID: q.site.Host, RedirectURI: q.callback(), CodeChallenge: secret.S256(verifier),
 		Now: now.UnixMilli(), Entry: store.Entry{Actor: "client:" + q.site.Host, Address: info.Client.String(), RequestID: info.RequestID},
 		Grant: func(c store.Code, now2 store.Standing) (store.Grant, *store.RefreshFamily, error) {
 			info.User = now2.User.Name
