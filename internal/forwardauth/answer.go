@@ -77,14 +77,15 @@ func code(reason string) string {
 // itself goes on to, or with what can be done.
 func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, reason string, status int) error {
 	start := q.startURL(q.target, "")
-	links := []web.Link{{Text: "Log in", URL: start}}
+	var links []web.Link
 	switch {
 	case status == http.StatusUnauthorized && q.redirects:
 		return web.Redirect(w, r, http.StatusSeeOther, start)
 	case status == http.StatusUnauthorized:
 		w.Header().Set("Location", start)
 		w.Header().Set("Refresh", "0; url="+start)
-	default:
+		links = []web.Link{{Text: "Log in", URL: start}}
+	case reason == reasonNotAllowed || reason == reasonName: // nothing else depends on who they are
 		links = []web.Link{{Text: "Use another account", URL: q.startURL(q.target, "account")}}
 	}
 	t := texts[reason]
