@@ -58,7 +58,7 @@ func othersCookies(h http.Header) string {
 		for pair := range strings.SplitSeq(line, ";") {
 			pair = strings.TrimSpace(pair)
 			name, _, _ := strings.Cut(pair, "=")
-			if pair != "" && !ours(strings.TrimSpace(name)) {
+			if pair != "" && !ourCookie(strings.TrimSpace(name)) {
 				kept = append(kept, pair)
 			}
 		}
@@ -66,7 +66,7 @@ func othersCookies(h http.Header) string {
 	return strings.Join(kept, "; ")
 }
 
-func ours(name string) bool {
+func ourCookie(name string) bool {
 	name = strings.TrimPrefix(name, "__Host-")
 	return name == cookieStart || name == cookieSite
 }
