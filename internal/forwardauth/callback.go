@@ -86,17 +86,15 @@ func (f *ForwardAuth) beginAgain(w http.ResponseWriter, r *http.Request, q *ques
 
 // notLoggedIn answers an authorization request that was refused (RFC 6749 §4.1.2.1).
 func (f *ForwardAuth) notLoggedIn(q *question, target, code string) error {
-	e := &web.Error{
-		Status: http.StatusForbidden, Code: "LOGIN_REFUSED", Title: "You were not logged in", Message: "The login ended before it was done.",
-		Links: []web.Link{{Text: "Try again", URL: q.startURL(target, "")}, {Text: "Use another account", URL: q.startURL(target, "account")}},
-		Err:   errors.New("the authorization endpoint answered " + web.Quote(code)),
-	}
+	e := &web.Error{Status: http.StatusForbidden, Code: "LOGIN_REFUSED", Title: "You were not logged in", Message: "The login ended before it was done."}
 	switch code {
 	case "access_denied":
-		e.Code, e.Title, e.Message = reasonNotAllowed, texts[reasonNotAllowed].title, texts[reasonNotAllowed].message
-	case "unmet_authentication_requirements":
-		e.Code, e.Title, e.Message = reasonFactor, texts[reasonFactor].title, texts[reasonFactor].message
+		e = refusalPage(reasonNotAllowed)
+	case "unmet_authentication_requirements": // OpenID Connect Core Unmet Authentication Requirements 1.0
+		e = refusalPage(reasonFactor)
 	}
+	e.Links = []web.Link{{Text: "Try again", URL: q.startURL(target, "")}, {Text: "Use another account", URL: q.startURL(target, "account")}}
+	e.Err = errors.New("the authorization endpoint answered " + web.Quote(code))
 	return e
 }
 
@@ -117,9 +115,9 @@ func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	t := texts[reasonNotAllowed]
-	return &web.Error{Status: http.StatusForbidden, Code: reasonNotAllowed, Title: t.title, Message: t.message, Hint: t.hint, Header: http.Header{HeaderReason: {reasonNotAllowed}},
-		Links: []web.Link{{Text: "Use another account", URL: q.startURL("/", "account")}}}
+	e := refusalPage(reasonNotAllowed)
+	e.Links = []web.Link{{Text: "Use another account", URL: q.startURL("/", "account")}}
+	return e
 }
 
 // ServeAsset answers GET /.idp/static/: the files of our pages on a protected site.

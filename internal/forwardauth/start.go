@@ -51,8 +51,9 @@ func notHere(err error) error {
 	if !errors.As(err, &why) {
 		return err
 	}
-	t := texts[why.reason]
-	return &web.Error{Status: http.StatusForbidden, Code: why.reason, Title: t.title, Message: t.message, Hint: t.hint, Header: http.Header{HeaderReason: {why.reason}}, Err: why}
+	e := refusalPage(why.reason)
+	e.Err = why
+	return e
 }
 
 // ServeStart answers GET /.idp/start: it gives the browser the verifier of a login and
