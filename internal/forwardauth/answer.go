@@ -77,7 +77,7 @@ func code(reason string) string {
 // itself goes on to, or with what can be done.
 func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, reason string, status int) error {
 	start := q.startURL(q.target, "")
-	var links []web.Link
+	links := q.otherAccount(reason, q.target)
 	switch {
 	case status == http.StatusUnauthorized && q.redirects:
 		return web.Redirect(w, r, http.StatusSeeOther, start)
@@ -85,11 +85,30 @@ func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, 
 		w.Header().Set("Location", start)
 		w.Header().Set("Refresh", "0; url="+start)
 		links = []web.Link{{Text: "Log in", URL: start}}
-	case reason == reasonNotAllowed || reason == reasonName: // nothing else depends on who they are
-		links = []web.Link{{Text: "Use another account", URL: q.startURL(q.target, "account")}}
 	}
 	t := texts[reason]
-	return f.Pages.Render(w, r, status, "error", web.ErrorPage{Title: t.title, Message: t.message, Hint: t.hint, Links: links, Reference: web.ReferenceOf(r)})
+	message := t.message
+	if reason == reasonNotAllowed {
+		message = notFor(web.InfoFrom(r.Context()).User)
+	}
+	return f.Pages.Render(w, r, status, "error", web.ErrorPage{Title: t.title, Message: message, Hint: t.hint, Links: links, Reference: web.ReferenceOf(r)})
+}
+
+// notFor is what somebody reads who is logged in, and not one of those whom a page is
+// for; name is empty where it is not known who they are.
+func notFor(name string) string {
+	if name == "" {
+		return texts[reasonNotAllowed].message
+	}
+	return "You are logged in as " + name + ", who is not one of those whom this page is for."
+}
+
+// otherAccount leads to the login of somebody else, where the reason is who they are.
+func (q *question) otherAccount(reason, target string) []web.Link {
+	if reason != reasonNotAllowed && reason != reasonName {
+		return nil
+	}
+	return []web.Link{{Text: "Use another account", URL: q.startURL(target, "account")}}
 }
 
 // challenge asks a program for what it can show. No browser gets here: it would ask its

@@ -109,14 +109,21 @@ func (f *ForwardAuth) ServeSignOut(w http.ResponseWriter, r *http.Request) error
 }
 
 // ServeDenied answers GET /.idp/denied, where a proxy may send people whose request was
-// refused, for it shows them no page of ours.
+// refused, for it shows them no page of ours; reason is that of the refusal.
 func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error {
 	q, err := f.ours(r)
 	if err != nil {
 		return err
 	}
-	e := refusalPage(reasonNotAllowed)
-	e.Links = []web.Link{{Text: "Use another account", URL: q.startURL("/", "account")}}
+	why := r.URL.Query().Get("reason")
+	if _, known := texts[why]; !known {
+		why = reasonNotAllowed
+	}
+	e := refusalPage(why)
+	if c, _, err := f.current(r, q); err == nil && why == reasonNotAllowed {
+		e.Message = notFor(c.User.Name)
+	}
+	e.Links = q.otherAccount(why, "/")
 	return e
 }
 
