@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -77,7 +76,14 @@ func newWorld(ctx context.Context, dir, bin string) (w *world, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return w, errors.Join(w.discover(ctx), w.serve(ctx, listeners))
+	if err = w.discover(ctx); err == nil {
+		err = w.serve(ctx, listeners)
+	}
+	if err != nil {
+		w.stop()
+		return nil, err
+	}
+	return w, nil
 }
 
 // discover asks idp where tokens are had.

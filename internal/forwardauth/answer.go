@@ -85,7 +85,7 @@ func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, 
 		return f.Pages.Render(w, r, status, "error", web.ErrorPage{Title: t.title, Message: t.message, Hint: t.hint, Reference: web.ReferenceOf(r)})
 	}
 	start := q.startURL(q.target, "")
-	links := []web.Link{{Text: "Log in", URL: start}}
+	links := q.otherAccount(reason, q.target)
 	switch {
 	case reason == reasonNotRouted: // no address of the site leads to us
 		links = nil
@@ -94,8 +94,7 @@ func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, 
 	case status == http.StatusUnauthorized:
 		w.Header().Set("Location", start)
 		w.Header().Set("Refresh", "0; url="+start)
-	default:
-		links = []web.Link{{Text: "Use another account", URL: q.startURL(q.target, "account")}}
+		links = []web.Link{{Text: "Log in", URL: start}}
 	}
 	t := texts[reason]
 	message := t.message
@@ -112,6 +111,14 @@ func notFor(name string) string {
 		return texts[reasonNotAllowed].message
 	}
 	return "You are logged in as " + name + ", who is not one of those whom this page is for."
+}
+
+// otherAccount leads to the login of somebody else, where the reason is who they are.
+func (q *question) otherAccount(reason, target string) []web.Link {
+	if reason != reasonNotAllowed && reason != reasonName {
+		return nil
+	}
+	return []web.Link{{Text: "Use another account", URL: q.startURL(target, "account")}}
 }
 
 // challenge asks a program for what it can show. No browser gets here: it would ask its

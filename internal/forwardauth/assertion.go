@@ -2,7 +2,6 @@ package forwardauth
 
 import (
 	"encoding/json"
-	"sync"
 	"time"
 
 	"idp/internal/keys"
@@ -13,7 +12,6 @@ import (
 const (
 	assertionLife = time.Minute
 	assertionKept = assertionLife / 2
-	maxAssertions = 8192
 )
 
 // claims of an assertion (RFC 7519 §4; RFC 9068 §2.2.1 for how somebody logged in). Its
@@ -46,7 +44,7 @@ func (f *ForwardAuth) assertion(s *Site, who *identity, groups []string) (string
 		return "", err
 	}
 	now := f.Now()
-	if signed := f.assertions.get(string(same), now); signed != "" {
+	if signed, ok := f.assertions.get(string(same), now); ok {
 		return signed, nil
 	}
 	c.Issued, c.Expires = now.Unix(), now.Add(assertionLife).Unix()
@@ -59,34 +57,4 @@ func (f *ForwardAuth) assertion(s *Site, who *identity, groups []string) (string
 		f.assertions.put(string(same), signed, now.Add(assertionKept))
 	}
 	return signed, err
-}
-
-// assertions keeps those that were signed, by all that they say but when. Safe for
-// concurrent use.
-type assertions struct {
-	mu   sync.Mutex
-	kept map[string]kept
-}
-
-type kept struct {
-	signed string
-	until  time.Time
-}
-
-func (a *assertions) get(says string, now time.Time) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if k, ok := a.kept[says]; ok && now.Before(k.until) {
-		return k.signed
-	}
-	return ""
-}
-
-func (a *assertions) put(says, signed string, until time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.kept == nil || len(a.kept) >= maxAssertions {
-		a.kept = map[string]kept{}
-	}
-	a.kept[says] = kept{signed, until}
 }

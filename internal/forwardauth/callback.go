@@ -59,7 +59,7 @@ func (f *ForwardAuth) redeem(r *http.Request, q *question, query url.Values) (*s
 	now := f.Now()
 	info := web.InfoFrom(r.Context())
 	_, grant, err := f.Store.RedeemCode(r.Context(), store.Redeem{
-		Hash: secret.Hash(secret.String(query.Get("code"))), ClientID: q.site.Host, RedirectURI: q.callback(), CodeChallenge: challengeOf(verifier),
+		Hash: secret.Hash(secret.String(query.Get("code"))), ClientID: q.site.Host, RedirectURI: q.callback(), CodeChallenge: secret.S256(verifier),
 		Now: now.UnixMilli(), Entry: store.Entry{Actor: "client:" + q.site.Host, Address: info.Client.String(), RequestID: info.RequestID},
 		Grant: func(c store.Code, now2 store.Standing) (store.Grant, *store.RefreshFamily, error) {
 			info.User = now2.User.Name
@@ -86,17 +86,15 @@ func (f *ForwardAuth) beginAgain(w http.ResponseWriter, r *http.Request, q *ques
 
 // notLoggedIn answers an authorization request that was refused (RFC 6749 §4.1.2.1).
 func (f *ForwardAuth) notLoggedIn(q *question, target, code string) error {
-	e := &web.Error{
-		Status: http.StatusForbidden, Code: "LOGIN_REFUSED", Title: "You were not logged in", Message: "The login ended before it was done.",
-		Links: []web.Link{{Text: "Try again", URL: q.startURL(target, "")}, {Text: "Use another account", URL: q.startURL(target, "account")}},
-		Err:   errors.New("the authorization endpoint answered " + web.Quote(code)),
-	}
+	e := &web.Error{Status: http.StatusForbidden, Code: "LOGIN_REFUSED", Title: "You were not logged in", Message: "The login ended before it was done."}
 	switch code {
 	case "access_denied":
-		e.Code, e.Title, e.Message = reasonNotAllowed, texts[reasonNotAllowed].title, texts[reasonNotAllowed].message
-	case "unmet_authentication_requirements":
-		e.Code, e.Title, e.Message = reasonFactor, texts[reasonFactor].title, texts[reasonFactor].message
+		e = refusalPage(reasonNotAllowed)
+	case "unmet_authentication_requirements": // OpenID Connect Core Unmet Authentication Requirements 1.0
+		e = refusalPage(reasonFactor)
 	}
+	e.Links = []web.Link{{Text: "Try again", URL: q.startURL(target, "")}, {Text: "Use another account", URL: q.startURL(target, "account")}}
+	e.Err = errors.New("the authorization endpoint answered " + web.Quote(code))
 	return e
 }
 
@@ -118,15 +116,15 @@ func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	why := r.URL.Query().Get("reason")
-	t, known := texts[why]
-	if !known || why == reasonNotAllowed {
-		why, t = reasonNotAllowed, texts[reasonNotAllowed]
-		if c, _, err := f.current(r, q); err == nil {
-			t.message = notFor(c.User.Name)
-		}
+	if _, known := texts[why]; !known {
+		why = reasonNotAllowed
 	}
-	return &web.Error{Status: http.StatusForbidden, Code: why, Title: t.title, Message: t.message, Hint: t.hint, Header: http.Header{HeaderReason: {why}},
-		Links: []web.Link{{Text: "Use another account", URL: q.startURL(q.target, "account")}}}
+	e := refusalPage(why)
+	if c, _, err := f.current(r, q); err == nil && why == reasonNotAllowed {
+		e.Message = notFor(c.User.Name)
+	}
+	e.Links = q.otherAccount(why, q.target)
+	return e
 }
 
 // ServeAsset answers GET /.idp/static/: the files of our pages on a protected site.

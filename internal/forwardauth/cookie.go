@@ -3,6 +3,7 @@ package forwardauth
 import (
 	"encoding/base64"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"idp/internal/secret"
@@ -57,7 +58,7 @@ func othersCookies(h http.Header) string {
 	for _, line := range h["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
 			pair = strings.TrimSpace(pair)
-			if pair != "" && !ours(pair) {
+			if pair != "" && !ourCookie.MatchString(pair) {
 				kept = append(kept, pair)
 			}
 		}
@@ -65,21 +66,7 @@ func othersCookies(h http.Header) string {
 	return strings.Join(kept, "; ")
 }
 
-// ours reports whether a pair is a cookie of ours or, where two header lines were joined
-// by a comma on the way, holds one.
-func ours(pair string) bool {
-	for _, name := range []string{cookieStart + "=", cookieSite + "="} {
-		for at := strings.Index(pair, name); at >= 0; {
-			before := strings.TrimSuffix(pair[:at], "__Host-")
-			if before == "" || strings.ContainsRune(", ;\t", rune(before[len(before)-1])) {
-				return true
-			}
-			next := strings.Index(pair[at+1:], name)
-			if next < 0 {
-				break
-			}
-			at += 1 + next
-		}
-	}
-	return false
-}
+// ourCookie finds a cookie of ours in a pair of the Cookie header, as net/http reads it
+// (spaces before the = are none) and also where two header lines were joined by a comma
+// on the way.
+var ourCookie = regexp.MustCompile(`(?:^|[,;\s])(?:__Host-)?(?:` + cookieStart + `|` + cookieSite + `)\s*=`)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"idp/internal/audit"
@@ -96,15 +95,15 @@ func (f *ForwardAuth) password(r *http.Request, q *question, value string) (*aut
 		return nil, f.Authn.Refuse(r.Context(), f.caller(r, q), "", reason.MalformedInput, "the Basic credential is not base64 of name:password")
 	}
 	from := f.caller(r, q)
-	key := f.passwords.key(from, name, password)
-	if res := f.passwords.get(key, f.Now()); res != nil {
-		return res, nil
+	key := f.passwordKey(from, name, password)
+	if res, ok := f.passwords.get(key, f.Now()); ok {
+		return &res, nil // a copy: whoever asked goes on with the user as they are now
 	}
 	res, err := f.Authn.Password(r.Context(), name, password, from)
 	if err != nil {
 		return nil, err
 	}
-	f.passwords.put(key, res, f.Now())
+	f.passwords.put(key, *res, f.Now().Add(passwordKept))
 	return res, f.audited(r, q, res, "basic")
 }
 
@@ -159,53 +158,15 @@ func (f *ForwardAuth) caller(r *http.Request, q *question) authn.From {
 	return from
 }
 
-// Passwords that were right are kept for a minute, by a keyed hash of all that was
-// checked with them.
-const (
-	passwordKept = time.Minute
-	maxPasswords = 4096
-)
+// passwordKept is how long a password that was right is not asked about again.
+const passwordKept = time.Minute
 
-// passwords keeps who they were of. Safe for concurrent use.
-type passwords struct {
-	hmac []byte // of this process alone
-	mu   *sync.Mutex
-	kept map[string]rightPassword
-}
-
-type rightPassword struct {
-	res   authn.Result
-	until time.Time
-}
-
-func newPasswords() passwords {
-	return passwords{hmac: secret.Bytes(32), mu: &sync.Mutex{}, kept: map[string]rightPassword{}}
-}
-
-// key is of a name and a password, and of where they came from: from outside they might
-// not have been accepted.
-func (p *passwords) key(from authn.From, name string, password secret.String) string {
+// passwordKey is a keyed hash of a name and a password, and of where they came from:
+// from outside they might not have been accepted.
+func (f *ForwardAuth) passwordKey(from authn.From, name string, password secret.String) string {
 	where := from.Address.String()
 	if from.Outside {
 		where = "outside"
 	}
-	return string(secret.MAC([][]byte{p.hmac}, []byte(where+"\x00"+name+"\x00"+password.Reveal()))[0])
-}
-
-func (p *passwords) get(key string, now time.Time) *authn.Result {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if k, ok := p.kept[key]; ok && now.Before(k.until) {
-		return &k.res
-	}
-	return nil
-}
-
-func (p *passwords) put(key string, res *authn.Result, now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.kept) >= maxPasswords {
-		clear(p.kept)
-	}
-	p.kept[key] = rightPassword{*res, now.Add(passwordKept)}
+	return string(secret.MAC([][]byte{f.passwordMAC}, []byte(where+"\x00"+name+"\x00"+password.Reveal()))[0])
 }

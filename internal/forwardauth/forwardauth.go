@@ -55,10 +55,11 @@ type Options struct {
 // concurrent use.
 type ForwardAuth struct {
 	Options
-	sites      map[string]*Site // by host, as configured
-	cookieKeys [][]byte
-	assertions assertions
-	passwords  passwords
+	sites       map[string]*Site // by host, as configured
+	cookieKeys  [][]byte
+	assertions  kept[string]       // signed, by all that they say but when
+	passwords   kept[authn.Result] // whose they were, by passwordKey
+	passwordMAC []byte             // of this process alone
 }
 
 // New checks the options and makes a ForwardAuth.
@@ -72,7 +73,7 @@ func New(o Options) (*ForwardAuth, error) {
 	if o.Longest == 0 {
 		o.Longest = 12 * time.Hour
 	}
-	f := &ForwardAuth{Options: o, sites: map[string]*Site{}, cookieKeys: o.Ring.Derive("site cookie"), passwords: newPasswords()}
+	f := &ForwardAuth{Options: o, sites: map[string]*Site{}, cookieKeys: o.Ring.Derive("site cookie"), passwordMAC: secret.Bytes(32)}
 	for i := range o.Sites {
 		f.sites[o.Sites[i].Host] = &o.Sites[i]
 	}

@@ -76,8 +76,10 @@ func unescape(p string) string {
 	var b strings.Builder
 	for i := 0; i < len(p); i++ {
 		if p[i] == '%' && i+2 < len(p) {
-			if hi, lo := unhex(p[i+1]), unhex(p[i+2]); hi >= 0 && lo >= 0 {
-				b.WriteByte(byte(hi<<4 | lo))
+			hi, ok := unhex(p[i+1])
+			lo, ok2 := unhex(p[i+2])
+			if ok && ok2 {
+				b.WriteByte(hi<<4 | lo)
 				i += 2
 				continue
 			}
@@ -87,16 +89,16 @@ func unescape(p string) string {
 	return b.String()
 }
 
-func unhex(c byte) int {
+func unhex(c byte) (value byte, ok bool) {
 	switch {
 	case '0' <= c && c <= '9':
-		return int(c - '0')
+		return c - '0', true
 	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
+		return c - 'a' + 10, true
 	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
+		return c - 'A' + 10, true
 	}
-	return -1
+	return 0, false
 }
 
 // withoutParameters cuts each segment at its first semicolon (RFC 3986 §3.3 leaves

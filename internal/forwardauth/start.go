@@ -1,8 +1,6 @@
 package forwardauth
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -55,8 +53,9 @@ func notHere(err error) error {
 	if !errors.As(err, &why) {
 		return err
 	}
-	t := texts[why.reason]
-	return &web.Error{Status: http.StatusForbidden, Code: why.reason, Title: t.title, Message: t.message, Hint: t.hint, Header: http.Header{HeaderReason: {why.reason}}, Err: why}
+	e := refusalPage(why.reason)
+	e.Err = why
+	return e
 }
 
 // ServeStart answers GET /.idp/start: it gives the browser the verifier of a login and
@@ -78,7 +77,7 @@ func (f *ForwardAuth) ServeStart(w http.ResponseWriter, r *http.Request) error {
 	}
 	q.setCookie(w, cookieStart, secret.String(verifier), startAge)
 	query := r.URL.Query()
-	return web.Redirect(w, r, http.StatusSeeOther, f.authorize(q, challengeOf(verifier), safeTarget(query.Get("to")), query.Get("other") != "", query.Has("again")))
+	return web.Redirect(w, r, http.StatusSeeOther, f.authorize(q, secret.S256(verifier), safeTarget(query.Get("to")), query.Get("other") != "", query.Has("again")))
 }
 
 // authorize is the authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3).
@@ -128,12 +127,6 @@ func essentialACR(need string) string {
 		panic(err)
 	}
 	return string(text)
-}
-
-// challengeOf is S256 (RFC 7636 §4.2).
-func challengeOf(verifier string) string {
-	sum := sha256.Sum256([]byte(verifier))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // safeTarget is a path of the same host, which is all that a login comes back to: not

@@ -1,8 +1,6 @@
 package oidc
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -61,8 +59,7 @@ func challengeOf(verifier string) (string, error) {
 	if len(verifier) < 43 || len(verifier) > 128 || strings.ContainsFunc(verifier, notUnreserved) {
 		return "", protocol.ErrInvalidGrant().WithDescription("code_verifier must be 43 to 128 unreserved characters")
 	}
-	sum := sha256.Sum256([]byte(verifier))
-	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
+	return secret.S256(verifier), nil
 }
 
 // notUnreserved: RFC 7636 §4.1 allows ALPHA / DIGIT / "-" / "." / "_" / "~".

@@ -63,5 +63,10 @@ func Hash(s String) []byte {
 	return h[:]
 }
 
+// S256 is the code challenge of a code verifier (RFC 7636 §4.2).
+func S256(verifier string) string {
+	return base64.RawURLEncoding.EncodeToString(Hash(String(verifier)))
+}
+
 // Equal compares two secrets in a time that depends only on their lengths.
 func Equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }

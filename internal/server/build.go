@@ -237,23 +237,24 @@ func (s *Server) acceptor(c *config.Config) (*kerberos.Acceptor, error) {
 // relying parties of the database. Whoever is in both belongs to neither.
 func (s *Server) clients(ctx context.Context, c *config.Config) (*clients.Registry, error) {
 	file, problems := fileClients(c)
-	for i, cl := range file {
-		_, err := s.store.ClientByID(ctx, cl.ClientID)
+	once := func(at, id string) error { // a problem where the database has the id too
+		_, err := s.store.ClientByID(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
 		if err == nil {
-			problems = append(problems, c.Problem(fmt.Sprintf("$.clients[%d].client_id", i),
-				fmt.Sprintf("the database has a relying party %q too", cl.ClientID), "remove one: idp client remove "+cl.ClientID))
-		} else if !errors.Is(err, store.ErrNotFound) {
+			problems = append(problems, c.Problem(at, fmt.Sprintf("the database has a relying party %q too", id), "remove one: idp client remove "+id))
+		}
+		return err
+	}
+	for i, cl := range file {
+		if err := once(fmt.Sprintf("$.clients[%d].client_id", i), cl.ClientID); err != nil {
 			return nil, err
 		}
 	}
-	if len(problems) > 0 {
-		return nil, problems
-	}
 	sites := c.ForwardAuth.Clients(c.IssuerURL())
 	for i, site := range sites {
-		if _, err := s.store.ClientByID(ctx, site.ClientID); err == nil {
-			problems = append(problems, c.Problem(fmt.Sprintf("$.forward_auth[%d].host", i), fmt.Sprintf("the database has a relying party %q", site.ClientID), "remove one: idp client remove "+site.ClientID))
-		} else if !errors.Is(err, store.ErrNotFound) {
+		if err := once(fmt.Sprintf("$.forward_auth[%d].host", i), site.ClientID); err != nil {
 			return nil, err
 		}
 	}

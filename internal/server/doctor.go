@@ -26,6 +26,7 @@ func Doctor(c *config.Config, problems config.Problems, version string) doctor.C
 		d.Clients = append(d.Clients, cl.ClientID)
 	}
 	for _, s := range c.ForwardAuth {
+		d.Clients = append(d.Clients, s.Host) // a relying party, too
 		d.Sites = append(d.Sites, doctor.Site{Origin: s.Origin(c.IssuerURL()), Start: forwardauth.PathStart, Header: forwardauth.HeaderReason, Open: s.OpenToAnyone("/")})
 	}
 	if c.HasKerberos {

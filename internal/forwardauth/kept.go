@@ -1,0 +1,38 @@
+package forwardauth
+
+import (
+	"sync"
+	"time"
+)
+
+// maxKept bounds each kept; beyond it all is forgotten, and found anew.
+const maxKept = 8192
+
+// kept remembers what is costly to find, each until its time. Safe for concurrent use.
+type kept[V any] struct {
+	mu    sync.Mutex
+	found map[string]keptUntil[V]
+}
+
+type keptUntil[V any] struct {
+	value V
+	until time.Time
+}
+
+func (k *kept[V]) get(key string, now time.Time) (value V, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if f, ok := k.found[key]; ok && now.Before(f.until) {
+		return f.value, true
+	}
+	return value, false
+}
+
+func (k *kept[V]) put(key string, value V, until time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.found == nil || len(k.found) >= maxKept {
+		k.found = map[string]keptUntil[V]{}
+	}
+	k.found[key] = keptUntil[V]{value, until}
+}
