@@ -125,6 +125,9 @@ func refusalHint(said *exchange.Refused, r exchange.Request) string {
 	case "invalid_target":
 		return fmt.Sprintf("the administrator adds %s to resources, and to ticket_exchange of the client %q", r.Audience, r.ClientID)
 	}
+	if strings.Contains(said.Description, string(reason.ChannelBinding)) {
+		return "the ticket is bound to the certificate seen here, which is not the server's: behind a proxy its administrator names it (kerberos.channel_binding_certificates)"
+	}
 	for _, code := range []reason.Code{reason.WrongKey, reason.NoKey, reason.KVNO, reason.WrongSPN, reason.NoKeytab} {
 		if strings.Contains(said.Description, string(code)) {
 			return "the server's keytab does not fit: its administrator asks idp doctor"

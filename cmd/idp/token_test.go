@@ -122,20 +122,39 @@ func TestTokenByATicket(t *testing.T) {
 	}
 }
 
-// Over https the token is bound to the certificate, and a server may demand that.
-func TestTokenIsBoundToTheCertificate(t *testing.T) {
+// secureDesk is a server with TLS that demands the binding to its certificate; edit
+// changes it before it starts.
+func secureDesk(t *testing.T, edit func(p *place)) *place {
+	t.Helper()
 	p, r := healthy(t)
 	p.edit("channel_binding: require\n", "channel_binding: require\nresources: [{uri: "+ledger+"}]\nclients:\n"+strings.SplitAfter(tokenClients, "["+ledger+"]\n")[0])
+	edit(p)
 	p.start()
 	cache, err := r.Kinit("alice", krbtest.AlicePassword)
 	p.no(err)
 	p.more = append(p.more, "KRB5_CONFIG="+r.Krb5Conf, "KRB5CCNAME="+cache)
+	return p
+}
+
+// Over https the token is bound to the certificate, and a server may demand that.
+func TestTokenIsBoundToTheCertificate(t *testing.T) {
+	p := secureDesk(t, func(*place) {})
 	if out := p.mustRun("", "token", "--audience", ledger); strings.Count(out, ".") != 2 {
 		t.Errorf("%q", out)
 	}
 	p.more = append(p.more, "SSL_CERT_FILE=/dev/null")
 	if out, errs, err := p.run("", "token", "--audience", ledger); err == nil || out != "" || !strings.Contains(errs, "SSL_CERT_FILE=ca.pem") {
 		t.Errorf("an unknown certificate: %v %q %s", err, out, errs)
+	}
+	p = secureDesk(t, func(p *place) {
+		p.write("other.crt", readFile(t, filepath.Join(p.dir, "sso.crt")))
+		p.certificate("sso.localhost")
+		p.edit("tls: {certificate: sso.crt, key: sso.key}\n", "trusted_proxies: [127.0.0.1/32]\n")
+		p.edit("channel_binding: require\n", "channel_binding: require\n  channel_binding_certificates: [other.crt]\n")
+		p.proxy()
+	})
+	if out, errs, err := p.run("", "token", "--audience", ledger); err == nil || out != "" || !strings.Contains(errs, "CHANNEL_BINDING") || !strings.Contains(errs, "channel_binding_certificates") {
+		t.Errorf("behind a proxy with another certificate: %v %q %s", err, out, errs)
 	}
 }
 

@@ -94,7 +94,7 @@ func (c client) discover(ctx context.Context, issuer *url.URL) (endpoint string,
 	if err != nil {
 		return "", nil, err
 	}
-	res, body, err := c.do(req)
+	res, err := c.do(req)
 	if err != nil {
 		return "", nil, err
 	}
@@ -102,8 +102,8 @@ func (c client) discover(ctx context.Context, issuer *url.URL) (endpoint string,
 		Issuer string `json:"issuer"`
 		Token  string `json:"token_endpoint"`
 	}
-	if res.StatusCode != http.StatusOK || json.Unmarshal(body, &found) != nil {
-		return "", nil, fmt.Errorf("%s answers %d, and no discovery document: is this the issuer?", where, res.StatusCode)
+	if res.status != http.StatusOK || json.Unmarshal(res.body, &found) != nil {
+		return "", nil, fmt.Errorf("%s answers %d, and no discovery document: is this the issuer?", where, res.status)
 	}
 	if found.Issuer != issuer.String() { // §4.3
 		return "", nil, fmt.Errorf("the issuer is called %q, not %s: take its own name", printable(found.Issuer), issuer)
@@ -112,42 +112,51 @@ func (c client) discover(ctx context.Context, issuer *url.URL) (endpoint string,
 	if err != nil || u.Scheme != issuer.Scheme || u.Host != issuer.Host || u.User != nil {
 		return "", nil, fmt.Errorf("the token endpoint %q is not at the issuer: no ticket is sent there", printable(found.Token))
 	}
-	if res.TLS != nil && len(res.TLS.PeerCertificates) > 0 {
-		cert = res.TLS.PeerCertificates[0]
-	}
-	return u.String(), cert, nil
+	return u.String(), res.cert, nil
 }
 
-func (c client) post(ctx context.Context, endpoint string, form url.Values, authorization string) (*http.Response, []byte, error) {
+func (c client) post(ctx context.Context, endpoint string, form url.Values, authorization string) (*response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Authorization", authorization)
 	return c.do(req)
 }
 
-// do returns an answer and its body, read to the end so that the connection, and with
-// it the certificate, stays the same.
-func (c client) do(req *http.Request) (*http.Response, []byte, error) {
+// response is an answer whose body was read.
+type response struct {
+	status int
+	header http.Header
+	cert   *x509.Certificate // the server's own; nil without TLS
+	body   []byte
+}
+
+// do reads the body to its end, so that the connection, and with it the certificate,
+// stays the same.
+func (c client) do(req *http.Request) (*response, error) {
 	req.Header.Set("User-Agent", "idp")
 	req.Header.Set("Accept", "application/json")
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, nil, explain(err)
+		return nil, explain(err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, nil, fmt.Errorf("%s: %w", req.URL, err)
+		return nil, fmt.Errorf("%s: %w", req.URL, err)
 	case len(body) > maxAnswer:
-		return nil, nil, fmt.Errorf("%s: an answer of more than 1 MB", req.URL)
+		return nil, fmt.Errorf("%s: an answer of more than 1 MB", req.URL)
 	case res.StatusCode >= 300 && res.StatusCode < 400:
-		return nil, nil, fmt.Errorf("%s leads to %s; no ticket goes elsewhere: name the issuer as it names itself", req.URL, printable(res.Header.Get("Location")))
+		return nil, fmt.Errorf("%s leads to %s; no ticket goes elsewhere: name the issuer as it names itself", req.URL, printable(res.Header.Get("Location")))
 	}
-	return res, body, nil
+	r := &response{status: res.StatusCode, header: res.Header, body: body}
+	if res.TLS != nil && len(res.TLS.PeerCertificates) > 0 {
+		r.cert = res.TLS.PeerCertificates[0]
+	}
+	return r, nil
 }
 
 // explain adds what to do about a certificate that is not believed.

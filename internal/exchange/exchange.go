@@ -70,17 +70,17 @@ func Token(ctx context.Context, tickets *ticket.Tickets, r Request) (*Answer, er
 	if err != nil {
 		return nil, err
 	}
-	res, body, err := c.post(ctx, endpoint, r.form(), "Negotiate "+base64.StdEncoding.EncodeToString(x.Token))
+	res, err := c.post(ctx, endpoint, r.form(), "Negotiate "+base64.StdEncoding.EncodeToString(x.Token))
 	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode != http.StatusOK {
-		return nil, refused(res, body)
+	if res.status != http.StatusOK {
+		return nil, refused(res)
 	}
-	if err := x.Verify(negotiated(res.Header)); err != nil {
+	if err := x.Verify(negotiated(res.header)); err != nil {
 		return nil, err
 	}
-	return read(body)
+	return read(res.body)
 }
 
 func (r Request) form() url.Values {
@@ -109,13 +109,13 @@ func negotiated(h http.Header) []byte {
 }
 
 // refused reads an error response. Its words are a stranger's.
-func refused(res *http.Response, body []byte) error {
+func refused(res *response) error {
 	var said struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 	}
-	if err := json.Unmarshal(body, &said); err != nil || said.Error == "" {
-		return fmt.Errorf("the token endpoint answers %d, and not as OAuth does: is it an issuer, and not a proxy or another site?", res.StatusCode)
+	if err := json.Unmarshal(res.body, &said); err != nil || said.Error == "" {
+		return fmt.Errorf("the token endpoint answers %d, and not as OAuth does: is it an issuer, and not a proxy or another site?", res.status)
 	}
 	return &Refused{Code: printable(said.Error), Description: printable(said.Description)}
 }
