@@ -5,7 +5,7 @@ package interop_test
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha1" //nolint:gosec // RFC 6455 §4.2.2 wants it
+	"crypto/sha1" // RFC 6455 §4.2.2 wants it
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -119,7 +119,7 @@ func write(c net.Conn, status string, h heard) error {
 
 // switchProtocols accepts a WebSocket, and sends back whatever comes through it.
 func switchProtocols(c net.Conn, req *http.Request, h heard) error {
-	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // RFC 6455 §4.2.2
+	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	_, err := fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\nX-User: %s\r\n\r\n",
 		base64.StdEncoding.EncodeToString(sum[:]), h.get("Remote-User"))
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ type behind struct {
 // protected by less; no proxy here serves it.
 const proxiesYAML = `trusted_proxies: [127.0.0.0/8]
 users:
-  - {name: bob, password_file: %[1]s, email: bob@example.com, groups: [partners]}
+  - {name: bob, password_file: %[1]s, email: bob@example.com, groups: [partners], full_name: %[3]q}
   - {name: ada, password_file: %[1]s, groups: [admins]}
 %[2]sforward_auth:
   - host: site.localhost
@@ -55,6 +56,14 @@ users:
       - {path: /, allow: anyone}
 `
 
+// bobsName is text, whatever a proxy's configuration would make of it.
+const bobsName = "Bob Ä. {env.HOME} {http.request.host} $host ${HOME} %[src] %{HTTP_HOST}e"
+
+// siteKey makes the service of the site's own name, for which programs ask the KDC.
+var siteKey = sync.OnceValue(func() error {
+	return set.Realm.Kadmin(fmt.Sprintf("addprinc -randkey HTTP/site.localhost\nktadd -k %s HTTP/site.localhost\n", set.Realm.Keytab))
+})
+
 // everyProxy runs tests at each proxy; all of them ask one idp.
 func everyProxy(t *testing.T, test func(*testing.T, *behind)) {
 	t.Helper()
@@ -62,14 +71,12 @@ func everyProxy(t *testing.T, test func(*testing.T, *behind)) {
 	certificate, key := pair(t, elliptic.P256())
 	idp := &binary{Issuer: "http://idp.localhost:" + port, CA: certificate}
 	words := filepath.Join(t.TempDir(), "password.txt")
-	must(t, os.WriteFile(words, []byte(stage.BobPassword+"\n"), 0o600),
-		// Programs ask the KDC for a ticket of the site's own name.
-		set.Realm.Kadmin(fmt.Sprintf("addprinc -randkey HTTP/site.localhost\nktadd -k %s HTTP/site.localhost\n", set.Realm.Keytab)))
+	must(t, os.WriteFile(words, []byte(stage.BobPassword+"\n"), 0o600), siteKey())
 	leavers := ""
 	for _, p := range proxies {
 		leavers += fmt.Sprintf("  - {name: leaver-%s, password_file: %s}\n", p.name, words)
 	}
-	idp.start(t, addr, "  basic_realm: Example Ltd\n", fmt.Sprintf(proxiesYAML, words, leavers))
+	idp.start(t, addr, "  basic_realm: Example Ltd\n", fmt.Sprintf(proxiesYAML, words, leavers, bobsName))
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
 			app := newEcho(t)
@@ -167,8 +174,8 @@ func comesBack(t *testing.T, b *behind) {
 	if h.target() != path || p.Request.URL.RequestURI() != path {
 		t.Errorf("back at %s, and the application got %s, want %s", p.Request.URL, h.Line, path)
 	}
-	if h.get("Remote-Email") != "bob@example.com" || h.get("Remote-Groups") != "partners" {
-		t.Errorf("want bob's address and group\n%s", strings.Join(h.Headers, "\n"))
+	if h.get("Remote-Email") != "bob@example.com" || h.get("Remote-Groups") != "partners" || h.get("Remote-Name") != bobsName {
+		t.Errorf("want bob's address, group and name\n%s", strings.Join(h.Headers, "\n"))
 	}
 	b.verifies(t, h.get("Remote-Assertion"), "bob")
 	// The application's own cookies pass.

@@ -173,7 +173,7 @@ func (l *load) run() {
 			var took []time.Duration
 			for l.sent.Add(1) <= loadRequests {
 				began := time.Now()
-				if err := l.ask(l.people[rand.IntN(len(l.people))]); err != nil { //nolint:gosec // any of them
+				if err := l.ask(l.people[rand.IntN(len(l.people))]); err != nil {
 					l.b.Error(err)
 				}
 				took = append(took, time.Since(began))

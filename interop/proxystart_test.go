@@ -28,7 +28,7 @@ type front struct {
 func newFront(t testing.TB, idp, app, certificate, key string) *front {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "idp-proxy-")
-	must(t, err, os.Chmod(dir, 0o755)) //nolint:gosec // nobody's Apache reads it
+	must(t, err, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	addr, port := freeAddress(t)
 	plain, _ := freeAddress(t)
@@ -61,7 +61,7 @@ func (f *front) adapt(t testing.TB, shipped string, edits ...string) string {
 func (f *front) write(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(f.dir, name)
-	must(t, os.WriteFile(path, []byte(text), 0o644)) //nolint:gosec // for other users
+	must(t, os.WriteFile(path, []byte(text), 0o644))
 	return path
 }
 

@@ -88,7 +88,20 @@ func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, 
 		links = []web.Link{{Text: "Use another account", URL: q.startURL(q.target, "account")}}
 	}
 	t := texts[reason]
-	return f.Pages.Render(w, r, status, "error", web.ErrorPage{Title: t.title, Message: t.message, Hint: t.hint, Links: links, Reference: web.ReferenceOf(r)})
+	message := t.message
+	if reason == reasonNotAllowed {
+		message = notFor(web.InfoFrom(r.Context()).User)
+	}
+	return f.Pages.Render(w, r, status, "error", web.ErrorPage{Title: t.title, Message: message, Hint: t.hint, Links: links, Reference: web.ReferenceOf(r)})
+}
+
+// notFor is what somebody reads who is logged in, and not one of those whom a page is
+// for; name is empty where it is not known who they are.
+func notFor(name string) string {
+	if name == "" {
+		return texts[reasonNotAllowed].message
+	}
+	return "You are logged in as " + name + ", who is not one of those whom this page is for."
 }
 
 // challenge asks a program for what it can show. No browser gets here: it would ask its

@@ -237,8 +237,8 @@ func TestCookies(t *testing.T) {
 	s := idptest.Start(t, idptest.Options{YAML: sites})
 	p := protect(t, s, "reports.localhost")
 	cookie := siteCookie(t, bobAt(t, s, p), p)
-	a := p.put(t, asNginx(p, "/", "Cookie", "a=1; "+cookie+"; __Host-idp_site=x; idp_start=y; b=2"))
-	if a.StatusCode != http.StatusOK || a.Header.Get("Cookie") != "a=1; b=2" {
+	a := p.put(t, asNginx(p, "/", "Cookie", "a=1; "+cookie+"; __Host-idp_site=x; idp_start=y; my_idp_site=z; c=1, __Host-idp_start=y; b=2"))
+	if a.StatusCode != http.StatusOK || a.Header.Get("Cookie") != "a=1; my_idp_site=z; b=2" {
 		t.Errorf("%d, and the site gets %q", a.StatusCode, a.Header.Get("Cookie"))
 	}
 	p.put(t, asNginx(p, "/", "Cookie", cookie+"; idp_site=planted")).wants(t, "two", http.StatusForbidden, "COOKIE")

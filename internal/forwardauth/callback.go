@@ -111,14 +111,21 @@ func (f *ForwardAuth) ServeSignOut(w http.ResponseWriter, r *http.Request) error
 }
 
 // ServeDenied answers GET /.idp/denied, where a proxy may send people whose request was
-// refused, for it shows them no page of ours.
+// refused, for it shows them no page of ours; reason is that of the refusal.
 func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error {
 	q, err := f.ours(r)
 	if err != nil {
 		return err
 	}
-	t := texts[reasonNotAllowed]
-	return &web.Error{Status: http.StatusForbidden, Code: reasonNotAllowed, Title: t.title, Message: t.message, Hint: t.hint, Header: http.Header{HeaderReason: {reasonNotAllowed}},
+	why := r.URL.Query().Get("reason")
+	t, known := texts[why]
+	if !known || why == reasonNotAllowed {
+		why, t = reasonNotAllowed, texts[reasonNotAllowed]
+		if c, _, err := f.current(r, q); err == nil {
+			t.message = notFor(c.User.Name)
+		}
+	}
+	return &web.Error{Status: http.StatusForbidden, Code: why, Title: t.title, Message: t.message, Hint: t.hint, Header: http.Header{HeaderReason: {why}},
 		Links: []web.Link{{Text: "Use another account", URL: q.startURL("/", "account")}}}
 }
 

@@ -57,8 +57,7 @@ func othersCookies(h http.Header) string {
 	for _, line := range h["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
 			pair = strings.TrimSpace(pair)
-			name, _, _ := strings.Cut(pair, "=")
-			if pair != "" && !ours(strings.TrimSpace(name)) {
+			if pair != "" && !ours(pair) {
 				kept = append(kept, pair)
 			}
 		}
@@ -66,7 +65,21 @@ func othersCookies(h http.Header) string {
 	return strings.Join(kept, "; ")
 }
 
-func ours(name string) bool {
-	name = strings.TrimPrefix(name, "__Host-")
-	return name == cookieStart || name == cookieSite
+// ours reports whether a pair is a cookie of ours or, where two header lines were joined
+// by a comma on the way, holds one.
+func ours(pair string) bool {
+	for _, name := range []string{cookieStart + "=", cookieSite + "="} {
+		for at := strings.Index(pair, name); at >= 0; {
+			before := strings.TrimSuffix(pair[:at], "__Host-")
+			if before == "" || strings.ContainsRune(", ;\t", rune(before[len(before)-1])) {
+				return true
+			}
+			next := strings.Index(pair[at+1:], name)
+			if next < 0 {
+				break
+			}
+			at += 1 + next
+		}
+	}
+	return false
 }

@@ -27,6 +27,12 @@ func TestLoginAtASite(t *testing.T) {
 		if got := b.Get(p.URL + "/admin/"); got.StatusCode != http.StatusForbidden || got.Header.Get("Idp-Reason") != "NOT_ALLOWED" {
 			t.Errorf("/admin/: %d %s", got.StatusCode, got.Header.Get("Idp-Reason"))
 		}
+		if lines := s.Log.Lines("level=INFO", "route=/forward-auth", "status=200"); len(lines) > 0 {
+			t.Errorf("each request that was let in has a line of its own:\n%s", lines[0])
+		}
+		if len(s.Log.Lines("level=INFO", "route=/forward-auth", "reason=NOT_ALLOWED", "user=bob")) == 0 {
+			t.Error("a refusal has none")
+		}
 		other := protect(t, s, "open.localhost") // a second site: no page
 		b.Also = append(b.Also, other.URL)
 		if got := b.Get(other.URL + "/"); got.StatusCode != http.StatusOK || got.Header.Get("Remote-User") != "bob" {

@@ -35,7 +35,10 @@ func (c *chain) log(x *exchange, r *http.Request, took time.Duration, stack []by
 // public and the same for everybody, and what a proxy asks about each request, which it
 // writes down itself.
 func quiet(pattern string) bool {
-	_, path, _ := strings.Cut(pattern, " ")
+	_, path, ok := strings.Cut(pattern, " ")
+	if !ok { // a pattern of every method
+		path = pattern
+	}
 	switch path {
 	case "/healthz", "/readyz", "/static/", "/.idp/static/", "/forward-auth", "/forward-auth/", "/jwks", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server":
 		return true
