@@ -5,6 +5,7 @@ package interop_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -12,6 +13,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"idp/examples/api-go/bearer"
+	"idp/examples/demo/stage"
 	"idp/internal/idptest"
 	"idp/internal/kerberos/krbtest"
 )
@@ -24,8 +29,8 @@ func exchangeDoc(t *testing.T, language string, edit ...string) (blocks []string
 	for _, m := range regexp.MustCompile("(?s)\n```"+language+"\n(.*?)\n```").FindAllStringSubmatch(string(text), -1) {
 		blocks = append(blocks, strings.NewReplacer(edit...).Replace(m[1]))
 	}
-	if len(blocks) < 2 {
-		t.Fatalf("docs/token-exchange.md has %d blocks of %s", len(blocks), language)
+	if want := map[string]int{"yaml": 2, "sh": 5}[language]; len(blocks) != want {
+		t.Fatalf("docs/token-exchange.md has %d blocks of %s, want %d", len(blocks), language, want)
 	}
 	return blocks
 }
@@ -97,5 +102,35 @@ func TestExchangesAsDocumented(t *testing.T) {
 	}
 	if got := byCurl(t, realm, s, sh[2], "KRB5CCNAME="+ccache+"-none"); got["error"] != "invalid_request" {
 		t.Errorf("without a ticket: %v", got)
+	}
+}
+
+// TestTokenOfTheCommand: the binary, as the document has it, with a ticket of MIT's
+// kinit, and the back end that people copy from.
+func TestTokenOfTheCommand(t *testing.T) {
+	realm := krbtest.Start(t, krbtest.Options{})
+	s := documentedExchange(t, realm)
+	bin := t.TempDir()
+	must(t, stage.Build(t.Context(), bin))
+	ccache, err := realm.Kinit("alice", krbtest.AlicePassword)
+	must(t, err)
+	cmd := exec.CommandContext(t.Context(), "sh", "-ec", "idp="+s.Issuer+"\n"+exchangeDoc(t, "sh")[2])
+	cmd.Dir, cmd.Env = t.TempDir(), append(realm.Env(), "PATH="+bin+":"+os.Getenv("PATH"), "KRB5CCNAME="+ccache)
+	out, err := cmd.Output()
+	must(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://ledger.example.com/v1/accounts", nil)
+	must(t, err)
+	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(out)))
+	for audience, want := range map[string]int{"https://ledger.example.com": http.StatusOK, "https://archive.example.com": http.StatusUnauthorized} {
+		verifier, err := bearer.New(oidc.ClientContext(t.Context(), &http.Client{Transport: idptest.Transport()}), s.Issuer, audience)
+		must(t, err)
+		name := struct {
+			Name string `json:"preferred_username"`
+		}{}
+		w := httptest.NewRecorder()
+		verifier.Require("read", func(_ http.ResponseWriter, r *http.Request) { must(t, bearer.Of(r.Context()).Claims(&name)) }).ServeHTTP(w, req)
+		if w.Code != want || (want == http.StatusOK) != (name.Name == "alice") {
+			t.Errorf("at %s: %d %q", audience, w.Code, name.Name)
+		}
 	}
 }

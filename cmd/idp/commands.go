@@ -11,7 +11,7 @@ import (
 // later are commands that a later version brings, by the one they are under:
 // whoever read of them is told so.
 var later = map[string][]string{
-	"idp": {"token", "backup"},
+	"idp": {"backup"},
 }
 
 // group makes a command of which only the subcommands do something: alone it

@@ -17,7 +17,6 @@ func TestUnknownCommandsFail(t *testing.T) {
 		"help nosuch":       `idp has no command "nosuch"`,
 		"help user nosuch":  `idp user has no command "nosuch"`,
 		"help serve nosuch": `idp serve has no command "nosuch"`,
-		"token":             "idp token is not there yet",
 		"backup":            "idp backup is not there yet",
 		"help backup":       "idp backup is not there yet",
 		"serve nosuch":      "nosuch",

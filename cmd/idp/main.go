@@ -68,7 +68,7 @@ func root() *cobra.Command {
 	cmd.SetHelpCommand(help())
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.PersistentFlags().StringVar(&c.configFile, "config", "", "configuration `FILE` (default idp.yaml, then /etc/idp/idp.yaml, then none)")
-	cmd.AddCommand(c.serve(), c.check(), c.doctor(), c.user(), c.mail(), c.client(), c.key(), c.keytab(), c.browserPolicy(), c.healthcheck(), version())
+	cmd.AddCommand(c.serve(), c.check(), c.doctor(), c.user(), c.mail(), c.client(), c.key(), c.keytab(), c.browserPolicy(), c.token(), c.healthcheck(), version())
 	return cmd
 }
 

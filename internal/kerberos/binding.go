@@ -2,7 +2,6 @@ package kerberos
 
 import (
 	"crypto"
-	"crypto/md5" //nolint:gosec // RFC 4121 §4.1.1.2 prescribes MD5 for Bnd
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"crypto/x509"
@@ -72,31 +71,19 @@ func ReadCertificate(file string) (*x509.Certificate, error) {
 	return nil, fmt.Errorf("%s: holds no PEM certificate", file)
 }
 
-// bnd is the Bnd field of the authenticator's checksum for one end point hash:
-// MD5 over the channel bindings with empty addresses, RFC 4121 §4.1.1.2.
-func bnd(endPoint []byte) [md5.Size]byte {
-	data := append([]byte("tls-server-end-point:"), endPoint...)
-	b := make([]byte, 16, 20+len(data))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(data))) //nolint:gosec // a hash is short
-	return md5.Sum(append(b, data...))                         //nolint:gosec // see above
-}
-
-// The checksum of a GSS-API authenticator, RFC 4121 §4.1.1.
-const gssChecksum = 0x8003
-
 // checkBinding compares the channel binding in the authenticator's checksum with
 // our certificates: a token lured out of a browser by another site is bound to
 // that site's certificate.
 func (a *Acceptor) checkBinding(auth *wire.Authenticator) error {
 	s := auth.Sum
-	if auth.SumType != gssChecksum || len(s) < 24 || binary.LittleEndian.Uint32(s) != md5.Size {
+	if auth.SumType != wire.GSSChecksum || len(s) < 24 || binary.LittleEndian.Uint32(s) != uint32(len(wire.Binding{})) {
 		return reason.Refuse(reason.Malformed, "no GSS-API checksum in the authenticator (RFC 4121 §4.1.1)")
 	}
 	if a.opts.ChannelBinding == bindingOff {
 		return nil
 	}
-	got := [md5.Size]byte(s[4:20])
-	if got == ([md5.Size]byte{}) {
+	got := wire.Binding(s[4:20])
+	if got == (wire.Binding{}) {
 		if a.opts.ChannelBinding == bindingRequire {
 			return reason.Refuse(reason.ChannelBinding, "the client sent none, and channel_binding is require")
 		}
@@ -110,7 +97,7 @@ func (a *Acceptor) checkBinding(auth *wire.Authenticator) error {
 		return nil // we do not know the certificate the client sees
 	}
 	for _, h := range ours {
-		if bnd(h) == got {
+		if wire.Bnd(h) == got {
 			return nil
 		}
 	}

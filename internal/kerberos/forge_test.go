@@ -150,7 +150,7 @@ func (f *forged) authenticator() []byte {
 	b = wire.AppendTLV(b, wire.Context(1), wire.TLV(wire.TagString, []byte(f.authClient.Realm)))
 	b = wire.AppendTLV(b, wire.Context(2), derName(f.authClient))
 	if f.sum != nil {
-		b = wire.AppendTLV(b, wire.Context(3), wire.TLV(wire.TagSequence, wire.TLV(wire.Context(0), wire.Int(gssChecksum)), wire.TLV(wire.Context(1), wire.TLV(wire.TagOctetString, f.sum))))
+		b = wire.AppendTLV(b, wire.Context(3), wire.TLV(wire.TagSequence, wire.TLV(wire.Context(0), wire.Int(wire.GSSChecksum)), wire.TLV(wire.Context(1), wire.TLV(wire.TagOctetString, f.sum))))
 	}
 	b = wire.AppendTLV(b, wire.Context(4), wire.Int(int64(f.ctime.Nanosecond()/1000)))
 	b = wire.AppendTLV(b, wire.Context(5), wire.Time(f.ctime))

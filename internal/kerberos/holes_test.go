@@ -579,7 +579,7 @@ func TestNamesThatCannotBeStored(t *testing.T) {
 
 func TestChannelBinding(t *testing.T) {
 	ours, theirs := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
-	bound := func(h []byte) []byte { b := bnd(h); return krbtest.Checksum(b[:]) }
+	bound := func(h []byte) []byte { b := wire.Bnd(h); return krbtest.Checksum(b[:]) }
 	none := krbtest.Checksum(make([]byte, 16))
 	for _, c := range []struct {
 		mode string

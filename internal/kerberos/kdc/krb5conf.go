@@ -22,6 +22,9 @@ type krb5Conf struct {
 	udpLimit int                 // udp_preference_limit: larger requests go by TCP first
 	seen     map[string]bool     // keys of [libdefaults] that had a value: the first one wins
 	files    int
+
+	ccache  string            // default_ccache_name, unexpanded; empty: MIT's own default
+	domains map[string]string // [domain_realm]: host or .domain → realm
 }
 
 const (
@@ -31,7 +34,7 @@ const (
 
 // newKrb5Conf is what an empty file says.
 func newKrb5Conf() *krb5Conf {
-	return &krb5Conf{kdcs: map[string][]string{}, kpasswd: map[string][]string{}, admin: map[string][]string{}, dns: true, udpLimit: 1465, seen: map[string]bool{}}
+	return &krb5Conf{kdcs: map[string][]string{}, kpasswd: map[string][]string{}, admin: map[string][]string{}, domains: map[string]string{}, dns: true, udpLimit: 1465, seen: map[string]bool{}}
 }
 
 // loadKrb5Conf reads the file and what it includes. A file that does not exist
@@ -135,9 +138,13 @@ func (c *krb5Conf) set(section string, blocks []string, key, value string) {
 		if host, _, err := net.SplitHostPort(address(value, kdcPort)); ok && (host != "" || err != nil) { // no host would be this machine
 			servers[blocks[0]] = append(servers[blocks[0]], value)
 		}
+	case section == "domain_realm" && len(blocks) == 0 && c.domains[strings.ToLower(key)] == "":
+		c.domains[strings.ToLower(key)] = value
 	case section == "libdefaults" && len(blocks) == 0 && !c.seen[key]:
 		c.seen[key] = true
 		switch key {
+		case "default_ccache_name":
+			c.ccache = value
 		case "dns_lookup_kdc":
 			switch strings.ToLower(value) {
 			case "false", "no", "n", "off", "0", "nil":

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"idp/internal/kerberos/krbtest"
 	"idp/internal/kerberos/wire"
@@ -85,4 +86,25 @@ func FuzzNegTokenResp(f *testing.F) {
 			t.Errorf("%+v, written and read again %+v (%v)", r, again, err)
 		}
 	})
+}
+
+// FuzzReply is a server's last token, as a client reads it.
+func FuzzReply(f *testing.F) {
+	f.Add(negTokenResp(negCompleted, oidKRB5, frame(idAPRep, []byte("AP-REP")), nil))
+	f.Add(negTokenResp(negReject, "", ErrorToken(wire.KRBErrorMessage(41, time.Unix(0, 0), wire.Principal{Components: []string{"HTTP"}, Realm: "R"})), nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		apRep, err := ReadReply(b)
+		checkRefusal(t, err)
+		if again, err := ReadReply(negTokenResp(negCompleted, oidKRB5, frame(idAPRep, apRep), nil)); len(apRep) > 0 && (err != nil || !bytes.Equal(apRep, again)) {
+			t.Errorf("%x, written and read again %x (%v)", apRep, again, err)
+		}
+	})
+}
+
+// What a client begins is read as it is meant.
+func TestInitiateIsAnOffer(t *testing.T) {
+	o, err := ParseOffer(Initiate([]byte("AP-REQ")))
+	if err != nil || !o.SPNEGO || o.Second || string(o.APReq) != "AP-REQ" {
+		t.Errorf("%+v %v", o, err)
+	}
 }

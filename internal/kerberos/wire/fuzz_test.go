@@ -306,3 +306,25 @@ func FuzzSeal(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAPRep is a server's proof, as a client reads it: nobody makes one without the
+// key. What the key opens is read whatever it is.
+func FuzzAPRep(f *testing.F) {
+	rep, err := APRep(fuzzKey, &Authenticator{CTime: time.Unix(2_000_000_000, 0), CUsec: 7})
+	must(f, err)
+	f.Add(rep, []byte("part"))
+	other := Key{Etype: fuzzKey.Etype, Value: bytes.Repeat([]byte{8}, 32)}
+	f.Fuzz(func(t *testing.T, b, part []byte) {
+		if p, err := OpenAPRep(other, b); err == nil {
+			t.Errorf("a forged AP-REP: %+v", p)
+		}
+		k, err := NewSealKey(fuzzKey, UsageAPRep)
+		must(t, err)
+		ct, err := k.Seal(part)
+		must(t, err)
+		rep := message(AppAPRep, Int(pvno), Int(msgAPRep), EncryptedData(fuzzKey.Etype, ct))
+		if p, err := OpenAPRep(fuzzKey, rep); err == nil && p.CTime.IsZero() {
+			t.Errorf("%x: %+v", part, p)
+		}
+	})
+}
