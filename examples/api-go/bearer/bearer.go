@@ -76,7 +76,7 @@ func (v *Verifier) Verify(r *http.Request) (*Caller, error) {
 // isAccessToken keeps out other JWTs of the same issuer, such as ID tokens and
 // assertions for proxies (RFC 9068 §4, RFC 8725 §3.11).
 func isAccessToken(token string) error {
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
 	if err != nil {
 		return err
 	}
