@@ -3,7 +3,9 @@
 package interop_test
 
 import (
+	"bufio"
 	"crypto/elliptic"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -13,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"idp/examples/demo/stage"
 	"idp/internal/idptest"
@@ -95,6 +98,8 @@ func backEnd(t *testing.T, folder string) {
 		t.Errorf("bob may not write: %d", p.StatusCode)
 	}
 
+	e.oddTargets(t)
+
 	const invalid = `Bearer error="invalid_token"`
 	elsewhere := e.phone(t, v, "openid notes:read", nil)
 	for _, c := range []struct {
@@ -113,6 +118,27 @@ func backEnd(t *testing.T, folder string) {
 		if challenges := p.Header.Values("WWW-Authenticate"); p.StatusCode != c.status || !slices.Equal(challenges, []string{c.challenge}) {
 			t.Errorf("%s: %d %q, want %d %q", c.what, p.StatusCode, challenges, c.status, c.challenge)
 		}
+	}
+}
+
+// oddTargets: a request target that is no address is the client's mistake, and ends
+// nothing: the last of these is answered too.
+func (e *example) oddTargets(t *testing.T) {
+	t.Helper()
+	for _, target := range []string{"//", "///x", "//[", "http://", "http://[/", "/%", "/\\", "*", "/nowhere"} {
+		c, err := net.Dial("tcp", strings.TrimPrefix(e.URL, "http://"))
+		must(t, err)
+		must(t, c.SetDeadline(time.Now().Add(patience)))
+		_, err = io.WriteString(c, "GET "+target+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		must(t, err)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatalf("GET %s: %v", target, err)
+		}
+		if idptest.ReadAll(t, resp); resp.StatusCode >= http.StatusInternalServerError || resp.StatusCode < http.StatusMultipleChoices {
+			t.Errorf("GET %s: %d", target, resp.StatusCode)
+		}
+		_ = c.Close()
 	}
 }
 

@@ -104,6 +104,7 @@ func TestProxies(t *testing.T) {
 			{"a ticket shows no page", silently},
 			{"a program is told", programIsTold},
 			{"curl", curlAtSite},
+			{"question", question},
 			{"large ticket", largeTicket},
 			{"WebSocket", webSocket},
 			{"bodies", bodies},
@@ -287,6 +288,24 @@ func largeTicket(t *testing.T, b *behind) {
 	}
 }
 
+// question: idp hears of the client's headers those by which it judges.
+func question(t *testing.T, b *behind) {
+	idp := newEcho(t)
+	f := b.another(t, idp.Addr)
+	want := []string{"Cookie", "theme=dark", "Authorization", "Basic Ym9iOmJvYg==", "Accept", "text/html", "Origin", f.URL, "Referer", f.URL + "/reports/", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty",
+		"Sec-Fetch-Site", "same-origin", "X-Requested-With", "XMLHttpRequest", "User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"}
+	f.ask(t, b.visitor(t), http.MethodPost, "/reports/", "", want...)
+	asked := idp.take()
+	if len(asked) != 1 {
+		t.Fatalf("%d questions", len(asked))
+	}
+	for i := 0; i < len(want); i += 2 {
+		if got := asked[0].all(want[i]); !slices.Equal(got, want[i+1:i+2]) {
+			t.Errorf("of %s: %q idp hears %q", want[i], want[i+1], got)
+		}
+	}
+}
+
 // cookies is the Cookie header that a browser sends to the site.
 func (b *behind) cookies(t *testing.T, v *visitor) string {
 	t.Helper()
@@ -433,20 +452,26 @@ func plainHTTP(t *testing.T, b *behind) {
 	}
 }
 
+// another is one more of this proxy, that asks at another address.
+func (b *behind) another(t *testing.T, idp string) *behind {
+	t.Helper()
+	f := newFront(t, idp, b.app.Addr, b.certificate, b.front.key)
+	for _, p := range proxies {
+		if p.name == b.proxy {
+			p.start(f, t)
+		}
+	}
+	return &behind{binary: b.binary, front: f, proxy: b.proxy, app: b.app, wait: patience}
+}
+
 // withoutIDP: nobody answers the proxy's question, or idp answers otherwise than it
 // ever should. Nothing reaches the application.
 func withoutIDP(t *testing.T, b *behind) {
 	nobody, _ := freeAddress(t)
 	for name, addr := range map[string]string{"nobody": nobody, "500": strangeIDP(t, "500 Internal Server Error"), "302": strangeIDP(t, "302 Found"), "no HTTP": strangeIDP(t, "")} {
 		t.Run(name, func(t *testing.T) {
-			f := newFront(t, addr, b.app.Addr, b.certificate, b.front.key)
-			for _, p := range proxies {
-				if p.name == b.proxy {
-					p.start(f, t)
-				}
-			}
+			alone := b.another(t, addr)
 			b.app.take()
-			alone := &behind{binary: b.binary, front: f, proxy: b.proxy, app: b.app, wait: patience}
 			p := alone.ask(t, b.visitor(t), http.MethodGet, "/public/", "", "Remote-User", "ada")
 			if got := b.app.take(); len(got) > 0 || p.StatusCode < 300 || p.StatusCode == http.StatusUnauthorized {
 				t.Errorf("answered %d, and the application got %v", p.StatusCode, got)

@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +37,7 @@ func TestHoleProxies(t *testing.T) {
 			{"cookies", (*attacks).cookieTossing},
 			{"framing", (*attacks).framing},
 			{"connection", (*attacks).connection},
+			{"issuer's host", (*attacks).issuersHost},
 		} {
 			t.Run(class.name, func(t *testing.T) { class.run(a, t) })
 		}
@@ -89,6 +92,49 @@ func (a *attacks) bytes(t *testing.T, request, user string) (status int, got []h
 // identity are the names of what only idp may say to the application.
 var identity = []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "Remote-Assertion"}
 
+// othersNames are names by which other proxies tell applications who asks, for what, and
+// over what: to the application they are as good as ours.
+var othersNames = []string{"X-Remote-User", "X-Remote-Name", "X-Remote-Email", "X-Remote-Group", "X-Remote-Groups",
+	"X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups", "X-Auth-Request-Preferred-Username", "X-Auth-Request-Access-Token", "X-Auth-Request-Redirect",
+	"X-WebAuth-User", "X-WebAuth-Name", "X-WebAuth-Email", "X-WebAuth-Groups", "X-WebAuth-Role",
+	"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Access-Token",
+	"X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Original-URI", "X-Original-Host"}
+
+// arrivesOnce sends a request that may arrive.
+func (a *attacks) arrivesOnce(t *testing.T, path, user string, headers ...string) {
+	t.Helper()
+	if status, got := a.send(t, "GET "+path+" HTTP/1.1", user, headers...); len(got) != 1 {
+		t.Errorf("%s as %q with %q: %d, and %d requests arrived", path, user, headers, status, len(got))
+	}
+}
+
+// Those that are not run here at least list the names.
+func TestHoleProxiesNotRun(t *testing.T) {
+	for file, list := range map[string]string{"traefik/reports.yaml": `authResponseHeadersRegex: >-\n +(.*)`, "envoy/envoy.yaml": `(?s)local foreign = \{ (.*?) \}`} {
+		text, err := os.ReadFile("../deploy/proxies/" + file)
+		must(t, err)
+		found := regexp.MustCompile(list).FindSubmatch(text)
+		if found == nil {
+			t.Fatalf("%s has no list", file)
+		}
+		pattern := string(found[1])
+		if strings.HasPrefix(pattern, `"`) { // Lua: beginnings of names
+			pattern = "(?i)^(" + strings.Join(regexp.MustCompile(`[a-z-]+`).FindAllString(pattern, -1), "|") + ")"
+		}
+		deleted := regexp.MustCompile(pattern)
+		for _, name := range slices.Concat(othersNames, identity) {
+			if !deleted.MatchString(name) {
+				t.Errorf("%s lets %s of the client's through", file, name)
+			}
+		}
+		for _, name := range []string{"Accept", "X-Requested-With", "Origin"} {
+			if deleted.MatchString(name) {
+				t.Errorf("%s deletes %s", file, name)
+			}
+		}
+	}
+}
+
 // clean fails the test when a request that has reached the application carries
 // what is ours, or what a client may not say.
 func (b *behind) clean(t *testing.T, h heard) {
@@ -96,7 +142,7 @@ func (b *behind) clean(t *testing.T, h heard) {
 	if c := "; " + strings.Join(h.all("Cookie"), "; "); strings.Contains(c, "__Host-idp_") || strings.Contains(c, "; idp_") {
 		t.Errorf("our cookie has reached the application: %q", h.all("Cookie"))
 	}
-	for _, name := range []string{"Authorization", "Proxy-Authorization", "Forwarded", "X-Original-URL", "X-Original-Method", "X-Rewrite-URL", "Proxy"} {
+	for _, name := range slices.Concat(othersNames, []string{"Authorization", "Proxy-Authorization", "Forwarded", "X-Original-URL", "X-Original-Method", "X-Rewrite-URL", "Proxy"}) {
 		if got := h.all(name); got != nil {
 			t.Errorf("%s has reached the application: %q", name, got)
 		}
@@ -131,7 +177,7 @@ func (a *attacks) judge(t *testing.T, h heard, user string) {
 		}
 	}
 	for _, p := range readings(h.target()) {
-		if strings.HasPrefix(p, "/admin/") && user != "ada" {
+		if strings.HasPrefix(p+"/", "/admin/") && user != "ada" {
 			t.Errorf("%s can be read as %s, which is not for %q", h.target(), p, user)
 		}
 		if !strings.HasPrefix(p, "/public/") && user == "" {
@@ -142,9 +188,9 @@ func (a *attacks) judge(t *testing.T, h heard, user string) {
 
 // readings are the paths that applications may take a target for: decoded once or
 // twice, in lower case, without path parameters, with slashes for backslashes, cut
-// at a null byte, with dots resolved.
+// at a null byte, "#" or "?", with dots resolved.
 func readings(target string) []string {
-	raw, _, _ := strings.Cut(target, "?")
+	raw := cutAt("?")(target)
 	if _, rest, ok := strings.Cut(raw, "://"); ok {
 		raw = "/" + strings.SplitN(rest+"/", "/", 2)[1]
 	}
@@ -165,7 +211,7 @@ func readings(target string) []string {
 			}
 			return strings.Join(segments, "/")
 		},
-		func(p string) string { p, _, _ = strings.Cut(p, "\x00"); return p },
+		cutAt("\x00"), cutAt("#"), cutAt("?"),
 		func(p string) string {
 			slash := strings.HasSuffix(p, "/")
 			if p = path.Clean("/" + p); slash && p != "/" {
@@ -185,9 +231,14 @@ func readings(target string) []string {
 	return out
 }
 
+func cutAt(mark string) func(string) string {
+	return func(p string) string { p, _, _ = strings.Cut(p, mark); return p }
+}
+
 func (a *attacks) identityHeaders(t *testing.T) {
 	for _, name := range []string{"Remote-User", "remote-user", "Remote_User", "REMOTE_USER", "remote_user", "REMOTE-USER", "ReMoTe_uSeR", "Remote-Groups", "Remote_Groups",
-		"Remote-Name", "Remote_Name", "Remote-Email", "Remote_Email", "Remote-Assertion", "Remote_Assertion", "Authorization", "Proxy-Authorization"} {
+		"Remote-Name", "Remote_Name", "Remote-Email", "Remote_Email", "Remote-Assertion", "Remote_Assertion", "Authorization", "Proxy-Authorization",
+		"X_Remote_User", "X-WEBAUTH-USER", "X-WebAuth_User", "x_auth_request_user", "x-forwarded-email"} {
 		header := name + ": mallory"
 		a.send(t, "GET /reports/ HTTP/1.1", "", header)
 		for _, line := range []string{"GET /public/ HTTP/1.1", "POST /reports/ HTTP/1.1"} {
@@ -200,6 +251,13 @@ func (a *attacks) identityHeaders(t *testing.T) {
 			a.send(t, line, user, header, name+": ada", "Content-Length: 0")
 		}
 	}
+	// Those of other proxies, all at once.
+	var lines []string
+	for _, name := range othersNames {
+		lines = append(lines, name+": mallory")
+	}
+	a.arrivesOnce(t, "/reports/", "bob", lines...)
+	a.arrivesOnce(t, "/public/", "", lines...)
 	// Names that are none: refused, or not passed on.
 	for _, name := range []string{"Remote-User ", "Remote-User\t", " Remote-User", "\tRemote-User", "Remote-User\x00", "Remote\x00-User", "Remote.User", "Remote User", "Remote-User\x0b",
 		"Remote-User\xa0", "Remote\xe2\x80\x90User", "Remote-User:", "(Remote-User)", "Remote\rUser", "X: y\nRemote-User", "X: y\rRemote-User", "Remote-Use\xc5\x99", "Remote~User", "Remote+User", "Remote$User"} {
@@ -305,7 +363,8 @@ func (a *attacks) paths(t *testing.T) {
 		"/%2561dmin/", "/public/%252e%252e/admin/", "/public/..%252fadmin/", "/public/..%5cadmin/", "/public/..\\admin/", "\\admin\\", "/\\admin/", "/public/%2e%2e%5cadmin/", "/public\\..\\admin/", "/public/%00/../admin/", "/admin%00", "/admin/%00", "/admin%00/public/",
 		"/public/..%00/admin/", "/public/%c0%ae%c0%ae/admin/", "/public/%uff0e%uff0e/admin/", "/admin%20/", "/admin%09/", "/admin%0a/", "/admin./", "/admin%2e/", "/admin/.", "/admin/..", "/public/x/../../admin/", "/public/?/../admin/", "/public/%3f/../../admin/",
 		"/public/%23/../../admin/", "/public/#/../admin/", "/public/../admin/?x=/public/", "/admin?/public/", "/admin#/public/", "/admin/%2e%2e/public/", "/public/./../admin/", "/public/.../admin/", "/%2f/admin/", "/%2fadmin/", "/public%2f%2e%2e%2f%61dmin/",
-		"/public/../%61dmin/", "/public/..//admin/", "/public/\xc0\xae\xc0\xae/admin/", "/public/\x00/../admin/", "/admin\x00/", "/public/\t../admin/", "/public/..%c0%afadmin/", "/public/..\xef\xbc\x8fadmin/"} {
+		"/public/../%61dmin/", "/public/..//admin/", "/public/\xc0\xae\xc0\xae/admin/", "/public/\x00/../admin/", "/admin\x00/", "/public/\t../admin/", "/public/..%c0%afadmin/", "/public/..\xef\xbc\x8fadmin/",
+		"/admin#x", "/admin/#x", "/public/..#", "/public/../admin#/public/", "/admin%23x", "/admin%3fx", "/admin%2523x", "/public/..%23", "/public/..%3f", "/public/..%23/x", "#", "#/public/", "/public/#x", "/public/?x#/../admin/"} {
 		for _, user := range []string{"", "bob"} {
 			a.send(t, "GET "+target+" HTTP/1.1", user)
 		}
@@ -333,6 +392,29 @@ func (a *attacks) ourPaths(t *testing.T) {
 			if len(got) == 0 && slices.Contains([]int{http.StatusOK, http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusPermanentRedirect}, status) {
 				t.Errorf("%s has reached idp as another path: %d", target, status)
 			}
+		}
+	}
+}
+
+// issuersHost: at the issuer's own host nobody asks /forward-auth with headers of their
+// own and the trust of the proxy. Only nginx has a file for that host.
+func (a *attacks) issuersHost(t *testing.T) {
+	if a.proxy != "nginx" {
+		return
+	}
+	ask := func(target string) *http.Response {
+		resp, c := a.raw(t, "GET "+target+" HTTP/1.1\r\nHost: idp.localhost\r\nCookie: "+a.bob+"\r\nX-Original-URL: https://site.localhost/reports/\r\nX-Original-Method: GET\r\n\r\n")
+		_ = c.Close()
+		return resp
+	}
+	if resp := ask("/.well-known/openid-configuration"); resp == nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("idp itself answers %v", resp)
+	}
+	for _, target := range []string{"/forward-auth", "/forward-auth?redirect", "/forward-auth/", "/forward-auth/reports/", "/forward-auth/../login", "/forward-auth/%2e%2e/login", "/forward-auth/..%2flogin", "/forward-auth;x", "/forward-auth#", "//forward-auth", "/x/../forward-auth", "/./forward-auth",
+		"/%66orward-auth", "/%66orward-auth/../login", "/forward%2dauth/reports/", "/FORWARD-AUTH", "/forward-auth\\", "/forward-auth%00", "/login/../forward-auth/x", "/.idp/../forward-auth", "https://idp.localhost/forward-auth", "https://idp.localhost/forward-auth/../login"} {
+		resp := ask(target)
+		if resp == nil || resp.StatusCode < http.StatusMultipleChoices || resp.StatusCode == http.StatusUnauthorized || resp.Header.Get("Idp-Reason") != "" || resp.Header.Get("Remote-User") != "" {
+			t.Errorf("%s is answered %v", target, resp)
 		}
 	}
 }

@@ -92,6 +92,7 @@ http {
     scgi_temp_path scgi;
     include %[1]s/idp.conf;
     include %[1]s/site.conf;
+    include %[1]s/sso.conf;
 }
 `
 
@@ -101,6 +102,8 @@ func (f *front) nginx(t testing.TB) {
 	f.adapt(t, "nginx/idp.conf", append(tls, "listen 443", "listen "+f.Addr, "127.0.0.1:8080", f.idp)...)
 	f.adapt(t, "nginx/site.conf", append(tls, "listen 443", "listen "+f.Addr, "listen 80", "listen "+f.Plain, "127.0.0.1:3000", f.app,
 		"$idp_site reports.example.com", "$idp_site "+f.host(), "https://reports.example.com", f.URL, "reports.example.com", "site.localhost")...)
+	f.adapt(t, "nginx/sso.conf", "/etc/nginx/tls/sso.crt", f.certificate, "/etc/nginx/tls/sso.key", f.key, "listen 443", "listen "+f.Addr, "listen 80", "listen "+f.Plain,
+		"sso.example.com", "idp.localhost")
 	user := ""
 	if os.Geteuid() == 0 {
 		user = "user root;" // the folder is root's

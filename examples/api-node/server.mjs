@@ -14,6 +14,7 @@ const routes = {
 }
 
 createServer((req, res) => {
+  if (!URL.canParse(req.url, RESOURCE)) return res.writeHead(400).end() // such as //: new URL would throw
   const route = routes[`${req.method} ${new URL(req.url, RESOURCE).pathname}`]
   return route ? route(req, res) : res.writeHead(404).end()
 }).listen(Number(PORT), '127.0.0.1')

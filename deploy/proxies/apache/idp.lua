@@ -6,7 +6,7 @@
 local socket = require "socket"
 
 -- What idp hears of the client's headers.
-local asked = { "Cookie", "Authorization", "Accept", "Origin", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Fetch-Site", "X-Requested-With", "User-Agent" }
+local asked = { "Cookie", "Authorization", "Accept", "Origin", "Referer", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Fetch-Site", "X-Requested-With", "User-Agent" }
 
 -- What the application hears from idp, and from nobody else; other names in
 -- idp.yaml (forward_auth: headers:) belong here too.
@@ -14,7 +14,7 @@ local told = { "Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "R
 
 -- What somebody might read a user, a path, a host or an address from, by the
 -- beginning of its name.
-local foreign = { "remote-", "x-forwarded-", "x-original-", "x-rewrite-url", "x-real-ip", "forwarded", "proxy" }
+local foreign = { "remote-", "x-remote-", "x-auth-request-", "x-webauth-", "x-forwarded-", "x-original-", "x-rewrite-url", "x-real-ip", "forwarded", "proxy" }
 
 local seconds = 15 -- a password is checked by a KDC
 

@@ -8,7 +8,7 @@
 -- lets nobody in.
 
 -- What idp hears of the client's headers.
-local asked = { "cookie", "authorization", "accept", "origin", "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-site", "x-requested-with", "user-agent" }
+local asked = { "cookie", "authorization", "accept", "origin", "referer", "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-site", "x-requested-with", "user-agent" }
 
 -- What the application hears from idp, and from nobody else. With other names in
 -- idp.yaml (forward_auth: headers:) change them here, and delete them in haproxy.cfg.
