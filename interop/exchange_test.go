@@ -114,7 +114,7 @@ func TestTokenOfTheCommand(t *testing.T) {
 	must(t, stage.Build(t.Context(), bin))
 	ccache, err := realm.Kinit("alice", krbtest.AlicePassword)
 	must(t, err)
-	cmd := exec.CommandContext(t.Context(), "sh", "-ec", "idp="+s.Issuer+"\n"+exchangeDoc(t, "sh")[2])
+	cmd := exec.CommandContext(t.Context(), "sh", "-ec", "idp="+s.Issuer+"\n"+exchangeDoc(t, "sh")[3])
 	cmd.Dir, cmd.Env = t.TempDir(), append(realm.Env(), "PATH="+bin+":"+os.Getenv("PATH"), "KRB5CCNAME="+ccache)
 	out, err := cmd.Output()
 	must(t, err)

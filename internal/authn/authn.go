@@ -60,6 +60,7 @@ type Config struct {
 	Section   kerberos.Config      // the section it was made from
 	Directory *directory.Directory // asked about people whom Kerberos names; nil: there is none
 	Limits    Limits
+	Sites     []string // host names of protected sites, which have keys in our keytab
 	Log       *slog.Logger
 	Now       func() time.Time
 	passwords checker
@@ -91,6 +92,7 @@ type From struct {
 	Outside   bool // forwarded by a proxy nobody told us about
 	RequestID string
 	ClientID  string
+	Site      string // the protected site (host name) that a credential was sent to; empty: to us
 	Agent     string // what the browser says it is, in words of package useragent
 	// Known reports whether the browser has logged in to an account (Result.Account)
 	// before; nil: it is no browser.

@@ -2,6 +2,8 @@ package authn
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"idp/internal/kerberos"
 	"idp/internal/reason"
@@ -47,6 +49,9 @@ func (a *Authn) noKeytab(ctx context.Context, from From) error {
 }
 
 func (a *Authn) ticketOf(ctx context.Context, login *kerberos.Login, from From) (*Result, error) {
+	if err := a.madeFor(login, from); err != nil {
+		return nil, a.fail(ctx, from, login.Principal.String(), err)
+	}
 	res, err := a.known(ctx, login, AMRTicket)
 	if err != nil {
 		return nil, a.fail(ctx, from, login.Principal.String(), typed(err))
@@ -54,4 +59,18 @@ func (a *Authn) ticketOf(ctx context.Context, login *kerberos.Login, from From) 
 	res.AuthTime = login.AuthTime // no person acted now: RFC 4120 §5.3, authtime
 	res.Reply, res.Mechanism = login.Reply, login.Mechanism
 	return res, nil
+}
+
+// madeFor refuses a ticket that was made for a protected site and is shown elsewhere: at
+// another one, or to us. Whoever runs that site, or listens on another port of its host,
+// could otherwise pass on what its visitors sent, and be them everywhere.
+func (a *Authn) madeFor(login *kerberos.Login, from From) error {
+	if len(login.Service.Components) != 2 {
+		return nil
+	}
+	host := strings.ToLower(login.Service.Components[1])
+	if host == from.Site || !slices.Contains(a.Sites, host) {
+		return nil
+	}
+	return reason.Refuse(reason.WrongSPN, "the ticket was made for the protected site "+reason.Short(host)+", and is shown elsewhere")
 }

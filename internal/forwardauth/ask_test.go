@@ -207,7 +207,7 @@ func TestHolePathTricks(t *testing.T) {
 	for _, path := range []string{
 		"/admin", "/admin/", "/admin/x", "/admin?public/", "/public/../admin/", "/public/%2e%2e/admin/", "/public/.%2e/admin/", "/public%2f..%2fadmin/", "//admin/", "///admin//x",
 		"/./admin/", "/admin;x/", "/;/admin/", "/public/..;/admin/", "/ADMIN/", "/Admin", "/%61dmin/", "/%2561dmin/", `/public\..\admin/`, "/public/%5c..%5c..%5cadmin/", "/x/%252e%252e/admin/",
-		"/admin/../admin/", "/public/..%2f..%2fadmin", "/admin/.", "/admin/../public/",
+		"/admin/../admin/", "/public/..%2f..%2fadmin", "/admin/.", "/admin/../public/", "/admin#x", "/admin%23x", "/admin%3fx", "/public/..#", "/%41dmin/", "/ａｄｍｉｎ/",
 	} {
 		a := p.put(t, asNginx(p, path, "Cookie", cookie))
 		if a.StatusCode != http.StatusForbidden || a.Header.Get("Remote-User") != "" {

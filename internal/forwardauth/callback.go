@@ -36,8 +36,15 @@ func (f *ForwardAuth) ServeCallback(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
+	behind, err := f.Store.SiteSession(r.Context(), grant.ID, q.site.Host, f.Now().UnixMilli())
+	if errors.Is(err, store.ErrNotFound) { // it ended a moment ago
+		return f.beginAgain(w, r, q, target, again, err)
+	}
+	if err != nil {
+		return err
+	}
 	q.setCookie(w, cookieStart, "", -1)
-	q.setCookie(w, cookieSite, f.seal(q.site, grant.ID), 0)
+	q.setCookie(w, cookieSite, f.seal(q.site, grant.ID, behind.Session.SecretHash), 0)
 	return f.back(w, r, q, target)
 }
 
@@ -59,7 +66,7 @@ func (f *ForwardAuth) redeem(r *http.Request, q *question, query url.Values) (*s
 	now := f.Now()
 	info := web.InfoFrom(r.Context())
 	_, grant, err := f.Store.RedeemCode(r.Context(), store.Redeem{
-		Hash: secret.Hash(secret.String(query.Get("code"))), ClientID: q.site.Host, RedirectURI: q.callback(), CodeChallenge: secret.S256(verifier),
+		Hash: secret.Hash(secret.String(query.Get("code"))), ClientID: q.site.Host, RedirectURI: q.callback(), CodeChallenge: secret.S256(verifier), ByVerifier: true,
 		Now: now.UnixMilli(), Entry: store.Entry{Actor: "client:" + q.site.Host, Address: info.Client.String(), RequestID: info.RequestID},
 		Grant: func(c store.Code, now2 store.Standing) (store.Grant, *store.RefreshFamily, error) {
 			info.User = now2.User.Name
@@ -125,6 +132,16 @@ func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error 
 	}
 	e.Links = q.otherAccount(why, q.target)
 	return e
+}
+
+// ServeNothing answers what else is asked for below /.idp/.
+func (f *ForwardAuth) ServeNothing(_ http.ResponseWriter, r *http.Request) error {
+	q, err := f.ours(r)
+	if err != nil {
+		return err
+	}
+	return &web.Error{Status: http.StatusNotFound, Code: "NOT_FOUND", Title: "There is no page here", Message: "The address is wrong or no longer in use.",
+		Links: []web.Link{{Text: "Go to the site", URL: origin(q.origin) + "/"}}}
 }
 
 // ServeAsset answers GET /.idp/static/: the files of our pages on a protected site.

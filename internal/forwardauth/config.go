@@ -111,7 +111,7 @@ func (s Site) checkHost(issuer *url.URL, add func(field, text, hint string)) {
 	switch {
 	case s.Host == "":
 		add("host", "is missing", hint)
-	case strings.ToLower(s.Host) != s.Host || !plainHost(name) || !plainPort(s.Host):
+	case strings.ToLower(s.Host) != s.Host || !spelt(s.Host):
 		add("host", fmt.Sprintf("%q is not a host name in lower case, with or without a port", s.Host), hint)
 	case name == issuer.Hostname():
 		add("host", "is the issuer's own host", "a protected site has a host of its own: what is logged in here must not depend on what runs there")
@@ -143,7 +143,25 @@ func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		return name
 	}
-	return strings.Trim(host, "[]")
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}
+
+// bracketed is a host name as a URL has it (RFC 3986 §3.2.2).
+func bracketed(name string) string {
+	if strings.Contains(name, ":") {
+		return "[" + name + "]"
+	}
+	return name
+}
+
+// spelt reports whether a host is written in its only way, with or without a port.
+func spelt(host string) bool {
+	name := hostname(host)
+	rest, ok := strings.CutPrefix(host, bracketed(name))
+	if addr, err := netip.ParseAddr(name); err == nil && addr.String() != name {
+		return false
+	}
+	return ok && plainHost(name) && (rest == "" || rest[0] == ':') && plainPort(host)
 }
 
 func (s Site) checkHeaders(add func(field, text, hint string)) {

@@ -1,6 +1,7 @@
 package forwardauth
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
 	"regexp"
@@ -37,20 +38,27 @@ func (q *question) cookie(r *http.Request, name string) (string, error) {
 }
 
 // seal makes of the number of a grant what the site's cookie holds: nobody but we can,
-// and for no other host.
-func (f *ForwardAuth) seal(s *Site, grantID string) secret.String {
-	sum := secret.MAC(f.cookieKeys[:1], sealed(s, grantID))[0]
+// and for no other host. It is good while the secret of the session is the same, as
+// which every login and every step-up makes a new one: a cookie that was stolen before
+// does not rise with its owner.
+func (f *ForwardAuth) seal(s *Site, grantID string, session []byte) secret.String {
+	sum := secret.MAC(f.cookieKeys[:1], sealed(s, grantID, session))[0]
 	return secret.String(grantID + "." + base64.RawURLEncoding.EncodeToString(sum))
 }
 
-// open returns the number of the grant that a cookie holds; not ok: it is none of ours.
-func (f *ForwardAuth) open(s *Site, value string) (grantID string, ok bool) {
-	grantID, text, found := strings.Cut(value, ".")
-	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	return grantID, found && err == nil && secret.Verify(f.cookieKeys, sealed(s, grantID), sum)
+func sealed(s *Site, grantID string, session []byte) []byte {
+	return append([]byte(s.Host+"\x00"+grantID+"\x00"), session...)
 }
 
-func sealed(s *Site, grantID string) []byte { return []byte(s.Host + "\x00" + grantID) }
+// cutCookie takes a cookie apart; not ok: it has not the form of ours.
+func cutCookie(value string) (grantID string, sum []byte, ok bool) {
+	grantID, text, found := strings.Cut(value, ".")
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return grantID, sum, found && err == nil && len(grantID) == grantLength && len(sum) == sha256.Size
+}
+
+// grantLength is that of secret.ID.
+const grantLength = 22
 
 // othersCookies is a Cookie header without ours, which the site has no business with.
 func othersCookies(h http.Header) string {

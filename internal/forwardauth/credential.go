@@ -75,9 +75,12 @@ func (f *ForwardAuth) refused(r *http.Request, err error) error {
 
 // ticket checks a ticket; it is good for one request, and its replay for none.
 func (f *ForwardAuth) ticket(w http.ResponseWriter, r *http.Request, q *question, value string) (*authn.Result, error) {
+	if from := q.from(r); !f.Policy.OffersTicket(from) { // as at the login
+		return nil, refusal{reasonCredential, f.Policy.WhyNoTicket(from)}
+	}
 	token, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
-		return nil, f.Authn.Refuse(r.Context(), f.caller(r, q), "", reason.Malformed, "the token is not base64")
+		return nil, reason.Refuse(reason.Malformed, "the token is not base64")
 	}
 	res, err := f.Authn.Ticket(r.Context(), token, f.caller(r, q))
 	if err != nil {
@@ -92,7 +95,7 @@ func (f *ForwardAuth) ticket(w http.ResponseWriter, r *http.Request, q *question
 func (f *ForwardAuth) password(r *http.Request, q *question, value string) (*authn.Result, error) {
 	name, password, ok := web.BasicCredential(value)
 	if !ok {
-		return nil, f.Authn.Refuse(r.Context(), f.caller(r, q), "", reason.MalformedInput, "the Basic credential is not base64 of name:password")
+		return nil, reason.Refuse(reason.MalformedInput, "the Basic credential is not base64 of name:password")
 	}
 	from := f.caller(r, q)
 	key := f.passwordKey(from, name, password)
@@ -154,6 +157,7 @@ func (f *ForwardAuth) audited(r *http.Request, q *question, res *authn.Result, h
 
 func (f *ForwardAuth) caller(r *http.Request, q *question) authn.From {
 	from := q.from(r)
+	from.Site = hostname(q.site.Host)
 	from.Agent = useragent.Identify(r.Header).String()
 	return from
 }

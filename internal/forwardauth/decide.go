@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -29,10 +30,10 @@ func (f *ForwardAuth) decide(w http.ResponseWriter, r *http.Request, q *question
 		}
 		open = open && g.anyone
 	}
-	if who, err = f.identify(w, r, q, gates, open); open && err != nil {
-		return nil, nil //nolint:nilnil,nilerr // anyone may, whoever it is
+	if open {
+		return f.visitor(r, q), nil
 	}
-	if err != nil {
+	if who, err = f.identify(w, r, q, gates); err != nil {
 		return nil, err
 	}
 	web.InfoFrom(r.Context()).User = who.user.Name
@@ -44,15 +45,39 @@ func (f *ForwardAuth) decide(w http.ResponseWriter, r *http.Request, q *question
 	return who, nil
 }
 
+// visitor is who comes to a page that is open to anyone, as far as the site is told:
+// somebody who is logged in, and whom it lets in where it is not open. Everybody else is
+// nobody, for the site may take whom it is told of for one of those. A credential is
+// none of ours here: it may be for the site itself.
+func (f *ForwardAuth) visitor(r *http.Request, q *question) *identity {
+	own := q.site.gateOf(Rule{})
+	who, err := f.loggedIn(r, q, []gate{own})
+	if err != nil {
+		if why := (refusal{}); !errors.As(err, &why) {
+			web.InfoFrom(r.Context()).Err = err // no reason to turn anyone away
+		}
+		return nil
+	}
+	if !own.reachableFrom(q.from(r)) || !own.admits(who.user) {
+		return nil
+	}
+	return who
+}
+
 // identify finds out who sends a request, by the site's cookie or, where a program
-// shows one, by a ticket or a password, and that they have shown enough. Where anyone
-// may come (open), a credential is none of ours: it may be for the site itself.
-func (f *ForwardAuth) identify(w http.ResponseWriter, r *http.Request, q *question, gates []gate, open bool) (*identity, error) {
-	if !open && program(r) {
+// shows one, by a ticket or a password, and that they have shown enough.
+func (f *ForwardAuth) identify(w http.ResponseWriter, r *http.Request, q *question, gates []gate) (*identity, error) {
+	if program(r) {
 		if scheme, value, ok := q.credential(r); !ok || scheme != "" {
 			return f.credential(w, r, q, gates, scheme, value)
 		}
 	}
+	return f.loggedIn(r, q, gates)
+}
+
+// loggedIn is who is behind the site's cookie; a refusal where nobody is, or where they
+// have not shown enough.
+func (f *ForwardAuth) loggedIn(r *http.Request, q *question, gates []gate) (*identity, error) {
 	c, grant, err := f.current(r, q)
 	if err != nil {
 		return nil, err
@@ -71,7 +96,7 @@ func (f *ForwardAuth) current(r *http.Request, q *question) (c *session.Current,
 	if err != nil {
 		return nil, "", refusal{reasonCookie, "the site's cookie comes twice"}
 	}
-	grant, ok := f.open(q.site, value)
+	grant, sum, ok := cutCookie(value)
 	if !ok {
 		return nil, "", refusal{reasonLogin, ""}
 	}
@@ -81,6 +106,9 @@ func (f *ForwardAuth) current(r *http.Request, q *question) (c *session.Current,
 	}
 	if err != nil {
 		return nil, "", err
+	}
+	if !secret.Verify(f.cookieKeys, sealed(q.site, grant, found.Session.SecretHash), sum) {
+		return nil, "", refusal{reasonLogin, "the cookie is older than the last login of the session, or forged"}
 	}
 	c, err = f.Sessions.Use(r, &found.Session, &found.User)
 	if errors.Is(err, session.ErrNone) {

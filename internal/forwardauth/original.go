@@ -19,7 +19,7 @@ func original(r *http.Request) (a asked, err error) {
 	proto, rest, ok := strings.Cut(address, "://")
 	end := strings.IndexAny(rest, "/?#")
 	if !ok || end < 0 || rest[end] != '/' {
-		return a, refusal{reasonContradictory, "X-Original-URL is no address: " + web.Quote(address)}
+		return a, refusal{reasonContradictory, "X-Original-URL is no address: " + web.Quote(withoutQuery(address))}
 	}
 	a.proto, a.host, a.target = proto, strings.ToLower(rest[:end]), rest[end:]
 	return a, nil

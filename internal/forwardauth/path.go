@@ -10,10 +10,13 @@ import (
 // maxReadings bounds in how many ways one path is read; what has more is refused.
 const maxReadings = 64
 
+// maxOdd bounds a path that is read in several ways, in bytes.
+const maxOdd = 2 << 10
+
 // readings are all the paths that a program behind us may make of the path of a request
 // as it was sent: with its escapes decoded, once or twice; with dots resolved and
 // slashes merged; with what follows a semicolon cut off, and what a backslash is taken
-// for; in small letters. The rules are asked about each, and the request has to be
+// for. The rules are asked about each, and the request has to be
 // allowed by all: whoever is refused at /admin/ must not get there by another spelling.
 // Not ok: there is no telling what it is.
 func readings(raw string) (list []string, ok bool) {
@@ -22,6 +25,9 @@ func readings(raw string) (list []string, ok bool) {
 	}
 	if plain(raw) {
 		return []string{raw}, true
+	}
+	if len(raw) > maxOdd {
+		return nil, false
 	}
 	list = []string{raw}
 	for i := 0; i < len(list); i++ { // list grows
@@ -41,7 +47,7 @@ func readings(raw string) (list []string, ok bool) {
 func plain(p string) bool {
 	for i := range len(p) {
 		switch c := p[i]; {
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
 		case c == '.' && p[i-1] != '/': // p[0] is a slash
 		case c == '/' && (i == 0 || p[i-1] != '/'):
 		default:
@@ -57,8 +63,9 @@ func respell(p string) []string {
 		unescape(p),
 		strings.ReplaceAll(p, `\`, "/"),
 		withoutParameters(p),
+		withoutEnd(p),
 		resolve(p),
-		narrow(strings.ToLower(p)),
+		narrow(p),
 	}
 }
 
@@ -112,6 +119,14 @@ func withoutParameters(p string) string {
 		segments[i], _, _ = strings.Cut(segments[i], ";")
 	}
 	return strings.Join(segments, "/")
+}
+
+// withoutEnd cuts at what begins a query or a fragment, once its escape is decoded.
+func withoutEnd(p string) string {
+	if i := strings.IndexAny(p, "?#"); i >= 0 {
+		return p[:i]
+	}
+	return p
 }
 
 // resolve merges slashes and takes dots out (RFC 3986 §5.2.4), and keeps the last slash.

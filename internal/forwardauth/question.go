@@ -25,8 +25,11 @@ type question struct {
 }
 
 // path is that of the target, as it was sent.
-func (q *question) path() string {
-	p, _, _ := strings.Cut(q.target, "?")
+func (q *question) path() string { return withoutQuery(q.target) }
+
+// withoutQuery leaves out what may hold secrets, and is nobody's to judge.
+func withoutQuery(target string) string {
+	p, _, _ := strings.Cut(target, "?")
 	return p
 }
 
@@ -58,8 +61,11 @@ func (f *ForwardAuth) read(r *http.Request) (*question, error) {
 	if q.target == "" || q.method == "" {
 		return nil, refusal{reasonContradictory, "neither X-Original-URL and X-Original-Method nor X-Forwarded-Uri, -Host, -Proto and -Method"}
 	}
+	if strings.Contains(q.target, "#") { // no request has one (RFC 9112 §3.2); some programs end a path there
+		return nil, refusal{reasonPath, "the address has a #"}
+	}
 	if q.target[0] != '/' { // absolute-form, or *: RFC 9112 §3.2
-		return nil, refusal{reasonContradictory, "the address is no path: " + web.Quote(q.target)}
+		return nil, refusal{reasonContradictory, "the address is no path: " + web.Quote(withoutQuery(q.target))}
 	}
 	found, err := f.at(q.proto, q.host)
 	if err != nil {
@@ -83,7 +89,7 @@ func (a *asked) agree(b asked) error {
 		case *one.have == "":
 			*one.have = one.said
 		case one.said != "" && one.said != *one.have:
-			return refusal{reasonContradictory, fmt.Sprintf("two headers tell of another %s: %s and %s", one.name, web.Quote(*one.have), web.Quote(one.said))}
+			return refusal{reasonContradictory, fmt.Sprintf("two headers tell of another %s: %s and %s", one.name, web.Quote(withoutQuery(*one.have)), web.Quote(withoutQuery(one.said)))}
 		}
 	}
 	return nil
@@ -99,12 +105,12 @@ func (f *ForwardAuth) at(proto, host string) (*question, error) {
 	}
 	site := f.sites[host]
 	if site == nil {
-		site = f.sites[hostname(host)]
+		site = f.sites[bracketed(hostname(host))]
 	}
 	if site == nil {
 		return nil, refusal{reasonUnknown, "no site of forward_auth is " + web.Quote(host)}
 	}
-	if !plainPort(host) || hostname(host) != hostname(site.Host) {
+	if !spelt(host) || hostname(host) != hostname(site.Host) {
 		return nil, refusal{reasonUnknown, "no site of forward_auth is " + web.Quote(host)}
 	}
 	if proto != "https" && (proto != "http" || !local(hostname(host))) {
@@ -154,7 +160,11 @@ func (q *question) navigation(r *http.Request) bool {
 
 // program reports whether a request is no browser's: what it shows of itself
 // (Authorization) was meant for this site and sent on purpose. Browsers send what they
-// were once asked for, in the name of whatever page made them.
+// were once asked for, in the name of whatever page made them. Old ones are known by
+// their name only, which begins alike in all of them; PowerShell has taken it over.
 func program(r *http.Request) bool {
-	return !web.FromBrowser(r) && r.Header.Get("Origin") == "" && r.Header.Get("X-Requested-With") == ""
+	h := r.Header
+	agent := h.Get("User-Agent")
+	named := strings.HasPrefix(agent, "Mozilla/") && !strings.Contains(agent, "PowerShell/")
+	return !named && !web.FromBrowser(r) && h.Get("Origin") == "" && h.Get("X-Requested-With") == "" && h.Get("Referer") == ""
 }

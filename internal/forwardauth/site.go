@@ -57,27 +57,30 @@ func (s *Site) gates(raw string) (list []gate, ok bool) {
 	}
 	var seen []int
 	for _, p := range paths {
-		i := s.ruleFor(p)
-		if slices.Contains(seen, i) {
-			continue
+		for _, i := range s.rulesFor(p) {
+			if slices.Contains(seen, i) {
+				continue
+			}
+			seen = append(seen, i)
+			rule := Rule{}
+			if i >= 0 {
+				rule = s.Rules[i]
+			}
+			list = append(list, s.gateOf(rule))
 		}
-		seen = append(seen, i)
-		rule := Rule{}
-		if i >= 0 {
-			rule = s.Rules[i]
-		}
-		list = append(list, s.gateOf(rule))
 	}
 	return list, true
 }
 
-// ruleFor is the index of the first rule that a path falls under, -1 for none. A path in
-// other letters than a rule's is read in small ones too (readings).
-func (s *Site) ruleFor(p string) int {
-	small := strings.ToLower(p) == p
-	return slices.IndexFunc(s.Rules, func(r Rule) bool {
-		return below(p, r.Path) || small && below(p, strings.ToLower(r.Path))
-	})
+// rulesFor is the index of the first rule that a path falls under, -1 for none; and that
+// of the first one in the eyes of a program that does not tell capitals from small
+// letters.
+func (s *Site) rulesFor(p string) []int {
+	small := strings.ToLower(p)
+	return []int{
+		slices.IndexFunc(s.Rules, func(r Rule) bool { return below(p, r.Path) }),
+		slices.IndexFunc(s.Rules, func(r Rule) bool { return below(small, strings.ToLower(r.Path)) }),
+	}
 }
 
 func (g gate) admits(u *store.User) bool {
@@ -135,6 +138,14 @@ func (s *Site) Origin(issuer *url.URL) string {
 func (s *Site) OpenToAnyone(path string) bool {
 	gates, ok := s.gates(path)
 	return ok && !slices.ContainsFunc(gates, func(g gate) bool { return !g.anyone })
+}
+
+// Hosts are the host names of the sites.
+func (c Config) Hosts() (names []string) {
+	for _, s := range c {
+		names = append(names, hostname(s.Host))
+	}
+	return names
 }
 
 // Clients are the sites as relying parties: a login there is one at a relying party

@@ -145,7 +145,7 @@ type opened struct {
 }
 
 func (o *opened) login(p *pac.PAC) *Login {
-	return &Login{Principal: o.part.Client, AuthTime: o.part.AuthTime, EndTime: o.part.EndTime, PAC: p}
+	return &Login{Principal: o.part.Client, AuthTime: o.part.AuthTime, EndTime: o.part.EndTime, PAC: p, Service: o.key.Principal}
 }
 
 // openTicket applies the policies that need no decryption, then decrypts.

@@ -50,6 +50,11 @@ type Login struct {
 	PAC *pac.PAC
 
 	Mechanism Mechanism
+
+	// Service is the principal whose key opened the ticket: who it was made for, as far
+	// as that can be told. The name that the ticket says in clear is anybody's to
+	// rewrite. Empty after CheckPassword.
+	Service wire.Principal
 }
 
 // Mechanism says how a Login was proved.

@@ -3,6 +3,7 @@ package oidc
 import (
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"idp/internal/audit"
+	"idp/internal/authn"
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
@@ -436,4 +438,14 @@ func TestHoleTicketsTokenOutlivesItsRegistration(t *testing.T) {
 			t.Error("the client may not show tickets any more, and the token of one is active; or one of a session is not")
 		}
 	})
+}
+
+// The rules that say what people must show for a client hold for what it gets by an
+// exchange, too.
+func TestHoleExchangeBesideTheFactorRules(t *testing.T) {
+	w := newExchange(t, storetest.SQLite(t))
+	w.user("alice")
+	shown := w.exchange("wiki", w.loggedIn("alice").tokens("wiki", "scope", "openid profile").str("access_token"), testLedger)
+	w.Policy.Rules = authn.Rules{{Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, Clients: []string{testLedger}, ACR: authn.ACROneFactor}, {Clients: []string{testLedger}, ACR: authn.ACRMultiFactor}}
+	w.wantRefused("one factor", testLedger, exchangeForm(shown, testArchive, "scope", "read"), "invalid_request", "acr mfa")
 }

@@ -13,6 +13,7 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/audit"
+	"idp/internal/authn"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
@@ -54,6 +55,11 @@ func (p *Provider) exchangeGrant(r *http.Request, client *store.Client, ps wire.
 	}
 	if !clients.MayLogIn(client, st.user) {
 		return nil, badSubject("the user may not use this client", nil)
+	}
+	// Without an address: it is the client's, and a rule about people's networks says
+	// nothing of it.
+	if need := p.Policy.Required(st.user, client.ClientID, "", authn.From{Outside: true}); !authn.Reaches(st.grant.ACR, need) {
+		return nil, badSubject("the user has not shown enough for this client (factors: acr "+need+")", nil)
 	}
 	scope, err := exchangedScope(policy, p.narrows(sub), st.scope, ps["scope"])
 	if err != nil {

@@ -90,7 +90,7 @@ func (s *Server) build(ctx context.Context, c *config.Config) (*generation, erro
 	if g.people, err = s.directory(c); err != nil {
 		return nil, err
 	}
-	auth, err := authn.New(authn.Config{Store: s.store, Ring: s.ring, Kerberos: g.acceptor, Section: c.Kerberos, Directory: g.people, Limits: c.Limits, Log: s.log, Now: s.now})
+	auth, err := authn.New(authn.Config{Store: s.store, Ring: s.ring, Kerberos: g.acceptor, Section: c.Kerberos, Directory: g.people, Limits: c.Limits, Sites: c.ForwardAuth.Hosts(), Log: s.log, Now: s.now})
 	if err != nil {
 		return nil, err
 	}

@@ -108,6 +108,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 		step("GET "+forwardauth.PathSignOut, p.forward.ServeSignOut)
 		page("GET "+forwardauth.PathDenied, p.forward.ServeDenied)
 		page("GET "+forwardauth.PathOurs+"static/", p.forward.ServeAsset(p.pages.Static()))
+		page(forwardauth.PathOurs, p.forward.ServeNothing)
 	}
 
 	// operating

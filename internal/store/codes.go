@@ -84,6 +84,9 @@ type Redeem struct {
 	CodeChallenge string // S256 of the code_verifier; empty without one
 	JKT           string // of the DPoP key that was shown; empty without one
 	Now           Millis
+	// ByVerifier: nothing but the verifier proves who asks. A use without it is nobody's,
+	// and takes nothing from whoever used the code.
+	ByVerifier bool
 	// Grant says what the code gives, as things stand now; the family is nil when
 	// it gives no refresh token. It runs inside the transaction: no I/O, no crypto. Both get
 	// the code's grant id, client and user whatever it says. Its error is returned
@@ -151,7 +154,7 @@ func (s *Store) codeOver(t tx, r Redeem) (reused bool, err error) {
 		return false, codeRefused("it is unknown, or was over long ago")
 	case err != nil:
 		return false, err
-	case c.ClientID != r.ClientID || c.UsedAt == 0:
+	case c.ClientID != r.ClientID || c.UsedAt == 0, r.ByVerifier && c.CodeChallenge != r.CodeChallenge:
 		return false, whyCode(c, r)
 	}
 	e := r.Entry
