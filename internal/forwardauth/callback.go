@@ -14,7 +14,7 @@ import (
 // and of the browser that holds the verifier, in one conditional statement, gives the
 // browser the site's cookie and sends it back to where it was.
 func (f *ForwardAuth) ServeCallback(w http.ResponseWriter, r *http.Request) error {
-	q, err := f.ours(r)
+	q, err := f.visited(r)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (f *ForwardAuth) notLoggedIn(q *question, target, code string) error {
 // ServeSignOut answers GET /.idp/sign-out: the issuer asks, and ends the session of all
 // sites.
 func (f *ForwardAuth) ServeSignOut(w http.ResponseWriter, r *http.Request) error {
-	q, err := f.ours(r)
+	q, err := f.visited(r)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (f *ForwardAuth) ServeSignOut(w http.ResponseWriter, r *http.Request) error
 // ServeDenied answers GET /.idp/denied, where a proxy may send people whose request was
 // refused, for it shows them no page of ours; reason is that of the refusal.
 func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error {
-	q, err := f.ours(r)
+	q, err := f.visited(r)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error 
 
 // ServeNothing answers what else is asked for below /.idp/.
 func (f *ForwardAuth) ServeNothing(_ http.ResponseWriter, r *http.Request) error {
-	q, err := f.ours(r)
+	q, err := f.visited(r)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (f *ForwardAuth) ServeNothing(_ http.ResponseWriter, r *http.Request) error
 // ServeAsset answers GET /.idp/static/: the files of our pages on a protected site.
 func (f *ForwardAuth) ServeAsset(static http.Handler) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if _, err := f.ours(r); err != nil {
+		if _, err := f.visited(r); err != nil {
 			return err
 		}
 		http.StripPrefix(assets, static).ServeHTTP(w, r)

@@ -34,13 +34,14 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	info := web.InfoFrom(r.Context())
 	var res *authn.Result
 	var err error
+	kept := false // a password that was looked at within the last minute: no login of its own
 	switch scheme {
 	case "negotiate":
 		info.Method = "ticket"
 		res, err = f.ticket(w, r, q, value)
 	case "basic":
 		info.Method = "basic"
-		res, err = f.password(r, q, value)
+		res, kept, err = f.password(r, q, value)
 	default:
 		return nil, refusal{reasonCredential, web.HeaderTooLong}
 	}
@@ -50,10 +51,13 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	if err == nil {
 		err = f.enough(r, q, gates, res)
 	}
+	if err == nil && !kept {
+		err = f.audited(r, q, res, info.Method)
+	}
 	if err != nil {
 		return nil, f.refused(r, err)
 	}
-	info.LoggedIn = true
+	info.LoggedIn = !kept
 	return &identity{user: res.User, amr: res.AMR, acr: authn.ACROf(res.AMR), authTime: res.AuthTime.UnixMilli()}, nil
 }
 
@@ -87,27 +91,26 @@ func (f *ForwardAuth) ticket(w http.ResponseWriter, r *http.Request, q *question
 		return nil, err
 	}
 	web.SendNegotiate(w, res.Reply) // mutual authentication: RFC 4559 §5
-	return res, f.audited(r, q, res, "ticket")
+	return res, nil
 }
 
-// password checks a name and a password. What was right is not asked about again for a
-// minute: a script sends them with every request.
-func (f *ForwardAuth) password(r *http.Request, q *question, value string) (*authn.Result, error) {
+// password checks a name and a password. What was right is kept, and not asked about
+// again for a minute: a script sends them with every request.
+func (f *ForwardAuth) password(r *http.Request, q *question, value string) (res *authn.Result, kept bool, err error) {
 	name, password, ok := web.BasicCredential(value)
 	if !ok {
-		return nil, reason.Refuse(reason.MalformedInput, "the Basic credential is not base64 of name:password")
+		return nil, false, reason.Refuse(reason.MalformedInput, "the Basic credential is not base64 of name:password")
 	}
 	from := f.caller(r, q)
 	key := f.passwordKey(from, name, password)
-	if res, ok := f.passwords.get(key, f.Now()); ok {
-		return &res, nil // a copy: whoever asked goes on with the user as they are now
+	if was, ok := f.passwords.get(key, f.Now()); ok {
+		return &was, true, nil // a copy: whoever asked goes on with the user as they are now
 	}
-	res, err := f.Authn.Password(r.Context(), name, password, from)
-	if err != nil {
-		return nil, err
+	if res, err = f.Authn.Password(r.Context(), name, password, from); err != nil {
+		return nil, false, err
 	}
 	f.passwords.put(key, *res, f.Now().Add(passwordKept))
-	return res, f.audited(r, q, res, "basic")
+	return res, false, nil
 }
 
 // stillThere looks at the user as they are now: disabled since, or with another

@@ -16,9 +16,9 @@ import (
 // site's first page.
 const maxTarget = 4096
 
-// ours reads which site a request for /.idp/ came to: what its proxy says or, where it
+// visited reads which site a request for /.idp/ came to: what its proxy says or, where it
 // says nothing, the host that was asked for.
-func (f *ForwardAuth) ours(r *http.Request) (*question, error) {
+func (f *ForwardAuth) visited(r *http.Request) (*question, error) {
 	info := web.InfoFrom(r.Context())
 	info.Assets = assets
 	if !info.Proxied {
@@ -61,7 +61,7 @@ func notHere(err error) error {
 // ServeStart answers GET /.idp/start: it gives the browser the verifier of a login and
 // sends it to the authorization endpoint. to is where it comes back to.
 func (f *ForwardAuth) ServeStart(w http.ResponseWriter, r *http.Request) error {
-	q, err := f.ours(r)
+	q, err := f.visited(r)
 	if err != nil {
 		return err
 	}
