@@ -15,7 +15,7 @@ import (
 
 const (
 	racers = 64  // at once, on two nodes of one database
-	rounds = 200 // of each race; make bench has 10,000
+	rounds = 100 // of each race; make bench has 10,000
 )
 
 // races are what counts once. start prepares one round; what it returns is run by
