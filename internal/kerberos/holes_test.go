@@ -40,8 +40,11 @@ func TestForgedTicketOfEveryEtypeIsAccepted(t *testing.T) {
 			t.Errorf("%s: %v", wire.EtypeName(etype), err)
 			continue
 		}
-		want := &Login{Principal: f.client, AuthTime: f.authTime.UTC(), EndTime: f.end.UTC(), Mechanism: MechanismSPNEGO}
+		want := &Login{Principal: f.client, AuthTime: f.authTime.UTC(), EndTime: f.end.UTC(), Mechanism: MechanismSPNEGO, Service: login.Service}
 		login.Reply = nil
+		if got := login.Service.String(); got != "HTTP/idp.localhost@EXAMPLE.TEST" {
+			t.Errorf("%s: opened by the key of %s", wire.EtypeName(etype), got)
+		}
 		if d := cmp.Diff(want, login); d != "" {
 			t.Errorf("%s: %s", wire.EtypeName(etype), d)
 		}
