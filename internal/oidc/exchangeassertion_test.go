@@ -20,7 +20,7 @@ import (
 // assertion is what forward auth tells an application.
 func (w *world) assertion(typ string, changes map[string]any) string {
 	w.t.Helper()
-	claims := map[string]any{"iss": testIssuer, "aud": "reports.example.com", "iat": w.now().Unix(), "exp": w.now().Unix() + 60}
+	claims := map[string]any{"iss": testIssuer, "aud": "reports.example.com", "iat": w.now().Unix(), "exp": w.now().Unix() + 60, "acr": "1"}
 	for name, value := range changes {
 		claims[name] = value
 	}
