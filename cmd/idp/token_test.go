@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -293,21 +294,20 @@ func TestHoleTokenOfAServerWithoutProof(t *testing.T) {
 // issuer and to nobody that it, or who plays it, names.
 func TestHoleTicketSentElsewhere(t *testing.T) {
 	d := newDesk(t)
-	seen := false
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen = true }))
+	var seen atomic.Bool
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen.Store(true) }))
 	defer elsewhere.Close()
 	for _, status := range []int{301, 302, 307, 308} {
 		issuer := d.pretender(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, status) })
 		d.refused([]string{"--issuer", issuer, "--audience", ledger}, "no ticket goes elsewhere", elsewhere.URL)
 	}
-	issuer := ""
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprintf(w, `{"issuer": %q, "token_endpoint": %q}`, issuer, elsewhere.URL+"/token")
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"issuer": %q, "token_endpoint": %q}`, "http://"+r.Host, elsewhere.URL+"/token")
 	}))
 	defer s.Close()
-	issuer = strings.Replace(s.URL, "127.0.0.1", "idp.localhost", 1)
+	issuer := strings.Replace(s.URL, "127.0.0.1", "idp.localhost", 1)
 	d.refused([]string{"--issuer", issuer, "--audience", ledger}, "no ticket is sent there")
-	if seen {
+	if seen.Load() {
 		t.Error("something was sent there")
 	}
 }
