@@ -111,11 +111,16 @@ func (p *Policy) OfLogin(res *Result, has bool, clientID, acr string, from From)
 // none is about it, what OfLogin does: a rule by which one factor will do for one site,
 // or in one network, is none for the others.
 func (p *Policy) Enough(s *store.Session, u *store.User, clientID string, from From) bool {
+	return Reaches(s.ACR, p.OfSession(s, u, clientID, from))
+}
+
+// OfSession is the level that Enough wants of a session.
+func (p *Policy) OfSession(s *store.Session, u *store.User, clientID string, from From) string {
 	need, decided := p.Rules.decide(u.Groups, clientID, from)
 	if s.HasFactor && !decided && slices.Contains(s.AMR, AMRPassword) {
 		need = ACRMultiFactor
 	}
-	return Reaches(s.ACR, need)
+	return need
 }
 
 func (p *Policy) begin(ctx context.Context, row store.LoginRequest, from From, step string) (string, error) {

@@ -20,14 +20,14 @@ func (f *ForwardAuth) ServeCallback(w http.ResponseWriter, r *http.Request) erro
 	}
 	query := r.URL.Query()
 	target, again := readState(query.Get("state"))
+	if query.Has("error") { // of whoever is logged in, too: back would only lead here again
+		return f.notLoggedIn(q, target, query.Get("error"))
+	}
 	if c, _, err := f.current(r, q); err == nil { // another tab was faster, or this page was reloaded
 		web.InfoFrom(r.Context()).User = c.User.Name
 		return f.back(w, r, q, target)
 	} else if why := (refusal{}); !errors.As(err, &why) {
 		return err
-	}
-	if query.Has("error") {
-		return f.notLoggedIn(q, target, query.Get("error"))
 	}
 	grant, err := f.redeem(r, q, query)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {

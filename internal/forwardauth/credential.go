@@ -34,14 +34,14 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	info := web.InfoFrom(r.Context())
 	var res *authn.Result
 	var err error
-	kept := false // a password that was looked at within the last minute: no login of its own
+	key, kept := "", false // a password that was looked at within the last minute is no login of its own
 	switch scheme {
 	case "negotiate":
 		info.Method = "ticket"
 		res, err = f.ticket(w, r, q, value)
 	case "basic":
 		info.Method = "basic"
-		res, kept, err = f.password(r, q, value)
+		res, key, kept, err = f.password(r, q, value)
 	default:
 		return nil, refusal{reasonCredential, web.HeaderTooLong}
 	}
@@ -56,6 +56,9 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	}
 	if err != nil {
 		return nil, f.refused(r, err)
+	}
+	if key != "" && !kept {
+		f.passwords.put(key, *res, f.Now().Add(passwordKept))
 	}
 	info.LoggedIn = !kept
 	return &identity{user: res.User, amr: res.AMR, acr: authn.ACROf(res.AMR), authTime: res.AuthTime.UnixMilli()}, nil
@@ -94,23 +97,21 @@ func (f *ForwardAuth) ticket(w http.ResponseWriter, r *http.Request, q *question
 	return res, nil
 }
 
-// password checks a name and a password. What was right is kept, and not asked about
-// again for a minute: a script sends them with every request.
-func (f *ForwardAuth) password(r *http.Request, q *question, value string) (res *authn.Result, kept bool, err error) {
+// password checks a name and a password. What was right, and a login at this site, is
+// kept under key, and not asked about again for a minute: a script sends them with every
+// request.
+func (f *ForwardAuth) password(r *http.Request, q *question, value string) (res *authn.Result, key string, kept bool, err error) {
 	name, password, ok := web.BasicCredential(value)
 	if !ok {
-		return nil, false, reason.Refuse(reason.MalformedInput, "the Basic credential is not base64 of name:password")
+		return nil, "", false, reason.Refuse(reason.MalformedInput, "the Basic credential is not base64 of name:password")
 	}
 	from := f.caller(r, q)
-	key := f.passwordKey(from, name, password)
+	key = f.passwordKey(from, name, password)
 	if was, ok := f.passwords.get(key, f.Now()); ok {
-		return &was, true, nil // a copy: whoever asked goes on with the user as they are now
+		return &was, key, true, nil // a copy: whoever asked goes on with the user as they are now
 	}
-	if res, err = f.Authn.Password(r.Context(), name, password, from); err != nil {
-		return nil, false, err
-	}
-	f.passwords.put(key, *res, f.Now().Add(passwordKept))
-	return res, false, nil
+	res, err = f.Authn.Password(r.Context(), name, password, from)
+	return res, key, false, err
 }
 
 // stillThere looks at the user as they are now: disabled since, or with another
@@ -168,12 +169,12 @@ func (f *ForwardAuth) caller(r *http.Request, q *question) authn.From {
 // passwordKept is how long a password that was right is not asked about again.
 const passwordKept = time.Minute
 
-// passwordKey is a keyed hash of a name and a password, and of where they came from:
-// from outside they might not have been accepted.
+// passwordKey is a keyed hash of a name and a password, of the site that they were sent
+// to, and of where they came from: from outside they might not have been accepted.
 func (f *ForwardAuth) passwordKey(from authn.From, name string, password secret.String) string {
 	where := from.Address.String()
 	if from.Outside {
 		where = "outside"
 	}
-	return string(secret.MAC([][]byte{f.passwordMAC}, []byte(where+"\x00"+name+"\x00"+password.Reveal()))[0])
+	return string(secret.MAC([][]byte{f.passwordMAC}, []byte(from.Site+"\x00"+where+"\x00"+name+"\x00"+password.Reveal()))[0])
 }

@@ -241,6 +241,32 @@ func TestSecondFactorOnTheWay(t *testing.T) {
 	}
 }
 
+// The site sees its visitor elsewhere than the issuer does, where the rules demand more:
+// it is asked for, and nobody is sent round for ever.
+func TestFactorWhereTheSiteSeesItsVisitor(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{YAML: sites + "factors: [{networks: [127.0.0.0/8], acr: \"1\"}, {acr: mfa}]\n"})
+	p := protect(t, s, "reports.localhost")
+	b := bobAt(t, s, p)
+	p.seen = "203.0.113.5"
+	if page := b.Get(p.URL + "/x"); !strings.Contains(page.Body, "otpauth://") {
+		t.Errorf("walked %s: %d\n%s", page.Walked, page.StatusCode, page.Body)
+	}
+}
+
+// Somebody who is logged in and was refused is told so: back to the page would lead to
+// the login again.
+func TestRefusedAlthoughLoggedIn(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{YAML: sites})
+	p := protect(t, s, "reports.localhost")
+	b := bobAt(t, s, p)
+	for code, reason := range map[string]string{"unmet_authentication_requirements": "FACTOR_REQUIRED", "access_denied": "NOT_ALLOWED", "server_error": ""} {
+		page := b.Once(http.MethodGet, p.URL+"/.idp/callback?state=1/safe/&error="+code, nil, nil)
+		if page.StatusCode != http.StatusForbidden || page.Header.Get("Idp-Reason") != reason {
+			t.Errorf("%s: %d %s", code, page.StatusCode, page.Header.Get("Idp-Reason"))
+		}
+	}
+}
+
 // Scripts: Basic and tickets, without a session; a wrong password is one of the
 // account's guesses, and a browser's is not looked at.
 func TestCredentialsOfPrograms(t *testing.T) {

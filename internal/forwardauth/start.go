@@ -75,22 +75,44 @@ func (f *ForwardAuth) ServeStart(w http.ResponseWriter, r *http.Request) error {
 	if len(verifier) != len(secret.Token()) { // else that of a login in another tab, which goes on
 		verifier = secret.Token().Reveal()
 	}
+	target, err := f.target(r, q)
+	if err != nil {
+		return err
+	}
 	q.setCookie(w, cookieStart, secret.String(verifier), startAge)
-	query := r.URL.Query()
-	return web.Redirect(w, r, http.StatusSeeOther, f.authorize(q, secret.S256(verifier), safeTarget(query.Get("to")), query.Get("other") != "", query.Has("again")))
+	return web.Redirect(w, r, http.StatusSeeOther, f.authorize(q, secret.S256(verifier), target, r.URL.Query()))
 }
 
+// target is where the login comes back to, and the level that it has to reach for that:
+// what the page wants and, of somebody who is logged in, what the rules demand where
+// they are in the eyes of the site. The authorization endpoint may see them elsewhere,
+// and would send them back with what was not enough.
+func (f *ForwardAuth) target(r *http.Request, q *question) (t target, err error) {
+	t.path = safeTarget(r.URL.Query().Get("to"))
+	t.acr = q.site.demands(t.path)
+	c, _, err := f.current(r, q)
+	if why := (refusal{}); errors.As(err, &why) {
+		return t, nil
+	}
+	if err == nil {
+		t.acr = authn.Stronger(t.acr, f.Policy.OfSession(c.Session, c.User, q.site.Host, q.from(r)))
+	}
+	return t, err
+}
+
+type target struct{ path, acr string }
+
 // authorize is the authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3).
-func (f *ForwardAuth) authorize(q *question, challenge, target string, other, again bool) string {
+func (f *ForwardAuth) authorize(q *question, challenge string, t target, query url.Values) string {
 	v := url.Values{
 		"client_id": {q.site.Host}, "redirect_uri": {q.callback()}, "response_type": {"code"}, "scope": {"openid profile"},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "state": {stateOf(target, again)},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "state": {stateOf(t.path, query.Has("again"))},
 	}
-	if other {
+	if query.Get("other") != "" {
 		v.Set("prompt", "select_account")
 	}
-	if acr := q.site.demands(target); acr != "" {
-		v.Set("claims", essentialACR(acr))
+	if t.acr != "" && t.acr != authn.ACROneFactor {
+		v.Set("claims", essentialACR(t.acr))
 	}
 	return "/authorize?" + v.Encode()
 }
@@ -100,8 +122,7 @@ func (q *question) callback() string { return origin(q.origin) + PathCallback }
 // demands is the level that a target wants of a login beside what the rules about
 // relying parties do.
 func (s *Site) demands(target string) (acr string) {
-	path, _, _ := strings.Cut(target, "?")
-	gates, _ := s.gates(path)
+	gates, _ := s.gates(withoutQuery(target))
 	for _, g := range gates {
 		if !g.anyone {
 			acr = authn.Stronger(acr, g.acr)

@@ -39,6 +39,7 @@ type site struct {
 	URL    string
 	idp    *idptest.Server
 	client *http.Client // of the proxy, which comes from proxyAddress
+	seen   string       // where the proxy sees its clients
 }
 
 // protect puts a proxy in front of an application. It says what a proxy should: the
@@ -50,7 +51,7 @@ func protect(t testing.TB, s *idptest.Server, host string) *site {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(proxyAddress)}}
 		return d.DialContext(ctx, network, strings.Replace(strings.TrimPrefix(s.Issuer, "http://"), "idp.localhost", "127.0.0.1", 1))
 	}
-	p := &site{idp: s, client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	p := &site{idp: s, seen: "127.0.0.1", client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	p.Server = httptest.NewServer(http.HandlerFunc(p.serve))
 	t.Cleanup(p.Close)
 	_, port, _ := net.SplitHostPort(p.Listener.Addr().String())
@@ -64,7 +65,7 @@ func (p *site) serve(w http.ResponseWriter, r *http.Request) {
 		target, _ := url.Parse(p.idp.Issuer)
 		rp := httputil.ReverseProxy{Transport: p.client.Transport, Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.SetURL(target)
-			pr.Out.Header.Set("X-Forwarded-For", "127.0.0.1")
+			pr.Out.Header.Set("X-Forwarded-For", p.seen)
 			pr.Out.Header.Set("X-Forwarded-Proto", "http")
 			pr.Out.Header.Set("X-Forwarded-Host", host)
 		}}
@@ -107,7 +108,7 @@ func (p *site) askAt(ctx context.Context, method, path string, header http.Heade
 		req.Host = host
 	}
 	if req.Header.Get("X-Forwarded-For") == "" {
-		req.Header.Set("X-Forwarded-For", "127.0.0.1")
+		req.Header.Set("X-Forwarded-For", p.seen)
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
