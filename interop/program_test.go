@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"idp/internal/freeport"
 	"idp/internal/kerberos/krbtest"
 )
 
@@ -89,13 +90,12 @@ func pair(t testing.TB, curve elliptic.Curve) (certificate, key string) {
 	return certificate, key
 }
 
-// freeAddress is a loopback address that was free a moment ago.
+// freeAddress is a loopback address that is free.
 func freeAddress(t testing.TB) (addr, port string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	must(t, err)
-	defer l.Close()
-	_, port, err = net.SplitHostPort(l.Addr().String())
+	_, port, err = net.SplitHostPort(addr)
 	must(t, err)
-	return l.Addr().String(), port
+	return addr, port
 }

@@ -72,19 +72,10 @@ func (p *place) certificate(name string) {
 // start starts the server and waits until `idp healthcheck` is content.
 func (p *place) start() {
 	p.t.Helper()
-	cmd := p.command("serve")
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, _, err := p.run("", "healthcheck"); err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			p.t.Fatal("the server is not ready after 20 s")
-		}
-	}
+	p.serveUntil(func() bool {
+		_, _, err := p.run("", "healthcheck")
+		return err == nil
+	})
 }
 
 // doctor runs it and returns its lines and exit status.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -51,12 +50,7 @@ type place struct {
 
 func newPlace(t *testing.T, yaml string) *place {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	_ = ln.Close()
+	addr := freeAddress(t)
 	p := &place{t: t, dir: t.TempDir(), url: "http://" + addr}
 	p.write("idp.yaml", fmt.Sprintf("issuer: http://%s\nlisten: %s\n%s", addr, addr, yaml))
 	return p
@@ -98,24 +92,33 @@ func (p *place) mustRun(stdin string, args ...string) string {
 // serve starts the server and waits until it is ready.
 func (p *place) serve() (cmd *exec.Cmd, log *idptest.Log) {
 	p.t.Helper()
+	return p.serveUntil(func() bool {
+		resp, err := http.Get(p.url + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+}
+
+// serveUntil starts the server and waits until it is ready by somebody's judgement.
+func (p *place) serveUntil(ready func() bool) (cmd *exec.Cmd, log *idptest.Log) {
+	p.t.Helper()
 	cmd, log = p.command("serve"), &idptest.Log{}
 	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.t.Cleanup(func() { _ = cmd.Process.Kill() })
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if resp, err := http.Get(p.url + "/readyz"); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return cmd, log
-			}
+	p.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	started := time.Now()
+	for !ready() {
+		if time.Since(started) > time.Minute {
+			p.t.Fatalf("the server is not ready after a minute:\n%s", log)
 		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	p.t.Fatalf("the server is not ready after 20 s:\n%s", log)
-	return nil, nil
+	return cmd, log
 }
 
 func (p *place) get(path string) (int, string) {

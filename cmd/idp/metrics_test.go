@@ -10,17 +10,18 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"idp/internal/freeport"
 )
 
 // freeAddress is one nobody listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return addr
 }
 
 func TestMetricsOnAListenerOfTheirOwn(t *testing.T) {

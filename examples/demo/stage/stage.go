@@ -15,11 +15,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"idp/internal/freeport"
 	"idp/internal/kerberos/krbtest"
 )
 
@@ -94,24 +94,18 @@ func (s *Stage) say(format string, args ...any) { fmt.Fprintf(s.Out, format+"\n"
 // Path is the path of a file of the stage.
 func (s *Stage) Path(name string) string { return filepath.Join(s.Dir, name) }
 
-// addresses finds free ports. Between finding and using one somebody else could
-// take it; then the start fails and says so.
+// addresses finds free ports.
 func (s *Stage) addresses(context.Context) error {
 	for _, p := range []struct {
 		host      string
 		addr, url *string
 	}{{s.Host, &s.idp, &s.Issuer}, {"wiki.localhost", &s.wikiAddr, &s.Wiki}, {"tickets.localhost", &s.ticketAddr, &s.Tickets}} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := freeport.Find()
 		if err != nil {
 			return err
 		}
-		defer l.Close()
-		*p.addr = l.Addr().String()
-		_, port, err := net.SplitHostPort(*p.addr)
-		if err != nil {
-			return err
-		}
-		*p.url = "http://" + net.JoinHostPort(p.host, port)
+		*p.addr = fmt.Sprintf("127.0.0.1:%d", port)
+		*p.url = fmt.Sprintf("http://%s:%d", p.host, port)
 	}
 	return nil
 }

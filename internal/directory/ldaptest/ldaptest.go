@@ -22,6 +22,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"idp/internal/directory"
+	"idp/internal/freeport"
 	"idp/internal/kerberos/krbtest"
 )
 
@@ -217,9 +218,9 @@ func (s *Server) must(err error) {
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	port, err := krbtest.FreePort()
+	addr, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("127.0.0.1:%d", port)
+	return addr
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"idp/internal/freeport"
 )
 
 // StartKpasswd starts the realm's server for new passwords (RFC 3244), which is
@@ -18,7 +20,7 @@ func (r *Realm) StartKpasswd(t testing.TB) {
 	var ports [2]int
 	for i := range ports {
 		var err error
-		if ports[i], err = FreePort(); err != nil {
+		if ports[i], err = freeport.Find(); err != nil {
 			t.Fatal(err)
 		}
 	}

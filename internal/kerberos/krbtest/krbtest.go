@@ -14,7 +14,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"idp/internal/freeport"
 )
 
 // Options says what a new realm holds. The zero value is a realm EXAMPLE.TEST
@@ -80,7 +81,7 @@ func New(dir string, o Options) (*Realm, error) {
 	port := o.Port
 	if port == 0 {
 		var err error
-		if port, err = FreePort(); err != nil {
+		if port, err = freeport.Find(); err != nil {
 			return nil, err
 		}
 	}
@@ -112,23 +113,6 @@ func (o *Options) setDefaults() {
 		o.Enctypes = "aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal " +
 			"aes256-cts-hmac-sha384-192:normal aes128-cts-hmac-sha256-128:normal"
 	}
-}
-
-// FreePort finds a port of 127.0.0.1 that is free for TCP and UDP.
-func FreePort() (int, error) {
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-		_ = l.Close()
-		if err == nil {
-			return port, u.Close()
-		}
-	}
-	return 0, errors.New("no port is free for TCP and UDP")
 }
 
 func (r *Realm) writeConfig(o Options, port int) error {

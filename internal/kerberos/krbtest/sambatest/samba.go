@@ -20,6 +20,7 @@ import (
 	"strings"
 	"syscall"
 
+	"idp/internal/freeport"
 	"idp/internal/kerberos/krbtest"
 )
 
@@ -74,11 +75,11 @@ func (d *Domain) conf() string { return filepath.Join(d.Dir, "dc.conf") }
 // configure writes a smb.conf in place of the provisioned one, which starts a
 // file server and writes outside dir.
 func (d *Domain) configure() error {
-	kdc, err := krbtest.FreePort()
+	kdc, err := freeport.Find()
 	if err != nil {
 		return err
 	}
-	kpasswd, err := krbtest.FreePort()
+	kpasswd, err := freeport.Find()
 	if err != nil {
 		return err
 	}
