@@ -62,7 +62,7 @@ func (f *ForwardAuth) refuse(w http.ResponseWriter, r *http.Request, q *question
 	if q.navigation(r) {
 		return f.page(w, r, q, why.reason, status)
 	}
-	if why.reason == reasonLogin && program(r) {
+	if why.reason == reasonLogin && web.Program(r) {
 		f.challenge(w, r, q)
 	}
 	t := texts[why.reason]

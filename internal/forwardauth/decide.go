@@ -67,7 +67,7 @@ func (f *ForwardAuth) visitor(r *http.Request, q *question) *identity {
 // identify finds out who sends a request, by the site's cookie or, where a program
 // shows one, by a ticket or a password, and that they have shown enough.
 func (f *ForwardAuth) identify(w http.ResponseWriter, r *http.Request, q *question, gates []gate) (*identity, error) {
-	if program(r) {
+	if web.Program(r) {
 		if scheme, value, ok := q.credential(r); !ok || scheme != "" {
 			return f.credential(w, r, q, gates, scheme, value)
 		}

@@ -149,22 +149,9 @@ func (q *question) from(r *http.Request) authn.From {
 	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: q.site.Host}
 }
 
-// navigation reports whether somebody opens a page, who can be sent to log in. A
-// browser says so by Fetch metadata; before these were there, by wanting HTML, which
-// programs do not.
+// navigation reports whether somebody opens a page, who can be sent to log in.
 func (q *question) navigation(r *http.Request) bool {
 	as := *r
 	as.Method = q.method
-	return web.Navigation(&as) && (web.FromBrowser(r) || strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("Origin") == "")
-}
-
-// program reports whether a request is no browser's: what it shows of itself
-// (Authorization) was meant for this site and sent on purpose. Browsers send what they
-// were once asked for, in the name of whatever page made them. Old ones are known by
-// their name only, which begins alike in all of them; PowerShell has taken it over.
-func program(r *http.Request) bool {
-	h := r.Header
-	agent := h.Get("User-Agent")
-	named := strings.HasPrefix(agent, "Mozilla/") && !strings.Contains(agent, "PowerShell/")
-	return !named && !web.FromBrowser(r) && h.Get("Origin") == "" && h.Get("X-Requested-With") == "" && h.Get("Referer") == ""
+	return web.Navigation(&as) && web.ShowsPages(r)
 }

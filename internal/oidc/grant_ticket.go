@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -37,7 +36,7 @@ const methodTicket = "ticket"
 func (p *Provider) ticketAnswer(w http.ResponseWriter, r *http.Request, client *store.Client) (grantAnswer, error) {
 	from := p.fromOf(r, client)
 	switch scheme, _, ok := web.Authorization(r.Header); {
-	case sentByBrowser(r.Header):
+	case web.FromPage(r):
 		return nil, protocol.ErrInvalidRequest().WithDescription("tickets are exchanged for programs, not for browsers: no Origin, and no Sec-Fetch-*")
 	case len(client.TicketExchange) == 0:
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for tickets (ticket_exchange)")
@@ -54,19 +53,6 @@ func (p *Provider) ticketAnswer(w http.ResponseWriter, r *http.Request, client *
 	return func(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 		return p.ticketGrant(w, r, client, ps, jkt)
 	}, nil
-}
-
-// sentByBrowser: Fetch §3.1, Fetch Metadata Request Headers §2. Programs send neither.
-func sentByBrowser(h http.Header) bool {
-	if len(h["Origin"]) > 0 {
-		return true
-	}
-	for name := range h {
-		if strings.HasPrefix(name, "Sec-") {
-			return true
-		}
-	}
-	return false
 }
 
 // fromOf is where a credential came from.
