@@ -13,7 +13,7 @@ import (
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
-	"idp/internal/useragent"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -160,9 +160,8 @@ func (f *ForwardAuth) audited(r *http.Request, q *question, res *authn.Result, h
 }
 
 func (f *ForwardAuth) caller(r *http.Request, q *question) authn.From {
-	from := q.from(r)
+	from := visitor.From(r, q.site.Host)
 	from.Site = hostname(q.site.Host)
-	from.Agent = useragent.Identify(r.Header).String()
 	return from
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -145,8 +146,7 @@ func all(h http.Header, names map[string]*string) error {
 
 // from is who asks for the page, as its proxy says.
 func (q *question) from(r *http.Request) authn.From {
-	info := web.InfoFrom(r.Context())
-	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: q.site.Host}
+	return visitor.At(r, q.site.Host)
 }
 
 // navigation reports whether somebody opens a page, who can be sent to log in.

@@ -15,7 +15,7 @@ import (
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
-	"idp/internal/useragent"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -34,7 +34,7 @@ const methodTicket = "ticket"
 // them. So what a browser sends along is refused, and nothing but this grant is
 // challenged.
 func (p *Provider) ticketAnswer(w http.ResponseWriter, r *http.Request, client *store.Client) (grantAnswer, error) {
-	from := p.fromOf(r, client)
+	from := visitor.From(r, client.ClientID)
 	switch scheme, _, ok := web.Authorization(r.Header); {
 	case web.FromPage(r):
 		return nil, protocol.ErrInvalidRequest().WithDescription("tickets are exchanged for programs, not for browsers: no Origin, and no Sec-Fetch-*")
@@ -55,12 +55,6 @@ func (p *Provider) ticketAnswer(w http.ResponseWriter, r *http.Request, client *
 	}, nil
 }
 
-// fromOf is where a credential came from.
-func (p *Provider) fromOf(r *http.Request, client *store.Client) authn.From {
-	info := web.InfoFrom(r.Context())
-	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: client.ClientID, Agent: useragent.Identify(r.Header).String()}
-}
-
 // ticketGrant gives tokens for a ticket: an access token for the one audience, and an
 // ID token where the scope has openid. It is a login, without a session: what it gives
 // ends with the access token, and at once with its user.
@@ -69,7 +63,7 @@ func (p *Provider) ticketGrant(w http.ResponseWriter, r *http.Request, client *s
 	if err := p.readTicketRequest(&t, ps); err != nil {
 		return nil, err
 	}
-	from := p.fromOf(r, client)
+	from := visitor.From(r, client.ClientID)
 	res, err := p.showTicket(r, from)
 	if err != nil {
 		return nil, ticketRefused(r, err)

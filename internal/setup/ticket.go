@@ -11,6 +11,7 @@ import (
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -69,8 +70,7 @@ func (s *Setup) begin(w http.ResponseWriter, r *http.Request) (*attempt, error) 
 	if err != nil {
 		return nil, err
 	}
-	info := web.InfoFrom(r.Context())
-	a := &attempt{browser: b, from: authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}}
+	a := &attempt{browser: b, from: visitor.At(r, "")}
 	id := r.URL.Query().Get("login")
 	if id == "" {
 		return a, nil
@@ -82,7 +82,7 @@ func (s *Setup) begin(w http.ResponseWriter, r *http.Request) (*attempt, error) 
 	if err != nil {
 		return nil, err
 	}
-	a.row, a.from.ClientID, info.ClientID = row, row.ClientID, row.ClientID
+	a.row, a.from.ClientID, web.InfoFrom(r.Context()).ClientID = row, row.ClientID, row.ClientID
 	return a, nil
 }
 
