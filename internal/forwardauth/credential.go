@@ -1,7 +1,6 @@
 package forwardauth
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
@@ -85,8 +84,8 @@ func (f *ForwardAuth) ticket(w http.ResponseWriter, r *http.Request, q *question
 	if from := q.from(r); !f.Policy.OffersTicket(from) { // as at the login
 		return nil, refusal{reasonCredential, f.Policy.WhyNoTicket(from)}
 	}
-	token, err := base64.StdEncoding.DecodeString(value)
-	if err != nil {
+	token, ok := web.NegotiateToken(value)
+	if !ok {
 		return nil, reason.Refuse(reason.Malformed, "the token is not base64")
 	}
 	res, err := f.Authn.Ticket(r.Context(), token, f.caller(r, q))

@@ -2,7 +2,6 @@ package login
 
 import (
 	"cmp"
-	"encoding/base64"
 	"errors"
 	"net/http"
 
@@ -105,8 +104,8 @@ func (l *Login) challenge(w http.ResponseWriter, r *http.Request, a *attempt, re
 // ticket answers Negotiate.
 func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
 	web.InfoFrom(r.Context()).Method = methodTicket
-	token, err := base64.StdEncoding.DecodeString(value)
-	if err != nil {
+	token, ok := web.NegotiateToken(value)
+	if !ok {
 		return l.malformed(w, r, a, reason.Malformed, "the token is not base64")
 	}
 	res, next, err := l.leg(r, a, token)

@@ -1,7 +1,6 @@
 package oidc
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"time"
@@ -117,8 +116,8 @@ func (p *Provider) readTicketRequest(t *tokens.Response, ps wire.Params) (err er
 func (p *Provider) showTicket(r *http.Request, from authn.From) (*authn.Result, error) {
 	web.InfoFrom(r.Context()).Method = methodTicket
 	_, value, _ := web.Authorization(r.Header)
-	token, err := base64.StdEncoding.DecodeString(value)
-	if err != nil {
+	token, ok := web.NegotiateToken(value)
+	if !ok {
 		return nil, p.Authn.Refuse(r.Context(), from, "", reason.Malformed, "the token is not base64")
 	}
 	res, err := p.Authn.Ticket(r.Context(), token, from)

@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -49,8 +48,8 @@ func (s *Setup) ServeTest(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("WWW-Authenticate", "Negotiate")
 		return s.page(w, r, http.StatusUnauthorized, web.SetupPage{Outcome: outcomeNo, Causes: s.causes(r, false)})
 	}
-	token, err := base64.StdEncoding.DecodeString(value)
-	if err != nil || scheme != "negotiate" { // a password is not looked at here
+	token, ok := web.NegotiateToken(value)
+	if !ok || scheme != "negotiate" { // a password is not looked at here
 		return s.refused(w, r, s.Authn.Refuse(r.Context(), a.from, "", reason.Malformed, "not a token of Negotiate"))
 	}
 	return s.ticket(w, r, a, token)

@@ -38,6 +38,12 @@ func BasicCredential(value string) (name string, password secret.String, ok bool
 	return name, secret.String(pw), err == nil && colon
 }
 
+// NegotiateToken decodes RFC 4559 §4.2: base64 of a token, which kerberos judges.
+func NegotiateToken(value string) (token []byte, ok bool) {
+	token, err := base64.StdEncoding.DecodeString(value)
+	return token, err == nil
+}
+
 // SendNegotiate sends a token of an exchange back (RFC 4559 §5); without one, nothing.
 func SendNegotiate(w http.ResponseWriter, token []byte) {
 	if len(token) > 0 {
