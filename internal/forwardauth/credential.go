@@ -21,7 +21,7 @@ import (
 // ours, and the site's cookie may still do. Not ok: it is too long, or there twice.
 func (q *question) credential(r *http.Request) (scheme, value string, ok bool) {
 	scheme, value, ok = web.Authorization(r.Header)
-	if scheme != "negotiate" && (scheme != "basic" || !q.site.takesPasswords()) {
+	if scheme != web.SchemeNegotiate && (scheme != web.SchemeBasic || !q.site.takesPasswords()) {
 		scheme = ""
 	}
 	return scheme, value, ok
@@ -35,11 +35,11 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	var err error
 	key, kept := "", false // a password that was looked at within the last minute is no login of its own
 	switch scheme {
-	case "negotiate":
-		info.Method = "ticket"
+	case web.SchemeNegotiate:
+		info.Method = authn.MethodTicket
 		res, err = f.ticket(w, r, q, value)
-	case "basic":
-		info.Method = "basic"
+	case web.SchemeBasic:
+		info.Method = authn.MethodBasic
 		res, key, kept, err = f.password(r, q, value)
 	default:
 		return nil, refusal{reasonCredential, web.HeaderTooLong}

@@ -23,9 +23,6 @@ import (
 // we are in return; there is no subject_token beside it.
 const ticketType = "urn:idp:params:oauth:token-type:kerberos"
 
-// methodTicket is how the log calls a ticket; the metrics know it.
-const methodTicket = "ticket"
-
 // ticketAnswer is what answers a ticket, or the challenge where none has come yet:
 // before anything that counts once is used up, for the client will send it again.
 //
@@ -42,10 +39,10 @@ func (p *Provider) ticketAnswer(w http.ResponseWriter, r *http.Request, client *
 	case p.Authn == nil || !p.Policy.OffersTicket(from):
 		return nil, protocol.ErrInvalidRequest().WithDescription("tickets are not taken from this address, or not at all (kerberos: offer_to, keytabs)").
 			WithParent(errors.New(p.Policy.WhyNoTicket(from)))
-	case !ok || (scheme != "" && scheme != "negotiate"):
+	case !ok || (scheme != "" && scheme != web.SchemeNegotiate):
 		return nil, protocol.ErrInvalidRequest().WithDescription("the ticket comes by Authorization: Negotiate, and the client authenticates in the body")
 	case scheme == "":
-		web.InfoFrom(r.Context()).Method = "challenge"
+		web.InfoFrom(r.Context()).Method = authn.MethodChallenge
 		return nil, wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{"Negotiate"},
 			Err: protocol.ErrInvalidRequest().WithDescription("a ticket is needed: Authorization: Negotiate (curl --negotiate -u :)")}
 	}
@@ -114,7 +111,7 @@ func (p *Provider) readTicketRequest(t *tokens.Response, ps wire.Params) (err er
 // showTicket checks the ticket, and that it is enough for whom it is of. The error is a
 // *reason.Error when it was refused, and in the audit log.
 func (p *Provider) showTicket(r *http.Request, from authn.From) (*authn.Result, error) {
-	web.InfoFrom(r.Context()).Method = methodTicket
+	web.InfoFrom(r.Context()).Method = authn.MethodTicket
 	_, value, _ := web.Authorization(r.Header)
 	token, ok := web.NegotiateToken(value)
 	if !ok {
@@ -134,7 +131,7 @@ func (p *Provider) showTicket(r *http.Request, from authn.From) (*authn.Result, 
 func (p *Provider) giveForTicket(r *http.Request, t *tokens.Response, from authn.From) error {
 	return p.Store.GiveGrant(r.Context(), store.Give{
 		Grant: *t.Grant, Login: true,
-		Entry: store.Entry{Actor: t.User.Name, Address: from.Address.String(), Agent: from.Agent, RequestID: from.RequestID, Detail: methodTicket},
+		Entry: store.Entry{Actor: t.User.Name, Address: from.Address.String(), Agent: from.Agent, RequestID: from.RequestID, Detail: authn.MethodTicket},
 		Check: func(now store.Standing) (err error) {
 			if t.Client, err = registeredNow(t.Client, &now); err != nil {
 				return err

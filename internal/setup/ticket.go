@@ -28,7 +28,7 @@ func (s *Setup) ServeTest(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	info := web.InfoFrom(r.Context())
-	info.Method = method
+	info.Method = authn.MethodTest
 	info.Detail = s.Policy.WhyNoTicket(a.from)
 	switch {
 	case !s.Policy.UsesTickets():
@@ -49,7 +49,7 @@ func (s *Setup) ServeTest(w http.ResponseWriter, r *http.Request) error {
 		return s.page(w, r, http.StatusUnauthorized, web.SetupPage{Outcome: outcomeNo, Causes: s.causes(r, false)})
 	}
 	token, ok := web.NegotiateToken(value)
-	if !ok || scheme != "negotiate" { // a password is not looked at here
+	if !ok || scheme != web.SchemeNegotiate { // a password is not looked at here
 		return s.refused(w, r, s.Authn.Refuse(r.Context(), a.from, "", reason.Malformed, "not a token of Negotiate"))
 	}
 	return s.ticket(w, r, a, token)

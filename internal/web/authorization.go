@@ -12,6 +12,12 @@ import (
 // groups is 48 KB, 64 KB in base64.
 const maxAuthorization = 64<<10 + 16
 
+// The schemes that we know, as Authorization gives them.
+const (
+	SchemeNegotiate = "negotiate" // RFC 4559
+	SchemeBasic     = "basic"     // RFC 7617
+)
+
 // HeaderTooLong is for the log, where Authorization could make nothing of the header.
 const HeaderTooLong = "the Authorization header is too long, or there twice"
 
