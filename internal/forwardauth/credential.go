@@ -42,7 +42,7 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 		info.Method = authn.MethodBasic
 		res, key, kept, err = f.password(r, q, value)
 	default:
-		return nil, refusal{reasonCredential, web.HeaderTooLong}
+		return nil, refusal{reason.SiteCredential, web.HeaderTooLong}
 	}
 	if err == nil {
 		err = f.stillThere(r, res)
@@ -74,15 +74,15 @@ func (f *ForwardAuth) refused(r *http.Request, err error) error {
 	info := web.InfoFrom(r.Context())
 	info.Reason, info.Detail, info.User = string(why.Reason), why.Explain(), why.Name
 	if why.Reason == reason.FactorNeeded {
-		return refusal{reasonFactor, why.Explain()}
+		return refusal{reason.SiteFactor, why.Explain()}
 	}
-	return refusal{reasonCredential, why.Explain()}
+	return refusal{reason.SiteCredential, why.Explain()}
 }
 
 // ticket checks a ticket; it is good for one request, and its replay for none.
 func (f *ForwardAuth) ticket(w http.ResponseWriter, r *http.Request, q *question, value string) (*authn.Result, error) {
 	if from := q.from(r); !f.Policy.OffersTicket(from) { // as at the login
-		return nil, refusal{reasonCredential, f.Policy.WhyNoTicket(from)}
+		return nil, refusal{reason.SiteCredential, f.Policy.WhyNoTicket(from)}
 	}
 	token, ok := web.NegotiateToken(value)
 	if !ok {

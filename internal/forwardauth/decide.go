@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -16,17 +17,17 @@ import (
 // nil for anyone. Every way of reading the path has to let it in.
 func (f *ForwardAuth) decide(w http.ResponseWriter, r *http.Request, q *question) (who *identity, err error) {
 	if strings.HasPrefix(q.path(), PathOurs) { // else the login would lead here, and from here to the login
-		return nil, refusal{reasonNotRouted, "the proxy asks about " + web.Quote(q.path()) + ": route everything below /.idp/ to idp"}
+		return nil, refusal{reason.SiteNotRouted, "the proxy asks about " + web.Quote(q.path()) + ": route everything below /.idp/ to idp"}
 	}
 	gates, ok := q.site.gates(q.path())
 	if !ok {
-		return nil, refusal{reasonPath, web.Quote(q.path())}
+		return nil, refusal{reason.SitePath, web.Quote(q.path())}
 	}
 	from := q.from(r)
 	open := true
 	for _, g := range gates {
 		if !g.reachableFrom(from) {
-			return nil, refusal{reasonNetwork, "the client is in none of the networks"}
+			return nil, refusal{reason.SiteNetwork, "the client is in none of the networks"}
 		}
 		open = open && g.anyone
 	}
@@ -39,7 +40,7 @@ func (f *ForwardAuth) decide(w http.ResponseWriter, r *http.Request, q *question
 	web.InfoFrom(r.Context()).User = who.user.Name
 	for _, g := range gates {
 		if !g.anyone && !g.admits(who.user) {
-			return nil, refusal{reasonNotAllowed, "the user is in none of the groups"}
+			return nil, refusal{reason.SiteNotAllowed, "the user is in none of the groups"}
 		}
 	}
 	return who, nil
@@ -84,7 +85,7 @@ func (f *ForwardAuth) loggedIn(r *http.Request, q *question, gates []gate) (*ide
 	}
 	for _, g := range gates {
 		if !g.anyone && !(authn.Reaches(c.Session.ACR, g.acr) && f.Policy.Enough(c.Session, c.User, q.site.Host, q.from(r))) {
-			return nil, refusal{reasonFactor, "the session has shown acr " + c.Session.ACR}
+			return nil, refusal{reason.SiteFactor, "the session has shown acr " + c.Session.ACR}
 		}
 	}
 	return &identity{user: c.User, amr: c.Session.AMR, acr: c.Session.ACR, authTime: c.Session.AuthTime, sid: c.Session.ID, grant: grant}, nil
@@ -94,25 +95,25 @@ func (f *ForwardAuth) loggedIn(r *http.Request, q *question, gates []gate) (*ide
 func (f *ForwardAuth) current(r *http.Request, q *question) (c *session.Current, grant string, err error) {
 	value, err := q.cookie(r, cookieSite)
 	if err != nil {
-		return nil, "", refusal{reasonCookie, "the site's cookie comes twice"}
+		return nil, "", refusal{reason.SiteCookie, "the site's cookie comes twice"}
 	}
 	grant, sum, ok := cutCookie(value)
 	if !ok {
-		return nil, "", refusal{reasonLogin, ""}
+		return nil, "", refusal{reason.SiteLogin, ""}
 	}
 	found, err := f.Store.SiteSession(r.Context(), grant, q.site.Host, f.Now().UnixMilli())
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, "", refusal{reasonLogin, "the session has ended"}
+		return nil, "", refusal{reason.SiteLogin, "the session has ended"}
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	if !secret.Verify(f.cookieKeys, sealed(q.site, grant, found.Session.SecretHash), sum) {
-		return nil, "", refusal{reasonLogin, "the cookie is older than the last login of the session, or forged"}
+		return nil, "", refusal{reason.SiteLogin, "the cookie is older than the last login of the session, or forged"}
 	}
 	c, err = f.Sessions.Use(r, &found.Session, &found.User)
 	if errors.Is(err, session.ErrNone) {
-		return nil, "", refusal{reasonLogin, "the session has ended"}
+		return nil, "", refusal{reason.SiteLogin, "the session has ended"}
 	}
 	return c, grant, err
 }

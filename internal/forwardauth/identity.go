@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"idp/internal/reason"
 	"idp/internal/store"
 )
 
@@ -22,7 +23,7 @@ type identity struct {
 // tell puts into our answer what the site is to be told.
 func (f *ForwardAuth) tell(h http.Header, s *Site, who *identity) error {
 	if !carriable(who.user.Name) {
-		return refusal{reasonName, "the name has control characters, or spaces at an end"}
+		return refusal{reason.SiteName, "the name has control characters, or spaces at an end"}
 	}
 	groups := s.told(who.user.Groups)
 	for _, one := range s.Headers.named() {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/reason"
 	"idp/internal/visitor"
 	"idp/internal/web"
 )
@@ -42,7 +43,7 @@ type asked struct{ proto, host, target, method string }
 // came. So all that say something have to say the same.
 func (f *ForwardAuth) read(r *http.Request) (*question, error) {
 	if !web.InfoFrom(r.Context()).Proxied {
-		return nil, refusal{reasonProxy, "asked by a peer that is not in trusted_proxies"}
+		return nil, refusal{reason.SiteProxy, "asked by a peer that is not in trusted_proxies"}
 	}
 	families := []func(*http.Request) (asked, error){original, forwarded}
 	own, wraps := wrapped(r)
@@ -60,13 +61,13 @@ func (f *ForwardAuth) read(r *http.Request) (*question, error) {
 		}
 	}
 	if q.target == "" || q.method == "" {
-		return nil, refusal{reasonContradictory, "neither X-Original-URL and X-Original-Method nor X-Forwarded-Uri, -Host, -Proto and -Method"}
+		return nil, refusal{reason.SiteContradictory, "neither X-Original-URL and X-Original-Method nor X-Forwarded-Uri, -Host, -Proto and -Method"}
 	}
 	if strings.Contains(q.target, "#") { // no request has one (RFC 9112 §3.2); some programs end a path there
-		return nil, refusal{reasonPath, "the address has a #"}
+		return nil, refusal{reason.SitePath, "the address has a #"}
 	}
 	if q.target[0] != '/' { // absolute-form, or *: RFC 9112 §3.2
-		return nil, refusal{reasonContradictory, "the address is no path: " + web.Quote(withoutQuery(q.target))}
+		return nil, refusal{reason.SiteContradictory, "the address is no path: " + web.Quote(withoutQuery(q.target))}
 	}
 	found, err := f.at(q.proto, q.host)
 	if err != nil {
@@ -90,7 +91,7 @@ func (a *asked) agree(b asked) error {
 		case *one.have == "":
 			*one.have = one.said
 		case one.said != "" && one.said != *one.have:
-			return refusal{reasonContradictory, fmt.Sprintf("two headers tell of another %s: %s and %s", one.name, web.Quote(withoutQuery(*one.have)), web.Quote(withoutQuery(one.said)))}
+			return refusal{reason.SiteContradictory, fmt.Sprintf("two headers tell of another %s: %s and %s", one.name, web.Quote(withoutQuery(*one.have)), web.Quote(withoutQuery(one.said)))}
 		}
 	}
 	return nil
@@ -109,13 +110,13 @@ func (f *ForwardAuth) at(proto, host string) (*question, error) {
 		site = f.sites[bracketed(hostname(host))]
 	}
 	if site == nil {
-		return nil, refusal{reasonUnknown, "no site of forward_auth is " + web.Quote(host)}
+		return nil, refusal{reason.SiteUnknown, "no site of forward_auth is " + web.Quote(host)}
 	}
 	if !spelt(host) || hostname(host) != hostname(site.Host) {
-		return nil, refusal{reasonUnknown, "no site of forward_auth is " + web.Quote(host)}
+		return nil, refusal{reason.SiteUnknown, "no site of forward_auth is " + web.Quote(host)}
 	}
 	if proto != "https" && (proto != "http" || !local(hostname(host))) {
-		return nil, refusal{reasonInsecure, "the site was reached by " + web.Quote(proto)}
+		return nil, refusal{reason.SiteInsecure, "the site was reached by " + web.Quote(proto)}
 	}
 	return &question{site: site, origin: &url.URL{Scheme: proto, Host: host}}, nil
 }
@@ -126,7 +127,7 @@ func one(h http.Header, name string) (string, error) {
 	case len(values) == 0:
 		return "", nil
 	case len(values) > 1 || len(values[0]) > maxURL:
-		return "", refusal{reasonContradictory, name + " comes twice, or is too long"}
+		return "", refusal{reason.SiteContradictory, name + " comes twice, or is too long"}
 	default:
 		return values[0], nil
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/web"
 )
@@ -22,7 +23,7 @@ func (f *ForwardAuth) visited(r *http.Request) (*question, error) {
 	info := web.InfoFrom(r.Context())
 	info.Assets = assets
 	if !info.Proxied {
-		return nil, notHere(refusal{reasonProxy, "asked by a peer that is not in trusted_proxies"})
+		return nil, notHere(refusal{reason.SiteProxy, "asked by a peer that is not in trusted_proxies"})
 	}
 	said := asked{}
 	for _, family := range []func(*http.Request) (asked, error){original, forwarded} {
@@ -53,7 +54,7 @@ func notHere(err error) error {
 	if !errors.As(err, &why) {
 		return err
 	}
-	e := refusalPage(why.reason)
+	e := refusalPage(why.code)
 	e.Err = why
 	return e
 }
