@@ -11,7 +11,7 @@ import (
 )
 
 // routes is the route table: every path of idp stands here.
-func (p parts) routes(log *slog.Logger) (http.Handler, error) {
+func (p *parts) routes(log *slog.Logger) (http.Handler, error) {
 	mux := http.NewServeMux()
 	page := func(pattern string, h web.Handler) { mux.Handle(pattern, p.pages.Handle(h)) }
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
@@ -125,7 +125,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 
 // beforeMux takes what Envoy asks out before ServeMux sees it, which would answer by a
 // redirect to the cleaned path.
-func (p parts) beforeMux(mux http.Handler) http.Handler {
+func (p *parts) beforeMux(mux http.Handler) http.Handler {
 	if p.forward == nil {
 		return mux
 	}
@@ -142,7 +142,7 @@ func (p parts) beforeMux(mux http.Handler) http.Handler {
 
 // otherwise answers what no pattern matched. Because it has a pattern itself,
 // ServeMux does not answer 405 by itself where another method would do.
-func (p parts) otherwise(mux *http.ServeMux) web.Handler {
+func (p *parts) otherwise(mux *http.ServeMux) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var allow []string
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
