@@ -56,7 +56,6 @@ var testCode = []string{
 	"idp/internal/mail/mailtest",
 	"idp/internal/oidc/rptest",
 	"idp/internal/idptest",
-	"idp/internal/freeport",
 	"idp/examples",
 	"idp/interop",
 }
