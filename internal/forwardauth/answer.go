@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"idp/internal/forwardauth/sites"
 	"idp/internal/reason"
 	"idp/internal/web"
 )
@@ -131,7 +132,7 @@ func (f *ForwardAuth) challenge(w http.ResponseWriter, r *http.Request, q *quest
 	if f.Policy.OffersTicket(q.from(r)) {
 		w.Header().Add("WWW-Authenticate", "Negotiate")
 	}
-	if q.site.takesPasswords() {
+	if q.site.TakesPasswords() {
 		w.Header().Add("WWW-Authenticate", `Basic realm="`+f.BasicRealm+`", charset="UTF-8"`)
 	}
 }
@@ -142,7 +143,7 @@ func (q *question) startURL(target, other string) string {
 	if other != "" {
 		v.Set("other", other)
 	}
-	return origin(q.origin) + PathStart + "?" + v.Encode()
+	return origin(q.origin) + sites.PathStart + "?" + v.Encode()
 }
 
 // assets are below the paths that a site's proxy routes to us.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"idp/internal/forwardauth/sites"
 	"idp/internal/keys"
 )
 
@@ -35,7 +36,7 @@ type claims struct {
 }
 
 // assertion is the signed statement of who somebody is, for one site.
-func (f *ForwardAuth) assertion(s *Site, who *identity, groups []string) (string, error) {
+func (f *ForwardAuth) assertion(s *sites.Site, who *identity, groups []string) (string, error) {
 	c := claims{Issuer: f.Issuer.String(), Audience: s.Host, Subject: who.user.ID, Username: who.user.Name, Name: who.user.FullName,
 		Email: who.user.Email, Verified: who.user.Email != "" && who.user.EmailVerified, Groups: groups,
 		AuthTime: who.authTime / 1000, ACR: who.acr, AMR: who.amr, SessionID: who.sid, Grant: who.grant}

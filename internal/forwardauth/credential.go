@@ -8,6 +8,7 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/authn"
+	"idp/internal/forwardauth/sites"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -21,7 +22,7 @@ import (
 // ours, and the site's cookie may still do. Not ok: it is too long, or there twice.
 func (q *question) credential(r *http.Request) (scheme, value string, ok bool) {
 	scheme, value, ok = web.Authorization(r.Header)
-	if scheme != web.SchemeNegotiate && (scheme != web.SchemeBasic || !q.site.takesPasswords()) {
+	if scheme != web.SchemeNegotiate && (scheme != web.SchemeBasic || !q.site.TakesPasswords()) {
 		scheme = ""
 	}
 	return scheme, value, ok
@@ -29,7 +30,7 @@ func (q *question) credential(r *http.Request) (scheme, value string, ok bool) {
 
 // credential answers for what a program shows of itself (RFC 4559, RFC 7617). It is a
 // login of this request alone: there is no session, and no second factor can be shown.
-func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *question, gates []gate, scheme, value string) (*identity, error) {
+func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *question, gates []sites.Gate, scheme, value string) (*identity, error) {
 	info := web.InfoFrom(r.Context())
 	var res *authn.Result
 	var err error
@@ -62,8 +63,6 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	info.LoggedIn = !kept
 	return &identity{user: res.User, amr: res.AMR, acr: authn.ACROf(res.AMR), authTime: res.AuthTime.UnixMilli()}, nil
 }
-
-func (s *Site) takesPasswords() bool { return s.Passwords == nil || *s.Passwords }
 
 // refused puts the reason of a credential into the log line. Trouble of ours is passed on.
 func (f *ForwardAuth) refused(r *http.Request, err error) error {
@@ -134,7 +133,7 @@ func (f *ForwardAuth) stillThere(r *http.Request, res *authn.Result) error {
 }
 
 // enough: what is demanded of a login here, as at the login pages (package login).
-func (f *ForwardAuth) enough(r *http.Request, q *question, gates []gate, res *authn.Result) error {
+func (f *ForwardAuth) enough(r *http.Request, q *question, gates []sites.Gate, res *authn.Result) error {
 	has := false
 	if slices.Contains(res.AMR, authn.AMRPassword) {
 		have, err := f.Factors.Of(r.Context(), res.User.ID)
@@ -144,7 +143,7 @@ func (f *ForwardAuth) enough(r *http.Request, q *question, gates []gate, res *au
 		has = have.Any()
 	}
 	for _, g := range gates {
-		if !g.anyone && !authn.Reaches(authn.ACROf(res.AMR), f.Policy.OfLogin(res, has, q.site.Host, g.acr, q.from(r))) {
+		if !g.Anyone && !authn.Reaches(authn.ACROf(res.AMR), f.Policy.OfLogin(res, has, q.site.Host, g.ACR, q.from(r))) {
 			return reason.Refuse(reason.FactorNeeded, "a second factor is demanded, and a program cannot show one")
 		}
 	}
@@ -160,7 +159,7 @@ func (f *ForwardAuth) audited(r *http.Request, q *question, res *authn.Result, h
 
 func (f *ForwardAuth) caller(r *http.Request, q *question) authn.From {
 	from := visitor.From(r, q.site.Host)
-	from.Site = hostname(q.site.Host)
+	from.Site = sites.Hostname(q.site.Host)
 	return from
 }
 

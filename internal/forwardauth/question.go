@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/forwardauth/sites"
 	"idp/internal/reason"
 	"idp/internal/visitor"
 	"idp/internal/web"
@@ -18,7 +19,7 @@ const maxURL = 16 << 10
 
 // question is what a proxy asks: may this request pass?
 type question struct {
-	site   *Site
+	site   *sites.Site
 	origin *url.URL // of the site as its browser sees it; scheme and host only
 	target string   // path and query, as they were sent
 	method string
@@ -105,17 +106,11 @@ func (f *ForwardAuth) at(proto, host string) (*question, error) {
 	if _, port, err := net.SplitHostPort(host); err == nil && port == defaultPorts[proto] {
 		host = strings.TrimSuffix(host, ":"+port)
 	}
-	site := f.sites[host]
-	if site == nil {
-		site = f.sites[bracketed(hostname(host))]
-	}
+	site := f.sites.Find(host)
 	if site == nil {
 		return nil, refusal{reason.SiteUnknown, "no site of forward_auth is " + web.Quote(host)}
 	}
-	if !spelt(host) || hostname(host) != hostname(site.Host) {
-		return nil, refusal{reason.SiteUnknown, "no site of forward_auth is " + web.Quote(host)}
-	}
-	if proto != "https" && (proto != "http" || !local(hostname(host))) {
+	if proto != "https" && (proto != "http" || !sites.Local(host)) {
 		return nil, refusal{reason.SiteInsecure, "the site was reached by " + web.Quote(proto)}
 	}
 	return &question{site: site, origin: &url.URL{Scheme: proto, Host: host}}, nil
@@ -156,3 +151,6 @@ func (q *question) navigation(r *http.Request) bool {
 	as.Method = q.method
 	return web.Navigation(&as) && web.ShowsPages(r)
 }
+
+// origin of a protected site as a browser sees it, such as https://reports.example.com.
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }

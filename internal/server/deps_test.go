@@ -22,6 +22,7 @@ var layers = []layer{
 	{[]string{"idp/internal/oidc/authreq"}, "a request is judged by itself: it knows neither the endpoint it came to nor the database"},
 	{[]string{"idp/internal/oidc/tokens", "idp/internal/oidc/clientauth"}, "tokens are made and read, and clients recognised, for the endpoints, which they do not know"},
 	{[]string{"idp/internal/oidc/clients"}, "what a registration allows is asked by those who answer relying parties, which it does not know"},
+	{[]string{"idp/internal/forwardauth/sites"}, "what the configuration says of sites is known before anybody asks"},
 	{[]string{"idp/internal/visitor"}, "it speaks for all who answer, and knows none of them"},
 	{[]string{"idp/internal/authn", "idp/internal/session", "idp/internal/factor", "idp/internal/upstream", "idp/internal/doctor"}, "who somebody is, and their browser's cookies, and what is wrong with an installation, know neither pages nor the protocol nor each other"},
 	{[]string{"idp/internal/exchange"}, "it is a program that uses idp, and knows no more of it than others do"},

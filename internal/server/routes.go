@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"idp/internal/forwardauth"
+	"idp/internal/forwardauth/sites"
 	"idp/internal/oidc/wire"
 	"idp/internal/web"
 )
@@ -103,12 +104,12 @@ func (p *parts) routes(log *slog.Logger) (http.Handler, error) {
 	// protected sites: the question of their proxies, and what these route to us
 	if p.forward != nil {
 		page(forwardauth.PathAsk, p.forward.ServeAsk)
-		step("GET "+forwardauth.PathStart, p.forward.ServeStart)
-		step("GET "+forwardauth.PathCallback, p.forward.ServeCallback)
-		step("GET "+forwardauth.PathSignOut, p.forward.ServeSignOut)
-		page("GET "+forwardauth.PathDenied, p.forward.ServeDenied)
-		page("GET "+forwardauth.PathOurs+"static/", p.forward.ServeAsset(p.pages.Static()))
-		page(forwardauth.PathOurs, p.forward.ServeNothing)
+		step("GET "+sites.PathStart, p.forward.ServeStart)
+		step("GET "+sites.PathCallback, p.forward.ServeCallback)
+		step("GET "+sites.PathSignOut, p.forward.ServeSignOut)
+		page("GET "+sites.PathDenied, p.forward.ServeDenied)
+		page("GET "+sites.PathOurs+"static/", p.forward.ServeAsset(p.pages.Static()))
+		page(sites.PathOurs, p.forward.ServeNothing)
 	}
 
 	// operating
