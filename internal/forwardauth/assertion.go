@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"idp/internal/forwardauth/sites"
 	"idp/internal/keys"
 	"idp/internal/store"
 )
@@ -21,7 +22,7 @@ const (
 // statement is all that an assertion says but when: user and session are shared by
 // whoever asks, and nobody changes them.
 type statement struct {
-	site    *Site
+	site    *sites.Site
 	user    *store.User
 	session *store.Session
 	grant   string
@@ -48,7 +49,7 @@ type claims struct {
 }
 
 // assertion is the signed statement of who somebody is, for one site.
-func (f *ForwardAuth) assertion(s *Site, who *identity, groups []string) (string, error) {
+func (f *ForwardAuth) assertion(s *sites.Site, who *identity, groups []string) (string, error) {
 	if who.session == nil {
 		return f.signed(s, who, groups)
 	}
@@ -63,7 +64,7 @@ func (f *ForwardAuth) assertion(s *Site, who *identity, groups []string) (string
 	return signed, err
 }
 
-func (f *ForwardAuth) signed(s *Site, who *identity, groups []string) (string, error) {
+func (f *ForwardAuth) signed(s *sites.Site, who *identity, groups []string) (string, error) {
 	c := claims{Issuer: f.Issuer.String(), Audience: s.Host, Subject: who.user.ID, Username: who.user.Name, Name: who.user.FullName,
 		Email: who.user.Email, Verified: who.user.Email != "" && who.user.EmailVerified, Groups: groups,
 		AuthTime: who.authTime / 1000, ACR: who.acr, AMR: who.amr, Grant: who.grant}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"idp/internal/forwardauth/sites"
 	"idp/internal/secret"
 	"idp/internal/session"
 )
@@ -41,12 +42,12 @@ func (q *question) cookie(r *http.Request, name string) (string, error) {
 // and for no other host. It is good while the secret of the session is the same, as
 // which every login and every step-up makes a new one: a cookie that was stolen before
 // does not rise with its owner.
-func (f *ForwardAuth) seal(s *Site, grantID string, session []byte) secret.String {
+func (f *ForwardAuth) seal(s *sites.Site, grantID string, session []byte) secret.String {
 	sum := secret.MAC(f.cookieKeys[:1], sealed(s, grantID, session))[0]
 	return secret.String(grantID + "." + base64.RawURLEncoding.EncodeToString(sum))
 }
 
-func sealed(s *Site, grantID string, session []byte) []byte {
+func sealed(s *sites.Site, grantID string, session []byte) []byte {
 	return append([]byte(s.Host+"\x00"+grantID+"\x00"), session...)
 }
 

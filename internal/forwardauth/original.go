@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"idp/internal/reason"
 	"idp/internal/web"
 )
 
@@ -19,7 +20,7 @@ func original(r *http.Request) (a asked, err error) {
 	proto, rest, ok := strings.Cut(address, "://")
 	end := strings.IndexAny(rest, "/?#")
 	if !ok || end < 0 || rest[end] != '/' {
-		return a, refusal{reasonContradictory, "X-Original-URL is no address: " + web.Quote(withoutQuery(address))}
+		return a, refusal{reason.SiteContradictory, "X-Original-URL is no address: " + web.Quote(withoutQuery(address))}
 	}
 	a.proto, a.host, a.target = proto, strings.ToLower(rest[:end]), rest[end:]
 	return a, nil

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
@@ -109,10 +108,6 @@ func (w *world) stranger(t *testing.T) context.Context {
 	t.Helper()
 	return chromium.Start(t, "*.localhost", "KRB5_CONFIG="+w.realm.Krb5Conf, "KRB5CCNAME=FILE:"+filepath.Join(t.TempDir(), "none"))
 }
-
-// patience is for what comes at once on a machine with nothing else to do; it ends a
-// test that waits for what never comes.
-const patience = 2 * time.Minute
 
 func open(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"idp/internal/forwardauth"
+	"idp/internal/forwardauth/sites"
 	"idp/internal/oidc/wire"
 	"idp/internal/web"
 )
 
 // routes is the route table: every path of idp stands here.
-func (p parts) routes(log *slog.Logger) (http.Handler, error) {
+func (p *parts) routes(log *slog.Logger) (http.Handler, error) {
 	mux := http.NewServeMux()
 	page := func(pattern string, h web.Handler) { mux.Handle(pattern, p.pages.Handle(h)) }
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
@@ -102,12 +103,12 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 
 	// protected sites: what their proxies route to us; what they ask, beforeMux takes
 	if p.forward != nil {
-		step("GET "+forwardauth.PathStart, p.forward.ServeStart)
-		step("GET "+forwardauth.PathCallback, p.forward.ServeCallback)
-		step("GET "+forwardauth.PathSignOut, p.forward.ServeSignOut)
-		page("GET "+forwardauth.PathDenied, p.forward.ServeDenied)
-		page("GET "+forwardauth.PathOurs+"static/", p.forward.ServeAsset(p.pages.Static()))
-		page(forwardauth.PathOurs, p.forward.ServeNothing)
+		step("GET "+sites.PathStart, p.forward.ServeStart)
+		step("GET "+sites.PathCallback, p.forward.ServeCallback)
+		step("GET "+sites.PathSignOut, p.forward.ServeSignOut)
+		page("GET "+sites.PathDenied, p.forward.ServeDenied)
+		page("GET "+sites.PathOurs+"static/", p.forward.ServeAsset(p.pages.Static()))
+		page(sites.PathOurs, p.forward.ServeNothing)
 	}
 
 	// operating
@@ -124,7 +125,7 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 
 // beforeMux takes what proxies ask out before ServeMux sees it: it would answer Envoy by
 // a redirect to the cleaned path, and there is one question for every request of a site.
-func (p parts) beforeMux(mux http.Handler) http.Handler {
+func (p *parts) beforeMux(mux http.Handler) http.Handler {
 	if p.forward == nil {
 		return mux
 	}
@@ -145,7 +146,7 @@ func (p parts) beforeMux(mux http.Handler) http.Handler {
 
 // otherwise answers what no pattern matched. Because it has a pattern itself,
 // ServeMux does not answer 405 by itself where another method would do.
-func (p parts) otherwise(mux *http.ServeMux) web.Handler {
+func (p *parts) otherwise(mux *http.ServeMux) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var allow []string
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {

@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -28,7 +28,7 @@ func (s *Setup) ServeTest(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	info := web.InfoFrom(r.Context())
-	info.Method = method
+	info.Method = authn.MethodTest
 	info.Detail = s.Policy.WhyNoTicket(a.from)
 	switch {
 	case !s.Policy.UsesTickets():
@@ -48,8 +48,8 @@ func (s *Setup) ServeTest(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("WWW-Authenticate", "Negotiate")
 		return s.page(w, r, http.StatusUnauthorized, web.SetupPage{Outcome: outcomeNo, Causes: s.causes(r, false)})
 	}
-	token, err := base64.StdEncoding.DecodeString(value)
-	if err != nil || scheme != "negotiate" { // a password is not looked at here
+	token, ok := web.NegotiateToken(value)
+	if !ok || scheme != web.SchemeNegotiate { // a password is not looked at here
 		return s.refused(w, r, s.Authn.Refuse(r.Context(), a.from, "", reason.Malformed, "not a token of Negotiate"))
 	}
 	return s.ticket(w, r, a, token)
@@ -69,8 +69,7 @@ func (s *Setup) begin(w http.ResponseWriter, r *http.Request) (*attempt, error) 
 	if err != nil {
 		return nil, err
 	}
-	info := web.InfoFrom(r.Context())
-	a := &attempt{browser: b, from: authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}}
+	a := &attempt{browser: b, from: visitor.At(r, "")}
 	id := r.URL.Query().Get("login")
 	if id == "" {
 		return a, nil
@@ -82,7 +81,7 @@ func (s *Setup) begin(w http.ResponseWriter, r *http.Request) (*attempt, error) 
 	if err != nil {
 		return nil, err
 	}
-	a.row, a.from.ClientID, info.ClientID = row, row.ClientID, row.ClientID
+	a.row, a.from.ClientID, web.InfoFrom(r.Context()).ClientID = row, row.ClientID, row.ClientID
 	return a, nil
 }
 
