@@ -188,7 +188,7 @@ func (a *attacks) judge(t *testing.T, h heard, user string) {
 
 // readings are the paths that applications may take a target for: decoded once or
 // twice, in lower case, without path parameters, with slashes for backslashes, cut
-// at a null byte, "#" or "?", with dots resolved.
+// at a null byte, "#", "?" or ";", with dots resolved, as references to another place.
 func readings(target string) []string {
 	raw := cutAt("?")(target)
 	if _, rest, ok := strings.Cut(raw, "://"); ok {
@@ -211,7 +211,13 @@ func readings(target string) []string {
 			}
 			return strings.Join(segments, "/")
 		},
-		cutAt("\x00"), cutAt("#"), cutAt("?"),
+		cutAt("\x00"), cutAt("#"), cutAt("?"), cutAt(";"),
+		func(p string) string { // of a reference: a host behind two slashes, dots to the letter, escaped slashes left alone
+			if u, err := (&url.URL{Path: "/"}).Parse(p); err == nil && u.Path != "" {
+				return u.EscapedPath()
+			}
+			return p
+		},
 		func(p string) string {
 			slash := strings.HasSuffix(p, "/")
 			if p = path.Clean("/" + p); slash && p != "/" {
@@ -364,7 +370,8 @@ func (a *attacks) paths(t *testing.T) {
 		"/public/..%00/admin/", "/public/%c0%ae%c0%ae/admin/", "/public/%uff0e%uff0e/admin/", "/admin%20/", "/admin%09/", "/admin%0a/", "/admin./", "/admin%2e/", "/admin/.", "/admin/..", "/public/x/../../admin/", "/public/?/../admin/", "/public/%3f/../../admin/",
 		"/public/%23/../../admin/", "/public/#/../admin/", "/public/../admin/?x=/public/", "/admin?/public/", "/admin#/public/", "/admin/%2e%2e/public/", "/public/./../admin/", "/public/.../admin/", "/%2f/admin/", "/%2fadmin/", "/public%2f%2e%2e%2f%61dmin/",
 		"/public/../%61dmin/", "/public/..//admin/", "/public/\xc0\xae\xc0\xae/admin/", "/public/\x00/../admin/", "/admin\x00/", "/public/\t../admin/", "/public/..%c0%afadmin/", "/public/..\xef\xbc\x8fadmin/",
-		"/admin#x", "/admin/#x", "/public/..#", "/public/../admin#/public/", "/admin%23x", "/admin%3fx", "/admin%2523x", "/public/..%23", "/public/..%3f", "/public/..%23/x", "#", "#/public/", "/public/#x", "/public/?x#/../admin/"} {
+		"/admin#x", "/admin/#x", "/public/..#", "/public/../admin#/public/", "/admin%23x", "/admin%3fx", "/admin%2523x", "/public/..%23", "/public/..%3f", "/public/..%23/x", "#", "#/public/", "/public/#x", "/public/?x#/../admin/",
+		"//h/admin/y", "///h/admin/y", "/%2fh/admin/y", "/\\h/admin/y", "/reports/../admin//../y", "/reports/%2e%2e/admin/%2e%2e%2fy", "/reports/../admin;/../y", "//public/admin/../../public/"} {
 		for _, user := range []string{"", "bob"} {
 			a.send(t, "GET "+target+" HTTP/1.1", user)
 		}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"idp/internal/authn"
 	"idp/internal/store"
@@ -76,11 +77,20 @@ func (s *Site) gates(raw string) (list []gate, ok bool) {
 // of the first one in the eyes of a program that does not tell capitals from small
 // letters.
 func (s *Site) rulesFor(p string) []int {
-	small := strings.ToLower(p)
+	small := smallLetters(p)
 	return []int{
 		slices.IndexFunc(s.Rules, func(r Rule) bool { return below(p, r.Path) }),
 		slices.IndexFunc(s.Rules, func(r Rule) bool { return below(small, strings.ToLower(r.Path)) }),
 	}
+}
+
+// smallLetters of capitals: a dotless ı becomes an I, and that an i.
+func smallLetters(p string) string {
+	small := strings.ToLower(p)
+	if strings.ContainsFunc(small, func(c rune) bool { return c > unicode.MaxASCII }) {
+		small = strings.ToLower(strings.ToUpper(small))
+	}
+	return small
 }
 
 func (g gate) admits(u *store.User) bool {
