@@ -36,6 +36,7 @@ func TestHoleProxies(t *testing.T) {
 			{"redirects", (*attacks).redirects},
 			{"cookies", (*attacks).cookieTossing},
 			{"framing", (*attacks).framing},
+			{"HTTP/2", (*attacks).http2Frames},
 			{"connection", (*attacks).connection},
 			{"issuer's host", (*attacks).issuersHost},
 		} {
