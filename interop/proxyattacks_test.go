@@ -101,6 +101,10 @@ var othersNames = []string{"X-Remote-User", "X-Remote-Name", "X-Remote-Email", "
 	"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Access-Token",
 	"X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Original-URI", "X-Original-Host"}
 
+// placesNames are names from which applications read an address, a host or a path: the
+// first two come before X-Forwarded-For in some.
+var placesNames = []string{"True-Client-IP", "Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "X-Host", "X-HTTP-Host-Override", "X-Scheme", "X-Script-Name"}
+
 // arrivesOnce sends a request that may arrive.
 func (a *attacks) arrivesOnce(t *testing.T, path, user string, headers ...string) {
 	t.Helper()
@@ -143,7 +147,7 @@ func (b *behind) clean(t *testing.T, h heard) {
 	if c := "; " + strings.Join(h.all("Cookie"), "; "); strings.Contains(c, "__Host-idp_") || strings.Contains(c, "; idp_") {
 		t.Errorf("our cookie has reached the application: %q", h.all("Cookie"))
 	}
-	for _, name := range slices.Concat(othersNames, []string{"Authorization", "Proxy-Authorization", "Forwarded", "X-Original-URL", "X-Original-Method", "X-Rewrite-URL", "Proxy"}) {
+	for _, name := range slices.Concat(othersNames, placesNames, []string{"Authorization", "Proxy-Authorization", "Forwarded", "X-Original-URL", "X-Original-Method", "X-Rewrite-URL", "Proxy"}) {
 		if got := h.all(name); got != nil {
 			t.Errorf("%s has reached the application: %q", name, got)
 		}
@@ -260,7 +264,7 @@ func (a *attacks) identityHeaders(t *testing.T) {
 	}
 	// Those of other proxies, all at once.
 	var lines []string
-	for _, name := range othersNames {
+	for _, name := range slices.Concat(othersNames, placesNames) {
 		lines = append(lines, name+": mallory")
 	}
 	a.arrivesOnce(t, "/reports/", "bob", lines...)
