@@ -376,7 +376,7 @@ func (a *attacks) paths(t *testing.T) {
 		"/public/%23/../../admin/", "/public/#/../admin/", "/public/../admin/?x=/public/", "/admin?/public/", "/admin#/public/", "/admin/%2e%2e/public/", "/public/./../admin/", "/public/.../admin/", "/%2f/admin/", "/%2fadmin/", "/public%2f%2e%2e%2f%61dmin/",
 		"/public/../%61dmin/", "/public/..//admin/", "/public/\xc0\xae\xc0\xae/admin/", "/public/\x00/../admin/", "/admin\x00/", "/public/\t../admin/", "/public/..%c0%afadmin/", "/public/..\xef\xbc\x8fadmin/",
 		"/admin#x", "/admin/#x", "/public/..#", "/public/../admin#/public/", "/admin%23x", "/admin%3fx", "/admin%2523x", "/public/..%23", "/public/..%3f", "/public/..%23/x", "#", "#/public/", "/public/#x", "/public/?x#/../admin/",
-		"//h/admin/y", "///h/admin/y", "/%2fh/admin/y", "/\\h/admin/y", "/reports/../admin//../y", "/reports/%2e%2e/admin/%2e%2e%2fy", "/reports/../admin;/../y", "//public/admin/../../public/"} {
+		"//h/admin/y", "///h/admin/y", "/%2fh/admin/y", "/\\h/admin/y", "/reports/../admin//../y", "/reports/%2e%2e/admin/%2e%2e%2fy", "/reports/../admin;/../y", "//x%61dmin/", "///admin/../x", "/admin%20", "//public/admin/../../public/"} {
 		for _, user := range []string{"", "bob"} {
 			a.send(t, "GET "+target+" HTTP/1.1", user)
 		}

@@ -70,9 +70,12 @@ func respell(p string) []string {
 		withoutParameters(p),
 		before(p, ";"), // as Jetty did until 9.2
 		before(p, "?#"),
-		withoutHost(p),
+		withoutHost(p, "/"),
+		withoutHost(p, "/%;'\"<>^`{|} "), // as Node's older url.parse does
+		slashes.ReplaceAllString(p, "/"),
 		resolve(p),
 		withoutDots(p),
+		strings.TrimRight(p, " "),
 		norm.NFKC.String(p),
 	}
 }
@@ -149,15 +152,23 @@ func before(p, marks string) string {
 }
 
 // withoutHost is what a program reads that takes a target for a reference: two slashes
-// begin a host (RFC 3986 §4.2; to the URL of WHATWG, which Node has, so do more).
-func withoutHost(p string) string {
+// begin a host (RFC 3986 §4.2; to the URL of WHATWG, which Node has, so do more), which
+// one of end ends.
+func withoutHost(p, end string) string {
 	rest := strings.TrimLeft(p, "/")
 	if len(p)-len(rest) < 2 {
 		return p
 	}
-	_, rest, _ = strings.Cut(rest, "/")
-	return "/" + rest
+	authority, _, _ := strings.Cut(rest, "/")
+	rest = rest[strings.LastIndexByte(authority, '@')+1:]
+	i := strings.IndexAny(rest, end)
+	if i < 0 {
+		return "/"
+	}
+	return "/" + strings.TrimPrefix(rest[i:], "/")
 }
+
+var slashes = regexp.MustCompile(`//+`)
 
 // withoutDots takes dots out to the letter of RFC 3986 §5.2.4: between two slashes is a
 // segment, too, which ".." takes away.
