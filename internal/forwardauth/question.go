@@ -100,18 +100,17 @@ var defaultPorts = map[string]string{"https": "443", "http": "80"}
 // at is a site by the scheme and host that its browser uses.
 func (f *ForwardAuth) at(proto, host string) (*question, error) {
 	host = strings.ToLower(host)
-	if _, port, err := net.SplitHostPort(host); err == nil && port == defaultPorts[proto] {
-		host = strings.TrimSuffix(host, ":"+port)
+	if strings.Contains(host, ":") {
+		if _, port, err := net.SplitHostPort(host); err == nil && port == defaultPorts[proto] {
+			host = strings.TrimSuffix(host, ":"+port)
+		}
 	}
-	site := f.sites[host]
+	site := f.sites[host] // in the only way to write it: Check saw to that
 	if site == nil {
 		site = f.sites[bracketed(hostname(host))]
-	}
-	if site == nil {
-		return nil, refusal{reasonUnknown, "no site of forward_auth is " + web.Quote(host)}
-	}
-	if !spelt(host) || hostname(host) != hostname(site.Host) {
-		return nil, refusal{reasonUnknown, "no site of forward_auth is " + web.Quote(host)}
+		if site == nil || !spelt(host) || hostname(host) != hostname(site.Host) {
+			return nil, refusal{reasonUnknown, "no site of forward_auth is " + web.Quote(host)}
+		}
 	}
 	if proto != "https" && (proto != "http" || !local(hostname(host))) {
 		return nil, refusal{reasonInsecure, "the site was reached by " + web.Quote(proto)}
@@ -131,14 +130,18 @@ func one(h http.Header, name string) (string, error) {
 	}
 }
 
+// saying is a header, and where what it says goes.
+type saying struct {
+	name string
+	into *string
+}
+
 // all reads several headers that come at most once each.
-func all(h http.Header, names map[string]*string) error {
-	for name, into := range names {
-		value, err := one(h, name)
-		if err != nil {
+func all(h http.Header, headers ...saying) (err error) {
+	for _, s := range headers {
+		if *s.into, err = one(h, s.name); err != nil {
 			return err
 		}
-		*into = value
 	}
 	return nil
 }

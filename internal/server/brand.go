@@ -30,7 +30,7 @@ func checkBrand(c *config.Config) (problems config.Problems) {
 		{"brand.texts.footer", web.Brand{Texts: web.Texts{Footer: b.Texts.Footer}}},
 		{"brand.texts.support", web.Brand{Texts: web.Texts{Support: b.Texts.Support}}},
 	} {
-		if _, err := web.NewPages(try.brand); err != nil {
+		if err := try.brand.Check(); err != nil {
 			problems = append(problems, c.Problem("$."+try.key, strings.TrimLeft(strings.TrimPrefix(err.Error(), try.key), ": "), ""))
 		}
 	}

@@ -44,6 +44,7 @@ func layerOf(path string) int {
 
 // testCode runs in tests only, or beside idp.
 var testCode = []string{
+	"idp/internal/freeport",
 	"idp/internal/doctor/dnstest",
 	"idp/internal/factor/factortest",
 	"idp/internal/keytabplan/plantest",
@@ -92,6 +93,7 @@ var only = []struct {
 	{"idp/internal/web", []string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account", "idp/internal/setup", "idp/internal/forwardauth", "idp/internal/session", "idp/internal/server"}, "only these answer HTTP"},
 	{"idp/internal/kerberos", []string{"idp/internal/directory/ldaptest", "idp/internal/authn", "idp/internal/login", "idp/internal/setup", "idp/internal/config", "idp/internal/doctor", "idp/internal/server", "idp/internal/exchange", "idp/cmd/idp", "idp/internal/idptest", "idp/examples"}, "tickets are judged by those who log people in, and shown by the command line; doctor looks at the keys"},
 	{"idp/internal/kerberos/krbtest", []string{"idp/internal/idptest", "idp/internal/kerberos", "idp/internal/directory/ldaptest", "idp/examples"}, "a throw-away realm is for tests and the demo"},
+	{"idp/internal/freeport", []string{"idp/internal/kerberos/krbtest", "idp/internal/directory/ldaptest", "idp/examples"}, "idp itself is told its port, or takes the kernel's"},
 	{"idp/internal/idptest", []string{}, "it is for tests"},
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -26,7 +25,7 @@ func TestSecondFactorInABrowser(t *testing.T) {
 			var link, body, says string
 			run := func(what string, actions ...chromedp.Action) {
 				t.Helper()
-				ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+				ctx, cancel := context.WithTimeout(ctx, patience)
 				defer cancel()
 				if err := chromedp.Run(ctx, actions...); err != nil {
 					t.Fatalf("%s: %v", what, err)

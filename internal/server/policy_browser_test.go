@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -63,7 +62,7 @@ func aliceEnv(t *testing.T, realm *krbtest.Realm) []string {
 func tested(ctx context.Context, t *testing.T, w *world, photo string) (h1, causes string) {
 	t.Helper()
 	run(ctx, t, "the page", chromedp.Navigate(w.idp.Issuer+"/setup"))
-	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if _, err := chromedp.RunResponse(limited, chromedp.Click(".primary")); err != nil {
 		t.Fatal(err)
@@ -117,7 +116,7 @@ func TestChromiumWithoutATicketIsToldSo(t *testing.T) {
 // opens waits for what Firefox did, in the server's log.
 func opens(t *testing.T, s *idptest.Server, words ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.Log.Await(ctx, words...); err != nil {
 		t.Fatalf("Firefox: %v\n%s", err, s.Log)

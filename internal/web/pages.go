@@ -39,8 +39,24 @@ type Pages struct {
 	buffers   sync.Pool
 }
 
-// NewPages parses the templates and reads the logo.
+// NewPages reads the logo and parses the templates.
 func NewPages(b Brand) (*Pages, error) {
+	p, err := dressed(b)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.parse()
+}
+
+// Check is an error where NewPages would refuse a brand.
+func (b Brand) Check() error {
+	_, err := dressed(b)
+	return err
+}
+
+// dressed are pages with all that a brand decides, but no templates yet: reading these
+// takes most of the time of a start.
+func dressed(b Brand) (*Pages, error) {
 	if b.Name == "" {
 		b.Name = "idp"
 	}
@@ -53,10 +69,7 @@ func NewPages(b Brand) (*Pages, error) {
 	}
 	p := &Pages{brand: b, files: map[string]*file{}, templates: map[string]*template.Template{}}
 	p.buffers.New = func() any { return new(bytes.Buffer) }
-	if err := p.addFiles(accent); err != nil {
-		return nil, err
-	}
-	return p, p.parse()
+	return p, p.addFiles(accent)
 }
 
 func (p *Pages) parse() error {
