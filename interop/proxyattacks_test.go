@@ -19,8 +19,10 @@ import (
 
 // Whatever a client writes, the application is told of the user who has logged in,
 // and of nobody else, at each proxy as deploy/proxies/ ships it.
-func TestHoleProxies(t *testing.T) {
-	everyProxy(t, func(t *testing.T, b *behind) {
+func TestHoleProxies(t *testing.T) { attack(t, proxies) }
+
+func attack(t *testing.T, proxies []proxy) {
+	everyProxy(t, proxies, func(t *testing.T, b *behind) {
 		bob, _ := b.logsIn(t, "bob", "/")
 		ada, _ := b.logsIn(t, "ada", "/")
 		a := &attacks{behind: b, bob: b.cookies(t, bob), ada: b.cookies(t, ada)}
@@ -399,7 +401,7 @@ func (a *attacks) ourPaths(t *testing.T) {
 // issuersHost: at the issuer's own host nobody asks /forward-auth with headers of their
 // own and the trust of the proxy. Only nginx has a file for that host.
 func (a *attacks) issuersHost(t *testing.T) {
-	if a.proxy != "nginx" {
+	if a.proxy.name != "nginx" {
 		return
 	}
 	ask := func(target string) *http.Response {
