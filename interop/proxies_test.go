@@ -293,6 +293,7 @@ func largeTicket(t *testing.T, b *behind) {
 func question(t *testing.T, b *behind) {
 	idp := newEcho(t)
 	f := b.another(t, idp.Addr)
+	idp.take() // what it was asked to see whether the proxy has started
 	want := []string{"Cookie", "theme=dark", "Authorization", "Basic Ym9iOmJvYg==", "Accept", "text/html", "Origin", f.URL, "Referer", f.URL + "/reports/", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty",
 		"Sec-Fetch-Site", "same-origin", "X-Requested-With", "XMLHttpRequest", "User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"}
 	f.ask(t, b.visitor(t), http.MethodPost, "/reports/", "", want...)

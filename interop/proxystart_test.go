@@ -42,6 +42,8 @@ type proxy struct {
 	name  string
 	start func(*front, testing.TB)
 	waits time.Duration // for idp's answer, where no file can say it
+
+	arrives map[string]string // targets that reach the application otherwise than they were sent
 }
 
 // proxies are those that Debian has, or Python's packages.
