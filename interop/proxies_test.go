@@ -189,6 +189,14 @@ func comesBack(t *testing.T, b *behind) {
 		t.Errorf("the application got the cookies %q", got)
 	}
 	b.names(t, h, "bob")
+	// As they are.
+	const odd = `prefs="a b"; json={"x":[1,"%41"]}; path=\\%2F/$host; tail=é`
+	b.app.take()
+	_, c := b.raw(t, "GET / HTTP/1.1\r\nHost: "+b.host()+"\r\nCookie: "+odd+"; "+b.cookies(t, v)+"\r\n\r\n")
+	_ = c.Close()
+	if heard := b.app.take(); len(heard) != 1 || heard[0].get("Cookie") != odd+"; theme=dark; lang=en" {
+		t.Errorf("of %s arrived %v", odd, heard)
+	}
 }
 
 // verifies checks an assertion as an application would.
