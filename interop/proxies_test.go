@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -282,7 +283,13 @@ func (b *behind) curl(t *testing.T, ccache string, args ...string) heard {
 
 func curlAtSite(t *testing.T, b *behind) {
 	cache := ticket(t)
-	b.names(t, b.curl(t, cache, "--negotiate", "-u", ":", b.URL+"/reports/"), "alice")
+	headers := filepath.Join(t.TempDir(), "headers")
+	b.names(t, b.curl(t, cache, "--negotiate", "-u", ":", "-D", headers, b.URL+"/reports/"), "alice")
+	said, err := os.ReadFile(headers)
+	must(t, err)
+	if regexp.MustCompile(`(?i)\r\nwww-authenticate: negotiate [a-z0-9+/]{20}`).Match(said) == b.proxy.mute {
+		t.Errorf("idp's proof of itself: %s", said)
+	}
 	b.names(t, b.curl(t, cache, "--anyauth", "-u", ":", b.URL+"/reports/"), "alice")
 	b.names(t, b.curl(t, "/nowhere", "-u", "bob:"+stage.BobPassword, b.URL+"/reports/"), "bob")
 	b.names(t, b.curl(t, "/nowhere", "-u", "alice:"+stage.AlicePassword, b.URL+"/reports/"), "alice")

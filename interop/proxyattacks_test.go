@@ -326,11 +326,19 @@ func (a *attacks) forwardingHeaders(t *testing.T) {
 }
 
 func (a *attacks) hosts(t *testing.T) {
-	for _, host := range []string{"open.localhost", "open.localhost:443", "localhost", "idp.localhost", "127.0.0.1", a.host() + ":1", "site.localhost:1", "site.localhost", "SITE.localhost", "site.localhost.", "site.localhost@open.localhost",
+	for _, host := range []string{"open.localhost", "open.localhost:443", "localhost", "idp.localhost", "127.0.0.1", a.host() + ":1", "site.localhost:1", "site.localhost", "SITE.localhost", strings.ToUpper(a.host()), "site.localhost.", "site.localhost@open.localhost",
 		"open.localhost#site.localhost", "", "site.localhost, open.localhost", "site.localhost open.localhost", "open.localhost/site.localhost", "[::1]"} {
 		for _, user := range []string{"", "bob"} {
 			a.bytes(t, "GET /reports/ HTTP/1.1\r\nHost: "+host+"\r\n"+a.lines(user, nil)+"\r\n", user)
 			a.bytes(t, "GET /admin/ HTTP/1.1\r\nHost: "+host+"\r\n"+a.lines(user, nil)+"\r\n", user)
+		}
+	}
+	// A login leads back to where the site is, not to another program of the machine.
+	for _, target := range []string{"/reports/", "/.idp/start?to=/"} {
+		resp, c := a.raw(t, "GET "+target+" HTTP/1.1\r\nHost: site.localhost:1\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nAccept: text/html\r\n\r\n")
+		_ = c.Close()
+		if resp != nil && regexp.MustCompile(`site\.localhost(:|%3A)1(/|%2F)`).MatchString(resp.Header.Get("Location")) {
+			t.Errorf("at another port the login leads to %s", resp.Header.Get("Location"))
 		}
 	}
 	for _, request := range []string{

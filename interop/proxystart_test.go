@@ -42,6 +42,7 @@ type proxy struct {
 	name  string
 	start func(*front, testing.TB)
 	waits time.Duration // for idp's answer, where no file can say it
+	mute  bool          // of a positive answer clients get nothing: no mutual authentication
 
 	arrives map[string]string // targets that reach the application otherwise than they were sent
 }

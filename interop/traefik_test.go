@@ -19,9 +19,10 @@ func TestTraefik(t *testing.T) {
 	if out, err := exec.Command("../scripts/build-traefik").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	traefik := []proxy{{name: "traefik", start: (*front).traefik, waits: 35 * time.Second, arrives: map[string]string{
-		"/reports//b":      "/reports/b",
-		"/reports/%41/./c": "/reports/A/c",
+	traefik := []proxy{{name: "traefik", start: (*front).traefik, waits: 35 * time.Second, mute: true, arrives: map[string]string{
+		"/reports//b":                       "/reports/b",
+		`/reports/?q=/../admin/%2e%2e//;x\`: `/reports/?q=/../admin/%2e%2e//%3Bx\`,
+		"/reports/%41/./c":                  "/reports/A/c",
 	}}}
 	t.Run("serves", func(t *testing.T) { serve(t, traefik) })
 	t.Run("is attacked", func(t *testing.T) { attack(t, traefik) })
