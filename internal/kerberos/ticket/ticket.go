@@ -39,17 +39,17 @@ type Tickets struct {
 // ticket-granting ticket of its principal that is good at now.
 func Open(now time.Time) (*Tickets, error) {
 	kdcs := kdc.New(kdc.Config{Krb5Conf: krb5Conf(), EtypeAllowed: wire.IsAES})
-	path, err := cacheFile(kdcs, os.Getuid())
+	from, err := find(kdcs, os.Getuid())
 	if err != nil {
 		return nil, err
 	}
-	c, err := readCache(path)
+	c, err := from.read()
 	if err != nil {
 		return nil, err
 	}
 	held, err := c.tgt(now)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
 	creds, err := kdcs.Held(c.client, c.client.Realm, held.ticket, held.key)
 	return &Tickets{Client: c.client, kdcs: kdcs, creds: creds}, err

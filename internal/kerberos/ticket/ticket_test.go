@@ -95,17 +95,24 @@ func TestHoleCacheOfSomebodyElse(t *testing.T) {
 	path, _ := cacheOf(t)
 	conf := filepath.Join(t.TempDir(), "krb5.conf")
 	must(t, os.WriteFile(conf, []byte("[libdefaults]\ndefault_ccache_name = "+path+"\n"), 0o600))
-	kdcs := kdc.New(kdc.Config{Krb5Conf: conf})
 	for _, named := range []string{"", path} {
 		t.Setenv("KRB5CCNAME", named)
-		if got, err := cacheFile(kdcs, os.Getuid()); err != nil || got != path {
-			t.Errorf("our own, named %q: %q %v", named, got, err)
+		if c, err := readAs(conf, os.Getuid()); err != nil || c.name != path {
+			t.Errorf("our own, named %q: %+v %v", named, c, err)
 		}
-		_, err := cacheFile(kdcs, os.Getuid()+1)
-		if (err == nil) != (named != "") {
+		if _, err := readAs(conf, os.Getuid()+1); (err == nil) != (named != "") {
 			t.Errorf("somebody else's, named %q: %v", named, err)
 		}
 	}
+}
+
+// readAs reads what user me finds.
+func readAs(conf string, me int) (*cache, error) {
+	from, err := find(kdc.New(kdc.Config{Krb5Conf: conf}), me)
+	if err != nil {
+		return nil, err
+	}
+	return from.read()
 }
 
 // TestCacheOfVersion3 is what Java writes: each key says its type twice.
