@@ -28,8 +28,13 @@ const anybody = -1
 // find is the collection of user me: what KRB5CCNAME names, else krb5.conf, else MIT's
 // default.
 func find(kdcs *kdc.Client, me int) (collection, error) {
+	socket, err := kdcs.KCMSocket()
+	if err != nil {
+		return nil, err
+	}
+	server := kcm{socket: cmp.Or(socket, kcmSocket), me: me, wait: kcmTimeout}
 	if name := os.Getenv("KRB5CCNAME"); name != "" {
-		return named(name, anybody)
+		return named(name, anybody, server)
 	}
 	name, err := kdcs.DefaultCache()
 	if err != nil {
@@ -38,11 +43,11 @@ func find(kdcs *kdc.Client, me int) (collection, error) {
 	if name, err = expand(cmp.Or(name, "FILE:/tmp/krb5cc_%{uid}"), me); err != nil {
 		return nil, err
 	}
-	return named(name, me)
+	return named(name, me, server)
 }
 
 // named is a collection by its kind and name, ccache(7).
-func named(name string, owner int) (collection, error) {
+func named(name string, owner int, server kcm) (collection, error) {
 	kind, rest, ok := strings.Cut(name, ":")
 	switch {
 	case !ok || strings.HasPrefix(name, "/"):
@@ -57,6 +62,9 @@ func named(name string, owner int) (collection, error) {
 		return file{name: name, path: path, owner: owner}, nil
 	case kind == "DIR":
 		return dir{path: rest, owner: owner}, nil
+	case kind == "KCM":
+		server.name = rest
+		return server, nil
 	}
 	return nil, fmt.Errorf("the tickets are in a cache of the kind %s (%s), which cannot be read here; %s", kind, name, another)
 }
