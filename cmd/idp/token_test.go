@@ -131,6 +131,7 @@ func TestTokenFromOtherCaches(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.environment("KRB5CCNAME=" + cache)
+		t.Cleanup(func() { _ = d.realm.Client().Run(cache, "", "kdestroy") })
 		if c := d.claims(strings.TrimSpace(d.mustRun("", "token", "--issuer", d.url, "--audience", ledger))); c["preferred_username"] != "alice" {
 			t.Errorf("%s: %v", cache, c)
 		}

@@ -65,6 +65,8 @@ func named(name string, owner int, server kcm) (collection, error) {
 	case kind == "KCM":
 		server.name = rest
 		return server, nil
+	case kind == "KEYRING":
+		return newKeyring(rest, owner)
 	}
 	return nil, fmt.Errorf("the tickets are in a cache of the kind %s (%s), which cannot be read here; %s", kind, name, another)
 }
