@@ -18,6 +18,7 @@ import (
 
 	"idp/internal/idptest"
 	"idp/internal/kerberos/krbtest"
+	"idp/internal/kerberos/krbtest/sambatest"
 )
 
 const ledgerURI = "https://ledger.example.com"
@@ -136,5 +137,26 @@ func TestTokenByATicketInKCM(t *testing.T) {
 	}
 	if _, errs, err := idpToken(t, s, machine.Krb5Conf, "KCM:none"); err == nil || !strings.Contains(errs, "there is no ticket") {
 		t.Errorf("a cache that is not there: %v %s", err, errs)
+	}
+}
+
+// A person of Active Directory's: Samba's KDC gives the ticket, whose PAC makes the user.
+// The server's realm is its KDC's to know: krb5.conf says nothing of the host.
+func TestTokenByATicketOfADomain(t *testing.T) {
+	d := domain(t)
+	must(t, d.AddUser(sambatest.User{Name: "tessa", Password: password}))
+	s := ticketServer(t, domainYAML(d, d.Keytab, ""))
+	cache, err := d.Kinit("tessa", password)
+	must(t, err)
+	if who := whoseToken(t, s, d.Krb5Conf, cache); who != "tessa" {
+		t.Errorf("%q, want tessa", who)
+	}
+	text, err := os.ReadFile(d.Krb5Conf)
+	must(t, err)
+	conf, _, _ := strings.Cut(string(text), "[domain_realm]")
+	without := filepath.Join(t.TempDir(), "krb5.conf")
+	must(t, os.WriteFile(without, []byte(conf), 0o600))
+	if who := whoseToken(t, s, without, cache); who != "tessa" {
+		t.Errorf("%q, want tessa", who)
 	}
 }

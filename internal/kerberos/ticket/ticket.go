@@ -66,7 +66,7 @@ func krb5Conf() string {
 }
 
 // Exchange begins one with HTTP/host, whose realm is what [domain_realm] of krb5.conf
-// says, else the client's own. endPoint is the tls-server-end-point hash of the
+// says, else the client's own, or the one to which its KDC refers. endPoint is the tls-server-end-point hash of the
 // certificate that the service showed (RFC 5929 §4.1), nil without TLS: the token is
 // bound to it, and of no use to who lured it away.
 func (t *Tickets) Exchange(ctx context.Context, host string, endPoint []byte) (x *Exchange, err error) {
@@ -79,7 +79,7 @@ func (t *Tickets) Exchange(ctx context.Context, host string, endPoint []byte) (x
 		realm = t.Client.Realm
 	}
 	service := wire.Principal{Components: []string{"HTTP", host}, Realm: realm, NameType: nametype.KRB_NT_SRV_INST}
-	got, err := t.kdcs.Ticket(ctx, t.creds, service)
+	got, err := t.kdcs.Referred(ctx, t.creds, service)
 	if err != nil {
 		return nil, err
 	}
