@@ -67,13 +67,20 @@ func othersCookies(h http.Header) string {
 	for _, line := range h["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
 			pair = strings.TrimSpace(pair)
-			if pair != "" && !ourCookie.MatchString(pair) {
+			if pair != "" && !ours(pair) {
 				kept = append(kept, pair)
 			}
 		}
 	}
 	return strings.Join(kept, "; ")
 }
+
+func ours(pair string) bool {
+	return strings.Contains(pair, commonToOurs) && ourCookie.MatchString(pair)
+}
+
+// commonToOurs is in the names of all cookies of ours: most others need no closer look.
+const commonToOurs = "idp_s"
 
 // ourCookie finds a cookie of ours in a pair of the Cookie header, as net/http reads it
 // (spaces before the = are none) and also where two header lines were joined by a comma

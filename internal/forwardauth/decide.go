@@ -89,7 +89,7 @@ func (f *ForwardAuth) loggedIn(r *http.Request, q *question, gates []sites.Gate)
 			return nil, refusal{reason.SiteFactor, "the session has shown acr " + c.Session.ACR}
 		}
 	}
-	return &identity{user: c.User, amr: c.Session.AMR, acr: c.Session.ACR, authTime: c.Session.AuthTime, sid: c.Session.ID, grant: grant}, nil
+	return &identity{user: c.User, amr: c.Session.AMR, acr: c.Session.ACR, authTime: c.Session.AuthTime, session: c.Session, grant: grant}, nil
 }
 
 // current is the live session behind the site's cookie; a refusal where there is none.

@@ -58,9 +58,10 @@ type ForwardAuth struct {
 	Options
 	sites       sites.Index
 	cookieKeys  [][]byte
-	assertions  kept[string]       // signed, by all that they say but when
-	passwords   kept[authn.Result] // whose they were, by passwordKey
-	passwordMAC []byte             // of this process alone
+	assertions  kept[string, string]       // signed, by all that they say but when
+	stated      kept[statement, string]    // the same, by what the database answered
+	passwords   kept[string, authn.Result] // whose they were, by passwordKey
+	passwordMAC []byte                     // of this process alone
 }
 
 // New checks the options and makes a ForwardAuth.

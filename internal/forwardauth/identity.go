@@ -17,7 +17,7 @@ type identity struct {
 	amr      []string
 	acr      string
 	authTime store.Millis
-	sid      string // of the session; empty: a program that showed a credential
+	session  *store.Session // nil: a program that showed a credential
 	grant    string
 }
 

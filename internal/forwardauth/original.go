@@ -12,7 +12,7 @@ import (
 // X-Original-URL, absolute, and X-Original-Method.
 func original(r *http.Request) (a asked, err error) {
 	var address string
-	if err = all(r.Header, map[string]*string{"X-Original-Url": &address, "X-Original-Method": &a.method}); err != nil || address == "" {
+	if err = all(r.Header, saying{"X-Original-Url", &address}, saying{"X-Original-Method", &a.method}); err != nil || address == "" {
 		return a, err
 	}
 	// Cut and not parsed: the path is to be judged as it was sent, not as a parser

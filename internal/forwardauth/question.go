@@ -103,8 +103,10 @@ var defaultPorts = map[string]string{"https": "443", "http": "80"}
 // at is a site by the scheme and host that its browser uses.
 func (f *ForwardAuth) at(proto, host string) (*question, error) {
 	host = strings.ToLower(host)
-	if _, port, err := net.SplitHostPort(host); err == nil && port == defaultPorts[proto] {
-		host = strings.TrimSuffix(host, ":"+port)
+	if strings.Contains(host, ":") {
+		if _, port, err := net.SplitHostPort(host); err == nil && port == defaultPorts[proto] {
+			host = strings.TrimSuffix(host, ":"+port)
+		}
 	}
 	site := f.sites.Find(host)
 	if site == nil {
@@ -128,14 +130,18 @@ func one(h http.Header, name string) (string, error) {
 	}
 }
 
+// saying is a header, and where what it says goes.
+type saying struct {
+	name string
+	into *string
+}
+
 // all reads several headers that come at most once each.
-func all(h http.Header, names map[string]*string) error {
-	for name, into := range names {
-		value, err := one(h, name)
-		if err != nil {
+func all(h http.Header, headers ...saying) (err error) {
+	for _, s := range headers {
+		if *s.into, err = one(h, s.name); err != nil {
 			return err
 		}
-		*into = value
 	}
 	return nil
 }

@@ -101,9 +101,8 @@ func (p *parts) routes(log *slog.Logger) (http.Handler, error) {
 	step("GET /account/factors/change/{id}", p.account.ServeFactor)
 	submit("POST /account/factors/change/{id}", p.account.ServeFactorChange)
 
-	// protected sites: the question of their proxies, and what these route to us
+	// protected sites: what their proxies route to us; what they ask, beforeMux takes
 	if p.forward != nil {
-		page(forwardauth.PathAsk, p.forward.ServeAsk)
 		step("GET "+sites.PathStart, p.forward.ServeStart)
 		step("GET "+sites.PathCallback, p.forward.ServeCallback)
 		step("GET "+sites.PathSignOut, p.forward.ServeSignOut)
@@ -124,19 +123,23 @@ func (p *parts) routes(log *slog.Logger) (http.Handler, error) {
 	}), nil
 }
 
-// beforeMux takes what Envoy asks out before ServeMux sees it, which would answer by a
-// redirect to the cleaned path.
+// beforeMux takes what proxies ask out before ServeMux sees it: it would answer Envoy by
+// a redirect to the cleaned path, and there is one question for every request of a site.
 func (p *parts) beforeMux(mux http.Handler) http.Handler {
 	if p.forward == nil {
 		return mux
 	}
 	ask := p.pages.Handle(p.forward.ServeAsk)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !forwardauth.Wraps(r) {
+		switch {
+		case forwardauth.Wraps(r):
+			r.Pattern = forwardauth.PathAsk + "/"
+		case r.URL.Path == forwardauth.PathAsk:
+			r.Pattern = forwardauth.PathAsk
+		default:
 			mux.ServeHTTP(w, r)
 			return
 		}
-		r.Pattern = forwardauth.PathAsk + "/"
 		ask.ServeHTTP(w, r)
 	})
 }

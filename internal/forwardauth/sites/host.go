@@ -22,10 +22,10 @@ func (c Config) Index() Index {
 // Find is the site that has a host, in lower case: with this port, or with any. nil: none
 // has, or it is written in another way than its only one.
 func (x Index) Find(host string) *Site {
-	site := x[host]
-	if site == nil {
-		site = x[bracketed(Hostname(host))]
+	if site := x[host]; site != nil { // written as it has to be: Check saw to that
+		return site
 	}
+	site := x[bracketed(Hostname(host))]
 	if site == nil || !spelt(host) || Hostname(host) != Hostname(site.Host) {
 		return nil
 	}
