@@ -36,6 +36,7 @@ func TestHoleProxies(t *testing.T) {
 			{"redirects", (*attacks).redirects},
 			{"cookies", (*attacks).cookieTossing},
 			{"framing", (*attacks).framing},
+			{"HTTP/2", (*attacks).http2Frames},
 			{"connection", (*attacks).connection},
 			{"issuer's host", (*attacks).issuersHost},
 		} {
@@ -100,6 +101,10 @@ var othersNames = []string{"X-Remote-User", "X-Remote-Name", "X-Remote-Email", "
 	"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Access-Token",
 	"X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Original-URI", "X-Original-Host"}
 
+// placesNames are names from which applications read an address, a host or a path: the
+// first two come before X-Forwarded-For in some.
+var placesNames = []string{"True-Client-IP", "Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "X-Host", "X-HTTP-Host-Override", "X-Scheme", "X-Script-Name"}
+
 // arrivesOnce sends a request that may arrive.
 func (a *attacks) arrivesOnce(t *testing.T, path, user string, headers ...string) {
 	t.Helper()
@@ -142,7 +147,7 @@ func (b *behind) clean(t *testing.T, h heard) {
 	if c := "; " + strings.Join(h.all("Cookie"), "; "); strings.Contains(c, "__Host-idp_") || strings.Contains(c, "; idp_") {
 		t.Errorf("our cookie has reached the application: %q", h.all("Cookie"))
 	}
-	for _, name := range slices.Concat(othersNames, []string{"Authorization", "Proxy-Authorization", "Forwarded", "X-Original-URL", "X-Original-Method", "X-Rewrite-URL", "Proxy"}) {
+	for _, name := range slices.Concat(othersNames, placesNames, []string{"Authorization", "Proxy-Authorization", "Forwarded", "X-Original-URL", "X-Original-Method", "X-Rewrite-URL", "Proxy"}) {
 		if got := h.all(name); got != nil {
 			t.Errorf("%s has reached the application: %q", name, got)
 		}
@@ -188,7 +193,7 @@ func (a *attacks) judge(t *testing.T, h heard, user string) {
 
 // readings are the paths that applications may take a target for: decoded once or
 // twice, in lower case, without path parameters, with slashes for backslashes, cut
-// at a null byte, "#" or "?", with dots resolved.
+// at a null byte, "#", "?" or ";", with dots resolved, as references to another place.
 func readings(target string) []string {
 	raw := cutAt("?")(target)
 	if _, rest, ok := strings.Cut(raw, "://"); ok {
@@ -211,7 +216,13 @@ func readings(target string) []string {
 			}
 			return strings.Join(segments, "/")
 		},
-		cutAt("\x00"), cutAt("#"), cutAt("?"),
+		cutAt("\x00"), cutAt("#"), cutAt("?"), cutAt(";"),
+		func(p string) string { // of a reference: a host behind two slashes, dots to the letter, escaped slashes left alone
+			if u, err := (&url.URL{Path: "/"}).Parse(p); err == nil && u.Path != "" {
+				return u.EscapedPath()
+			}
+			return p
+		},
 		func(p string) string {
 			slash := strings.HasSuffix(p, "/")
 			if p = path.Clean("/" + p); slash && p != "/" {
@@ -253,7 +264,7 @@ func (a *attacks) identityHeaders(t *testing.T) {
 	}
 	// Those of other proxies, all at once.
 	var lines []string
-	for _, name := range othersNames {
+	for _, name := range slices.Concat(othersNames, placesNames) {
 		lines = append(lines, name+": mallory")
 	}
 	a.arrivesOnce(t, "/reports/", "bob", lines...)
@@ -364,7 +375,8 @@ func (a *attacks) paths(t *testing.T) {
 		"/public/..%00/admin/", "/public/%c0%ae%c0%ae/admin/", "/public/%uff0e%uff0e/admin/", "/admin%20/", "/admin%09/", "/admin%0a/", "/admin./", "/admin%2e/", "/admin/.", "/admin/..", "/public/x/../../admin/", "/public/?/../admin/", "/public/%3f/../../admin/",
 		"/public/%23/../../admin/", "/public/#/../admin/", "/public/../admin/?x=/public/", "/admin?/public/", "/admin#/public/", "/admin/%2e%2e/public/", "/public/./../admin/", "/public/.../admin/", "/%2f/admin/", "/%2fadmin/", "/public%2f%2e%2e%2f%61dmin/",
 		"/public/../%61dmin/", "/public/..//admin/", "/public/\xc0\xae\xc0\xae/admin/", "/public/\x00/../admin/", "/admin\x00/", "/public/\t../admin/", "/public/..%c0%afadmin/", "/public/..\xef\xbc\x8fadmin/",
-		"/admin#x", "/admin/#x", "/public/..#", "/public/../admin#/public/", "/admin%23x", "/admin%3fx", "/admin%2523x", "/public/..%23", "/public/..%3f", "/public/..%23/x", "#", "#/public/", "/public/#x", "/public/?x#/../admin/"} {
+		"/admin#x", "/admin/#x", "/public/..#", "/public/../admin#/public/", "/admin%23x", "/admin%3fx", "/admin%2523x", "/public/..%23", "/public/..%3f", "/public/..%23/x", "#", "#/public/", "/public/#x", "/public/?x#/../admin/",
+		"//h/admin/y", "///h/admin/y", "/%2fh/admin/y", "/\\h/admin/y", "/reports/../admin//../y", "/reports/%2e%2e/admin/%2e%2e%2fy", "/reports/../admin;/../y", "//x%61dmin/", "///admin/../x", "/admin%20", "//public/admin/../../public/"} {
 		for _, user := range []string{"", "bob"} {
 			a.send(t, "GET "+target+" HTTP/1.1", user)
 		}

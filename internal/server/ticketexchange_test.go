@@ -301,6 +301,10 @@ func TestTicketExchangesThatAreRefused(t *testing.T) {
 				t.Errorf("%s: %d %v %s", authorization, p.StatusCode, p.Header.Values("WWW-Authenticate"), p.Body)
 			}
 		}
+		failed, err := s.Store().Entries(t.Context(), store.Filter{Event: audit.LoginFailed})
+		if err != nil || len(failed) != 1 || failed[0].Reason != "NTLM_TOKEN" { // what is no ticket is a line in the log
+			t.Errorf("audit: %v %v", failed, err)
+		}
 		ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 		if p := postTicket(t, s, idptest.Negotiate(t, ticket), ticketForm("cron"), nil); p.StatusCode != http.StatusBadRequest || !strings.Contains(p.Body, "may not use this client") {
 			t.Errorf("not in allow_groups: %d %s", p.StatusCode, p.Body)

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"idp/internal/authn"
 	"idp/internal/store"
@@ -69,11 +70,20 @@ func (s *Site) Gates(raw string) (list []Gate, ok bool) {
 // of the first one in the eyes of a program that does not tell capitals from small
 // letters.
 func (s *Site) rulesFor(p string) []int {
-	small := strings.ToLower(p)
+	small := smallLetters(p)
 	return []int{
 		slices.IndexFunc(s.Rules, func(r Rule) bool { return below(p, r.Path) }),
-		slices.IndexFunc(s.Rules, func(r Rule) bool { return below(small, strings.ToLower(r.Path)) }),
+		slices.IndexFunc(s.Rules, func(r Rule) bool { return below(small, smallLetters(r.Path)) }),
 	}
+}
+
+// smallLetters of capitals: a dotless ı becomes an I, and that an i.
+func smallLetters(p string) string {
+	small := strings.ToLower(p)
+	if strings.ContainsFunc(small, func(c rune) bool { return c > unicode.MaxASCII }) {
+		small = strings.ToLower(strings.ToUpper(small))
+	}
+	return small
 }
 
 // Admits reports whether a user is in one of the groups.

@@ -34,19 +34,14 @@ type entry struct {
 	ticket         []byte // DER
 }
 
-func readCache(path string) (*cache, error) {
-	f, err := os.Open(path) //nolint:gosec // the user names the file
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+func readCache(f *os.File) (*cache, error) {
 	b, err := io.ReadAll(io.LimitReader(f, maxCache))
 	if err != nil {
 		return nil, err
 	}
 	c, err := parseCache(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return c, nil
 }

@@ -39,17 +39,18 @@ type Tickets struct {
 // ticket-granting ticket of its principal that is good at now.
 func Open(now time.Time) (*Tickets, error) {
 	kdcs := kdc.New(kdc.Config{Krb5Conf: krb5Conf(), EtypeAllowed: wire.IsAES})
-	path, err := cacheFile(kdcs, os.Getuid())
+	f, err := openCache(kdcs, os.Getuid())
 	if err != nil {
 		return nil, err
 	}
-	c, err := readCache(path)
+	defer f.Close()
+	c, err := readCache(f)
 	if err != nil {
 		return nil, err
 	}
 	held, err := c.tgt(now)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	creds, err := kdcs.Held(c.client, c.client.Realm, held.ticket, held.key)
 	return &Tickets{Client: c.client, kdcs: kdcs, creds: creds}, err

@@ -2,7 +2,9 @@ package ticket
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -98,13 +100,56 @@ func TestHoleCacheOfSomebodyElse(t *testing.T) {
 	kdcs := kdc.New(kdc.Config{Krb5Conf: conf})
 	for _, named := range []string{"", path} {
 		t.Setenv("KRB5CCNAME", named)
-		if got, err := cacheFile(kdcs, os.Getuid()); err != nil || got != path {
-			t.Errorf("our own, named %q: %q %v", named, got, err)
+		f, err := openCache(kdcs, os.Getuid())
+		if err != nil || f.Name() != path {
+			t.Errorf("our own, named %q: %v %v", named, f, err)
 		}
-		_, err := cacheFile(kdcs, os.Getuid()+1)
+		_ = f.Close()
+		f, err = openCache(kdcs, os.Getuid()+1)
 		if (err == nil) != (named != "") {
 			t.Errorf("somebody else's, named %q: %v", named, err)
 		}
+		_ = f.Close()
+	}
+}
+
+// TestHoleCacheSwappedWhileItIsOpened: a name that leads to a file of ours when it is
+// looked at, and to somebody else's when it is read.
+func TestHoleCacheSwappedWhileItIsOpened(t *testing.T) {
+	dir := t.TempDir()
+	ours, theirs, name, next := filepath.Join(dir, "ours"), "/etc/passwd", filepath.Join(dir, "name"), filepath.Join(dir, "next")
+	must(t, os.WriteFile(ours, []byte("ours"), 0o600))
+	if os.Getuid() == 0 {
+		theirs = filepath.Join(dir, "theirs")
+		must(t, errors.Join(os.WriteFile(theirs, []byte("theirs"), 0o644), os.Chown(theirs, 65534, -1)))
+	}
+	must(t, os.Symlink(ours, name))
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = errors.Join(os.Symlink([]string{ours, theirs}[i%2], next), os.Rename(next, name))
+			}
+		}
+	}()
+	opened := 0
+	for range 20_000 {
+		f, err := open(name, os.Getuid())
+		if err != nil {
+			continue
+		}
+		opened++
+		text, err := io.ReadAll(f)
+		if _ = f.Close(); err != nil || string(text) != "ours" {
+			t.Fatalf("read %.20q %v", text, err)
+		}
+	}
+	if opened == 0 {
+		t.Error("it was never opened")
 	}
 }
 
