@@ -164,7 +164,7 @@ func retry(run func() error) error {
 	}
 }
 
-// RefersToNothing: foreign_key_violation, of a row that was deleted meanwhile.
+// RefersToNothing reports a foreign_key_violation: of a row that was deleted meanwhile.
 func RefersToNothing(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "23503"

@@ -45,7 +45,7 @@ func SchemaOf(ctx context.Context, db Database) (v Schema, err error) {
 	return v, err
 }
 
-// NoTable: undefined_table of PostgreSQL, and SQLite's words for it.
+// NoTable reports undefined_table of PostgreSQL, and SQLite's words for it.
 func NoTable(err error) bool {
 	var pg *pgconn.PgError
 	return err != nil && (errors.As(err, &pg) && pg.Code == "42P01" || strings.Contains(err.Error(), "no such table"))
