@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"idp/internal/store/database"
 )
 
 // Access tokens and the cookies of protected sites carry no row of their own, but each
@@ -53,8 +55,8 @@ func (c *answers[K, A]) put(k K, found A, now Millis, revision uint64) {
 }
 
 // revoking is write for an operation that may take trust away.
-func (s *Store) revoking(ctx context.Context, op func(tx) error) error {
-	err := s.db.write(ctx, op)
+func (s *Store) revoking(ctx context.Context, op func(database.Tx) error) error {
+	err := s.db.Write(ctx, op)
 	s.revoked.Add(1) // after the commit: who asks now sees its result
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"time"
+
+	"idp/internal/store/database"
 )
 
 type (
@@ -50,7 +52,7 @@ func ownTokens(clientID string) string { return "client " + clientID }
 
 // revokeOwnTokens revokes what a client was given for itself, or by exchanges, until now,
 // of which there are no rows.
-func revokeOwnTokens(t tx, clientID string, now Millis) error {
+func revokeOwnTokens(t database.Tx, clientID string, now Millis) error {
 	_, err := t.Exec(`
 		INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2)
 		ON CONFLICT (jti) DO UPDATE SET expires_at = excluded.expires_at`, ownTokens(clientID), now+ownTokensKept.Milliseconds())
