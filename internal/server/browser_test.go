@@ -146,6 +146,7 @@ func run(ctx context.Context, t *testing.T, what string, actions ...chromedp.Act
 }
 
 func TestBrowserWithATicketSeesNoPage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := w.employee(t, "*.localhost")
 	for _, s := range w.sites {
@@ -171,6 +172,7 @@ func TestBrowserWithATicketSeesNoPage(t *testing.T) {
 }
 
 func TestBrowserThatMaySendNoTicketHereWouldPrompt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := w.employee(t, "none.example")
 	if err := open(ctx, w.sites[0].url); err == nil || !strings.Contains(err.Error(), "ERR_INVALID_AUTH_CREDENTIALS") {
@@ -179,6 +181,7 @@ func TestBrowserThatMaySendNoTicketHereWouldPrompt(t *testing.T) {
 }
 
 func TestBrowserWithoutATicketWouldPrompt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if err := open(w.stranger(t), w.sites[0].url); err == nil || !strings.Contains(err.Error(), "ERR_INVALID_AUTH_CREDENTIALS") {
 		t.Errorf("open: %v, want the prompt that nobody answers here", err)
@@ -208,6 +211,7 @@ func answerPrompt(ctx context.Context, t *testing.T, passwords ...string) *int {
 }
 
 func TestWrongPasswordAtThePromptAndThenTheRightOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := w.stranger(t)
 	asked := answerPrompt(ctx, t, "wrong password", krbtest.AlicePassword)
@@ -233,6 +237,7 @@ func TestWrongPasswordAtThePromptAndThenTheRightOne(t *testing.T) {
 }
 
 func TestCancelledPromptShowsTheForm(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := w.stranger(t)
 	answerPrompt(ctx, t)
@@ -260,6 +265,7 @@ const doubleClick = `(() => {
 })()`
 
 func TestConsentInABrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorldWith(t, map[string]bool{"one": true})
 	ctx := w.employee(t, "*.localhost")
 	shop := w.sites[0].url
@@ -305,6 +311,7 @@ func TestConsentInABrowser(t *testing.T) {
 }
 
 func TestReauthenticationShowsThePage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := w.employee(t, "*.localhost")
 	if err := open(ctx, w.sites[0].url); err != nil {

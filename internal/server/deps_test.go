@@ -136,6 +136,7 @@ func imports(t *testing.T) map[string][]string {
 func under(path, prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") }
 
 func TestWhoMayImportWhom(t *testing.T) {
+	t.Parallel()
 	for from, list := range imports(t) {
 		test, at := allowed(from, testCode), layerOf(from)
 		if at < 0 && !test && under(from, "idp") {

@@ -18,6 +18,7 @@ import (
 // A first app on the way in, a login by a code, and one by a recovery code, in a
 // browser with scripts and in one without.
 func TestSecondFactorInABrowser(t *testing.T) {
+	t.Parallel()
 	for name, scripts := range map[string]bool{"with scripts": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			f := startFactors(t, idptest.Options{YAML: partnersNeedTwo + "brand: {name: Example Ltd}\n"})

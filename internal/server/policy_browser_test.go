@@ -80,6 +80,7 @@ const (
 // A new employee's Chromium: it is allowed by the policy file alone, and answers
 // from the second challenge on, as the page says.
 func TestChromiumLogsInSilentlyByThePolicyFile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := chromium.StartManaged(t, installed(t, w.idp.Issuer, "chrome-edge-linux.json", "Chromium"), aliceEnv(t, w.realm)...)
 	if got, causes := tested(ctx, t, w, "setup-test-first"); got != testedNo || !strings.Contains(causes, "first time") {
@@ -97,6 +98,7 @@ func TestChromiumLogsInSilentlyByThePolicyFile(t *testing.T) {
 }
 
 func TestChromiumWithAnotherSitesPolicyFileSendsNoTicket(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := chromium.StartManaged(t, installed(t, "https://sso.example.com", "chrome-edge-linux.json", "Chromium"), aliceEnv(t, w.realm)...)
 	for range 2 {
@@ -107,6 +109,7 @@ func TestChromiumWithAnotherSitesPolicyFileSendsNoTicket(t *testing.T) {
 }
 
 func TestChromiumWithoutATicketIsToldSo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if got, causes := tested(w.stranger(t), t, w, "setup-test-stranger"); got != testedNo || !strings.Contains(causes, "has no ticket") {
 		t.Errorf("%q, and %q", got, causes)
@@ -124,12 +127,14 @@ func opens(t *testing.T, s *idptest.Server, words ...string) {
 }
 
 func TestFirefoxLogsInSilentlyByThePolicyFile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	firefox.Open(t, w.idp.Issuer+"/account", installed(t, w.idp.Issuer, "firefox-policies.json", "Linux"), aliceEnv(t, w.realm)...)
 	opens(t, w.idp, `route="GET /account"`, "status=200", "user=alice")
 }
 
 func TestFirefoxWithAnotherSitesPolicyFileSendsNoTicket(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	firefox.Open(t, w.idp.Issuer+setupTest, installed(t, "https://sso.example.com", "firefox-policies.json", "Linux"), aliceEnv(t, w.realm)...)
 	opens(t, w.idp, `route="GET /static/"`) // the 401's body is shown
@@ -140,6 +145,7 @@ func TestFirefoxWithAnotherSitesPolicyFileSendsNoTicket(t *testing.T) {
 
 // It needs no AllowNonFQDN for it, which would send tickets to all such names.
 func TestFirefoxSendsATicketToANameWithoutADot(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	s := idptest.Start(t, idptest.Options{Host: "localhost", YAML: idptest.KerberosYAML(realm)})
 	firefox.Open(t, s.Issuer+setupTest, installed(t, s.Issuer, "firefox-policies.json", "Linux"), aliceEnv(t, realm)...)

@@ -12,6 +12,7 @@ import (
 // A keytab that is replaced by one without a usable key is said, and so is that
 // it was mended.
 func TestALostKeytabIsLoggedAndSoIsItsReturn(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	good, err := os.ReadFile(realm.Keytab)
 	if err != nil {
