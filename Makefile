@@ -27,7 +27,7 @@ test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser; 20,
 	CGO_ENABLED=1 go test $(RACE) -count=1 -timeout 30m -tags $(TAGS) ./...
 	FUZZTIME=20000x scripts/fuzz
 
-interop: ## Samba, realms that trust each other, curl, Apache, Python, Node.js, Java, Firefox, Chromium against idp
+interop: ## Samba, realms that trust each other, curl, Apache, Python, Node.js, Java, Firefox, Chromium, proxies against idp
 	@scripts/install-packages interop
 	@scripts/install-python
 	go test -count=1 -timeout 30m -tags interop ./interop/

@@ -20,7 +20,7 @@ import (
 // http2Frames attacks by frames, as no client library would write them: what HTTP/2
 // carries in one field may be a line of HTTP/1.1 to the application (RFC 9113 §10.3).
 func (a *attacks) http2Frames(t *testing.T) {
-	if a.proxy == "apache" { // as shipped it speaks HTTP/1.1
+	if a.proxy.name == "apache" { // as shipped it speaks HTTP/1.1
 		return
 	}
 	const hidden = "GET /admin/hidden HTTP/1.1\r\nHost: site.localhost\r\nRemote-User: ada\r\nX: "

@@ -28,9 +28,10 @@ func (c *cli) token() *cobra.Command {
 		Long: "Show the ticket that kinit got, or your login to this machine, to the server, and print an access token for one\n" +
 			"back end: for people and scripts inside the realm, without a browser, a password or a secret. Nothing but the\n" +
 			"token is on standard output. It is printed only when the server has proved that it is the one of the ticket.\n\n" +
-			"The ticket is read from the file that KRB5CCNAME names (else default_ccache_name of krb5.conf, else\n" +
-			"/tmp/krb5cc_UID), KDCs and realms from krb5.conf (KRB5_CONFIG). The administrator registers the client\n" +
-			"with ticket_exchange; docs/token-exchange.md shows it.",
+			"The ticket is read from the cache that KRB5CCNAME names (else default_ccache_name of krb5.conf, else\n" +
+			"/tmp/krb5cc_UID): a file (FILE:), a folder of them (DIR:), the machine's KCM server (KCM:), or the kernel's\n" +
+			"keys (KEYRING:). KDCs and realms are those of krb5.conf (KRB5_CONFIG). The administrator registers the\n" +
+			"client with ticket_exchange; docs/token-exchange.md shows it.",
 		Example: "  kinit\n" +
 			"  curl -H \"Authorization: Bearer $(idp token --issuer https://sso.example.com --audience https://ledger.example.com)\" \\\n" +
 			"    https://ledger.example.com/v1/accounts",

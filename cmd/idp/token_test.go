@@ -123,6 +123,21 @@ func TestTokenByATicket(t *testing.T) {
 	}
 }
 
+// Where kinit put the ticket is where it is found.
+func TestTokenFromOtherCaches(t *testing.T) {
+	d := newDesk(t)
+	for _, cache := range []string{"DIR:" + d.dir + "/cc"} {
+		if err := d.realm.Client().KinitTo(cache, "alice", krbtest.AlicePassword); err != nil {
+			t.Fatal(err)
+		}
+		d.environment("KRB5CCNAME=" + cache)
+		t.Cleanup(func() { _ = d.realm.Client().Run(cache, "", "kdestroy") })
+		if c := d.claims(strings.TrimSpace(d.mustRun("", "token", "--issuer", d.url, "--audience", ledger))); c["preferred_username"] != "alice" {
+			t.Errorf("%s: %v", cache, c)
+		}
+	}
+}
+
 // secureDesk is a server with TLS that demands the binding to its certificate; edit
 // changes it before it starts.
 func secureDesk(t *testing.T, edit func(p *place)) *place {
@@ -188,6 +203,38 @@ func TestTokenAsKrb5ConfSays(t *testing.T) {
 	d.refused(args, "WRONG_SPN", "domain_realm")
 }
 
+// Where krb5.conf does not say in which realm the server is, the KDC of one's own may.
+func TestTokenByReferral(t *testing.T) {
+	realm := krbtest.Start(t, krbtest.Options{})
+	other := krbtest.Start(t, krbtest.Options{Realm: "PARTNER.TEST", Users: map[string]string{"carol": "carol-password"}, Services: []string{}})
+	if err := realm.Trust(other); err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{place: &place{t: t, dir: t.TempDir()}, realm: other}
+	d.server = idptest.Start(t, idptest.Options{Clients: tokenClients, YAML: strings.Replace(idptest.KerberosYAML(realm), "{name: "+realm.Name+"}", "{name: "+realm.Name+"}, {name: "+other.Name+"}", 1) + "resources: [{uri: " + ledger + "}]\n"})
+	args := []string{"--issuer", d.server.Issuer, "--audience", ledger}
+	conf := readFile(t, other.Krb5Conf) // of the KDC of carol's realm
+	d.write("krb5.conf", conf[:strings.Index(conf, "[domain_realm]")])
+	cache, err := other.Kinit("carol", "carol-password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.more = []string{"KRB5CCNAME=" + cache, "KRB5_CONFIG=" + filepath.Join(d.dir, "krb5.conf")}
+	d.refused(args, "WRONG_SPN", "HTTP/idp.localhost@PARTNER.TEST", "domain_realm")
+
+	other.Refer(t, "localhost", realm.Name)
+	if c := d.claims(strings.TrimSpace(d.mustRun("", append([]string{"token"}, args...)...))); c["preferred_username"] != "carol@PARTNER.TEST" {
+		t.Errorf("%v", c)
+	}
+	// Two KDCs that take each other's realm for the server's.
+	if err := realm.Kadmin("delprinc -force HTTP/idp.localhost\n"); err != nil {
+		t.Fatal(err)
+	}
+	d.refused(args, "WRONG_SPN", "HTTP/idp.localhost@EXAMPLE.TEST")
+	realm.Refer(t, "localhost", other.Name)
+	d.refused(args, "circle: PARTNER.TEST, EXAMPLE.TEST, PARTNER.TEST")
+}
+
 func TestTokenSaysWhatToDo(t *testing.T) {
 	d := newDesk(t)
 	args := []string{"--issuer", d.url, "--audience", ledger}
@@ -205,7 +252,7 @@ func TestTokenSaysWhatToDo(t *testing.T) {
 
 	d.environment("KRB5CCNAME=" + d.dir + "/none")
 	d.refused(args, "no ticket", "kinit", "klist")
-	for _, kind := range []string{"KCM:", "KEYRING:persistent:1000", "DIR:/tmp/x", "API:x", "MEMORY:x"} {
+	for _, kind := range []string{"API:x", "MEMORY:x"} {
 		d.environment("KRB5CCNAME=" + kind)
 		d.refused(args, kind, "export KRB5CCNAME=FILE:", "kinit")
 	}

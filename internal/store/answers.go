@@ -31,13 +31,13 @@ type answer[A any] struct {
 	revision uint64
 }
 
-// get returns what was found for a key, unless it is a second old or revoked has
-// changed since.
+// get returns what was found for a key, unless it is a second old, or from the future of
+// a clock that was put back, or revoked has changed since.
 func (c *answers[K, A]) get(k K, now Millis, revoked *atomic.Uint64) (found A, ok bool) {
 	c.mu.Lock()
 	a, ok := c.kept[k]
 	c.mu.Unlock()
-	if !ok || now >= a.until || a.revision != revoked.Load() {
+	if !ok || now >= a.until || now < a.until-keptFor || a.revision != revoked.Load() {
 		return found, false
 	}
 	return a.found, true

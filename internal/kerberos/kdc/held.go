@@ -50,3 +50,13 @@ func (c *Client) DefaultCache() (string, error) {
 	}
 	return conf.ccache, nil
 }
+
+// KCMSocket is kcm_socket of krb5.conf, the path of the server of credential caches;
+// empty if it is not set.
+func (c *Client) KCMSocket() (string, error) {
+	conf, err := loadKrb5Conf(c.config.Krb5Conf)
+	if err != nil {
+		return "", err
+	}
+	return conf.kcm, nil
+}

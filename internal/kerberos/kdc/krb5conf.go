@@ -24,6 +24,7 @@ type krb5Conf struct {
 	files    int
 
 	ccache  string            // default_ccache_name, unexpanded; empty: MIT's own default
+	kcm     string            // kcm_socket, likewise
 	domains map[string]string // [domain_realm]: host or .domain → realm
 }
 
@@ -145,6 +146,8 @@ func (c *krb5Conf) set(section string, blocks []string, key, value string) {
 		switch key {
 		case "default_ccache_name":
 			c.ccache = value
+		case "kcm_socket":
+			c.kcm = value
 		case "dns_lookup_kdc":
 			switch strings.ToLower(value) {
 			case "false", "no", "n", "off", "0", "nil":

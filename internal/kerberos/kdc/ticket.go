@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jcmturner/gokrb5/v8/iana/flags"
 	"github.com/jcmturner/gokrb5/v8/iana/keyusage"
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
 	"github.com/jcmturner/gokrb5/v8/iana/patype"
@@ -33,7 +34,7 @@ func (c *Client) Ticket(ctx context.Context, creds *Credentials, service wire.Pr
 			return nil, err
 		}
 	}
-	return c.tgs(ctx, creds, service)
+	return c.tgs(ctx, creds, service, false)
 }
 
 // maxHops bounds the realms on the way to another.
@@ -45,7 +46,7 @@ const maxHops = 8
 // §3.3.3), and the question is asked again there.
 func (c *Client) crossTo(ctx context.Context, creds *Credentials, realm string) error {
 	for range maxHops {
-		got, err := c.tgs(ctx, creds, wire.Principal{Components: []string{"krbtgt", realm}, Realm: creds.realm, NameType: nametype.KRB_NT_SRV_INST})
+		got, err := c.tgs(ctx, creds, wire.Principal{Components: []string{"krbtgt", realm}, Realm: creds.realm, NameType: nametype.KRB_NT_SRV_INST}, false)
 		if err != nil {
 			return noTrust(err, creds.realm, realm)
 		}
@@ -81,12 +82,16 @@ func (c *Client) setTGT(creds *Credentials, realm string, der []byte, session wi
 	return nil
 }
 
-// tgs is the TGS exchange, RFC 4120 §3.3, for a ticket of a service.
-func (c *Client) tgs(ctx context.Context, creds *Credentials, service wire.Principal) (*ServiceTicket, error) {
+// tgs is the TGS exchange, RFC 4120 §3.3, for a ticket of a service; where refer is set,
+// the KDC may give one of another realm's ticket-granting server instead (RFC 6806 §8).
+func (c *Client) tgs(ctx context.Context, creds *Credentials, service wire.Principal, refer bool) (*ServiceTicket, error) {
 	req, err := messages.NewTGSReq(libraryName(creds.Client), service.Realm, c.libraryConfig(), creds.tgt,
 		types.EncryptionKey{KeyType: creds.session.Etype, KeyValue: creds.session.Value}, libraryName(service), false)
 	if err != nil {
 		return nil, fmt.Errorf("make TGS-REQ: %w", err)
+	}
+	if refer {
+		types.SetFlag(&req.ReqBody.KDCOptions, flags.Canonicalize)
 	}
 	if req.PAData, err = proofOf(creds, &req.ReqBody); err != nil {
 		return nil, err

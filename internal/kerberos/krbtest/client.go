@@ -59,6 +59,17 @@ func (c *Client) Kinit(name, password string, options ...string) (ccache string,
 	return ccache, runWith(c.Env(), password+"\n", "kinit", args...)
 }
 
+// KinitTo is Kinit into the cache that KRB5CCNAME would name: of a collection, one for
+// each person.
+func (c *Client) KinitTo(cache, name, password string, options ...string) error {
+	return c.Run(cache, password+"\n", "kinit", append(options, name+"@"+c.Name)...)
+}
+
+// Run runs a program of the machine with a cache, such as kswitch.
+func (c *Client) Run(cache, stdin, program string, args ...string) error {
+	return runWith(append(c.Env(), "KRB5CCNAME="+cache), stdin, program, args...)
+}
+
 // Ticket gets a service ticket by password. spn is "HTTP/idp.localhost".
 func (c *Client) Ticket(name, password, spn string) (*Ticket, error) {
 	conf, err := config.Load(c.Krb5Conf)

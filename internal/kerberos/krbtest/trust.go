@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // Trust lets the people of two realms get tickets for each other's services: a
@@ -43,6 +44,25 @@ func (r *Realm) Path(from, through, to *Realm) error {
 	}
 	r.Stop()
 	return r.StartKDC()
+}
+
+// Refer has the realm's KDC refer those who look for a service of a domain to another
+// realm, RFC 6806 §8, by [domain_realm] of its krb5.conf.
+func (r *Realm) Refer(t testing.TB, domain, to string) {
+	t.Helper()
+	text, err := os.ReadFile(r.Krb5Conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, _, _ := strings.Cut(string(text), "[domain_realm]")
+	conf += fmt.Sprintf("[domain_realm]\n    %[1]s = %[2]s\n    .%[1]s = %[2]s\n", domain, to)
+	if err := os.WriteFile(r.Krb5Conf, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.Stop()
+	if err := r.StartKDC(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // writeKrb5Conf writes krb5.conf for clients of the realm.

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -19,8 +17,9 @@ const (
 	maxParts = 1024    // components, addresses and the like in one entry
 )
 
-// cache is a credential cache in a file.
+// cache is a credential cache.
 type cache struct {
+	name    string // as KRB5CCNAME has it
 	client  wire.Principal
 	entries []entry
 }
@@ -32,18 +31,6 @@ type entry struct {
 	end            time.Time
 	flags          uint32
 	ticket         []byte // DER
-}
-
-func readCache(f *os.File) (*cache, error) {
-	b, err := io.ReadAll(io.LimitReader(f, maxCache))
-	if err != nil {
-		return nil, err
-	}
-	c, err := parseCache(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	return c, nil
 }
 
 var errCache = errors.New("not a credential cache of version 3 or 4, or one that is cut off; kinit writes a new one")

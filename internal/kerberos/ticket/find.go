@@ -2,13 +2,12 @@ package ticket
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"idp/internal/kerberos/kdc"
 )
@@ -16,67 +15,78 @@ import (
 // another is how to get a cache that we can read.
 const another = "get a ticket into a file: export KRB5CCNAME=FILE:/tmp/krb5cc_$(id -u); kinit"
 
-// openCache opens the file of user me's cache: KRB5CCNAME, else what krb5.conf says, else
-// MIT's default.
-func openCache(kdcs *kdc.Client, me int) (*os.File, error) {
-	configured, err := kdcs.DefaultCache()
-	if err != nil {
-		return nil, err
-	}
-	uid := strconv.Itoa(me)
-	configured = strings.NewReplacer("%{uid}", uid, "%{euid}", uid, "%{USERID}", uid, "%{TEMP}", "/tmp", "%{null}", "").Replace(configured)
-	named := os.Getenv("KRB5CCNAME")
-	name := cmp.Or(named, configured, "FILE:/tmp/krb5cc_"+uid)
-	kind, path, ok := strings.Cut(name, ":")
-	switch {
-	case !ok || strings.HasPrefix(name, "/"):
-		path = name
-	case kind != "FILE":
-		return nil, fmt.Errorf("the tickets are in a cache of the kind %s (%s), which only libraries of Kerberos can read; %s", kind, name, another)
-	}
-	if strings.Contains(path, "%{") {
-		return nil, fmt.Errorf("default_ccache_name of krb5.conf has a parameter that is not known here: %s; set KRB5CCNAME", path)
-	}
-	owner := anybody
-	if named == "" {
-		owner = me
-	}
-	return open(path, owner)
+// collection is what a name of tickets stands for: one cache, or several of which one
+// is the default.
+type collection interface {
+	read() (*cache, error) // the default one
+	all() []*cache         // those that can be read; nil where there is only one
 }
 
 // anybody may own a cache that KRB5CCNAME names.
 const anybody = -1
 
-// open opens a cache and says what is wrong with it before it is read. One that nobody
-// named is in a folder where everybody may put files: it has to be our own, or others
-// could log us in as themselves. What is looked at is what was opened: the name may lead
-// elsewhere a moment later.
-func open(path string, owner int) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the user names the file; nobody waits for the writer of a pipe
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no ticket: %s does not exist; get one: kinit (is it elsewhere? klist tells, KRB5CCNAME=FILE:… says where)", path)
-	case err != nil:
+// find is the collection of user me: what KRB5CCNAME names, else krb5.conf, else MIT's
+// default.
+func find(kdcs *kdc.Client, me int) (collection, error) {
+	socket, err := kdcs.KCMSocket()
+	if err != nil {
 		return nil, err
 	}
-	if err := readable(f, owner); err != nil {
-		_ = f.Close()
+	server := kcm{socket: cmp.Or(socket, kcmSocket), me: me, wait: kcmTimeout}
+	if name := os.Getenv("KRB5CCNAME"); name != "" {
+		return named(name, anybody, server)
+	}
+	name, err := kdcs.DefaultCache()
+	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	if name, err = expand(cmp.Or(name, "FILE:/tmp/krb5cc_%{uid}"), me); err != nil {
+		return nil, err
+	}
+	return named(name, me, server)
 }
 
-func readable(f *os.File, owner int) error {
-	path := f.Name()
-	st, err := f.Stat()
-	if err != nil {
-		return err
+// named is a collection by its kind and name, ccache(7).
+func named(name string, owner int, server kcm) (collection, error) {
+	kind, rest, ok := strings.Cut(name, ":")
+	switch {
+	case !ok || strings.HasPrefix(name, "/"):
+		return file{name: name, path: name, owner: owner}, nil
+	case kind == "FILE":
+		return file{name: name, path: rest, owner: owner}, nil
+	case kind == "DIR" && strings.HasPrefix(rest, ":"):
+		path := rest[1:]
+		if !isSubsidiary(filepath.Base(path)) {
+			return nil, fmt.Errorf("%s: a cache of a folder is called tkt and something", name)
+		}
+		return file{name: name, path: path, owner: owner}, nil
+	case kind == "DIR":
+		return dir{path: rest, owner: owner}, nil
+	case kind == "KCM":
+		server.name = rest
+		return server, nil
+	case kind == "KEYRING":
+		return newKeyring(rest, owner)
 	}
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok && owner != anybody && int(sys.Uid) != owner {
-		return fmt.Errorf("%s belongs to somebody else (uid %d); if it is meant, name it: KRB5CCNAME=FILE:%s", path, sys.Uid, path)
+	return nil, fmt.Errorf("the tickets are in a cache of the kind %s (%s), which cannot be read here; %s", kind, name, another)
+}
+
+// expand replaces the parameters of krb5.conf(5), "Parameter expansion", which
+// KRB5CCNAME does not have.
+func expand(name string, me int) (string, error) {
+	uid := strconv.Itoa(me)
+	euid := strconv.Itoa(os.Geteuid())
+	if strings.Contains(name, "%{username}") {
+		who, err := user.LookupId(euid)
+		if err != nil {
+			return "", fmt.Errorf("default_ccache_name of krb5.conf has %%{username}: %w; set KRB5CCNAME", err)
+		}
+		name = strings.ReplaceAll(name, "%{username}", who.Username)
 	}
-	if !st.Mode().IsRegular() || st.Size() > maxCache {
-		return fmt.Errorf("%s: not a credential cache: no file of at most 4 MB", path)
+	temp := cmp.Or(os.Getenv("TMPDIR"), "/tmp")
+	name = strings.NewReplacer("%{uid}", uid, "%{USERID}", uid, "%{euid}", euid, "%{TEMP}", temp, "%{null}", "").Replace(name)
+	if strings.Contains(name, "%{") {
+		return "", fmt.Errorf("default_ccache_name of krb5.conf has a parameter that is not known here: %s; set KRB5CCNAME", name)
 	}
-	return nil
+	return name, nil
 }

@@ -18,28 +18,34 @@ func written(client wire.Principal, e entry, third bool) []byte {
 	if third {
 		b = []byte{5, 3}
 	}
-	u16, u32 := binary.BigEndian.AppendUint16, binary.BigEndian.AppendUint32
-	data := func(v []byte) { b = append(u32(b, uint32(len(v))), v...) }
-	principal := func(p wire.Principal) {
-		b = u32(u32(b, uint32(p.NameType)), uint32(len(p.Components)))
-		for _, name := range append([]string{p.Realm}, p.Components...) {
-			data([]byte(name))
-		}
+	return writtenEntry(writtenPrincipal(b, client), e, third)
+}
+
+func writtenData(b, v []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
+}
+
+func writtenPrincipal(b []byte, p wire.Principal) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(p.NameType))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(p.Components)))
+	for _, name := range append([]string{p.Realm}, p.Components...) {
+		b = writtenData(b, []byte(name))
 	}
-	principal(client)
-	principal(e.client)
-	principal(e.server)
+	return b
+}
+
+func writtenEntry(b []byte, e entry, third bool) []byte {
+	u16, u32 := binary.BigEndian.AppendUint16, binary.BigEndian.AppendUint32
+	b = writtenPrincipal(writtenPrincipal(b, e.client), e.server)
 	b = u16(b, uint16(e.key.Etype))
 	if third {
 		b = u16(b, uint16(e.key.Etype))
 	}
-	data(e.key.Value)
+	b = writtenData(b, e.key.Value)
 	b = u32(u32(u32(u32(b, 0), 0), uint32(e.end.Unix())), 0)
 	b = u32(append(b, 0), e.flags)
 	b = u32(u32(b, 0), 0)
-	data(e.ticket)
-	data(nil)
-	return b
+	return writtenData(writtenData(b, e.ticket), nil)
 }
 
 // FuzzCache: the file is another program's, or somebody's who can write it. What is

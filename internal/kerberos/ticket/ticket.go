@@ -39,18 +39,17 @@ type Tickets struct {
 // ticket-granting ticket of its principal that is good at now.
 func Open(now time.Time) (*Tickets, error) {
 	kdcs := kdc.New(kdc.Config{Krb5Conf: krb5Conf(), EtypeAllowed: wire.IsAES})
-	f, err := openCache(kdcs, os.Getuid())
+	from, err := find(kdcs, os.Getuid())
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	c, err := readCache(f)
+	c, err := from.read()
 	if err != nil {
 		return nil, err
 	}
 	held, err := c.tgt(now)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
 	creds, err := kdcs.Held(c.client, c.client.Realm, held.ticket, held.key)
 	return &Tickets{Client: c.client, kdcs: kdcs, creds: creds}, err
@@ -67,7 +66,7 @@ func krb5Conf() string {
 }
 
 // Exchange begins one with HTTP/host, whose realm is what [domain_realm] of krb5.conf
-// says, else the client's own. endPoint is the tls-server-end-point hash of the
+// says, else the client's own, or the one to which its KDC refers. endPoint is the tls-server-end-point hash of the
 // certificate that the service showed (RFC 5929 §4.1), nil without TLS: the token is
 // bound to it, and of no use to who lured it away.
 func (t *Tickets) Exchange(ctx context.Context, host string, endPoint []byte) (x *Exchange, err error) {
@@ -80,7 +79,7 @@ func (t *Tickets) Exchange(ctx context.Context, host string, endPoint []byte) (x
 		realm = t.Client.Realm
 	}
 	service := wire.Principal{Components: []string{"HTTP", host}, Realm: realm, NameType: nametype.KRB_NT_SRV_INST}
-	got, err := t.kdcs.Ticket(ctx, t.creds, service)
+	got, err := t.kdcs.Referred(ctx, t.creds, service)
 	if err != nil {
 		return nil, err
 	}
