@@ -8,7 +8,7 @@ import (
 	"idp/internal/authn"
 	"idp/internal/kerberos"
 	"idp/internal/reason"
-	"idp/internal/store"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -95,7 +95,7 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 	if !ok {
 		return l.malformed(w, r, a, reason.Malformed, "the token is not base64")
 	}
-	res, next, err := l.leg(r, a, token)
+	res, next, err := visitor.Leg(r, l.Authn, a.row, token, a.from)
 	switch {
 	case err != nil:
 		return l.refused(w, r, a, err)
@@ -103,7 +103,7 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 		return l.proceed(w, r, a, next)
 	}
 	if a.row != nil && len(a.row.State) > 0 { // what the last leg needed is good once
-		if err := l.keepLeg(r, a, []byte{}); err != nil {
+		if err := visitor.KeepLeg(r, l.Store, a.row, []byte{}); err != nil {
 			return err
 		}
 	}
@@ -114,34 +114,15 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 	return l.finish(w, r, a, res)
 }
 
-// leg checks one token. What the next one needs is kept in the login request, so
-// that any node can go on; without a login request the first must be enough.
-func (l *Login) leg(r *http.Request, a *attempt, token []byte) (*authn.Result, *authn.Continuation, error) {
-	if a.row == nil {
-		res, err := l.Authn.Ticket(r.Context(), token, a.from)
-		return res, nil, err
-	}
-	return l.Authn.TicketLeg(r.Context(), token, a.row.State, a.from)
-}
-
 // proceed asks for the next token of an exchange. It is no new challenge: nothing
 // but the token is offered, and the page is there for whoever has none.
 func (l *Login) proceed(w http.ResponseWriter, r *http.Request, a *attempt, next *authn.Continuation) error {
 	web.InfoFrom(r.Context()).Method = authn.MethodContinuation
-	if err := l.keepLeg(r, a, next.State); err != nil {
+	if err := visitor.KeepLeg(r, l.Store, a.row, next.State); err != nil {
 		return err
 	}
 	web.SendNegotiate(w, next.Reply)
 	return l.page(w, r, http.StatusUnauthorized, a, "")
-}
-
-// keepLeg puts the state of an exchange in place of that of the leg before.
-func (l *Login) keepLeg(r *http.Request, a *attempt, state []byte) error {
-	err := l.Store.ContinueLoginRequest(r.Context(), a.row.ID, a.row.State, state)
-	if errors.Is(err, store.ErrNotFound) {
-		return web.LoginExpired(err)
-	}
-	return err
 }
 
 // tooOld: the ticket is good, but nobody has typed a password since max_age.

@@ -103,19 +103,19 @@ func (s *Setup) request(w http.ResponseWriter, r *http.Request, a *attempt) erro
 
 // ticket checks one token of the browser.
 func (s *Setup) ticket(w http.ResponseWriter, r *http.Request, a *attempt, token []byte) error {
-	res, next, err := s.leg(r, a, token)
+	res, next, err := visitor.Leg(r, s.Authn, a.row, token, a.from)
 	if err != nil {
 		return s.refused(w, r, err)
 	}
 	if next != nil {
-		if err := s.keepLeg(r, a, next.State); err != nil {
+		if err := visitor.KeepLeg(r, s.Store, a.row, next.State); err != nil {
 			return err
 		}
 		web.SendNegotiate(w, next.Reply)
 		return s.page(w, r, http.StatusUnauthorized, web.SetupPage{Outcome: outcomeNo, Causes: s.causes(r, false)})
 	}
 	if a.row != nil && len(a.row.State) > 0 { // what was begun is over
-		if err := s.keepLeg(r, a, []byte{}); err != nil {
+		if err := visitor.KeepLeg(r, s.Store, a.row, []byte{}); err != nil {
 			return err
 		}
 	}
@@ -125,25 +125,6 @@ func (s *Setup) ticket(w http.ResponseWriter, r *http.Request, a *attempt, token
 		Outcome: outcomeYes, Principal: res.Principal, Name: res.User.Name, Mechanism: mechanisms[res.Mechanism],
 		Since: res.AuthTime, Until: res.Until, SignedOut: a.browser.SignedOut, NoTicket: a.browser.NoTicket,
 	})
-}
-
-// leg checks one token. What the next one needs is kept in the login request, so
-// that any node can go on; without a login request the first must be enough.
-func (s *Setup) leg(r *http.Request, a *attempt, token []byte) (*authn.Result, *authn.Continuation, error) {
-	if a.row == nil {
-		res, err := s.Authn.Ticket(r.Context(), token, a.from)
-		return res, nil, err
-	}
-	return s.Authn.TicketLeg(r.Context(), token, a.row.State, a.from)
-}
-
-// keepLeg puts the state of an exchange in place of that of the leg before.
-func (s *Setup) keepLeg(r *http.Request, a *attempt, state []byte) error {
-	err := s.Store.ContinueLoginRequest(r.Context(), a.row.ID, a.row.State, state)
-	if errors.Is(err, store.ErrNotFound) {
-		return web.LoginExpired(err)
-	}
-	return err
 }
 
 // mechanisms are the ways a ticket comes, in words.

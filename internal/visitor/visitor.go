@@ -1,5 +1,6 @@
 // Package visitor is what all who answer HTTP say alike to package authn, which knows no
-// HTTP, and to whoever asked: where a request comes from, and where a login goes on.
+// HTTP, and to whoever asked: where a request comes from, the tokens of one exchange of
+// tickets after each other, and where a login goes on.
 package visitor
 
 import (
