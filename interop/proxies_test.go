@@ -321,6 +321,15 @@ func question(t *testing.T, b *behind) {
 			t.Errorf("of %s: %q idp hears %q", want[i], want[i+1], got)
 		}
 	}
+	// On its own paths it hears whom the proxy serves, for whom, and nothing else of it.
+	_, c := f.raw(t, "GET /.idp/start HTTP/1.1\r\nHost: "+strings.ToUpper(f.host())+"\r\nForwarded: for=10.1.2.3;host=open.localhost\r\nX-Forwarded-For: 10.1.2.3\r\nX-Forwarded-Host: open.localhost\r\n"+
+		"X-Forwarded-Proto: http\r\nX-Forwarded-Uri: /x\r\nX-Original-URL: https://open.localhost/\r\nX-Original-Method: POST\r\n\r\n")
+	_ = c.Close()
+	heard := idp.take()
+	if len(heard) != 1 || heard[0].target() != "/.idp/start" {
+		t.Fatalf("idp got %v", heard)
+	}
+	f.clean(t, heard[0])
 }
 
 // cookies is the Cookie header that a browser sends to the site.

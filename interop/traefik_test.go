@@ -3,6 +3,7 @@
 package interop_test
 
 import (
+	"crypto/tls"
 	"net/http"
 	"os"
 	"os/exec"
@@ -38,9 +39,19 @@ func (f *front) traefik(t testing.TB) {
 	program, err := filepath.Abs("../.cache/traefik/traefik")
 	must(t, err)
 	f.run(t, program, "--configFile="+config)
-	// It listens before it knows its routes. Whoever is asked may not answer.
+	// It listens before it knows its certificate, and then its routes. Whoever is asked
+	// may not answer.
 	c := (&binary{CA: f.certificate}).client(t)
-	c.Timeout = 300 * time.Millisecond
+	trust := c.Transport.(*http.Transport).TLSClientConfig.Clone() //nolint:forcetypeassert // client's
+	trust.ServerName = "site.localhost"
+	await(t, "the certificate is the site's", patience, func() bool {
+		nc, err := (&tls.Dialer{Config: trust}).DialContext(t.Context(), "tcp", f.Addr)
+		if err == nil {
+			_ = nc.Close()
+		}
+		return err == nil
+	})
+	c.Timeout = time.Second
 	await(t, "the site is routed", patience, func() bool {
 		resp, err := c.Get(f.URL)
 		if err != nil {
