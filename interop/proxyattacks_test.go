@@ -38,9 +38,9 @@ func attack(t *testing.T, proxies []proxy) {
 			{"redirects", (*attacks).redirects},
 			{"cookies", (*attacks).cookieTossing},
 			{"framing", (*attacks).framing},
-			{"HTTP/2", (*attacks).http2Frames},
 			{"connection", (*attacks).connection},
 			{"issuer's host", (*attacks).issuersHost},
+			{"HTTP/2", (*attacks).http2Frames}, // last: what of it comes late is nobody else's
 		} {
 			t.Run(class.name, func(t *testing.T) { class.run(a, t) })
 		}
