@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,9 +79,12 @@ func printToken(cmd *cobra.Command, r exchange.Request, asJSON bool) error {
 	defer cancel()
 	tickets, err := ticket.Open(time.Now())
 	if err != nil {
-		return tokenHint(err, r)
+		return withOthers(tokenHint(err, r), tickets)
 	}
 	got, err := exchange.Token(ctx, tickets, r)
+	if ofTheTicket(err) {
+		return withOthers(tokenHint(err, r), tickets)
+	}
 	if err != nil {
 		return tokenHint(err, r)
 	}
@@ -90,6 +94,24 @@ func printToken(cmd *cobra.Command, r exchange.Request, asJSON bool) error {
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 	return err
+}
+
+// ofTheTicket: with another person's ticket it might have gone well.
+func ofTheTicket(err error) bool {
+	var said *exchange.Refused
+	if errors.As(err, &said) {
+		return strings.Contains(said.Description, string(reason.Realm))
+	}
+	return slices.Contains([]reason.Code{reason.Expired, reason.WrongSPN, reason.KDCError}, reason.Of(err))
+}
+
+// withOthers adds to an error which tickets there are beside the one that was taken.
+func withOthers(err error, tickets *ticket.Tickets) error {
+	others := tickets.Others()
+	if len(others) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w\n  tickets are here for %s as well; to take one: kswitch -p PRINCIPAL, or export KRB5CCNAME=…", err, strings.Join(others, ", "))
 }
 
 // tokenHints say what to do about Kerberos' refusals.

@@ -235,6 +235,55 @@ func TestTokenByReferral(t *testing.T) {
 	d.refused(args, "circle: PARTNER.TEST, EXAMPLE.TEST, PARTNER.TEST")
 }
 
+// A ticket for the server itself is enough; one for another is not.
+func TestTokenByAServiceTicketAlone(t *testing.T) {
+	d := newDesk(t)
+	args := []string{"token", "--issuer", d.url, "--audience", ledger}
+	for _, service := range []string{"HTTP/localhost", "HTTP/idp.localhost"} {
+		if _, err := d.realm.Kinit("alice", krbtest.AlicePassword, "-S", service); err != nil {
+			t.Fatal(err)
+		}
+		if service == "HTTP/localhost" {
+			d.refused(args[1:], "no ticket-granting ticket of alice@EXAMPLE.TEST in it, only for HTTP/localhost@EXAMPLE.TEST", "kinit")
+		}
+	}
+	if c := d.claims(strings.TrimSpace(d.mustRun("", args...))); c["preferred_username"] != "alice" {
+		t.Errorf("%v", c)
+	}
+}
+
+// Several people, or one of several realms, have tickets here, and the default one will
+// not do.
+func TestTokenTellsOfOtherTickets(t *testing.T) {
+	d := newDesk(t)
+	other := krbtest.Start(t, krbtest.Options{Realm: "PARTNER.TEST", Users: map[string]string{"carol": "carol-password"}, Services: []string{}})
+	if err := d.realm.Trust(other); err != nil {
+		t.Fatal(err)
+	}
+	cache := "DIR:" + d.dir + "/cc"
+	for _, err := range []error{d.realm.Client().KinitTo(cache, "alice", krbtest.AlicePassword), other.Client().KinitTo(cache, "carol", "carol-password")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"--issuer", d.url, "--audience", ledger}
+	alice := "tickets are here for alice@EXAMPLE.TEST (DIR::" + d.dir + "/cc/tkt)"
+	d.more = append(d.more, "KRB5CCNAME="+cache, "KRB5_CONFIG="+other.Krb5Conf)
+	d.refused(args, "WRONG_SPN", "HTTP/idp.localhost@PARTNER.TEST", alice, "kswitch -p")
+	d.environment("KRB5CCNAME=" + cache)
+	d.refused(args, "REALM_NOT_TRUSTED", alice, "kswitch -p")
+	if err := d.realm.Client().Run(cache, "", "kdestroy"); err != nil {
+		t.Fatal(err)
+	}
+	d.refused(args, "there is no ticket: ", alice, "kswitch -p")
+	if err := d.realm.Client().Run(cache, "", "kswitch", "-p", "alice@EXAMPLE.TEST"); err != nil {
+		t.Fatal(err)
+	}
+	if c := d.claims(strings.TrimSpace(d.mustRun("", append([]string{"token"}, args...)...))); c["preferred_username"] != "alice" {
+		t.Errorf("%v", c)
+	}
+}
+
 func TestTokenSaysWhatToDo(t *testing.T) {
 	d := newDesk(t)
 	args := []string{"--issuer", d.url, "--audience", ledger}

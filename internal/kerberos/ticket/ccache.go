@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"idp/internal/kerberos/wire"
@@ -28,7 +29,7 @@ type cache struct {
 type entry struct {
 	client, server wire.Principal
 	key            wire.Key
-	end            time.Time
+	start, end     time.Time
 	flags          uint32
 	ticket         []byte // DER
 }
@@ -55,22 +56,68 @@ func parseCache(b []byte) (*cache, error) {
 	return c, nil
 }
 
+// skew is how far clocks may be apart, RFC 4120 §1.6.
+const skew = 5 * time.Minute
+
 // tgt is the ticket-granting ticket of the cache's principal that lasts longest.
 func (c *cache) tgt(now time.Time) (entry, error) {
 	home := wire.Principal{Components: []string{"krbtgt", c.client.Realm}, Realm: c.client.Realm}
-	var best entry
+	var best, early entry
 	for _, e := range c.entries {
-		if e.server.Equal(home) && e.client.Equal(c.client) && e.flags&wire.FlagInvalid == 0 && e.end.After(best.end) {
+		switch {
+		case !e.server.Equal(home) || !e.client.Equal(c.client):
+		case e.flags&wire.FlagInvalid != 0 || e.start.After(now.Add(skew)):
+			early = e
+		case e.end.After(best.end):
 			best = e
 		}
 	}
 	switch {
-	case best.ticket == nil:
-		return entry{}, fmt.Errorf("no ticket-granting ticket of %s in it; get one: kinit", c.client)
-	case !best.end.After(now):
+	case best.ticket != nil && best.end.After(now):
+		return best, nil
+	case early.ticket != nil:
+		return entry{}, notYet(early, now)
+	case best.ticket != nil:
 		return entry{}, reason.Refuse(reason.Expired, fmt.Sprintf("%s's ticket ended at %s", c.client, best.end.Local().Format(time.DateTime)))
 	}
-	return best, nil
+	return entry{}, fmt.Errorf("no ticket-granting ticket of %s in it%s; get one: kinit", c.client, c.onlyFor())
+}
+
+// notYet says when a ticket that is not valid will be.
+func notYet(e entry, now time.Time) error {
+	at := e.start.Local().Format(time.DateTime)
+	switch {
+	case e.start.After(now.Add(skew)) && e.flags&wire.FlagInvalid == 0:
+		return fmt.Errorf("%s's ticket begins at %s: is this machine's clock right?", e.client, at)
+	case e.start.After(now):
+		return fmt.Errorf("%s's ticket is postdated to %s, when kinit -v makes it valid; get another one: kinit", e.client, at)
+	}
+	return fmt.Errorf("%s's ticket was postdated to %s, and is not valid yet; have the KDC make it so: kinit -v", e.client, at)
+}
+
+// onlyFor lists what the cache has tickets for, for a message.
+func (c *cache) onlyFor() string {
+	var names []string
+	for _, e := range c.entries {
+		if checkPrincipal(e.server) == nil && !strings.HasPrefix(e.server.Realm, "X-CACHECONF:") && len(names) < 4 {
+			names = append(names, reason.Short(e.server.String()))
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return ", only for " + strings.Join(names, ", ")
+}
+
+// service is a good ticket for HTTP/host, as kinit -S gets it, in whatever realm.
+func (c *cache) service(host string, now time.Time) (e entry, ok bool) {
+	for _, e := range c.entries {
+		if slices.Equal(e.server.Components, []string{"HTTP", host}) && e.client.Equal(c.client) && e.ticket != nil &&
+			e.flags&wire.FlagInvalid == 0 && !e.start.After(now.Add(skew)) && e.end.After(now) {
+			return e, true
+		}
+	}
+	return entry{}, false
 }
 
 func checkPrincipal(p wire.Principal) error {
@@ -153,7 +200,8 @@ func (r *reader) entry() (e entry) {
 		r.u16()
 	}
 	e.key.Value = r.data()
-	r.take(8) // when it was got, and begins: the KDC judges that
+	r.u32() // when it was got
+	e.start = time.Unix(int64(r.u32()), 0)
 	e.end = time.Unix(int64(r.u32()), 0)
 	r.u32()   // renewable until
 	r.take(1) // is_skey: for user-to-user

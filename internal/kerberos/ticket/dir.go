@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"idp/internal/kerberos/wire"
 )
 
 // dir is a folder of caches, whose file "primary" names the one that programs take:
@@ -70,7 +72,7 @@ func (d dir) primary() (string, error) {
 
 // isSubsidiary: a cache of a folder is called tkt and something.
 func isSubsidiary(name string) bool {
-	return strings.HasPrefix(name, "tkt") && !strings.ContainsAny(name, "/\\\x00")
+	return strings.HasPrefix(name, "tkt") && !strings.ContainsAny(name, `/\`) && wire.CheckName(name) == nil
 }
 
 func (d dir) file(name string) file {

@@ -89,7 +89,7 @@ func (k keyring) all() (out []*cache) {
 	}
 	for _, id := range ids[:min(len(ids), maxCaches)] {
 		kind, _, name, err := describe(id)
-		if err != nil || kind != "keyring" {
+		if err != nil || kind != "keyring" || wire.CheckName(name) != nil {
 			continue
 		}
 		if c, err := k.cache(id, k.named(name)); err == nil {

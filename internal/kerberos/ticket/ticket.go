@@ -14,10 +14,12 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
@@ -31,28 +33,54 @@ import (
 type Tickets struct {
 	Client wire.Principal // whose they are
 
+	from  collection
+	cache *cache
+	now   time.Time
 	kdcs  *kdc.Client
-	creds *kdc.Credentials
+	creds *kdc.Credentials // nil: there is no ticket-granting ticket,
+	why   error            // for this reason
 }
 
-// Open reads the cache that the environment and krb5.conf name, for the
-// ticket-granting ticket of its principal that is good at now.
+// Open reads the cache that the environment and krb5.conf name, for the ticket-granting
+// ticket of its principal that is good at now. One with tickets for services alone will
+// do for these. With an error, Tickets tell their Others and nothing else.
 func Open(now time.Time) (*Tickets, error) {
-	kdcs := kdc.New(kdc.Config{Krb5Conf: krb5Conf(), EtypeAllowed: wire.IsAES})
-	from, err := find(kdcs, os.Getuid())
-	if err != nil {
-		return nil, err
+	t := &Tickets{now: now, kdcs: kdc.New(kdc.Config{Krb5Conf: krb5Conf(), EtypeAllowed: wire.IsAES})}
+	var err error
+	if t.from, err = find(t.kdcs, os.Getuid()); err != nil {
+		return t, err
 	}
-	c, err := from.read()
-	if err != nil {
-		return nil, err
+	if t.cache, err = t.from.read(); err != nil {
+		return t, err
 	}
-	held, err := c.tgt(now)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.name, err)
+	t.Client = t.cache.client
+	held, err := t.cache.tgt(now)
+	if err == nil {
+		t.creds, err = t.kdcs.Held(t.Client, t.Client.Realm, held.ticket, held.key)
+		return t, err
 	}
-	creds, err := kdcs.Held(c.client, c.client.Realm, held.ticket, held.key)
-	return &Tickets{Client: c.client, kdcs: kdcs, creds: creds}, err
+	t.why = fmt.Errorf("%s: %w", t.cache.name, err)
+	if slices.ContainsFunc(t.cache.entries, func(e entry) bool { return len(e.server.Components) == 2 && e.server.Components[0] == "HTTP" }) {
+		return t, nil
+	}
+	return t, t.why
+}
+
+// Others lists the caches of the same collection that somebody could use in place of
+// this one, each with whose it is and its name.
+func (t *Tickets) Others() (out []string) {
+	if t.from == nil {
+		return nil
+	}
+	for _, c := range t.from.all() {
+		if t.cache != nil && c.name == t.cache.name {
+			continue
+		}
+		if _, err := c.tgt(t.now); err == nil {
+			out = append(out, fmt.Sprintf("%s (%s)", c.client, c.name))
+		}
+	}
+	return out
 }
 
 // krb5Conf is the first file of KRB5_CONFIG that exists, else the system's.
@@ -71,15 +99,7 @@ func krb5Conf() string {
 // bound to it, and of no use to who lured it away.
 func (t *Tickets) Exchange(ctx context.Context, host string, endPoint []byte) (x *Exchange, err error) {
 	defer recovered(&err)
-	realm, err := t.kdcs.RealmOf(host)
-	if err != nil {
-		return nil, err
-	}
-	if realm == "" {
-		realm = t.Client.Realm
-	}
-	service := wire.Principal{Components: []string{"HTTP", host}, Realm: realm, NameType: nametype.KRB_NT_SRV_INST}
-	got, err := t.kdcs.Referred(ctx, t.creds, service)
+	got, err := t.forHost(ctx, host)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +108,26 @@ func (t *Tickets) Exchange(ctx context.Context, host string, endPoint []byte) (x
 		bnd = wire.Bnd(endPoint)
 	}
 	return begin(t.Client, got, bnd)
+}
+
+// forHost is a ticket for HTTP/host: a new one, or that of a cache which has no other.
+func (t *Tickets) forHost(ctx context.Context, host string) (*kdc.ServiceTicket, error) {
+	if t.creds == nil {
+		e, ok := t.cache.service(host, t.now)
+		if !ok {
+			return nil, t.why
+		}
+		if !wire.IsAES(e.key.Etype) {
+			return nil, reason.Refuse(reason.Etype, "a session key of "+wire.EtypeName(e.key.Etype))
+		}
+		return &kdc.ServiceTicket{Ticket: e.ticket, Session: e.key}, nil
+	}
+	realm, err := t.kdcs.RealmOf(host)
+	if err != nil {
+		return nil, err
+	}
+	service := wire.Principal{Components: []string{"HTTP", host}, Realm: cmp.Or(realm, t.Client.Realm), NameType: nametype.KRB_NT_SRV_INST}
+	return t.kdcs.Referred(ctx, t.creds, service)
 }
 
 // recovered keeps a mistake in the library's messages from ending the process.

@@ -90,6 +90,30 @@ func TestTicketThatEnded(t *testing.T) {
 	}
 }
 
+func TestTicketThatIsNotValidYet(t *testing.T) {
+	r := krbtest.Start(t, krbtest.Options{})
+	t.Setenv("KRB5_CONFIG", r.Krb5Conf)
+	now := time.Now()
+	for _, c := range []struct {
+		options []string
+		at      time.Time
+		want    string
+	}{
+		{nil, now.Add(-time.Hour), "is this machine's clock right?"},
+		{nil, now.Add(-time.Minute), ""}, // clocks may be some minutes apart
+		{[]string{"-s", "1h"}, now, "when kinit -v makes it valid"},
+		{[]string{"-s", "1h"}, now.Add(90 * time.Minute), "have the KDC make it so: kinit -v"},
+	} {
+		path, err := r.Kinit("alice", krbtest.AlicePassword, c.options...)
+		must(t, err)
+		t.Setenv("KRB5CCNAME", path)
+		_, err = Open(c.at)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("kinit %v, read %s later: %v, want %q", c.options, c.at.Sub(now), err, c.want)
+		}
+	}
+}
+
 // TestHoleCacheOfSomebodyElse: everybody may put a file where kinit puts it, and so
 // have us log in as themselves.
 func TestHoleCacheOfSomebodyElse(t *testing.T) {
