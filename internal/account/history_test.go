@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -25,8 +26,8 @@ func TestHistoryInPlainWords(t *testing.T) {
 		bob, carol := loggedIn(t, s, "bob", firefox), loggedIn(t, s, "carol", iphone)
 		stranger := s.Browser(t)
 		stranger.Header.Set("User-Agent", iphone)
-		for range 4 { // the last ones are refused without a look at the password
-			stranger.LogIn(stranger.Get("/login"), "bob", "a guess")
+		for i := range 4 { // the last ones are refused without a look at the password
+			stranger.LogIn(stranger.Get("/login"), "bob", fmt.Sprint("guess ", i))
 		}
 		u := s.User("bob")
 		for _, event := range []string{"something_new", audit.PasswordChanged, audit.LogoutGivenUp, audit.RefreshReused} {

@@ -224,7 +224,7 @@ func (a *Authn) failOf(ctx context.Context, from From, userID, name string, err 
 	if refused.Name == "" {
 		refused.Name = name
 	}
-	if refused.Reason == reason.Busy || refused.Name == "" && slices.Contains(noCredential, refused.Reason) {
+	if refused.Reason == reason.Busy || refused.Unasked || refused.Name == "" && slices.Contains(noCredential, refused.Reason) {
 		return refused // nobody looked at it: the log line says so, and the database has enough to do
 	}
 	entry := store.Entry{

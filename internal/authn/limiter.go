@@ -80,15 +80,21 @@ func (l *limiter) take(ctx context.Context, acc account, password secret.String)
 		g.From = acc.origin
 		return &guess{l, g, t.Token}, nil
 	case store.GuessKnownWrong:
-		return nil, reason.Refuse(cmp.Or(reason.Code(t.Reason), reason.BadPassword), "the same password again; not asked")
+		return nil, unasked(cmp.Or(reason.Code(t.Reason), reason.BadPassword), "the same password again; not asked")
 	case store.GuessFromFull:
-		return nil, reason.Refuse(reason.TooManyFromAddress, fmt.Sprintf("%d wrong passwords from %s, or %d from %s, within %s",
+		return nil, unasked(reason.TooManyFromAddress, fmt.Sprintf("%d wrong passwords from %s, or %d from %s, within %s",
 			g.From.Limit, g.From.Network, g.From.WideLimit, g.From.Wide, originWindow))
 	}
 	if err := l.wrongFrom(ctx, acc.origin, g.Hash); err != nil {
 		return nil, err
 	}
 	return nil, reason.Refuse(reason.TooManyGuesses, fmt.Sprintf("%d wrong passwords for %s within %s", l.max, g.Name, failureWindow))
+}
+
+func unasked(why reason.Code, detail string) error {
+	refused := reason.Refuse(why, detail)
+	refused.Unasked = true
+	return refused
 }
 
 // reserve takes a slot of a name. It waits for guesses in flight, whose slots may

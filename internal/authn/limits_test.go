@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"idp/internal/kerberos"
+	"idp/internal/audit"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -373,6 +374,29 @@ func TestHoleCodesLockedForEver(t *testing.T) {
 			}
 			c.pass(time.Minute)
 			attack()
+		}
+	})
+}
+
+// What is refused without a look has no entry in the audit log, which is kept for ever:
+// anybody can have that as often as they like.
+func TestHoleRefusalsFillTheAuditLog(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, st *store.Store) {
+		a, _ := limited(t, st, &kdc{answer: only("right")}, Limits{PerAddress: 3})
+		from := at("203.0.113.7")
+		for i := range 3 {
+			for range 4 {
+				_, _ = a.Password(t.Context(), fmt.Sprint("name", i), "Winter2026", from)
+			}
+		}
+		for i := range 4 {
+			if _, err := a.Password(t.Context(), fmt.Sprint("more", i), "Winter2026", from); reasonOf(err) != reason.TooManyFromAddress {
+				t.Errorf("beyond the bound: %v", err)
+			}
+		}
+		entries, err := st.Entries(t.Context(), store.Filter{Event: audit.LoginFailed})
+		if err != nil || len(entries) != 3 {
+			t.Errorf("%d entries, want one for each name that was looked at: %v", len(entries), err)
 		}
 	})
 }

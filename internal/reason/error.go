@@ -13,6 +13,10 @@ type Error struct {
 	Detail string // for the log: names and numbers, never a secret
 	Err    error  // the cause, may be nil
 	Reply  []byte // a token that tells the client's library what it can mend, may be nil
+
+	// Unasked: it was not looked at, for as many as may be were before, or the very same
+	// was. Anybody can be refused so without end, so the audit log does not have it.
+	Unasked bool
 }
 
 // Refuse makes an *Error; detail is for the log.
