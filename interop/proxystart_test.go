@@ -198,7 +198,9 @@ func (f *front) envoy(t testing.TB) {
 		host, port, _ := strings.Cut(addr, ":")
 		return "address: " + host + ", port_value: " + port
 	}
-	config := f.adapt(t, "envoy/envoy.yaml", "address: 0.0.0.0, port_value: 80}", address(f.Plain)+"}", "address: 0.0.0.0, port_value: 443", address(f.Addr),
+	// A connection that it refuses it keeps for a second, and attacks wait for its end.
+	const keeps, short = "max_request_headers_kb: 128\n", "max_request_headers_kb: 128\n                delayed_close_timeout: 0.02s\n"
+	config := f.adapt(t, "envoy/envoy.yaml", keeps, short, "address: 0.0.0.0, port_value: 80}", address(f.Plain)+"}", "address: 0.0.0.0, port_value: 443", address(f.Addr),
 		address("127.0.0.1:8080"), address(f.idp), "127.0.0.1:8080", f.idp, address("127.0.0.1:3000"), address(f.app),
 		"/etc/envoy/tls/reports.crt", f.certificate, "/etc/envoy/tls/reports.key", f.key,
 		"value: reports.example.com", "value: "+f.host(), "host_rewrite_literal: reports.example.com", "host_rewrite_literal: "+f.host(), "reports.example.com", "site.localhost")
