@@ -51,7 +51,7 @@ func (d dir) read() (*cache, error) {
 // named as caches there are: what the file says must not lead elsewhere.
 func (d dir) primary() (string, error) {
 	path := filepath.Join(d.path, "primary")
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the user names the folder
 	if errors.Is(err, fs.ErrNotExist) {
 		return "tkt", nil // what MIT Kerberos begins with
 	}

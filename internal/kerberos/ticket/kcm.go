@@ -82,7 +82,7 @@ func peerOf(conn net.Conn) (uid int, err error) {
 	var cred *syscall.Ucred
 	asked := raw.Control(func(fd uintptr) {
 		cred, err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-	}) //nolint:gosec // a descriptor
+	})
 	if err = errors.Join(asked, err); err != nil {
 		return 0, err
 	}

@@ -72,7 +72,7 @@ func TestHoleKCMServedBySomebodyElse(t *testing.T) {
 	dir, err := os.MkdirTemp("", "idp-kcm-")
 	must(t, err)
 	defer func() { _ = os.RemoveAll(dir) }()
-	must(t, os.Chmod(dir, 0o777)) //nolint:gosec // the stranger's socket comes into it
+	must(t, os.Chmod(dir, 0o777)) // the stranger's socket comes into it
 	l := stranger(filepath.Join(dir, "s"))
 	defer l.Close()
 	_, err = kcm{socket: filepath.Join(dir, "s"), me: os.Getuid() + 1, wait: 100 * time.Millisecond}.read()
