@@ -31,11 +31,20 @@ const (
 )
 
 func (k kcm) read() (*cache, error) {
+	c, err := k.readBy(false)
+	if errors.Is(err, io.EOF) { // so sssd-kcm answers what it does not know
+		return k.readBy(true)
+	}
+	return c, err
+}
+
+func (k kcm) readBy(oneByOne bool) (*cache, error) {
 	c, err := k.dial()
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
+	c.oneByOne = oneByOne
 	return c.read(k.name)
 }
 
@@ -48,6 +57,7 @@ func (k kcm) all() []*cache {
 		return nil
 	}
 	defer c.Close()
+	c.oneByOne = true
 	return c.all()
 }
 
@@ -92,18 +102,19 @@ func peerOf(conn net.Conn) (uid int, err error) {
 // kcmConn is a conversation with a KCM server.
 type kcmConn struct {
 	io.ReadWriteCloser
-	left int // bytes of answers that we still take
+	left     int  // bytes of answers that we still take
+	oneByOne bool // ask for a cache's tickets so, as every server knows it
 }
 
 // What is asked, of kcm.h.
 const (
-	kcmGetPrincipal     = 8  // name → principal
-	kcmGetCredUUIDList  = 9  // name → identifiers
-	kcmGetCredByUUID    = 10 // name, identifier → entry
-	kcmGetCacheUUIDList = 18 // → identifiers
-	kcmGetCacheByUUID   = 19 // identifier → name
-	kcmGetDefaultCache  = 20 // → name
-	kcmGetCredList      = 13001
+	kcmGetPrincipal     = 8     // name → principal
+	kcmGetCredUUIDList  = 9     // name → identifiers
+	kcmGetCredByUUID    = 10    // name, identifier → entry
+	kcmGetCacheUUIDList = 18    // → identifiers
+	kcmGetCacheByUUID   = 19    // identifier → name
+	kcmGetDefaultCache  = 20    // → name
+	kcmGetCredList      = 13001 // name → entries; MIT's extension, without which large caches are slow
 )
 
 const (
@@ -200,6 +211,9 @@ func (c *kcmConn) read(name string) (_ *cache, err error) {
 // entries are a cache's tickets. Servers that do not know how to tell all at once
 // tell them one by one.
 func (c *kcmConn) entries(name string) ([]entry, error) {
+	if c.oneByOne {
+		return c.entriesByUUID(name)
+	}
 	answer, err := c.call(kcmGetCredList, zero(name))
 	if errors.As(err, new(kcmStatus)) {
 		return c.entriesByUUID(name)

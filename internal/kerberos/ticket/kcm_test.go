@@ -114,6 +114,39 @@ func TestHoleKCMWithoutEnd(t *testing.T) {
 	}
 }
 
+// Older servers do not know how to tell all tickets at once, and sssd-kcm breaks off then.
+func TestKCMWithoutTheExtension(t *testing.T) {
+	e := entry{client: alice, server: alice, key: wire.Key{Etype: 18, Value: make([]byte, 32)}, ticket: []byte("ticket")}
+	says := map[uint16][]byte{
+		kcmGetDefaultCache: []byte("0\x00"), kcmGetPrincipal: writtenPrincipal(nil, alice),
+		kcmGetCredUUIDList: make([]byte, 2*kcmUUID), kcmGetCredByUUID: writtenEntry(nil, e, false),
+	}
+	socket := filepath.Join(t.TempDir(), "s")
+	l := ordinary(t)(socket)
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			asked := make([]byte, 1024)
+			for _, err := conn.Read(asked); err == nil; _, err = conn.Read(asked) {
+				body, ok := says[binary.BigEndian.Uint16(asked[6:])]
+				if !ok {
+					break
+				}
+				_, _ = conn.Write(answered(body))
+			}
+			_ = conn.Close()
+		}
+	}()
+	c, err := kcm{socket: socket, me: os.Getuid(), wait: time.Minute}.read()
+	if err != nil || len(c.entries) != 2 || !c.client.Equal(alice) {
+		t.Errorf("%+v %v", c, err)
+	}
+}
+
 // said is a server that has said all this, whatever is asked.
 func said(b []byte) io.ReadWriteCloser {
 	return struct {
