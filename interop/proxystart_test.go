@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // front is a proxy in front of an application, as deploy/proxies/ ships it: with
@@ -36,12 +37,19 @@ func newFront(t testing.TB, idp, app, certificate, key string) *front {
 		dir: dir, idp: idp, app: app, certificate: certificate, key: key}
 }
 
-// proxies are those that Debian has, and how each is started.
-var proxies = []struct {
+// proxy is one of those in deploy/proxies/, and how it is started.
+type proxy struct {
 	name  string
 	start func(*front, testing.TB)
-}{
-	{"nginx", (*front).nginx}, {"haproxy", (*front).haproxy}, {"apache", (*front).apache}, {"caddy", (*front).caddy},
+	waits time.Duration // for idp's answer, where no file can say it
+	mute  bool          // of a positive answer clients get nothing: no mutual authentication
+
+	arrives map[string]string // targets that reach the application otherwise than they were sent
+}
+
+// proxies are those that Debian has, or Python's packages.
+var proxies = []proxy{
+	{name: "nginx", start: (*front).nginx}, {name: "haproxy", start: (*front).haproxy}, {name: "apache", start: (*front).apache}, {name: "caddy", start: (*front).caddy}, {name: "envoy", start: (*front).envoy},
 }
 
 // adapt writes a file of deploy/proxies/ with other names: edits are pairs, old and
@@ -121,7 +129,7 @@ func (f *front) haproxy(t testing.TB) {
 	lua, err := filepath.Abs("../deploy/proxies/haproxy/idp.lua")
 	must(t, err)
 	config := f.adapt(t, "haproxy/haproxy.cfg", "bind :80", "bind "+f.Plain, "bind :443", "bind "+f.Addr, "127.0.0.1:8080", f.idp, "127.0.0.1:3000", f.app,
-		"/etc/haproxy/reports.pem", f.dir+"/reports.pem", "/etc/haproxy/idp.lua", lua,
+		"/etc/haproxy/reports.pem", f.dir+"/reports.pem", "/etc/haproxy/idp.lua", lua, "abns@idp-question", "abns@"+f.Addr,
 		"https://reports.example.com", f.URL, "Host reports.example.com", "Host "+f.host(), "reports.example.com", "site.localhost")
 	f.run(t, "/usr/sbin/haproxy", "-db", "-f", config)
 }
@@ -169,4 +177,30 @@ func (f *front) caddy(t testing.TB) {
 	config := f.adapt(t, "caddy/Caddyfile", "\tservers {", "\tadmin off\n\thttp_port "+port+"\n\tdefault_bind 127.0.0.1\n\tservers {", "127.0.0.1:8080", f.idp, "127.0.0.1:3000", f.app,
 		"/etc/caddy/tls/reports.crt", f.certificate, "/etc/caddy/tls/reports.key", f.key, "reports.example.com", f.host())
 	f.run(t, "/usr/bin/caddy", "run", "--config", config, "--adapter", "caddyfile")
+}
+
+// envoyProgram comes with the package of Python.
+func envoyProgram(t testing.TB) string {
+	t.Helper()
+	found, err := filepath.Glob("../.cache/python/lib/python3*/site-packages/envoy/_bin/envoy")
+	must(t, err)
+	if len(found) != 1 {
+		t.Fatalf("%d programs of Envoy (scripts/install-python makes .cache/python)", len(found))
+	}
+	program, err := filepath.Abs(found[0])
+	must(t, err)
+	return program
+}
+
+func (f *front) envoy(t testing.TB) {
+	t.Helper()
+	address := func(addr string) string {
+		host, port, _ := strings.Cut(addr, ":")
+		return "address: " + host + ", port_value: " + port
+	}
+	config := f.adapt(t, "envoy/envoy.yaml", "address: 0.0.0.0, port_value: 80}", address(f.Plain)+"}", "address: 0.0.0.0, port_value: 443", address(f.Addr),
+		address("127.0.0.1:8080"), address(f.idp), "127.0.0.1:8080", f.idp, address("127.0.0.1:3000"), address(f.app),
+		"/etc/envoy/tls/reports.crt", f.certificate, "/etc/envoy/tls/reports.key", f.key,
+		"value: reports.example.com", "value: "+f.host(), "host_rewrite_literal: reports.example.com", "host_rewrite_literal: "+f.host(), "reports.example.com", "site.localhost")
+	f.run(t, envoyProgram(t), "--disable-hot-restart", "--concurrency", "2", "--log-level", "warning", "-c", config)
 }

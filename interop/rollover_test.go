@@ -102,7 +102,7 @@ func TestKeytabWithoutTheOldVersion(t *testing.T) {
 }
 
 // await waits until a condition holds.
-func await(t *testing.T, what string, patience time.Duration, holds func() bool) {
+func await(t testing.TB, what string, patience time.Duration, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -36,7 +36,7 @@ func newVisitor(t *testing.T, idp *binary) *visitor {
 }
 
 // client believes idp's certificate.
-func (b *binary) client(t *testing.T) *http.Client {
+func (b *binary) client(t testing.TB) *http.Client {
 	t.Helper()
 	pem, err := os.ReadFile(b.CA)
 	must(t, err)

@@ -35,9 +35,13 @@ export async function bearer(issuer, audience) {
 }
 
 // asRequest is the request as the library wants it: only its head matters. The
-// address is ours as callers know it, for a proof is made for that.
+// address is ours as callers know it, for a proof is made for that. What was asked for
+// is a path whatever it looks like: to new URL //elsewhere/ is a host, and a proof made
+// for that one would do.
 function asRequest(req, audience) {
-  return new Request(new URL(req.url, audience), { method: req.method, headers: new Headers(req.headers) })
+  const url = new URL(audience)
+  url.pathname = req.url.split('?')[0]
+  return new Request(url, { method: req.method, headers: new Headers(req.headers) })
 }
 
 // RFC 6750 §3.

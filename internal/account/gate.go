@@ -1,7 +1,6 @@
 package account
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -9,7 +8,7 @@ import (
 	"idp/internal/authn"
 	"idp/internal/session"
 	"idp/internal/store"
-	"idp/internal/useragent"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -87,9 +86,7 @@ func (a *Account) visit(w http.ResponseWriter, r *http.Request) (*visit, error) 
 	if err != nil {
 		return nil, err
 	}
-	info := web.InfoFrom(r.Context())
-	return &visit{c, b, authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID,
-		Agent: useragent.Identify(r.Header).String()}}, nil
+	return &visit{c, b, visitor.From(r, "")}, nil
 }
 
 // logIn begins a login that returns to the page; the row says what it demands.
@@ -99,7 +96,7 @@ func (a *Account) logIn(w http.ResponseWriter, r *http.Request, v *visit, row st
 	}
 	row.BrowserHash, row.ReturnTo = v.browser.Hash, returnTo(r)
 	target, err := a.Policy.Begin(r.Context(), row, v.from, authn.Markers{SignedOut: v.browser.SignedOut, NoTicket: v.browser.NoTicket})
-	return sendOn(w, r, target, err)
+	return visitor.SendOn(w, r, target, err)
 }
 
 // stepUp sends whoever is logged in on to show more, and back.
@@ -109,7 +106,7 @@ func (a *Account) stepUp(w http.ResponseWriter, r *http.Request, v *visit, need 
 	}
 	row := store.LoginRequest{BrowserHash: v.browser.Hash, ReturnTo: returnTo(r), ACR: need}
 	target, err := a.Policy.BeginStepUp(r.Context(), row, v.from)
-	return sendOn(w, r, target, err)
+	return visitor.SendOn(w, r, target, err)
 }
 
 // returnTo is the page that was opened; of a form that was sent the page that it is on.
@@ -118,16 +115,6 @@ func returnTo(r *http.Request) string {
 		return r.URL.Path
 	}
 	return r.URL.RequestURI()
-}
-
-func sendOn(w http.ResponseWriter, r *http.Request, target string, err error) error {
-	if errors.Is(err, store.ErrTooMany) {
-		return web.TooManyRequests(err)
-	}
-	if err != nil {
-		return err
-	}
-	return web.Redirect(w, r, http.StatusSeeOther, target)
 }
 
 // entry is the audit entry of what a visitor changes.

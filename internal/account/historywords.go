@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/authn"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -46,14 +47,14 @@ var strange = map[string]bool{audit.CodeReused: true, audit.RefreshReused: true}
 
 // loginWords are the ways to log in, as the audit log has them: one, or "form, code".
 var loginWords = map[string]string{
-	"ticket":        "with your company ticket",
-	"form":          "with your name and password",
-	"basic":         "with your name and password",
-	"upstream":      "at another organisation",
-	"passkey":       "with a passkey",
-	"code":          "with a one-time code",
-	"recovery code": "with a recovery code",
-	"link":          "by the link with which you chose your password",
+	authn.MethodTicket:   "with your company ticket",
+	authn.MethodForm:     "with your name and password",
+	authn.MethodBasic:    "with your name and password",
+	authn.MethodUpstream: "at another organisation",
+	authn.MethodPasskey:  "with a passkey",
+	authn.MethodCode:     "with a one-time code",
+	authn.MethodRecovery: "with a recovery code",
+	authn.MethodLink:     "by the link with which you chose your password",
 }
 
 // loggedIn tells how somebody logged in; of a way that has no words here nothing.

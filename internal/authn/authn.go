@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"idp/internal/audit"
@@ -40,17 +41,6 @@ const kerberosMaximum = 10 * time.Hour
 // failureFloor is the least time a failed password takes, so that its duration
 // tells nothing (unknown name, no local hash, KDC's answer).
 const failureFloor = 500 * time.Millisecond
-
-// Authentication Method Reference values, RFC 8176 §2.
-const (
-	AMRTicket   = "wia" // Windows integrated authentication: a ticket
-	AMRPassword = "pwd"
-	AMROneTime  = "otp" // a time-based or a recovery code
-	AMRPasskey  = "pop" // proof of possession of a key: a passkey
-	// AMRUserVerified: the passkey made sure of its person, by a PIN or a finger.
-	AMRUserVerified = "user"
-	AMRMultiFactor  = "mfa"
-)
 
 // Config is everything New needs.
 type Config struct {
@@ -219,6 +209,10 @@ func (a *Authn) fail(ctx context.Context, from From, name string, err error) err
 	return a.failOf(ctx, from, "", name, err)
 }
 
+// noCredential is what anybody can send, as often as they like, and what is nobody's login
+// that failed. The audit log is kept for ever.
+var noCredential = []reason.Code{reason.Malformed, reason.MalformedInput, reason.TokenTooBig}
+
 // failOf is fail for a user who is known: its entry is found in the user's own history.
 func (a *Authn) failOf(ctx context.Context, from From, userID, name string, err error) error {
 	var found *reason.Error
@@ -230,8 +224,8 @@ func (a *Authn) failOf(ctx context.Context, from From, userID, name string, err 
 	if refused.Name == "" {
 		refused.Name = name
 	}
-	if refused.Reason == reason.Busy { // nobody looked at it: the log line says so, and the database has enough to do
-		return refused
+	if refused.Reason == reason.Busy || refused.Name == "" && slices.Contains(noCredential, refused.Reason) {
+		return refused // nobody looked at it: the log line says so, and the database has enough to do
 	}
 	entry := store.Entry{
 		Event: audit.LoginFailed, Reason: string(refused.Reason), UserID: cmp.Or(userID, refused.UserID), Name: refused.Name, ClientID: from.ClientID,

@@ -19,7 +19,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/directory"
-	"idp/internal/forwardauth"
+	"idp/internal/forwardauth/sites"
 	"idp/internal/kerberos"
 	"idp/internal/mail"
 	"idp/internal/session"
@@ -51,7 +51,7 @@ type Config struct {
 	Clients        []store.Client      `yaml:"clients"`   // relying parties this file owns
 	Resources      []store.Resource    `yaml:"resources"` // whom access tokens can be made for
 	Registration   Registration        `yaml:"registration"`
-	ForwardAuth    forwardauth.Config  `yaml:"forward_auth"` // sites behind a proxy that asks us; needs trusted_proxies
+	ForwardAuth    sites.Config        `yaml:"forward_auth"` // sites behind a proxy that asks us; needs trusted_proxies
 
 	// Path is the file this came from; empty when there is none.
 	Path string `yaml:"-"`

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"idp/internal/store"
+	"idp/internal/store/database"
 )
 
 // Bounds of what is worth a line.
@@ -25,24 +26,24 @@ const (
 )
 
 // onceDB is sync.OnceValues for three.
-func onceDB(open func() (*store.Store, store.Schema, error)) func() (*store.Store, store.Schema, error) {
+func onceDB(open func() (*store.Store, database.Schema, error)) func() (*store.Store, database.Schema, error) {
 	var st *store.Store
-	var schema store.Schema
+	var schema database.Schema
 	var err error
 	var once sync.Once
-	return func() (*store.Store, store.Schema, error) {
+	return func() (*store.Store, database.Schema, error) {
 		once.Do(func() { st, schema, err = open() })
 		return st, schema, err
 	}
 }
 
-func (e *exam) openDB(ctx context.Context) (*store.Store, store.Schema, error) {
+func (e *exam) openDB(ctx context.Context) (*store.Store, database.Schema, error) {
 	st, err := e.Store, error(nil)
 	if st == nil {
 		st, err = store.OpenReadOnly(store.Config{URL: e.Database, Now: e.Now})
 	}
 	if err != nil {
-		return nil, store.Schema{}, err
+		return nil, database.Schema{}, err
 	}
 	schema, err := st.Schema(ctx)
 	return st, schema, err
@@ -90,7 +91,7 @@ func redacted(database string) string {
 	return database
 }
 
-func judgeSchema(what string, engine store.Engine, s store.Schema) []Result {
+func judgeSchema(what string, engine database.Engine, s database.Schema) []Result {
 	what += ": " + engine.Name + " " + engine.Version
 	details := map[string]any{"engine": engine.Name, "version": engine.Version, "schema": s.Version, "newest_known": s.Known, "clock_ahead_ms": engine.Ahead.Milliseconds()}
 	var r []Result

@@ -28,6 +28,7 @@ import (
 	"idp/internal/kerberos"
 	"idp/internal/secret"
 	"idp/internal/store"
+	"idp/internal/store/database"
 )
 
 // Config is what the checks look at, and with what.
@@ -126,7 +127,7 @@ type exam struct {
 	Config
 	issuer *url.URL
 
-	db    func() (*store.Store, store.Schema, error)
+	db    func() (*store.Store, database.Schema, error)
 	shown func() ([]*x509.Certificate, error) // by the issuer's address, the server's own first
 
 	discovery func() []Result // is the issuer's address idp's?

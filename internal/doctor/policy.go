@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"idp/internal/kerberos"
 )
 
 // usualLockout is after how many wrong passwords directories commonly lock an
@@ -55,7 +57,7 @@ func (e *exam) password(context.Context) []Result {
 	}
 	k := e.Kerberos
 	var lines []Result
-	if k.Fallback == "basic" && e.issuer.Scheme == "http" {
+	if k.Fallback == kerberos.FallbackBasic && e.issuer.Scheme == "http" {
 		lines = append(lines, warning("use https before anybody else reaches it", "without a ticket the browser sends a password over plain HTTP")...)
 	}
 	if k.MaxFailures >= usualLockout {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"idp/internal/store"
+	"idp/internal/store/database"
 )
 
 const (
@@ -85,7 +86,7 @@ func newExam(ctx context.Context, c Config) *exam {
 	if e.issuer, err = url.Parse(c.Issuer); err != nil {
 		e.issuer = &url.URL{}
 	}
-	e.db = onceDB(func() (*store.Store, store.Schema, error) { return e.openDB(ctx) })
+	e.db = onceDB(func() (*store.Store, database.Schema, error) { return e.openDB(ctx) })
 	e.shown = sync.OnceValues(func() ([]*x509.Certificate, error) { return e.handshake(ctx) })
 	e.discovery = sync.OnceValue(func() []Result { return e.judgeDiscovery(ctx) })
 	e.acceptor = sync.OnceValues(e.openKeytabs)

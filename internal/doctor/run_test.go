@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"idp/internal/store"
+	"idp/internal/store/database"
 )
 
 // TestACheckThatHangsOrBreaksStopsNoOther
@@ -121,17 +121,17 @@ func TestConfigurationLines(t *testing.T) {
 // What a healthy test database cannot be: of another version, full, of another
 // hour.
 func TestJudgements(t *testing.T) {
-	engine := store.Engine{Name: "SQLite", Version: "3"}
+	engine := database.Engine{Name: "SQLite", Version: "3"}
 	for _, c := range []struct {
 		what string
 		got  []Result
 		want Level // empty: no line
 	}{
-		{"this schema", judgeSchema("db", engine, store.Schema{Version: 2, Known: 2, Supported: true}), OK},
-		{"an older schema", judgeSchema("db", engine, store.Schema{Version: 1, Known: 2, Supported: true}), Warning},
-		{"a newer schema", judgeSchema("db", engine, store.Schema{Version: 3, Known: 2, Supported: true}), Warning},
-		{"one for newer programs", judgeSchema("db", engine, store.Schema{Version: 3, Known: 2}), Failed},
-		{"an empty database", judgeSchema("db", engine, store.Schema{Known: 2, Supported: true}), OK},
+		{"this schema", judgeSchema("db", engine, database.Schema{Version: 2, Known: 2, Supported: true}), OK},
+		{"an older schema", judgeSchema("db", engine, database.Schema{Version: 1, Known: 2, Supported: true}), Warning},
+		{"a newer schema", judgeSchema("db", engine, database.Schema{Version: 3, Known: 2, Supported: true}), Warning},
+		{"one for newer programs", judgeSchema("db", engine, database.Schema{Version: 3, Known: 2}), Failed},
+		{"an empty database", judgeSchema("db", engine, database.Schema{Known: 2, Supported: true}), OK},
 		{"the same clock", judgeClock(-time.Second), ""},
 		{"a clock ahead", judgeClock(3 * time.Second), Warning},
 		{"a clock behind", judgeClock(-3 * time.Second), Warning},

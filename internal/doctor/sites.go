@@ -32,10 +32,10 @@ func (e *exam) site(ctx context.Context, s Site) []Result {
 	}
 	const route = "route everything below /.idp/ there to idp, and ask /forward-auth for the rest"
 	to := start.header.Get("Location")
-	switch why := start.header.Get(s.Header); {
-	case why == "PROXY_NOT_TRUSTED":
+	switch why := reason.Code(start.header.Get(s.Header)); {
+	case why == reason.SiteProxy:
 		return failed("add the proxy's address to trusted_proxies", "%s: idp does not know the proxy, and answers it nothing", s.Origin)
-	case why == "UNKNOWN_SITE" || why == "INSECURE" || why == "CONTRADICTORY":
+	case why == reason.SiteUnknown || why == reason.SiteInsecure || why == reason.SiteContradictory:
 		return failed("X-Forwarded-Proto and X-Forwarded-Host are set by the proxy, to what browsers use", "%s: the proxy tells idp of another address (%s)", s.Origin, why)
 	case why != "": // of the question about this path
 		return failed(route, "%s asks idp about %s, and does not lead there: nobody can log in", s.Origin, s.Start)

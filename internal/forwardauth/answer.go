@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"idp/internal/forwardauth/sites"
+	"idp/internal/reason"
 	"idp/internal/web"
 )
 
@@ -44,14 +46,14 @@ func (f *ForwardAuth) refuse(w http.ResponseWriter, r *http.Request, q *question
 	}
 	info := web.InfoFrom(r.Context())
 	if info.Reason == "" {
-		info.Reason, info.Detail = why.reason, why.detail
+		info.Reason, info.Detail = string(why.code), why.detail
 	}
-	w.Header().Set(HeaderReason, why.reason)
+	w.Header().Set(HeaderReason, string(why.code))
 	status := http.StatusForbidden
-	switch why.reason {
-	case reasonLogin, reasonCredential:
+	switch why.code {
+	case reason.SiteLogin, reason.SiteCredential:
 		status = http.StatusUnauthorized
-	case reasonFactor:
+	case reason.SiteFactor:
 		if q.navigation(r) { // else nobody is there to show one
 			status = http.StatusUnauthorized
 		}
@@ -60,18 +62,18 @@ func (f *ForwardAuth) refuse(w http.ResponseWriter, r *http.Request, q *question
 		q.method = http.MethodGet
 	}
 	if q.navigation(r) {
-		return f.page(w, r, q, why.reason, status)
+		return f.page(w, r, q, why.code, status)
 	}
-	if why.reason == reasonLogin && program(r) {
+	if why.code == reason.SiteLogin && web.Program(r) {
 		f.challenge(w, r, q)
 	}
-	t := texts[why.reason]
-	return web.JSON(w, status, map[string]string{"error": code(why.reason), "reason": why.reason, "message": t.title + ". " + t.message, "reference": web.ReferenceOf(r)})
+	t := texts[why.code]
+	return web.JSON(w, status, map[string]string{"error": oauthError(why.code), "reason": string(why.code), "message": t.title + ". " + t.message, "reference": web.ReferenceOf(r)})
 }
 
-// code is a reason as programs know errors.
-func code(reason string) string {
-	if reason == reasonLogin || reason == reasonFactor {
+// oauthError is a reason as programs know errors.
+func oauthError(code reason.Code) string {
+	if code == reason.SiteLogin || code == reason.SiteFactor {
 		return "login_required"
 	}
 	return "access_denied"
@@ -79,15 +81,15 @@ func code(reason string) string {
 
 // page answers a person: with the way to the login, which a proxy or the browser
 // itself goes on to, or with what can be done.
-func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, reason string, status int) error {
+func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, code reason.Code, status int) error {
 	if q.site == nil {
-		t := texts[reason]
+		t := texts[code]
 		return f.Pages.Render(w, r, status, "error", web.ErrorPage{Title: t.title, Message: t.message, Hint: t.hint, Reference: web.ReferenceOf(r)})
 	}
 	start := q.startURL(q.target, "")
-	links := q.otherAccount(reason, q.target)
+	links := q.otherAccount(code, q.target)
 	switch {
-	case reason == reasonNotRouted: // no address of the site leads to us
+	case code == reason.SiteNotRouted: // no address of the site leads to us
 		links = nil
 	case status == http.StatusUnauthorized && q.redirects:
 		return web.Redirect(w, r, http.StatusSeeOther, start)
@@ -96,9 +98,9 @@ func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, 
 		w.Header().Set("Refresh", "0; url="+start)
 		links = []web.Link{{Text: "Log in", URL: start}}
 	}
-	t := texts[reason]
+	t := texts[code]
 	message := t.message
-	if reason == reasonNotAllowed {
+	if code == reason.SiteNotAllowed {
 		message = notFor(web.InfoFrom(r.Context()).User)
 	}
 	return f.Pages.Render(w, r, status, "error", web.ErrorPage{Title: t.title, Message: message, Hint: t.hint, Links: links, Reference: web.ReferenceOf(r)})
@@ -108,14 +110,14 @@ func (f *ForwardAuth) page(w http.ResponseWriter, r *http.Request, q *question, 
 // for; name is empty where it is not known who they are.
 func notFor(name string) string {
 	if name == "" {
-		return texts[reasonNotAllowed].message
+		return texts[reason.SiteNotAllowed].message
 	}
 	return "You are logged in as " + name + ", who is not one of those whom this page is for."
 }
 
 // otherAccount leads to the login of somebody else, where the reason is who they are.
-func (q *question) otherAccount(reason, target string) []web.Link {
-	if reason != reasonNotAllowed && reason != reasonName {
+func (q *question) otherAccount(code reason.Code, target string) []web.Link {
+	if code != reason.SiteNotAllowed && code != reason.SiteName {
 		return nil
 	}
 	return []web.Link{{Text: "Use another account", URL: q.startURL(target, "account")}}
@@ -130,7 +132,7 @@ func (f *ForwardAuth) challenge(w http.ResponseWriter, r *http.Request, q *quest
 	if f.Policy.OffersTicket(q.from(r)) {
 		w.Header().Add("WWW-Authenticate", "Negotiate")
 	}
-	if q.site.takesPasswords() {
+	if q.site.TakesPasswords() {
 		w.Header().Add("WWW-Authenticate", `Basic realm="`+f.BasicRealm+`", charset="UTF-8"`)
 	}
 }
@@ -141,7 +143,7 @@ func (q *question) startURL(target, other string) string {
 	if other != "" {
 		v.Set("other", other)
 	}
-	return origin(q.origin) + PathStart + "?" + v.Encode()
+	return origin(q.origin) + sites.PathStart + "?" + v.Encode()
 }
 
 // assets are below the paths that a site's proxy routes to us.

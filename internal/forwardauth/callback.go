@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -96,9 +97,9 @@ func (f *ForwardAuth) notLoggedIn(q *question, target, code string) error {
 	e := &web.Error{Status: http.StatusForbidden, Code: "LOGIN_REFUSED", Title: "You were not logged in", Message: "The login ended before it was done."}
 	switch code {
 	case "access_denied":
-		e = refusalPage(reasonNotAllowed)
+		e = refusalPage(reason.SiteNotAllowed)
 	case "unmet_authentication_requirements": // OpenID Connect Core Unmet Authentication Requirements 1.0
-		e = refusalPage(reasonFactor)
+		e = refusalPage(reason.SiteFactor)
 	}
 	e.Links = []web.Link{{Text: "Try again", URL: q.startURL(target, "")}, {Text: "Use another account", URL: q.startURL(target, "account")}}
 	e.Err = errors.New("the authorization endpoint answered " + web.Quote(code))
@@ -122,12 +123,12 @@ func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	why := r.URL.Query().Get("reason")
+	why := reason.Code(r.URL.Query().Get("reason"))
 	if _, known := texts[why]; !known {
-		why = reasonNotAllowed
+		why = reason.SiteNotAllowed
 	}
 	e := refusalPage(why)
-	if c, _, err := f.current(r, q); err == nil && why == reasonNotAllowed {
+	if c, _, err := f.current(r, q); err == nil && why == reason.SiteNotAllowed {
 		e.Message = notFor(c.User.Name)
 	}
 	e.Links = q.otherAccount(why, q.target)

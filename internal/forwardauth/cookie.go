@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"idp/internal/forwardauth/sites"
 	"idp/internal/secret"
 	"idp/internal/session"
 )
@@ -41,12 +42,12 @@ func (q *question) cookie(r *http.Request, name string) (string, error) {
 // and for no other host. It is good while the secret of the session is the same, as
 // which every login and every step-up makes a new one: a cookie that was stolen before
 // does not rise with its owner.
-func (f *ForwardAuth) seal(s *Site, grantID string, session []byte) secret.String {
+func (f *ForwardAuth) seal(s *sites.Site, grantID string, session []byte) secret.String {
 	sum := secret.MAC(f.cookieKeys[:1], sealed(s, grantID, session))[0]
 	return secret.String(grantID + "." + base64.RawURLEncoding.EncodeToString(sum))
 }
 
-func sealed(s *Site, grantID string, session []byte) []byte {
+func sealed(s *sites.Site, grantID string, session []byte) []byte {
 	return append([]byte(s.Host+"\x00"+grantID+"\x00"), session...)
 }
 
@@ -66,13 +67,20 @@ func othersCookies(h http.Header) string {
 	for _, line := range h["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
 			pair = strings.TrimSpace(pair)
-			if pair != "" && !ourCookie.MatchString(pair) {
+			if pair != "" && !ours(pair) {
 				kept = append(kept, pair)
 			}
 		}
 	}
 	return strings.Join(kept, "; ")
 }
+
+func ours(pair string) bool {
+	return strings.Contains(pair, commonToOurs) && ourCookie.MatchString(pair)
+}
+
+// commonToOurs is in the names of all cookies of ours: most others need no closer look.
+const commonToOurs = "idp_s"
 
 // ourCookie finds a cookie of ours in a pair of the Cookie header, as net/http reads it
 // (spaces before the = are none) and also where two header lines were joined by a comma

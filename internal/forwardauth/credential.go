@@ -1,7 +1,6 @@
 package forwardauth
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
@@ -9,11 +8,12 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/authn"
+	"idp/internal/forwardauth/sites"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
-	"idp/internal/useragent"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -22,7 +22,7 @@ import (
 // ours, and the site's cookie may still do. Not ok: it is too long, or there twice.
 func (q *question) credential(r *http.Request) (scheme, value string, ok bool) {
 	scheme, value, ok = web.Authorization(r.Header)
-	if scheme != "negotiate" && (scheme != "basic" || !q.site.takesPasswords()) {
+	if scheme != web.SchemeNegotiate && (scheme != web.SchemeBasic || !q.site.TakesPasswords()) {
 		scheme = ""
 	}
 	return scheme, value, ok
@@ -30,20 +30,20 @@ func (q *question) credential(r *http.Request) (scheme, value string, ok bool) {
 
 // credential answers for what a program shows of itself (RFC 4559, RFC 7617). It is a
 // login of this request alone: there is no session, and no second factor can be shown.
-func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *question, gates []gate, scheme, value string) (*identity, error) {
+func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *question, gates []sites.Gate, scheme, value string) (*identity, error) {
 	info := web.InfoFrom(r.Context())
 	var res *authn.Result
 	var err error
 	key, kept := "", false // a password that was looked at within the last minute is no login of its own
 	switch scheme {
-	case "negotiate":
-		info.Method = "ticket"
+	case web.SchemeNegotiate:
+		info.Method = authn.MethodTicket
 		res, err = f.ticket(w, r, q, value)
-	case "basic":
-		info.Method = "basic"
+	case web.SchemeBasic:
+		info.Method = authn.MethodBasic
 		res, key, kept, err = f.password(r, q, value)
 	default:
-		return nil, refusal{reasonCredential, web.HeaderTooLong}
+		return nil, refusal{reason.SiteCredential, web.HeaderTooLong}
 	}
 	if err == nil {
 		err = f.stillThere(r, res)
@@ -64,8 +64,6 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	return &identity{user: res.User, amr: res.AMR, acr: authn.ACROf(res.AMR), authTime: res.AuthTime.UnixMilli()}, nil
 }
 
-func (s *Site) takesPasswords() bool { return s.Passwords == nil || *s.Passwords }
-
 // refused puts the reason of a credential into the log line. Trouble of ours is passed on.
 func (f *ForwardAuth) refused(r *http.Request, err error) error {
 	var why *reason.Error
@@ -75,18 +73,18 @@ func (f *ForwardAuth) refused(r *http.Request, err error) error {
 	info := web.InfoFrom(r.Context())
 	info.Reason, info.Detail, info.User = string(why.Reason), why.Explain(), why.Name
 	if why.Reason == reason.FactorNeeded {
-		return refusal{reasonFactor, why.Explain()}
+		return refusal{reason.SiteFactor, why.Explain()}
 	}
-	return refusal{reasonCredential, why.Explain()}
+	return refusal{reason.SiteCredential, why.Explain()}
 }
 
 // ticket checks a ticket; it is good for one request, and its replay for none.
 func (f *ForwardAuth) ticket(w http.ResponseWriter, r *http.Request, q *question, value string) (*authn.Result, error) {
 	if from := q.from(r); !f.Policy.OffersTicket(from) { // as at the login
-		return nil, refusal{reasonCredential, f.Policy.WhyNoTicket(from)}
+		return nil, refusal{reason.SiteCredential, f.Policy.WhyNoTicket(from)}
 	}
-	token, err := base64.StdEncoding.DecodeString(value)
-	if err != nil {
+	token, ok := web.NegotiateToken(value)
+	if !ok {
 		return nil, reason.Refuse(reason.Malformed, "the token is not base64")
 	}
 	res, err := f.Authn.Ticket(r.Context(), token, f.caller(r, q))
@@ -135,7 +133,7 @@ func (f *ForwardAuth) stillThere(r *http.Request, res *authn.Result) error {
 }
 
 // enough: what is demanded of a login here, as at the login pages (package login).
-func (f *ForwardAuth) enough(r *http.Request, q *question, gates []gate, res *authn.Result) error {
+func (f *ForwardAuth) enough(r *http.Request, q *question, gates []sites.Gate, res *authn.Result) error {
 	has := false
 	if slices.Contains(res.AMR, authn.AMRPassword) {
 		have, err := f.Factors.Of(r.Context(), res.User.ID)
@@ -145,7 +143,7 @@ func (f *ForwardAuth) enough(r *http.Request, q *question, gates []gate, res *au
 		has = have.Any()
 	}
 	for _, g := range gates {
-		if !g.anyone && !authn.Reaches(authn.ACROf(res.AMR), f.Policy.OfLogin(res, has, q.site.Host, g.acr, q.from(r))) {
+		if !g.Anyone && !authn.Reaches(authn.ACROf(res.AMR), f.Policy.OfLogin(res, has, q.site.Host, g.ACR, q.from(r))) {
 			return reason.Refuse(reason.FactorNeeded, "a second factor is demanded, and a program cannot show one")
 		}
 	}
@@ -160,9 +158,8 @@ func (f *ForwardAuth) audited(r *http.Request, q *question, res *authn.Result, h
 }
 
 func (f *ForwardAuth) caller(r *http.Request, q *question) authn.From {
-	from := q.from(r)
-	from.Site = hostname(q.site.Host)
-	from.Agent = useragent.Identify(r.Header).String()
+	from := visitor.From(r, q.site.Host)
+	from.Site = sites.Hostname(q.site.Host)
 	return from
 }
 

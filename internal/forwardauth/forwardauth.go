@@ -27,6 +27,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/factor"
+	"idp/internal/forwardauth/sites"
 	"idp/internal/keys"
 	"idp/internal/secret"
 	"idp/internal/session"
@@ -36,7 +37,7 @@ import (
 
 // Options is everything New needs.
 type Options struct {
-	Sites      Config // checked
+	Sites      sites.Config // checked
 	Issuer     *url.URL
 	Store      *store.Store
 	Sessions   *session.Sessions
@@ -55,11 +56,12 @@ type Options struct {
 // concurrent use.
 type ForwardAuth struct {
 	Options
-	sites       map[string]*Site // by host, as configured
+	sites       sites.Index
 	cookieKeys  [][]byte
-	assertions  kept[string]       // signed, by all that they say but when
-	passwords   kept[authn.Result] // whose they were, by passwordKey
-	passwordMAC []byte             // of this process alone
+	assertions  kept[string, string]       // signed, by all that they say but when
+	stated      kept[statement, string]    // the same, by what the database answered
+	passwords   kept[string, authn.Result] // whose they were, by passwordKey
+	passwordMAC []byte                     // of this process alone
 }
 
 // New checks the options and makes a ForwardAuth.
@@ -73,9 +75,6 @@ func New(o Options) (*ForwardAuth, error) {
 	if o.Longest == 0 {
 		o.Longest = 12 * time.Hour
 	}
-	f := &ForwardAuth{Options: o, sites: map[string]*Site{}, cookieKeys: o.Ring.Derive("site cookie"), passwordMAC: secret.Bytes(32)}
-	for i := range o.Sites {
-		f.sites[o.Sites[i].Host] = &o.Sites[i]
-	}
+	f := &ForwardAuth{Options: o, sites: o.Sites.Index(), cookieKeys: o.Ring.Derive("site cookie"), passwordMAC: secret.Bytes(32)}
 	return f, nil
 }

@@ -8,9 +8,7 @@ import (
 // forwarded reads what Traefik (ForwardAuth) and Caddy (forward_auth) say:
 // X-Forwarded-Proto, -Host, -Uri and -Method.
 func forwarded(r *http.Request) (a asked, err error) {
-	err = all(r.Header, map[string]*string{
-		"X-Forwarded-Proto": &a.proto, "X-Forwarded-Host": &a.host, "X-Forwarded-Uri": &a.target, "X-Forwarded-Method": &a.method,
-	})
+	err = all(r.Header, saying{"X-Forwarded-Proto", &a.proto}, saying{"X-Forwarded-Host", &a.host}, saying{"X-Forwarded-Uri", &a.target}, saying{"X-Forwarded-Method", &a.method})
 	a.host = strings.ToLower(a.host)
 	switch a.proto { // as Traefik calls WebSockets
 	case "ws":

@@ -106,13 +106,15 @@ func TestHoleTicketOfAnOldBrowser(t *testing.T) {
 
 // What cannot be read as a credential is nobody's login that failed.
 func TestHoleNonsenseFillsTheAuditLog(t *testing.T) {
-	s := idptest.Start(t, idptest.Options{YAML: sites})
+	realm := krbtest.Start(t, krbtest.Options{})
+	s := idptest.Start(t, idptest.Options{YAML: idptest.KerberosYAML(realm) + sites})
 	p := protect(t, s, "open.localhost")
 	before, err := s.Store().Entries(t.Context(), store.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, nonsense := range []string{"Negotiate !", "Negotiate YWJj", "Basic !", "Basic YWJj"} {
+	for _, nonsense := range []string{"Negotiate", "Negotiate !", "Negotiate YWJj", "Basic !", "Basic YWJj"} {
+		s.Program(t).GetWith("/login/negotiate", nonsense)
 		p.put(t, asNginx(p, "/", "Authorization", nonsense)).wants(t, nonsense, http.StatusUnauthorized, "CREDENTIAL")
 	}
 	after, err := s.Store().Entries(t.Context(), store.Filter{})

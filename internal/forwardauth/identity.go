@@ -6,6 +6,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"idp/internal/forwardauth/sites"
+	"idp/internal/reason"
 	"idp/internal/store"
 )
 
@@ -15,19 +17,19 @@ type identity struct {
 	amr      []string
 	acr      string
 	authTime store.Millis
-	sid      string // of the session; empty: a program that showed a credential
+	session  *store.Session // nil: a program that showed a credential
 	grant    string
 }
 
 // tell puts into our answer what the site is to be told.
-func (f *ForwardAuth) tell(h http.Header, s *Site, who *identity) error {
+func (f *ForwardAuth) tell(h http.Header, s *sites.Site, who *identity) error {
 	if !carriable(who.user.Name) {
-		return refusal{reasonName, "the name has control characters, or spaces at an end"}
+		return refusal{reason.SiteName, "the name has control characters, or spaces at an end"}
 	}
-	groups := s.told(who.user.Groups)
-	for _, one := range s.Headers.named() {
+	groups := s.Told(who.user.Groups)
+	for _, one := range s.Headers.Named() {
 		value := ""
-		switch one.key {
+		switch one.Key {
 		case "user":
 			value = who.user.Name
 		case "name":
@@ -37,7 +39,7 @@ func (f *ForwardAuth) tell(h http.Header, s *Site, who *identity) error {
 		case "groups":
 			value = joined(groups)
 		case "assertion":
-			if one.name == "" {
+			if one.Name == "" {
 				continue
 			}
 			signed, err := f.assertion(s, who, groups)
@@ -46,8 +48,8 @@ func (f *ForwardAuth) tell(h http.Header, s *Site, who *identity) error {
 			}
 			value = signed
 		}
-		if one.name != "" && value != "" {
-			h.Set(one.name, value)
+		if one.Name != "" && value != "" {
+			h.Set(one.Name, value)
 		}
 	}
 	return nil

@@ -9,9 +9,9 @@ import (
 const maxKept = 8192
 
 // kept remembers what is costly to find, each until its time. Safe for concurrent use.
-type kept[V any] struct {
+type kept[K comparable, V any] struct {
 	mu    sync.Mutex
-	found map[string]keptUntil[V]
+	found map[K]keptUntil[V]
 }
 
 type keptUntil[V any] struct {
@@ -19,7 +19,7 @@ type keptUntil[V any] struct {
 	until time.Time
 }
 
-func (k *kept[V]) get(key string, now time.Time) (value V, ok bool) {
+func (k *kept[K, V]) get(key K, now time.Time) (value V, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if f, ok := k.found[key]; ok && now.Before(f.until) {
@@ -28,11 +28,11 @@ func (k *kept[V]) get(key string, now time.Time) (value V, ok bool) {
 	return value, false
 }
 
-func (k *kept[V]) put(key string, value V, until time.Time) {
+func (k *kept[K, V]) put(key K, value V, until time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.found == nil || len(k.found) >= maxKept {
-		k.found = map[string]keptUntil[V]{}
+		k.found = map[K]keptUntil[V]{}
 	}
 	k.found[key] = keptUntil[V]{value, until}
 }

@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/forwardauth/sites"
+	"idp/internal/reason"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -16,7 +19,7 @@ const maxURL = 16 << 10
 
 // question is what a proxy asks: may this request pass?
 type question struct {
-	site   *Site
+	site   *sites.Site
 	origin *url.URL // of the site as its browser sees it; scheme and host only
 	target string   // path and query, as they were sent
 	method string
@@ -41,7 +44,7 @@ type asked struct{ proto, host, target, method string }
 // came. So all that say something have to say the same.
 func (f *ForwardAuth) read(r *http.Request) (*question, error) {
 	if !web.InfoFrom(r.Context()).Proxied {
-		return nil, refusal{reasonProxy, "asked by a peer that is not in trusted_proxies"}
+		return nil, refusal{reason.SiteProxy, "asked by a peer that is not in trusted_proxies"}
 	}
 	families := []func(*http.Request) (asked, error){original, forwarded}
 	own, wraps := wrapped(r)
@@ -59,13 +62,13 @@ func (f *ForwardAuth) read(r *http.Request) (*question, error) {
 		}
 	}
 	if q.target == "" || q.method == "" {
-		return nil, refusal{reasonContradictory, "neither X-Original-URL and X-Original-Method nor X-Forwarded-Uri, -Host, -Proto and -Method"}
+		return nil, refusal{reason.SiteContradictory, "neither X-Original-URL and X-Original-Method nor X-Forwarded-Uri, -Host, -Proto and -Method"}
 	}
 	if strings.Contains(q.target, "#") { // no request has one (RFC 9112 §3.2); some programs end a path there
-		return nil, refusal{reasonPath, "the address has a #"}
+		return nil, refusal{reason.SitePath, "the address has a #"}
 	}
 	if q.target[0] != '/' { // absolute-form, or *: RFC 9112 §3.2
-		return nil, refusal{reasonContradictory, "the address is no path: " + web.Quote(withoutQuery(q.target))}
+		return nil, refusal{reason.SiteContradictory, "the address is no path: " + web.Quote(withoutQuery(q.target))}
 	}
 	found, err := f.at(q.proto, q.host)
 	if err != nil {
@@ -89,7 +92,7 @@ func (a *asked) agree(b asked) error {
 		case *one.have == "":
 			*one.have = one.said
 		case one.said != "" && one.said != *one.have:
-			return refusal{reasonContradictory, fmt.Sprintf("two headers tell of another %s: %s and %s", one.name, web.Quote(withoutQuery(*one.have)), web.Quote(withoutQuery(one.said)))}
+			return refusal{reason.SiteContradictory, fmt.Sprintf("two headers tell of another %s: %s and %s", one.name, web.Quote(withoutQuery(*one.have)), web.Quote(withoutQuery(one.said)))}
 		}
 	}
 	return nil
@@ -100,21 +103,17 @@ var defaultPorts = map[string]string{"https": "443", "http": "80"}
 // at is a site by the scheme and host that its browser uses.
 func (f *ForwardAuth) at(proto, host string) (*question, error) {
 	host = strings.ToLower(host)
-	if _, port, err := net.SplitHostPort(host); err == nil && port == defaultPorts[proto] {
-		host = strings.TrimSuffix(host, ":"+port)
+	if strings.Contains(host, ":") {
+		if _, port, err := net.SplitHostPort(host); err == nil && port == defaultPorts[proto] {
+			host = strings.TrimSuffix(host, ":"+port)
+		}
 	}
-	site := f.sites[host]
+	site := f.sites.Find(host)
 	if site == nil {
-		site = f.sites[bracketed(hostname(host))]
+		return nil, refusal{reason.SiteUnknown, "no site of forward_auth is " + web.Quote(host)}
 	}
-	if site == nil {
-		return nil, refusal{reasonUnknown, "no site of forward_auth is " + web.Quote(host)}
-	}
-	if !spelt(host) || hostname(host) != hostname(site.Host) {
-		return nil, refusal{reasonUnknown, "no site of forward_auth is " + web.Quote(host)}
-	}
-	if proto != "https" && (proto != "http" || !local(hostname(host))) {
-		return nil, refusal{reasonInsecure, "the site was reached by " + web.Quote(proto)}
+	if proto != "https" && (proto != "http" || !sites.Local(host)) {
+		return nil, refusal{reason.SiteInsecure, "the site was reached by " + web.Quote(proto)}
 	}
 	return &question{site: site, origin: &url.URL{Scheme: proto, Host: host}}, nil
 }
@@ -125,46 +124,39 @@ func one(h http.Header, name string) (string, error) {
 	case len(values) == 0:
 		return "", nil
 	case len(values) > 1 || len(values[0]) > maxURL:
-		return "", refusal{reasonContradictory, name + " comes twice, or is too long"}
+		return "", refusal{reason.SiteContradictory, name + " comes twice, or is too long"}
 	default:
 		return values[0], nil
 	}
 }
 
+// saying is a header, and where what it says goes.
+type saying struct {
+	name string
+	into *string
+}
+
 // all reads several headers that come at most once each.
-func all(h http.Header, names map[string]*string) error {
-	for name, into := range names {
-		value, err := one(h, name)
-		if err != nil {
+func all(h http.Header, headers ...saying) (err error) {
+	for _, s := range headers {
+		if *s.into, err = one(h, s.name); err != nil {
 			return err
 		}
-		*into = value
 	}
 	return nil
 }
 
 // from is who asks for the page, as its proxy says.
 func (q *question) from(r *http.Request) authn.From {
-	info := web.InfoFrom(r.Context())
-	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: q.site.Host}
+	return visitor.At(r, q.site.Host)
 }
 
-// navigation reports whether somebody opens a page, who can be sent to log in. A
-// browser says so by Fetch metadata; before these were there, by wanting HTML, which
-// programs do not.
+// navigation reports whether somebody opens a page, who can be sent to log in.
 func (q *question) navigation(r *http.Request) bool {
 	as := *r
 	as.Method = q.method
-	return web.Navigation(&as) && (web.FromBrowser(r) || strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("Origin") == "")
+	return web.Navigation(&as) && web.ShowsPages(r)
 }
 
-// program reports whether a request is no browser's: what it shows of itself
-// (Authorization) was meant for this site and sent on purpose. Browsers send what they
-// were once asked for, in the name of whatever page made them. Old ones are known by
-// their name only, which begins alike in all of them; PowerShell has taken it over.
-func program(r *http.Request) bool {
-	h := r.Header
-	agent := h.Get("User-Agent")
-	named := strings.HasPrefix(agent, "Mozilla/") && !strings.Contains(agent, "PowerShell/")
-	return !named && !web.FromBrowser(r) && h.Get("Origin") == "" && h.Get("X-Requested-With") == "" && h.Get("Referer") == ""
-}
+// origin of a protected site as a browser sees it, such as https://reports.example.com.
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }

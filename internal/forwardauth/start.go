@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/forwardauth/sites"
+	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/web"
 )
@@ -22,7 +24,7 @@ func (f *ForwardAuth) visited(r *http.Request) (*question, error) {
 	info := web.InfoFrom(r.Context())
 	info.Assets = assets
 	if !info.Proxied {
-		return nil, notHere(refusal{reasonProxy, "asked by a peer that is not in trusted_proxies"})
+		return nil, notHere(refusal{reason.SiteProxy, "asked by a peer that is not in trusted_proxies"})
 	}
 	said := asked{}
 	for _, family := range []func(*http.Request) (asked, error){original, forwarded} {
@@ -53,7 +55,7 @@ func notHere(err error) error {
 	if !errors.As(err, &why) {
 		return err
 	}
-	e := refusalPage(why.reason)
+	e := refusalPage(why.code)
 	e.Err = why
 	return e
 }
@@ -89,7 +91,7 @@ func (f *ForwardAuth) ServeStart(w http.ResponseWriter, r *http.Request) error {
 // and would send them back with what was not enough.
 func (f *ForwardAuth) target(r *http.Request, q *question) (t target, err error) {
 	t.path = safeTarget(r.URL.Query().Get("to"))
-	t.acr = q.site.demands(t.path)
+	t.acr = q.site.Demands(withoutQuery(t.path))
 	c, _, err := f.current(r, q)
 	if why := (refusal{}); errors.As(err, &why) {
 		return t, nil
@@ -117,19 +119,7 @@ func (f *ForwardAuth) authorize(q *question, challenge string, t target, query u
 	return "/authorize?" + v.Encode()
 }
 
-func (q *question) callback() string { return origin(q.origin) + PathCallback }
-
-// demands is the level that a target wants of a login beside what the rules about
-// relying parties do.
-func (s *Site) demands(target string) (acr string) {
-	gates, _ := s.gates(withoutQuery(target))
-	for _, g := range gates {
-		if !g.anyone {
-			acr = authn.Stronger(acr, g.acr)
-		}
-	}
-	return acr
-}
+func (q *question) callback() string { return origin(q.origin) + sites.PathCallback }
 
 // essentialACR asks for a level or a stronger one (OIDC Core §5.5.1.1).
 func essentialACR(need string) string {
@@ -156,7 +146,7 @@ func essentialACR(need string) string {
 func safeTarget(target string) string {
 	odd := func(c rune) bool { return c <= ' ' || c > '~' || c == '\\' }
 	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") || len(target) > maxTarget || strings.ContainsFunc(target, odd) ||
-		strings.HasPrefix(target, PathOurs) {
+		strings.HasPrefix(target, sites.PathOurs) {
 		return "/"
 	}
 	return target

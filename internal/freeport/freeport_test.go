@@ -51,7 +51,7 @@ func TestAPortInUseIsNotGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer u.Close()
+	defer func() { _ = u.Close() }()
 	if free(l.Addr().(*net.TCPAddr).Port) || free(u.LocalAddr().(*net.UDPAddr).Port) {
 		t.Error("a port with a listener counts as free")
 	}

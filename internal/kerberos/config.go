@@ -38,6 +38,12 @@ type Realm struct {
 	PAC         string            `yaml:"pac"`          // required | optional; empty: required once the realm has told a SID, or has groups, netbios or upn_suffixes
 }
 
+// Values of Config.Fallback: what is offered to whoever has no ticket.
+const (
+	FallbackBasic = "basic" // the browser's prompt
+	FallbackForm  = "form"
+)
+
 // Values of Config.ChannelBinding, Realm.Transited, Realm.Case and Realm.PAC.
 const (
 	bindingOff     = "off"
@@ -64,7 +70,7 @@ func DefaultConfig() Config {
 	c := Config{
 		Keytabs:        []string{"http.keytab"},
 		Krb5Conf:       "/etc/krb5.conf",
-		Fallback:       "basic",
+		Fallback:       FallbackBasic,
 		MaxFailures:    3,
 		ChannelBinding: "allow",
 	}
@@ -99,7 +105,7 @@ func (c *Config) Problems() []error {
 		}
 		add(path, fmt.Sprintf("unknown value %q", value), "use one of: "+strings.Join(allowed, ", "))
 	}
-	oneOf("fallback", c.Fallback, "basic", "form")
+	oneOf("fallback", c.Fallback, FallbackBasic, FallbackForm)
 	oneOf("channel_binding", c.ChannelBinding, bindingOff, "allow", bindingRequire)
 	if c.MaxFailures < 0 {
 		add("max_failures", "is negative", "3 is the default; a KDC counts our guesses against the account's own lock-out")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"idp/internal/authn"
+	"idp/internal/kerberos"
 	"idp/internal/reason"
 	"idp/internal/web"
 )
@@ -13,8 +14,8 @@ import (
 // more challenge, under another realm string, for it is the browser that sent
 // it, from memory: so another user can be typed.
 func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
-	web.InfoFrom(r.Context()).Method = methodBasic
-	if l.Kerberos.Fallback != "basic" {
+	web.InfoFrom(r.Context()).Method = authn.MethodBasic
+	if l.Kerberos.Fallback != kerberos.FallbackBasic {
 		return l.malformed(w, r, a, reason.MalformedInput, "Basic is not offered: kerberos.fallback")
 	}
 	if a.browser.SignedOut {

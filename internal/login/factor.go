@@ -149,13 +149,13 @@ func (l *Login) ServeFactorSubmit(w http.ResponseWriter, r *http.Request) error 
 
 func (l *Login) tryCode(w http.ResponseWriter, r *http.Request, s *second) error {
 	typed := secret.String(r.PostForm.Get("code"))
-	return l.try(w, r, s, "", authn.SecondFactor{As: methodCode, AMR: []string{authn.AMROneTime}, Typed: typed,
+	return l.try(w, r, s, "", authn.SecondFactor{As: authn.MethodCode, AMR: []string{authn.AMROneTime}, Typed: typed,
 		Verify: func(ctx context.Context) (string, error) { return l.Factors.CheckCode(ctx, s.first.User.ID, typed) }})
 }
 
 func (l *Login) tryRecovery(w http.ResponseWriter, r *http.Request, s *second) error {
 	typed := secret.String(r.PostForm.Get("recovery_code"))
-	return l.try(w, r, s, withRecovery, authn.SecondFactor{As: methodRecovery, AMR: []string{authn.AMROneTime}, Typed: typed,
+	return l.try(w, r, s, withRecovery, authn.SecondFactor{As: authn.MethodRecovery, AMR: []string{authn.AMROneTime}, Typed: typed,
 		Verify: func(ctx context.Context) (string, error) {
 			return "", l.Factors.UseRecoveryCode(ctx, s.first.User.ID, typed, l.entry(s))
 		}})

@@ -71,7 +71,7 @@ func (l *Login) offer(s *second) factor.Offer {
 // setUp keeps the app that the person has set up, when its first code is right, and
 // goes on to their recovery codes.
 func (l *Login) setUp(w http.ResponseWriter, r *http.Request, s *second) error {
-	web.InfoFrom(r.Context()).Method = methodCode
+	web.InfoFrom(r.Context()).Method = authn.MethodCode
 	if s.have.Any() || s.need == authn.ACRPhishingResistant || !l.maySetUp(s) {
 		return web.Redirect(w, r, http.StatusSeeOther, stepPath(authn.PathFactor, s.row)) // which says what is wanted
 	}
@@ -90,7 +90,7 @@ func (l *Login) setUp(w http.ResponseWriter, r *http.Request, s *second) error {
 		return err
 	}
 	res := *s.first
-	res.AMR, res.FactorID, res.Second = authn.Combined(s.first.AMR, []string{authn.AMROneTime}), id, methodCode
+	res.AMR, res.FactorID, res.Second = authn.Combined(s.first.AMR, []string{authn.AMROneTime}), id, authn.MethodCode
 	return l.WithNewCodes(w, r, s.attempt, &res)
 }
 

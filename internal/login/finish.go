@@ -37,7 +37,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 		User: res.User, AMR: res.AMR, ACR: acr, AuthTime: res.AuthTime, Until: res.Until, Principal: res.Principal,
 		TicketEnd: res.TicketEnd, PasswordHash: res.PasswordHash, Upstream: res.Upstream, FactorID: res.FactorID, Continues: res.Continues,
 		Remember: res.Remember && !slices.Contains(res.AMR, authn.AMRTicket), Account: res.Account,
-		Address: a.from.Address.String(), Ticket: how == methodTicket, Method: methodOf(res),
+		Address: a.from.Address.String(), Ticket: how == authn.MethodTicket, Method: methodOf(res),
 		Entry: store.Entry{
 			Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: a.from.ClientID,
 			Address: a.from.Address.String(), Agent: a.from.Agent, RequestID: a.from.RequestID, Detail: joined(how, res.Second),

@@ -75,7 +75,7 @@ func (l *Login) ServeSubmit(w http.ResponseWriter, r *http.Request) error {
 
 func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	info := web.InfoFrom(r.Context())
-	info.Method = methodForm
+	info.Method = authn.MethodForm
 	res, err := l.check(r, a)
 	var refused *reason.Error
 	if !errors.As(err, &refused) {

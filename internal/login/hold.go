@@ -93,7 +93,7 @@ func (l *Login) shown(r *http.Request, a *attempt) (*authn.Result, error) {
 func ofSession(c *session.Current) *authn.Result {
 	s := c.Session
 	res := &authn.Result{User: c.User, AMR: s.AMR, AuthTime: time.UnixMilli(s.AuthTime), Until: time.UnixMilli(s.ExpiresAt),
-		Principal: s.Principal, Upstream: s.Upstream, Continues: s.ID, Method: methodStepUp}
+		Principal: s.Principal, Upstream: s.Upstream, Continues: s.ID, Method: authn.MethodStepUp}
 	if s.TicketEnd != 0 {
 		res.TicketEnd = time.UnixMilli(s.TicketEnd)
 	}

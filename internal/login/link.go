@@ -30,7 +30,6 @@ const (
 	// PathLink is where links lead.
 	PathLink = "/invitation"
 
-	methodLink     = "link"
 	linkPurpose    = "link"
 	refusedPurpose = "link refused\x00" // and the reason
 )
@@ -203,7 +202,7 @@ func (l *Login) useLink(w http.ResponseWriter, r *http.Request, a *attempt) erro
 		return err
 	}
 	info := web.InfoFrom(r.Context())
-	info.Method, info.User = methodLink, u.Name
+	info.Method, info.User = authn.MethodLink, u.Name
 	password := secret.String(r.PostForm.Get("new_password"))
 	if code := l.chosen(u, password, secret.String(r.PostForm.Get("new_password_again"))); code != "" {
 		info.Reason = string(code)

@@ -31,7 +31,7 @@ import (
 	"idp/internal/store"
 	"idp/internal/upstream"
 	"idp/internal/user"
-	"idp/internal/useragent"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -90,9 +90,8 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, id string) (*attem
 	if err != nil {
 		return nil, err
 	}
-	info := web.InfoFrom(r.Context())
-	a := &attempt{browser: b, from: authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID,
-		Agent: useragent.Identify(r.Header).String(), Known: b.Knows}}
+	a := &attempt{browser: b, from: visitor.From(r, "")}
+	a.from.Known = b.Knows
 	if id == "" {
 		return a, nil
 	}
@@ -103,7 +102,7 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, id string) (*attem
 	if err != nil {
 		return nil, err
 	}
-	a.from.ClientID, info.ClientID = a.row.ClientID, a.row.ClientID
+	a.from.ClientID, web.InfoFrom(r.Context()).ClientID = a.row.ClientID, a.row.ClientID
 	return a, nil
 }
 

@@ -2,28 +2,14 @@ package login
 
 import (
 	"cmp"
-	"encoding/base64"
 	"errors"
 	"net/http"
 
 	"idp/internal/authn"
+	"idp/internal/kerberos"
 	"idp/internal/reason"
-	"idp/internal/store"
+	"idp/internal/visitor"
 	"idp/internal/web"
-)
-
-// How the log line names a credential by the way it came; the metrics know these
-// names, too (server/metrics.go).
-const (
-	methodTicket  = "ticket"
-	methodBasic   = "basic" // the browser's prompt
-	methodForm    = "form"
-	methodUnknown = "unknown" // no credential that we know
-
-	methodCode     = "code"          // of an app, behind another
-	methodPasskey  = "passkey"       // alone, or behind another
-	methodRecovery = "recovery code" // behind another
-	methodStepUp   = "session"       // that is to show more
 )
 
 // ServeNegotiate answers GET /login/negotiate: RFC 4559 (Negotiate) and RFC 7617
@@ -54,9 +40,9 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 	switch scheme {
 	case "":
 		return l.challenge(w, r, a, l.Kerberos.PromptRealm())
-	case "negotiate":
+	case web.SchemeNegotiate:
 		return l.ticket(w, r, a, value)
-	case "basic":
+	case web.SchemeBasic:
 		return l.basic(w, r, a, value)
 	default:
 		return l.malformed(w, r, a, reason.MalformedInput, "unknown authorization scheme")
@@ -94,22 +80,22 @@ func (l *Login) challenge(w http.ResponseWriter, r *http.Request, a *attempt, re
 	}
 	h := w.Header()
 	h.Add("WWW-Authenticate", "Negotiate")
-	if l.Kerberos.Fallback == "basic" {
+	if l.Kerberos.Fallback == kerberos.FallbackBasic {
 		// A header line of its own: Chromium takes no ticket from a joined one.
 		h.Add("WWW-Authenticate", `Basic realm="`+realm+`", charset="UTF-8"`)
 	}
-	web.InfoFrom(r.Context()).Method = "challenge"
+	web.InfoFrom(r.Context()).Method = authn.MethodChallenge
 	return l.page(w, r, http.StatusUnauthorized, a, "")
 }
 
 // ticket answers Negotiate.
 func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value string) error {
-	web.InfoFrom(r.Context()).Method = methodTicket
-	token, err := base64.StdEncoding.DecodeString(value)
-	if err != nil {
+	web.InfoFrom(r.Context()).Method = authn.MethodTicket
+	token, ok := web.NegotiateToken(value)
+	if !ok {
 		return l.malformed(w, r, a, reason.Malformed, "the token is not base64")
 	}
-	res, next, err := l.leg(r, a, token)
+	res, next, err := visitor.Leg(r, l.Authn, a.row, token, a.from)
 	switch {
 	case err != nil:
 		return l.refused(w, r, a, err)
@@ -117,7 +103,7 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 		return l.proceed(w, r, a, next)
 	}
 	if a.row != nil && len(a.row.State) > 0 { // what the last leg needed is good once
-		if err := l.keepLeg(r, a, []byte{}); err != nil {
+		if err := visitor.KeepLeg(r, l.Store, a.row, []byte{}); err != nil {
 			return err
 		}
 	}
@@ -128,34 +114,15 @@ func (l *Login) ticket(w http.ResponseWriter, r *http.Request, a *attempt, value
 	return l.finish(w, r, a, res)
 }
 
-// leg checks one token. What the next one needs is kept in the login request, so
-// that any node can go on; without a login request the first must be enough.
-func (l *Login) leg(r *http.Request, a *attempt, token []byte) (*authn.Result, *authn.Continuation, error) {
-	if a.row == nil {
-		res, err := l.Authn.Ticket(r.Context(), token, a.from)
-		return res, nil, err
-	}
-	return l.Authn.TicketLeg(r.Context(), token, a.row.State, a.from)
-}
-
 // proceed asks for the next token of an exchange. It is no new challenge: nothing
 // but the token is offered, and the page is there for whoever has none.
 func (l *Login) proceed(w http.ResponseWriter, r *http.Request, a *attempt, next *authn.Continuation) error {
-	web.InfoFrom(r.Context()).Method = "continuation"
-	if err := l.keepLeg(r, a, next.State); err != nil {
+	web.InfoFrom(r.Context()).Method = authn.MethodContinuation
+	if err := visitor.KeepLeg(r, l.Store, a.row, next.State); err != nil {
 		return err
 	}
 	web.SendNegotiate(w, next.Reply)
 	return l.page(w, r, http.StatusUnauthorized, a, "")
-}
-
-// keepLeg puts the state of an exchange in place of that of the leg before.
-func (l *Login) keepLeg(r *http.Request, a *attempt, state []byte) error {
-	err := l.Store.ContinueLoginRequest(r.Context(), a.row.ID, a.row.State, state)
-	if errors.Is(err, store.ErrNotFound) {
-		return web.LoginExpired(err)
-	}
-	return err
 }
 
 // tooOld: the ticket is good, but nobody has typed a password since max_age.
@@ -170,7 +137,7 @@ func (l *Login) tooOld(w http.ResponseWriter, r *http.Request, a *attempt) error
 // malformed refuses what is no credential at all.
 func (l *Login) malformed(w http.ResponseWriter, r *http.Request, a *attempt, code reason.Code, detail string) error {
 	if info := web.InfoFrom(r.Context()); info.Method == "" {
-		info.Method = methodUnknown
+		info.Method = authn.MethodUnknown
 	}
 	return l.refused(w, r, a, l.Authn.Refuse(r.Context(), a.from, "", code, detail))
 }
@@ -186,7 +153,7 @@ func (l *Login) refused(w http.ResponseWriter, r *http.Request, a *attempt, err 
 	}
 	info := web.InfoFrom(r.Context())
 	logRefusal(info, e)
-	if info.Method == methodBasic {
+	if info.Method == authn.MethodBasic {
 		a.typed = e.Name
 	}
 	status := http.StatusUnauthorized

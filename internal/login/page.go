@@ -15,7 +15,7 @@ import (
 func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *attempt, code reason.Code) error {
 	p := web.LoginPage{
 		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
-		Notice: notice(code, web.InfoFrom(r.Context()).Method == methodTicket), Reference: reference(r), Upstreams: l.buttons(a),
+		Notice: notice(code, web.InfoFrom(r.Context()).Method == authn.MethodTicket), Reference: reference(r), Upstreams: l.buttons(a),
 	}
 	if err := l.offerToRemember(r, &p); err != nil {
 		return err

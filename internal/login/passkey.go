@@ -41,7 +41,7 @@ func (l *Login) passkeyAlone(a *attempt, token string) (*web.PasskeyForm, error)
 // submitPasskey logs in with a passkey alone.
 func (l *Login) submitPasskey(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	info := web.InfoFrom(r.Context())
-	info.Method = methodPasskey
+	info.Method = authn.MethodPasskey
 	if l.Passkeys == nil || a.row == nil {
 		return web.BadForm(errors.New("no passkey was asked for"))
 	}
@@ -107,7 +107,7 @@ func (l *Login) tryPasskey(w http.ResponseWriter, r *http.Request, s *second) er
 		return web.BadForm(errors.New("no passkey was asked for"))
 	}
 	shown, refused := l.Passkeys.Assertion(r.Context(), askedOf(s, factor.ToAdd), s.verified(), r.PostForm.Get("passkey"))
-	f := authn.SecondFactor{As: methodPasskey, AMR: []string{authn.AMRPasskey}}
+	f := authn.SecondFactor{As: authn.MethodPasskey, AMR: []string{authn.AMRPasskey}}
 	if refused == nil && shown.Verified {
 		f.AMR = append(f.AMR, authn.AMRUserVerified)
 	}

@@ -43,7 +43,7 @@ func (l *Login) mayMakePasskey(s *second) bool {
 // authenticator has made sure of its person a moment ago, for this very request, and
 // a second question would prove no more, for the key is as new as the answer to it.
 func (l *Login) makePasskey(w http.ResponseWriter, r *http.Request, s *second) error {
-	web.InfoFrom(r.Context()).Method = methodPasskey
+	web.InfoFrom(r.Context()).Method = authn.MethodPasskey
 	if !l.mayMakePasskey(s) {
 		return web.Redirect(w, r, http.StatusSeeOther, stepPath(authn.PathFactor, s.row)) // which says what is wanted
 	}
@@ -65,7 +65,7 @@ func (l *Login) makePasskey(w http.ResponseWriter, r *http.Request, s *second) e
 		return err
 	}
 	res := *s.first
-	res.AMR, res.FactorID, res.Second = authn.Combined(s.first.AMR, []string{authn.AMRPasskey, authn.AMRUserVerified}), made.Factor.ID, methodPasskey
+	res.AMR, res.FactorID, res.Second = authn.Combined(s.first.AMR, []string{authn.AMRPasskey, authn.AMRUserVerified}), made.Factor.ID, authn.MethodPasskey
 	if s.have.Any() {
 		return l.finish(w, r, s.attempt, &res)
 	}

@@ -15,9 +15,6 @@ import (
 	"idp/internal/web"
 )
 
-// methodUpstream is a login at an upstream in the log line.
-const methodUpstream = "upstream"
-
 // buttons are the upstreams of the login page. Nobody asks them anything for it: one
 // that is down keeps nobody else from logging in.
 func (l *Login) buttons(a *attempt) (all []web.UpstreamButton) {
@@ -33,7 +30,7 @@ func (l *Login) buttons(a *attempt) (all []web.UpstreamButton) {
 // toUpstream answers the login form's button of an upstream: off to it.
 func (l *Login) toUpstream(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	info := web.InfoFrom(r.Context())
-	info.Method = methodUpstream
+	info.Method = authn.MethodUpstream
 	if a.row == nil {
 		return l.startHere(w, r, a)
 	}
@@ -80,7 +77,7 @@ func (l *Login) ServeUpstreamCallback(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return err
 	}
-	web.InfoFrom(r.Context()).Method = methodUpstream
+	web.InfoFrom(r.Context()).Method = authn.MethodUpstream
 	if left.LinkUserID != "" {
 		return l.linkUpstream(w, r, left, answer)
 	}

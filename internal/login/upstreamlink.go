@@ -11,6 +11,7 @@ import (
 	"idp/internal/store"
 	"idp/internal/upstream"
 	"idp/internal/user"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -26,9 +27,8 @@ func (l *Login) linkUpstream(w http.ResponseWriter, r *http.Request, left *store
 	if c == nil || c.Session.ID != left.LoginID || c.User.ID != left.LinkUserID {
 		return web.LoginExpired(errors.New("the session is not the one that asked for the link"))
 	}
-	info := web.InfoFrom(r.Context())
-	info.Method = "" // nobody logs in
-	from := authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}
+	web.InfoFrom(r.Context()).Method = "" // nobody logs in
+	from := visitor.At(r, "")
 	u := l.Upstreams.ByID(left.Upstream)
 	if u == nil {
 		return l.notLinked(r, left.Upstream, "", upstream.Unknown(left.Upstream), from)

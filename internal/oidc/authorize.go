@@ -15,6 +15,7 @@ import (
 	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -80,7 +81,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authreq.
 // enough reports whether the session has shown what the rules and the request
 // demand and, where its person can be asked for more, what the request wishes for.
 func (p *Provider) enough(r *http.Request, a *authreq.Request, c *session.Current) bool {
-	return a.MeetsACR(c.Session.ACR) && p.Policy.Enough(c.Session, c.User, a.Client.ClientID, from(r, a)) &&
+	return a.MeetsACR(c.Session.ACR) && p.Policy.Enough(c.Session, c.User, a.Client.ClientID, visitor.At(r, a.Client.ClientID)) &&
 		(a.Prompts(protocol.PromptNone) || authn.Reaches(c.Session.ACR, a.NeededACR()))
 }
 
@@ -93,8 +94,8 @@ func (p *Provider) beginStepUp(w http.ResponseWriter, r *http.Request, a *authre
 	if err != nil {
 		return err
 	}
-	step, err := p.Policy.BeginStepUp(r.Context(), p.loginRow(a, b), from(r, a))
-	return sendOn(w, r, step, err)
+	step, err := p.Policy.BeginStepUp(r.Context(), p.loginRow(a, b), visitor.At(r, a.Client.ClientID))
+	return visitor.SendOn(w, r, step, err)
 }
 
 // satisfies reports whether the session is recent enough for max_age and is the
@@ -131,8 +132,8 @@ func (p *Provider) beginLogin(w http.ResponseWriter, r *http.Request, a *authreq
 	}
 	row := p.loginRow(a, b)
 	row.Fresh = fresh
-	step, err := p.Policy.Begin(r.Context(), row, from(r, a), authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
-	return sendOn(w, r, step, err)
+	step, err := p.Policy.Begin(r.Context(), row, visitor.At(r, a.Client.ClientID), authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
+	return visitor.SendOn(w, r, step, err)
 }
 
 // deny answers for a user the client is not for. Logging in again would not
@@ -174,20 +175,4 @@ func (p *Provider) loginRow(a *authreq.Request, b *session.Browser) store.LoginR
 		row.MinAuthTime = p.Now().Add(-a.MaxAge).UnixMilli()
 	}
 	return row
-}
-
-func from(r *http.Request, a *authreq.Request) authn.From {
-	info := web.InfoFrom(r.Context())
-	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: a.Client.ClientID}
-}
-
-// sendOn sends the browser to the step that Policy chose.
-func sendOn(w http.ResponseWriter, r *http.Request, step string, err error) error {
-	if errors.Is(err, store.ErrTooMany) {
-		return web.TooManyRequests(err)
-	}
-	if err != nil {
-		return err
-	}
-	return web.Redirect(w, r, http.StatusSeeOther, step)
 }

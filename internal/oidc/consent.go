@@ -17,6 +17,7 @@ import (
 	"idp/internal/oidc/wire"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -111,8 +112,8 @@ func (p *Provider) askConsent(w http.ResponseWriter, r *http.Request, a *authreq
 	}
 	next := p.loginRow(a, b)
 	next.UserID, next.SessionID, next.AuthTime, next.Consent = c.User.ID, c.Session.ID, c.Session.AuthTime, asked
-	step, err := p.Policy.BeginConsent(r.Context(), next, from(r, a))
-	return sendOn(w, r, step, err)
+	step, err := p.Policy.BeginConsent(r.Context(), next, visitor.At(r, a.Client.ClientID))
+	return visitor.SendOn(w, r, step, err)
 }
 
 // refusedConsent uses up a login request whose person does not allow it.

@@ -327,6 +327,51 @@ func TestHoleIDTokenAsSubject(t *testing.T) {
 	w.wantRefused("as an assertion", "wiki", exchangeForm(id, testLedger, "subject_token_type", jwtType), "invalid_request", "not of that type")
 }
 
+// What was got for a token ends when that is given back, and what a client got when an
+// administrator revokes all that it got; neither brings anything back.
+func TestHoleExchangeOutlivesARevocation(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, database string) {
+		w := newExchange(t, database)
+		w.user("alice")
+		w.add("middle", func(c *store.Client) {
+			c.GrantTypes, c.RedirectURIs = []string{exchangeGrantType}, nil
+			c.Exchange = []store.Exchange{{Audience: testArchive, Scopes: []string{"read"}, From: []string{testLedger}}}
+		})
+		w.client("other").Exchange = []store.Exchange{{Audience: testLedger, Scopes: []string{"read"}, From: []string{testArchive}}}
+		b := w.loggedIn("alice")
+		chain := func(mine string) (all [3]string) { // of what is got one for the other, by three clients
+			all[0] = w.exchange("wiki", mine, testLedger)
+			all[1] = w.exchange("middle", all[0], testArchive)
+			all[2] = w.exchange("other", all[1], testLedger)
+			return all
+		}
+		active := func(name string, tokens [3]string, want ...bool) {
+			t.Helper()
+			w.pass(time.Second)
+			for i, client := range []string{"wiki", "middle", "other"} {
+				if w.active(client, tokens[i]) != want[i] {
+					t.Errorf("%s: token %d of the chain is active: %v", name, i+1, !want[i])
+				}
+			}
+		}
+		mine := b.tokens("wiki").str("access_token")
+		first, second := chain(mine), chain(mine)
+		active("to begin with", first, true, true, true)
+		w.api("wiki", "/revoke", url.Values{"token": {first[0]}})
+		active("the first given back", first, false, false, false)
+		active("what was got for the same", second, true, true, true)
+		w.wantRefused("the second, when the first was given back", "other", exchangeForm(first[1], testLedger), "invalid_request", "revoked")
+		w.set("middle", true, func(*store.Client) {})
+		active("all revoked that the second client got", second, true, false, false)
+		w.wantRefused("what the second client got", "other", exchangeForm(second[1], testLedger), "invalid_request", "revoked")
+		w.pass(time.Second)
+		third := chain(mine)
+		active("what it gets later", third, true, true, true)
+		w.api("wiki", "/revoke", url.Values{"token": {mine}})
+		active("the login's own given back", third, false, false, false)
+	})
+}
+
 // Nothing is got for somebody who is gone, and what was got ends within a second.
 func TestHoleExchangeForWhoIsGone(t *testing.T) {
 	for name, end := range map[string]func(w *world, u *store.User, claims map[string]any) error{

@@ -66,7 +66,7 @@ func (p *Provider) exchangeGrant(r *http.Request, client *store.Client, ps wire.
 		return nil, err
 	}
 	t := tokens.Response{Client: client, Grant: st.grant, User: st.user, Giver: st.giver, Scope: scope, Audience: target, JKT: jkt,
-		Issued: issued, Act: &tokens.Actor{Subject: client.ClientID, Act: sub.Act}, Expires: p.exchangedUntil(policy, sub)}
+		Issued: issued, Act: &tokens.Actor{Subject: client.ClientID, Act: sub.Act}, Parent: sub.ID, Expires: p.exchangedUntil(policy, sub)}
 	if err := p.recordExchange(r, &t, sub); err != nil {
 		return nil, subjectGone(err)
 	}

@@ -1,10 +1,8 @@
 package oidc
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -16,7 +14,7 @@ import (
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
-	"idp/internal/useragent"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -25,9 +23,6 @@ import (
 // we are in return; there is no subject_token beside it.
 const ticketType = "urn:idp:params:oauth:token-type:kerberos"
 
-// methodTicket is how the log calls a ticket; the metrics know it.
-const methodTicket = "ticket"
-
 // ticketAnswer is what answers a ticket, or the challenge where none has come yet:
 // before anything that counts once is used up, for the client will send it again.
 //
@@ -35,44 +30,25 @@ const methodTicket = "ticket"
 // them. So what a browser sends along is refused, and nothing but this grant is
 // challenged.
 func (p *Provider) ticketAnswer(w http.ResponseWriter, r *http.Request, client *store.Client) (grantAnswer, error) {
-	from := p.fromOf(r, client)
+	from := visitor.From(r, client.ClientID)
 	switch scheme, _, ok := web.Authorization(r.Header); {
-	case sentByBrowser(r.Header):
+	case web.FromPage(r):
 		return nil, protocol.ErrInvalidRequest().WithDescription("tickets are exchanged for programs, not for browsers: no Origin, and no Sec-Fetch-*")
 	case len(client.TicketExchange) == 0:
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for tickets (ticket_exchange)")
 	case p.Authn == nil || !p.Policy.OffersTicket(from):
 		return nil, protocol.ErrInvalidRequest().WithDescription("tickets are not taken from this address, or not at all (kerberos: offer_to, keytabs)").
 			WithParent(errors.New(p.Policy.WhyNoTicket(from)))
-	case !ok || (scheme != "" && scheme != "negotiate"):
+	case !ok || (scheme != "" && scheme != web.SchemeNegotiate):
 		return nil, protocol.ErrInvalidRequest().WithDescription("the ticket comes by Authorization: Negotiate, and the client authenticates in the body")
 	case scheme == "":
-		web.InfoFrom(r.Context()).Method = "challenge"
+		web.InfoFrom(r.Context()).Method = authn.MethodChallenge
 		return nil, wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{"Negotiate"},
 			Err: protocol.ErrInvalidRequest().WithDescription("a ticket is needed: Authorization: Negotiate (curl --negotiate -u :)")}
 	}
 	return func(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 		return p.ticketGrant(w, r, client, ps, jkt)
 	}, nil
-}
-
-// sentByBrowser: Fetch §3.1, Fetch Metadata Request Headers §2. Programs send neither.
-func sentByBrowser(h http.Header) bool {
-	if len(h["Origin"]) > 0 {
-		return true
-	}
-	for name := range h {
-		if strings.HasPrefix(name, "Sec-") {
-			return true
-		}
-	}
-	return false
-}
-
-// fromOf is where a credential came from.
-func (p *Provider) fromOf(r *http.Request, client *store.Client) authn.From {
-	info := web.InfoFrom(r.Context())
-	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: client.ClientID, Agent: useragent.Identify(r.Header).String()}
 }
 
 // ticketGrant gives tokens for a ticket: an access token for the one audience, and an
@@ -83,7 +59,7 @@ func (p *Provider) ticketGrant(w http.ResponseWriter, r *http.Request, client *s
 	if err := p.readTicketRequest(&t, ps); err != nil {
 		return nil, err
 	}
-	from := p.fromOf(r, client)
+	from := visitor.From(r, client.ClientID)
 	res, err := p.showTicket(r, from)
 	if err != nil {
 		return nil, ticketRefused(r, err)
@@ -135,10 +111,10 @@ func (p *Provider) readTicketRequest(t *tokens.Response, ps wire.Params) (err er
 // showTicket checks the ticket, and that it is enough for whom it is of. The error is a
 // *reason.Error when it was refused, and in the audit log.
 func (p *Provider) showTicket(r *http.Request, from authn.From) (*authn.Result, error) {
-	web.InfoFrom(r.Context()).Method = methodTicket
+	web.InfoFrom(r.Context()).Method = authn.MethodTicket
 	_, value, _ := web.Authorization(r.Header)
-	token, err := base64.StdEncoding.DecodeString(value)
-	if err != nil {
+	token, ok := web.NegotiateToken(value)
+	if !ok {
 		return nil, p.Authn.Refuse(r.Context(), from, "", reason.Malformed, "the token is not base64")
 	}
 	res, err := p.Authn.Ticket(r.Context(), token, from)
@@ -155,7 +131,7 @@ func (p *Provider) showTicket(r *http.Request, from authn.From) (*authn.Result, 
 func (p *Provider) giveForTicket(r *http.Request, t *tokens.Response, from authn.From) error {
 	return p.Store.GiveGrant(r.Context(), store.Give{
 		Grant: *t.Grant, Login: true,
-		Entry: store.Entry{Actor: t.User.Name, Address: from.Address.String(), Agent: from.Agent, RequestID: from.RequestID, Detail: methodTicket},
+		Entry: store.Entry{Actor: t.User.Name, Address: from.Address.String(), Agent: from.Agent, RequestID: from.RequestID, Detail: authn.MethodTicket},
 		Check: func(now store.Standing) (err error) {
 			if t.Client, err = registeredNow(t.Client, &now); err != nil {
 				return err

@@ -162,10 +162,8 @@ func (p *Provider) grantState(ctx context.Context, grantID, jti string) (*state,
 // stillExchanged puts the client that got a token by an exchange into its state, and
 // what of the scope its policy allows now; or says why the exchange counts no more.
 func (p *Provider) stillExchanged(ctx context.Context, st *state, c *tokens.AccessClaims) (err error) {
-	for _, id := range c.Act.Chain() { // whoever was on the way is still registered
-		if _, err := p.Clients.ByID(ctx, id); err != nil {
-			return err
-		}
+	if err := p.chainHolds(ctx, c); err != nil {
+		return err
 	}
 	st.exchanged = true
 	if st.client, err = p.Clients.ByID(ctx, c.ClientID); err != nil {
@@ -185,13 +183,36 @@ func (p *Provider) stillExchanged(ctx context.Context, st *state, c *tokens.Acce
 	return nil
 }
 
+// chainHolds: whoever was on the way is still registered, and neither the token that they
+// showed was revoked, nor all that they had got.
+func (p *Provider) chainHolds(ctx context.Context, c *tokens.AccessClaims) error {
+	shown := c.Parents()
+	for i, id := range c.Act.Chain() {
+		jti := "" // of an assertion, which has none
+		if i < len(shown) {
+			jti = shown[i]
+		}
+		if _, err := p.Clients.ByID(ctx, id); err != nil {
+			return err
+		}
+		revoked, err := p.Store.TokenRevoked(ctx, id, jti, c.IssuedAt*1000)
+		if err != nil {
+			return err
+		}
+		if revoked {
+			return ended("what the token was got for is revoked")
+		}
+	}
+	return nil
+}
+
 // ownState is the state of a token that a client has for itself.
 func (p *Provider) ownState(ctx context.Context, c *tokens.AccessClaims) (*state, error) {
 	client, err := p.Clients.ByID(ctx, c.ClientID)
 	if err != nil {
 		return nil, err
 	}
-	revoked, err := p.Store.OwnTokenRevoked(ctx, c.ClientID, c.ID, c.IssuedAt*1000)
+	revoked, err := p.Store.TokenRevoked(ctx, c.ClientID, c.ID, c.IssuedAt*1000)
 	if err == nil && revoked {
 		err = store.ErrNotFound
 	}

@@ -36,3 +36,24 @@ func TestEveryCodeIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryCodeOfSitesIsDocumented: the table of the document has the codes of sites.go,
+// in their order or another.
+func TestEveryCodeOfSitesIsDocumented(t *testing.T) {
+	find := func(file, pattern string) (found []string) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
+			found = append(found, m[1])
+		}
+		slices.Sort(found)
+		return found
+	}
+	codes := find("sites.go", `Code = "(\w+)"`)
+	documented := find("../../docs/forward-auth.md", "(?m)^\\| `([A-Z_]+)` \\| .* \\| .* \\|$")
+	if !slices.Equal(codes, documented) || len(codes) == 0 {
+		t.Errorf("sites.go has %q, docs/forward-auth.md %q", codes, documented)
+	}
+}

@@ -1,7 +1,8 @@
 // Package reason says why a credential was refused: by a stable code that logs,
 // metrics, the audit, help texts and scripts of administrators know it by.
 //
-// Every code of the product is in the one table below, whoever decides it: the
+// Every code of the product is in this package, whoever decides it. Those of credentials
+// are in the one table below (those of protected sites, sites.go, are about requests): the
 // judges of tickets and of KDCs' answers (internal/kerberos and below it), those
 // who turn a credential into a user (internal/authn), and the login pages. A code
 // is never renamed and never used for something else; a new cause that needs
@@ -17,7 +18,7 @@ package reason
 // Code is one reason.
 type Code string
 
-// The codes. All lists them.
+// The codes of credentials. All lists them.
 const (
 	// What came is no token, or not Kerberos.
 
@@ -119,7 +120,7 @@ const (
 	NotInvited         Code = "NOT_INVITED"          // nobody here is linked to it, and it makes no users
 )
 
-// All returns every code, in the order of the table.
+// All returns every code of credentials, in the order of the table.
 func All() []Code {
 	return []Code{
 		TokenTooBig, Malformed, NTLM, NegoexOnly, NotFirst,

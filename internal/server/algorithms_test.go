@@ -45,6 +45,7 @@ func algOf(t *testing.T, token string) string {
 
 // Whoever the configuration names finds its key at the first start.
 func TestKeysThatTheConfigurationNeedsAreThereAtTheStart(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]idptest.Options{
 		"ID tokens": {Clients: "  - {client_id: a, client_secret_file: wiki.secret, redirect_uris: [\"http://a.localhost/cb\"], id_token_signed_response_alg: EdDSA}\n"},
 		"userinfo":  {Clients: "  - {client_id: a, client_secret_file: wiki.secret, redirect_uris: [\"http://a.localhost/cb\"], userinfo_signed_response_alg: EdDSA}\n"},
@@ -60,6 +61,7 @@ func TestKeysThatTheConfigurationNeedsAreThereAtTheStart(t *testing.T) {
 // before, when PS256 and EdDSA had no key. go-oidc checks signature and at_hash,
 // and an ID token of every algorithm comes back as id_token_hint.
 func TestIDTokensOfEveryAlgorithm(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{}, func(t *testing.T, s *idptest.Server) {
 		if algs := keyAlgs(t, s); algs != "RS256 ES256" {
 			t.Fatalf("keys of a server whose relying parties need no others: %s", algs)

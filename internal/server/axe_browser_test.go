@@ -15,6 +15,7 @@ import (
 // The pages as a server renders them, with what it fills in: axe-core finds nothing.
 // Every page in every state is looked at in package web.
 func TestRealPagesForEverybody(t *testing.T) {
+	t.Parallel()
 	idp, one := plainWorld(t)
 	ctx, checker := chromium.Start(t, ""), axe.New(t)
 	look := func(name string) {

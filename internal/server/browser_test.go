@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
@@ -111,7 +110,7 @@ func (w *world) stranger(t *testing.T) context.Context {
 }
 
 func open(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Navigate(url))
 }
@@ -119,7 +118,7 @@ func open(ctx context.Context, url string) error {
 // who is what the site shows of the person logged in there.
 func who(ctx context.Context, t *testing.T) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var text string
 	if err := chromedp.Run(ctx, chromedp.Text("#who", &text, chromedp.ByQuery)); err != nil {
@@ -139,7 +138,7 @@ func fillIn(name, password string) chromedp.Tasks {
 
 func run(ctx context.Context, t *testing.T, what string, actions ...chromedp.Action) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		t.Fatalf("%s: %v", what, err)
@@ -147,6 +146,7 @@ func run(ctx context.Context, t *testing.T, what string, actions ...chromedp.Act
 }
 
 func TestBrowserWithATicketSeesNoPage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := w.employee(t, "*.localhost")
 	for _, s := range w.sites {
@@ -172,6 +172,7 @@ func TestBrowserWithATicketSeesNoPage(t *testing.T) {
 }
 
 func TestBrowserThatMaySendNoTicketHereWouldPrompt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := w.employee(t, "none.example")
 	if err := open(ctx, w.sites[0].url); err == nil || !strings.Contains(err.Error(), "ERR_INVALID_AUTH_CREDENTIALS") {
@@ -180,6 +181,7 @@ func TestBrowserThatMaySendNoTicketHereWouldPrompt(t *testing.T) {
 }
 
 func TestBrowserWithoutATicketWouldPrompt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if err := open(w.stranger(t), w.sites[0].url); err == nil || !strings.Contains(err.Error(), "ERR_INVALID_AUTH_CREDENTIALS") {
 		t.Errorf("open: %v, want the prompt that nobody answers here", err)
@@ -209,6 +211,7 @@ func answerPrompt(ctx context.Context, t *testing.T, passwords ...string) *int {
 }
 
 func TestWrongPasswordAtThePromptAndThenTheRightOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := w.stranger(t)
 	asked := answerPrompt(ctx, t, "wrong password", krbtest.AlicePassword)
@@ -234,6 +237,7 @@ func TestWrongPasswordAtThePromptAndThenTheRightOne(t *testing.T) {
 }
 
 func TestCancelledPromptShowsTheForm(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := w.stranger(t)
 	answerPrompt(ctx, t)
@@ -261,6 +265,7 @@ const doubleClick = `(() => {
 })()`
 
 func TestConsentInABrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorldWith(t, map[string]bool{"one": true})
 	ctx := w.employee(t, "*.localhost")
 	shop := w.sites[0].url
@@ -306,6 +311,7 @@ func TestConsentInABrowser(t *testing.T) {
 }
 
 func TestReauthenticationShowsThePage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := w.employee(t, "*.localhost")
 	if err := open(ctx, w.sites[0].url); err != nil {

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
 	"idp/internal/config"
 	"idp/internal/oidc/clients"
-	"idp/internal/oidc/proof"
-	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/user"
 )
@@ -32,59 +29,6 @@ func Check(c *config.Config) config.Problems {
 	problems = append(problems, checkDirectory(c)...)
 	problems = append(problems, checkUpstreams(c)...)
 	return append(problems, checkTLS(c)...)
-}
-
-// fileClients are the relying parties of the file, with their secrets' hashes.
-func fileClients(c *config.Config) ([]store.Client, config.Problems) {
-	var problems config.Problems
-	list := make([]store.Client, 0, len(c.Clients))
-	for i, cl := range c.Clients {
-		at := fmt.Sprintf("$.clients[%d]", i)
-		for _, file := range secretFiles(cl) {
-			text, err := config.ReadSecret(file.path)
-			if err != nil {
-				problems = append(problems, c.Problem(at+"."+file.key, err.Error(), ""))
-				continue
-			}
-			cl.SecretHashes = append(cl.SecretHashes, secret.Hash(text))
-		}
-		key, keysErr := readKeys(&cl)
-		if keysErr != nil {
-			problems = append(problems, c.Problem(at+"."+key, keysErr.Error(), ""))
-			cl.JWKS = []byte("{}") // there are some
-		}
-		for _, err := range clients.Check(&cl) {
-			field, text, ok := strings.Cut(err.Error(), ": ")
-			if !ok || strings.Contains(field, " ") {
-				field, text = "client_id", err.Error()
-			}
-			if field == "jwks" && keysErr != nil {
-				continue // has been said
-			}
-			problems = append(problems, c.Problem(at+"."+field, text, ""))
-		}
-		list = append(list, cl)
-	}
-	return list, problems
-}
-
-// readKeys puts the public keys of a relying party in the one form in which they are
-// used; key names what an error is about.
-func readKeys(cl *store.Client) (key string, err error) {
-	text := []byte(cl.JWKS)
-	switch key = "jwks"; {
-	case cl.JWKSFile != "" && (len(cl.JWKS) > 0 || cl.JWKSURI != ""):
-		return "jwks_file", errors.New("there is jwks or jwks_uri too; only one of them counts")
-	case cl.JWKSFile != "":
-		key = "jwks_file"
-		if text, err = os.ReadFile(cl.JWKSFile); err != nil {
-			return key, err
-		}
-	case len(text) == 0:
-		return key, nil
-	}
-	cl.JWKS, err = proof.ReadKeys(text)
-	return key, err
 }
 
 // checkResources: access tokens for two resources of one name would be for either.
@@ -121,15 +65,6 @@ const (
 	minSecret = 16
 	byOpenSSL = "openssl rand -hex 32"
 )
-
-// secretFile is a key of a client, and the file it names.
-type secretFile struct{ key, path string }
-
-// secretFiles are those that a client has, the one in use first.
-func secretFiles(cl store.Client) []secretFile {
-	files := []secretFile{{"client_secret_file", cl.ClientSecretFile}, {"next_client_secret_file", cl.NextClientSecretFile}}
-	return slices.DeleteFunc(files, func(f secretFile) bool { return f.path == "" })
-}
 
 // checkRegistration: a weak initial access token lets everybody in; that the file
 // can be read, config has seen.

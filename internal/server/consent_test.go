@@ -52,6 +52,7 @@ func say(t *testing.T, b *idptest.Browser, p *idptest.Page, answer string) *idpt
 }
 
 func TestConsentIsAskedListedAndTakenBack(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{Clients: shop}, func(t *testing.T, s *idptest.Server) {
 		rp := newRelyingParty(t, s, "shop", idptest.WikiSecret, shopCallback)
 		b := s.Browser(t)
@@ -108,6 +109,7 @@ func TestConsentIsAskedListedAndTakenBack(t *testing.T) {
 }
 
 func TestConsentRefusedGoesBackToTheSite(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: shop})
 	b := s.Browser(t)
 	auth, page := atShop(t, b, "openid")
@@ -124,6 +126,7 @@ func TestConsentRefusedGoesBackToTheSite(t *testing.T) {
 }
 
 func TestConsentSentTwiceCountsOnce(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: shop})
 	b := s.Browser(t)
 	auth, page := atShop(t, b, "openid")
@@ -147,6 +150,7 @@ func TestConsentSentTwiceCountsOnce(t *testing.T) {
 
 // Another site, another page, another person: none of them can say yes.
 func TestHoleConsentForged(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: shop})
 	addUser(t, s, "carol")
 	b := s.Browser(t)
@@ -203,6 +207,7 @@ func TestHoleConsentForged(t *testing.T) {
 // What is allowed is what the row asks, whatever a form adds to it; and a page
 // that was shown before the question grew answers nothing.
 func TestHoleConsentScopeEscalated(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: strings.Replace(shop, "scope: openid profile email", "scope: openid", 1)})
 	b := s.Browser(t)
 	_, page := atShop(t, b, "openid email profile")
@@ -256,6 +261,7 @@ func reloadWith(t *testing.T, s *idptest.Server, before, after string) {
 
 // While bob's page is open, carol logs in in another tab.
 func TestHoleConsentByAnotherUserOfTheBrowser(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: shop})
 	addUser(t, s, "carol")
 	b := s.Browser(t)
@@ -281,6 +287,7 @@ func TestHoleConsentByAnotherUserOfTheBrowser(t *testing.T) {
 
 // The same in a tab of its own: bob's page is over.
 func TestConsentPageEndsWithItsSession(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: shop})
 	addUser(t, s, "carol")
 	b := s.Browser(t)
@@ -297,6 +304,7 @@ func TestConsentPageEndsWithItsSession(t *testing.T) {
 
 // No other site's page, and no link, takes consent back or says that it was.
 func TestTakingBackNeedsOurForm(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: shop})
 	b := s.Browser(t)
 	_, page := atShop(t, b, "openid")
@@ -321,6 +329,7 @@ func TestTakingBackNeedsOurForm(t *testing.T) {
 
 // RFC 8252 §8.6: a page that is shown each time says so, and only that one.
 func TestConsentPageSaysWhetherItIsTheLast(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: shop + `  - client_id: phone
     token_endpoint_auth_method: none
     redirect_uris: [http://127.0.0.1/cb, https://app.example/cb]
@@ -344,6 +353,7 @@ func TestConsentPageSaysWhetherItIsTheLast(t *testing.T) {
 }
 
 func TestConsentPageCannotBeFramed(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: shop})
 	b := s.Browser(t)
 	_, page := atShop(t, b, "openid")

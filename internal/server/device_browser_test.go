@@ -16,6 +16,7 @@ import (
 // TestDeviceOnAPhone: the code is typed on a phone, wrongly first, and the device
 // logged in.
 func TestDeviceOnAPhone(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: telly})
 	d, denied := beginDevice(t, s), beginDevice(t, s)
 	ctx := chromium.Start(t, "")

@@ -64,6 +64,7 @@ func pollDevice(t *testing.T, s *idptest.Server, d deviceAnswer) deviceAnswer {
 }
 
 func TestDeviceByItsLink(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{Clients: telly}, func(t *testing.T, s *idptest.Server) {
 		d := beginDevice(t, s)
 		if a := pollDevice(t, s, d); a.Error != "authorization_pending" {
@@ -98,6 +99,7 @@ func TestDeviceByItsLink(t *testing.T) {
 // TestHoleDeviceAllowedByAnotherSite: no other site, and no link, allows a device in
 // somebody's name.
 func TestHoleDeviceAllowedByAnotherSite(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: telly})
 	d, b := beginDevice(t, s), s.Browser(t)
 	page := asked(t, b, b.LogIn(b.Get(d.Page), "bob", idptest.BobPassword), d)
@@ -129,6 +131,7 @@ func TestHoleDeviceAllowedByAnotherSite(t *testing.T) {
 // TestHoleDeviceCodeSentByMail: whoever is lured by a link is told who asked, from
 // where, and what to do (RFC 8628 §5.4).
 func TestHoleDeviceCodeSentByMail(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: telly})
 	d, b := beginDevice(t, s), s.Browser(t)
 	page := asked(t, b, b.LogIn(b.Get(d.Page), "bob", idptest.BobPassword), d)
@@ -148,6 +151,7 @@ func TestHoleDeviceCodeSentByMail(t *testing.T) {
 
 // TestHoleUserCodesTried: after some wrong codes nobody looks any more, on any node.
 func TestHoleUserCodesTried(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: telly})
 	b := s.Browser(t)
 	_, form := b.LogIn(b.Get("/device"), "bob", idptest.BobPassword).Form(t, "user_code")

@@ -142,6 +142,7 @@ func (c *company) active(token string) bool {
 // TestDirectoryTellsWhoATicketIs: name, mail and groups in the ID token are the
 // directory's, and what changes there is told at the next refresh after five minutes.
 func TestDirectoryTellsWhoATicketIs(t *testing.T) {
+	t.Parallel()
 	eachCompany(t, func(t *testing.T, c *company) {
 		_, token, claims := c.logIn()
 		want := map[string]any{"name": "Alice Liddell", "email": "alice@example.test", "groups": []any{"staff"}, "preferred_username": "alice"}
@@ -177,6 +178,7 @@ func TestDirectoryTellsWhoATicketIs(t *testing.T) {
 // TestHoleDisabledInTheDirectoryGoesOn: within five minutes all is over: refresh,
 // session, introspection, userinfo, new logins; and begins again with the account.
 func TestHoleDisabledInTheDirectoryGoesOn(t *testing.T) {
+	t.Parallel()
 	eachCompany(t, func(t *testing.T, c *company) {
 		b, token, _ := c.logIn()
 		_, idle, _ := c.logIn() // another device
@@ -219,6 +221,7 @@ func TestHoleDisabledInTheDirectoryGoesOn(t *testing.T) {
 // TestHoleDisabledAccountByIntrospectionAlone: whoever never refreshes is found out
 // too, and so is a session that only comes back.
 func TestHoleDisabledAccountByIntrospectionAlone(t *testing.T) {
+	t.Parallel()
 	for what, use := range map[string]func(*company, *idptest.Browser, *oauth2.Token) bool{
 		"introspection":                func(c *company, _ *idptest.Browser, token *oauth2.Token) bool { return c.active(token.AccessToken) },
 		"introspection of the refresh": func(c *company, _ *idptest.Browser, token *oauth2.Token) bool { return c.active(token.RefreshToken) },
@@ -252,6 +255,7 @@ func TestHoleDisabledAccountByIntrospectionAlone(t *testing.T) {
 // TestASessionOutlivesItsTicketWhileTheDirectoryVouches, and not a moment longer than
 // the ticket when it is silent; nothing that it costs is lost when it answers again.
 func TestASessionOutlivesItsTicketWhileTheDirectoryVouches(t *testing.T) {
+	t.Parallel()
 	eachCompany(t, func(t *testing.T, c *company) {
 		b, token, _ := c.logIn()
 		silently := func() bool {
@@ -287,6 +291,7 @@ func TestASessionOutlivesItsTicketWhileTheDirectoryVouches(t *testing.T) {
 
 // TestLoginsGoOnWithoutTheDirectory, by what the ticket says, until the ticket ends.
 func TestLoginsGoOnWithoutTheDirectory(t *testing.T) {
+	t.Parallel()
 	c := newCompany(t, "")
 	c.ldap.Stop()
 	b, token, claims := c.logIn()
@@ -312,6 +317,7 @@ func TestLoginsGoOnWithoutTheDirectory(t *testing.T) {
 // TestHoleAccountThatIsGoneGoesOn: an account that the directory has had and has not
 // any more is disabled, unless idp cannot see anybody there.
 func TestHoleAccountThatIsGoneGoesOn(t *testing.T) {
+	t.Parallel()
 	c := newCompany(t, "")
 	c.ldap.AddPerson("somebody")
 	_, token, _ := c.logIn()
@@ -334,6 +340,7 @@ func TestHoleAccountThatIsGoneGoesOn(t *testing.T) {
 
 // TestWhoTheDirectoryNeverKnew logs in by ticket, as without it.
 func TestWhoTheDirectoryNeverKnew(t *testing.T) {
+	t.Parallel()
 	c := newCompany(t, "")
 	c.ldap.AddPerson("somebody")
 	c.ldap.Delete(c.alice)
@@ -351,6 +358,7 @@ func TestWhoTheDirectoryNeverKnew(t *testing.T) {
 
 // TestLocalUsersAreNotAskedFor, and somebody who has both is, whichever way they come.
 func TestLocalUsersAreNotAskedFor(t *testing.T) {
+	t.Parallel()
 	c := newCompany(t, "")
 	b := c.Browser(t)
 	if p := b.LogIn(b.Get("/login"), "bob", idptest.BobPassword); p.Request.URL.Path != "/account" {

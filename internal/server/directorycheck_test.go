@@ -13,6 +13,7 @@ import (
 // TestCheckOfTheDirectory: what is wrong with the files it names, and whom it would
 // never be asked about.
 func TestCheckOfTheDirectory(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string) {
 		t.Helper()

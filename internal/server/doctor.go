@@ -7,6 +7,7 @@ import (
 	"idp/internal/config"
 	"idp/internal/doctor"
 	"idp/internal/forwardauth"
+	"idp/internal/forwardauth/sites"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -27,7 +28,7 @@ func Doctor(c *config.Config, problems config.Problems, version string) doctor.C
 	}
 	for _, s := range c.ForwardAuth {
 		d.Clients = append(d.Clients, s.Host) // a relying party, too
-		d.Sites = append(d.Sites, doctor.Site{Origin: s.Origin(c.IssuerURL()), Start: forwardauth.PathStart, Header: forwardauth.HeaderReason, Open: s.OpenToAnyone("/")})
+		d.Sites = append(d.Sites, doctor.Site{Origin: s.Origin(c.IssuerURL()), Start: sites.PathStart, Header: forwardauth.HeaderReason, Open: s.OpenToAnyone("/")})
 	}
 	if c.HasKerberos {
 		d.Kerberos = &c.Kerberos

@@ -148,6 +148,7 @@ func (s *anySite) userinfo(t *testing.T, node *idptest.Server, endpoint, token s
 // One file is all it takes: a user with every standard claim, and a relying party of
 // every method. Each logs ada in, gets its tokens and reads all of her claims.
 func TestEveryMethodAndEveryClaimFromTheFileAlone(t *testing.T) {
+	t.Parallel()
 	pasted, spelt, fetched, fapi := rptest.NewKey(t, "ES256"), rptest.NewKey(t, "EdDSA"), rptest.NewKey(t, "PS256"), rptest.NewKey(t, "ES256")
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(fetched.JWKS()) }))
 	defer keys.Close()

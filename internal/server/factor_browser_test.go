@@ -6,7 +6,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -19,6 +18,7 @@ import (
 // A first app on the way in, a login by a code, and one by a recovery code, in a
 // browser with scripts and in one without.
 func TestSecondFactorInABrowser(t *testing.T) {
+	t.Parallel()
 	for name, scripts := range map[string]bool{"with scripts": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			f := startFactors(t, idptest.Options{YAML: partnersNeedTwo + "brand: {name: Example Ltd}\n"})
@@ -26,7 +26,7 @@ func TestSecondFactorInABrowser(t *testing.T) {
 			var link, body, says string
 			run := func(what string, actions ...chromedp.Action) {
 				t.Helper()
-				ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+				ctx, cancel := context.WithTimeout(ctx, patience)
 				defer cancel()
 				if err := chromedp.Run(ctx, actions...); err != nil {
 					t.Fatalf("%s: %v", what, err)

@@ -97,6 +97,7 @@ func wantPage(t *testing.T, p *idptest.Page, words ...string) {
 // A rule demands two factors, and bob has one: he sets up an app on the way, keeps his
 // recovery codes, and is where he wanted to go. From then on he is asked for a code.
 func TestTheFirstAppIsSetUpOnTheWay(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{YAML: partnersNeedTwo})
 	b, auth := f.Browser(t), idptest.Wiki()
 	p := b.LogIn(b.Get(auth.URL()), "bob", idptest.BobPassword)
@@ -171,6 +172,7 @@ func linkTo(t *testing.T, p *idptest.Page, text string) string {
 // Behind the browser's prompt, too, whoever has a factor is asked for it; a ticket asks
 // for nothing that no rule demands.
 func TestOwnFactorBehindThePrompt(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	f := startFactors(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
 	app := f.appOf("alice", krbtest.AlicePassword)
@@ -189,6 +191,7 @@ func TestOwnFactorBehindThePrompt(t *testing.T) {
 
 // What people do to their factors on the account's pages.
 func TestFactorsOnTheAccountsPages(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	app := f.appOf("bob", idptest.BobPassword)
 	phone := f.Browser(t)

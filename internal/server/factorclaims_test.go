@@ -49,6 +49,7 @@ func (f *factors) wantTold(what string, got told, acr string, amr ...string) {
 
 // What a relying party that we did not write is told, of each way to log in.
 func TestWhatSitesAreToldOfTheFactors(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	f := startFactors(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
 	rp := newRelyingParty(t, f.Server, "wiki", idptest.WikiSecret, "http://wiki.localhost/callback")
@@ -88,6 +89,7 @@ func TestWhatSitesAreToldOfTheFactors(t *testing.T) {
 // A ticket logs in silently, and where more is wanted only that is asked for: the
 // session stays the same and gets no younger, its cookie is another.
 func TestAStepUpAsksOnlyForWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	f := startFactors(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
 	rp := newRelyingParty(t, f.Server, "wiki", idptest.WikiSecret, "http://wiki.localhost/callback")

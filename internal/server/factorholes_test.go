@@ -49,6 +49,7 @@ func (f *factors) noWayIn(b *idptest.Browser, id string) {
 }
 
 func TestHoleSecondFactorSkipped(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{YAML: partnersNeedTwo})
 	b := f.Browser(t)
 	p := b.LogIn(b.Get(idptest.Wiki().URL()), "bob", idptest.BobPassword)
@@ -80,6 +81,7 @@ func TestHoleSecondFactorSkipped(t *testing.T) {
 }
 
 func TestHoleSecondFactorInAnotherBrowser(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	app, _ := f.enrol()
 	_, _, p := f.halfway()
@@ -124,6 +126,7 @@ func (f *factors) sessions() []store.Session {
 }
 
 func TestHoleSecondFactorOfWhoCountsNoMore(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{YAML: partnersNeedTwo})
 	app, _ := f.enrol()
 	ctx, id := t.Context(), f.User("bob").ID
@@ -168,6 +171,7 @@ func TestHoleSecondFactorOfWhoCountsNoMore(t *testing.T) {
 // A session that is to show more ends: what it has shown counts no more, whatever its
 // login request holds.
 func TestHoleStepUpOfAnEndedSession(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	b := f.Browser(t)
 	b.LogIn(b.Get("/login"), "bob", idptest.BobPassword)
@@ -188,6 +192,7 @@ func TestHoleStepUpOfAnEndedSession(t *testing.T) {
 }
 
 func TestHoleCodeReplayed(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	app, codes := f.enrol()
 	code := f.nextCode(app)
@@ -213,6 +218,7 @@ func TestHoleCodeReplayed(t *testing.T) {
 // One code is typed in eight browsers at once, at two nodes: one of them is let in.
 // (factor.TestHoleCodeRace64 has no limiter in front.)
 func TestHoleCodeRaceOnTwoNodes(t *testing.T) {
+	t.Parallel()
 	database := storetest.Postgres(t)
 	f := startFactors(t, idptest.Options{Database: database})
 	g := &factors{t: t}
@@ -249,6 +255,7 @@ func TestHoleCodeRaceOnTwoNodes(t *testing.T) {
 }
 
 func TestHoleCodesTried(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	app, codes := f.enrol()
 	b, _, p := f.halfway()
@@ -281,6 +288,7 @@ func TestHoleCodesTried(t *testing.T) {
 
 // A site may ask for more than the rules do, and never for less.
 func TestHoleDowngradeByACRValues(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{YAML: partnersNeedTwo})
 	f.enrol()
 	for name, change := range map[string]url.Values{
@@ -306,6 +314,7 @@ func TestHoleDowngradeByACRValues(t *testing.T) {
 // A session from before the rule is asked for more wherever it is shown, and gets
 // nothing by prompt=none, by consent, or for a device.
 func TestHoleSessionOfBeforeTheRule(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{Clients: telly})
 	b := f.Browser(t)
 	b.LogIn(b.Get("/login"), "bob", idptest.BobPassword)
@@ -339,6 +348,7 @@ func TestHoleSessionOfBeforeTheRule(t *testing.T) {
 // A program that knows the password, and cannot show a code, is told so, and gets
 // nothing; the log and the audit say why.
 func TestHoleProgramWithoutAFactor(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	f := startFactors(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
 	f.enrol()
@@ -357,6 +367,7 @@ func TestHoleProgramWithoutAFactor(t *testing.T) {
 
 // What logs somebody in is changed only by whoever has just shown all that they have.
 func TestHoleStaleLoginChangesFactors(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	f := startFactors(t, idptest.Options{YAML: idptest.KerberosYAML(realm) + "factors:\n  - {clients: [wiki], acr: mfa}\n"})
 
@@ -407,6 +418,7 @@ func TestHoleStaleLoginChangesFactors(t *testing.T) {
 
 // Whoever knows the password, and not the factor that is there, sets up none beside it.
 func TestHoleSecondAppByPasswordAlone(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{YAML: partnersNeedTwo})
 	thief := f.Browser(t)
 	p := thief.LogIn(thief.Get(idptest.Wiki().URL()), "bob", idptest.BobPassword) // shown a secret of its own
@@ -421,6 +433,7 @@ func TestHoleSecondAppByPasswordAlone(t *testing.T) {
 
 // A site that one factor will do for opens no other one with it.
 func TestHoleLenientSite(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{YAML: "factors:\n  - {clients: [wiki], acr: \"1\"}\n"})
 	app := f.appOf("bob", idptest.BobPassword)
 	b, wiki, other := f.Browser(t), idptest.Wiki(), idptest.NewAuth("app", "http://app.localhost/callback")
@@ -441,6 +454,7 @@ func TestHoleLenientSite(t *testing.T) {
 // A login that a site wants anew is not begun with the session, whatever its first step
 // is called in the address.
 func TestHoleStepUpInPlaceOfALogin(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{Clients: "  - {client_id: lazy, client_secret_file: wiki.secret, redirect_uris: [\"http://lazy.localhost/callback\"], reauth_by_ticket: true}\n"})
 	b, auth := f.Browser(t), idptest.Wiki()
 	auth.Code(t, f.Server, b.LogIn(b.Get(auth.URL()), "bob", idptest.BobPassword))
@@ -455,6 +469,7 @@ func TestHoleStepUpInPlaceOfALogin(t *testing.T) {
 
 // Where a rule lets one factor pass, a password alone does not become another password.
 func TestHolePasswordChangedBelowTheFactor(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{YAML: "factors:\n  - {networks: [127.0.0.0/8], acr: \"1\"}\n"})
 	app := f.appOf("bob", idptest.BobPassword)
 	for _, path := range []string{"/account/password", "/account/name"} {

@@ -28,6 +28,7 @@ func plainWorld(t *testing.T) (*idptest.Server, *site) {
 
 // The ways through the login page that most people go, in Firefox.
 func TestFirefoxLogsInAndOut(t *testing.T) {
+	t.Parallel()
 	idp, one := plainWorld(t)
 	b := firefox.Start(t)
 	b.Open(one.url)

@@ -63,6 +63,7 @@ func newFramedSite(t *testing.T) (*framedSite, *idptest.Server) {
 }
 
 func TestFrontChannelLogoutInABrowser(t *testing.T) {
+	t.Parallel()
 	s, idp := newFramedSite(t)
 	ctx := chromium.Start(t, "")
 	logIn := func() {

@@ -13,6 +13,7 @@ import (
 // cookies and the documents that relying parties read hold nothing of what a request
 // says about it, not even one that a trusted proxy sends.
 func TestHoleHostHeader(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{YAML: "trusted_proxies: [127.0.0.0/8, \"::1/128\"]\n"})
 	const evil = "evil.example"
 	auth := idptest.Wiki()

@@ -25,6 +25,7 @@ const (
 
 // Every leg of a client that offers NEGOEX first may come to another node.
 func TestALaterLegMayComeToAnotherNode(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	o := idptest.Options{Database: storetest.Postgres(t), YAML: idptest.KerberosYAML(realm)}
 	nodes := [2]*idptest.Server{idptest.Start(t, o)}
@@ -80,6 +81,7 @@ func TestALaterLegMayComeToAnotherNode(t *testing.T) {
 
 // What is kept of a stranger's offer is small.
 func TestALongListOfMechanismsIsRefused(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	b := s.Browser(t)
 	step := b.Get(idptest.Wiki().URL()).Request.URL.String()
@@ -97,6 +99,7 @@ func negTokenResp(field int, value []byte) []byte {
 
 // A program has nowhere to come back to with another token.
 func TestKerberosSecondWithoutALoginRequestIsRefused(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	token := base64.StdEncoding.EncodeToString(krbtest.SPNEGO([]byte("NEGOEXTS"), mechNEGOEX, mechKRB5))
 	p := s.Program(t).GetWith("/login/negotiate", "Negotiate "+token)
@@ -107,6 +110,7 @@ func TestKerberosSecondWithoutALoginRequestIsRefused(t *testing.T) {
 
 // A library learns what it can mend; a browser gets the bare 401 that it needs.
 func TestKRBErrorIsForPrograms(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	used := idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword))
 	if p := s.Program(t).GetWith("/login/negotiate", used); p.StatusCode != 200 {

@@ -32,6 +32,7 @@ func alike(body, name string) string {
 // Whether a name is known here, at the KDC, nowhere, is disabled or locked: by form and
 // by prompt the answers are the same to the byte, as often as somebody asks.
 func TestHoleEnumerationByText(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	if err := realm.Kadmin("addprinc -pw x gone\nmodprinc -allow_tix gone\naddprinc -pw x lapsed\nmodprinc -expire 2020-01-01 lapsed\n"); err != nil {
 		t.Fatal(err)
@@ -87,6 +88,7 @@ func TestHoleEnumerationByText(t *testing.T) {
 // The address is counted on every path alike, and a browser in which somebody has
 // logged in goes on.
 func TestAddressThatTriesNames(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "limits: {per_address_inside: 4}\n")
 	home := s.Browser(t)
 	if p := home.LogIn(home.Get("/login"), "bob", idptest.BobPassword); p.Request.URL.Path != "/account" {
@@ -122,6 +124,7 @@ func signOutForm(t *testing.T, b *idptest.Browser) url.Values {
 
 // The choice is there where a rule lets somebody have it, and counts.
 func TestDeviceIsRememberedByChoice(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{YAML: "sessions: [{groups: [partners], remember: 720h}]\n"})
 	addUser(t, s, "eve") // of no group
 	logIn := func(name, remember string) (*idptest.Browser, *http.Cookie) {

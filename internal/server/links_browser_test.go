@@ -24,6 +24,7 @@ func shown(ctx context.Context, t *testing.T, selector string) (text string) {
 // By a link to the first password, and from that to the next, in a browser without
 // JavaScript.
 func TestBrowserInvitationAndChangeWithoutScripts(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	link := s.Issuer + invited(t, s, "carol")
 	ctx := chromium.Start(t, "")

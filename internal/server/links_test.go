@@ -56,6 +56,7 @@ func choose(t *testing.T, b *idptest.Browser, p *idptest.Page, password, again s
 const chosen = "several words that do not belong"
 
 func TestAnInvitation(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{}, func(t *testing.T, s *idptest.Server) {
 		link := invited(t, s, "carol")
 		b := s.Browser(t)
@@ -102,6 +103,7 @@ func TestAnInvitation(t *testing.T) {
 
 // Scanners open links before people do, in browsers even: that uses nothing up.
 func TestHoleLinkOpenedByAScanner(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	link := invited(t, s, "carol")
 	for range 3 {
@@ -119,6 +121,7 @@ func TestHoleLinkOpenedByAScanner(t *testing.T) {
 // The link is of the browser that went on from it: whoever has it too, or has only the
 // address of the next page, sets nothing; nor does a form of another site or browser.
 func TestHoleLinkTakenOver(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	link := invited(t, s, "carol")
 	b, thief := s.Browser(t), s.Browser(t)
@@ -151,6 +154,7 @@ func TestHoleLinkTakenOver(t *testing.T) {
 
 // A newer link, a disabled user, an invented token: all read the same.
 func TestLinksThatAreNoGood(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	older := handed(t, s, "bob", store.LinkReset)
 	b := s.Browser(t)
@@ -175,6 +179,7 @@ func TestLinksThatAreNoGood(t *testing.T) {
 
 // Sent 64 times at once the form sets one password.
 func TestALinkThatIsUsedManyTimesAtOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{}, func(t *testing.T, s *idptest.Server) {
 		link := handed(t, s, "bob", store.LinkReset)
 		b := s.Browser(t)
@@ -201,6 +206,7 @@ func TestALinkThatIsUsedManyTimesAtOnce(t *testing.T) {
 // A reset ends what the old password gave, and takes no second factor away: the rules
 // are asked as after any login.
 func TestHoleResetGoesAroundTheSecondFactor(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{YAML: "factors: [{groups: [partners], acr: mfa}]\n"})
 	link := handed(t, s, "bob", store.LinkReset)
 	b := s.Browser(t)
@@ -214,6 +220,7 @@ func TestHoleResetGoesAroundTheSecondFactor(t *testing.T) {
 }
 
 func TestAResetEndsTheSessionsOfTheOldPassword(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	old := s.Browser(t)
 	old.LogIn(old.Get("/login"), "bob", idptest.BobPassword)
@@ -231,6 +238,7 @@ func TestAResetEndsTheSessionsOfTheOldPassword(t *testing.T) {
 // Mailed, read, chosen: the administrator has seen no link, and the address is known to
 // be theirs.
 func TestAMailedInvitation(t *testing.T) {
+	t.Parallel()
 	smtp := mailtest.Start(t)
 	idptest.Each(t, idptest.Options{YAML: smtp.YAML() + "brand: {name: Example Ltd}\n"}, func(t *testing.T, s *idptest.Server) {
 		had := len(smtp.Messages())
@@ -279,6 +287,7 @@ func changePassword(t *testing.T, b *idptest.Browser, p *idptest.Page, old, next
 }
 
 func TestChangingThePassword(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{}, func(t *testing.T, s *idptest.Server) {
 		other := s.Browser(t)
 		other.LogIn(other.Get("/login"), "bob", idptest.BobPassword)
@@ -337,6 +346,7 @@ func TestChangingThePassword(t *testing.T) {
 // A session that is taken over for a moment must not become the account: the current
 // password is asked for, guesses at it count, and another site's form does nothing.
 func TestHolePasswordChangedByWhoFindsTheBrowser(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	b := s.Browser(t)
 	p := b.LogIn(b.Get("/account/password"), "bob", idptest.BobPassword)
@@ -368,6 +378,7 @@ func TestHolePasswordChangedByWhoFindsTheBrowser(t *testing.T) {
 
 // Somebody with the company's password is told where that is changed.
 func TestTheCompanysPasswordIsChangedElsewhere(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	b := s.Browser(t)
 	p := b.LogIn(b.Get("/account/password"), "alice", krbtest.AlicePassword)

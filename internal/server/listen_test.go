@@ -45,6 +45,7 @@ func writePair(t *testing.T, files config.TLS, serial int64, what ...string) {
 }
 
 func TestABrokenNewCertificateKeepsTheOldAndIsLoggedOnce(t *testing.T) {
+	t.Parallel()
 	dir, log := t.TempDir(), &bytes.Buffer{}
 	files := config.TLS{Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
 	c := &certificate{files: files, log: slog.New(slog.NewTextHandler(log, nil))}
@@ -86,6 +87,7 @@ func TestABrokenNewCertificateKeepsTheOldAndIsLoggedOnce(t *testing.T) {
 }
 
 func TestAKeyThatComesAfterItsCertificateIsSeen(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	files := config.TLS{Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
 	next := config.TLS{Certificate: files.Certificate, Key: filepath.Join(dir, "next.key")}
@@ -110,6 +112,7 @@ func TestAKeyThatComesAfterItsCertificateIsSeen(t *testing.T) {
 }
 
 func TestTLSOffersOnlyWhatRFC9325Recommends(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	files := config.TLS{Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
 	writePair(t, files, 1, "certificate", "key")

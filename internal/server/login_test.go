@@ -34,6 +34,7 @@ func ticketFor(t *testing.T, r *krbtest.Realm, name, password string) *krbtest.T
 }
 
 func TestTicketLogsInSilentlyWithMutualAuthentication(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	b := s.Browser(t)
 	auth := idptest.Wiki()
@@ -67,6 +68,7 @@ func TestTicketLogsInSilentlyWithMutualAuthentication(t *testing.T) {
 }
 
 func TestSchemeIsCaseInsensitive(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	header := idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword))
 	p := s.Program(t).Once("GET", "/login/negotiate", nil, http.Header{"Authorization": {"nEGOTIATE" + strings.TrimPrefix(header, "Negotiate")}})
@@ -76,6 +78,7 @@ func TestSchemeIsCaseInsensitive(t *testing.T) {
 }
 
 func TestBadTicketsGetABare401WithThePage(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	b64 := base64.StdEncoding.EncodeToString
 	for name, c := range map[string]struct{ header, reason string }{
@@ -101,6 +104,7 @@ func TestBadTicketsGetABare401WithThePage(t *testing.T) {
 }
 
 func TestTokenOfOneMegabyteIsRefusedByItsSize(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	p := s.Program(t).GetWith("/login/negotiate", "Negotiate "+strings.Repeat("A", 1<<20))
 	if p.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
@@ -109,6 +113,7 @@ func TestTokenOfOneMegabyteIsRefusedByItsSize(t *testing.T) {
 }
 
 func TestOnlyNavigationsStartALogin(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	b := s.Browser(t)
 	negotiate := b.Get(idptest.Wiki().URL()).Request.URL.String()
@@ -130,6 +135,7 @@ func TestOnlyNavigationsStartALogin(t *testing.T) {
 }
 
 func TestABrowserNeverAnswersForALinkWithAPasswordInIt(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	addUser(t, s, "mallory")
 	b := s.Browser(t)
@@ -147,6 +153,7 @@ func TestABrowserNeverAnswersForALinkWithAPasswordInIt(t *testing.T) {
 }
 
 func TestSignedOutBrowserIsNotLoggedInByALink(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	b := s.Browser(t)
 	challenge := b.Get(idptest.Wiki().URL())
@@ -159,6 +166,7 @@ func TestSignedOutBrowserIsNotLoggedInByALink(t *testing.T) {
 }
 
 func TestACrossSitePostReplacesNoCookie(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	for _, target := range []string{"/end_session", "/authorize", "/login"} {
 		p := s.Browser(t).Once("POST", target, url.Values{"form_token": {"x"}}, http.Header{"Sec-Fetch-Site": {"cross-site"}})
@@ -169,6 +177,7 @@ func TestACrossSitePostReplacesNoCookie(t *testing.T) {
 }
 
 func TestBasicIsCheckedAgainstTheKDC(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	b := s.Browser(t)
 	auth := idptest.Wiki()
@@ -187,6 +196,7 @@ func TestBasicIsCheckedAgainstTheKDC(t *testing.T) {
 }
 
 func TestMalformedBasic(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	b64 := base64.StdEncoding.EncodeToString
 	for name, header := range map[string]string{
@@ -210,6 +220,7 @@ func TestMalformedBasic(t *testing.T) {
 }
 
 func TestFormLogin(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{}, func(t *testing.T, s *idptest.Server) {
 		b := s.Browser(t)
 		auth := idptest.Wiki()
@@ -237,6 +248,7 @@ func TestFormLogin(t *testing.T) {
 }
 
 func TestSessionCookieIsNewAtEveryLogin(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	b := s.Browser(t)
 	secrets := map[string]bool{}
@@ -265,6 +277,7 @@ func TestSessionCookieIsNewAtEveryLogin(t *testing.T) {
 }
 
 func TestLoginRequestBelongsToItsBrowser(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	attacker, victim := s.Browser(t), s.Browser(t)
 	p := attacker.Get(idptest.Wiki().URL())
@@ -289,6 +302,7 @@ func TestLoginRequestBelongsToItsBrowser(t *testing.T) {
 }
 
 func TestTwoTabsWithTwoUsers(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{YAML: ""})
 	addUser(t, s, "carol")
 	b := s.Browser(t)
@@ -310,6 +324,7 @@ func TestTwoTabsWithTwoUsers(t *testing.T) {
 }
 
 func TestSignOutStaysSignedOut(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 	b := s.Program(t)
@@ -337,6 +352,7 @@ func TestSignOutStaysSignedOut(t *testing.T) {
 }
 
 func TestReauthenticationIsNeverSilent(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 	b := s.Program(t)
@@ -359,6 +375,7 @@ func TestReauthenticationIsNeverSilent(t *testing.T) {
 // However often and under whichever name somebody guesses, the KDC's own lock-out
 // is not reached: alice can go on at her desk.
 func TestTheLockOutOfAKDCIsNeverReachedThroughUs(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	// MIT renames a principal and keeps its salt, so that the two names differ.
 	if err := realm.Kadmin("addpol -maxfailure 4 -failurecountinterval 1h -lockoutduration 1h strict\nrenprinc -force alice alice2\nmodprinc -policy strict alice2\n"); err != nil {
@@ -380,6 +397,7 @@ func TestTheLockOutOfAKDCIsNeverReachedThroughUs(t *testing.T) {
 // A renamed principal keeps its salt, and its name may be given to another: what
 // the one gets right says nothing of guesses at the other.
 func TestGuessesAtAPrincipalOfTheSameSalt(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	if err := realm.Kadmin("renprinc -force alice victim\naddprinc -pw mallorys alice\n"); err != nil {
 		t.Fatal(err)
@@ -397,6 +415,7 @@ func TestGuessesAtAPrincipalOfTheSameSalt(t *testing.T) {
 
 // To a stranger an account that is locked or disabled is like any other.
 func TestRefusedAccountsCountLikeWrongPasswords(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	if err := realm.Kadmin("addprinc -pw x gone\nmodprinc -allow_tix gone\naddprinc -pw x old\nmodprinc -expire 2020-01-01 old\n"); err != nil {
 		t.Fatal(err)
@@ -417,6 +436,7 @@ func TestRefusedAccountsCountLikeWrongPasswords(t *testing.T) {
 
 // Whose account is unlocked gets in with the same password that was refused.
 func TestTheSamePasswordIsAskedAgainWhereTheAccountWasRefused(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	if err := realm.Kadmin("modprinc -allow_tix alice\n"); err != nil {
 		t.Fatal(err)
@@ -437,6 +457,7 @@ func TestTheSamePasswordIsAskedAgainWhereTheAccountWasRefused(t *testing.T) {
 
 // Without a key of ours no password can be checked, and nobody is to blame for it.
 func TestAPasswordThatNobodyCanCheckIsNotWrong(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	if err := os.Remove(realm.Keytab); err != nil {
 		t.Fatal(err)
@@ -452,6 +473,7 @@ func TestAPasswordThatNobodyCanCheckIsNotWrong(t *testing.T) {
 }
 
 func TestGuessesAreCountedBeforeTheKDCIsAsked(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	for i, spelling := range []string{"alice", "ALICE", "alice@EXAMPLE.TEST"} {
 		p := s.Program(t).GetWith("/login/negotiate", idptest.Basic(spelling, "wrong"+string(rune('a'+i))))
@@ -466,6 +488,7 @@ func TestGuessesAreCountedBeforeTheKDCIsAsked(t *testing.T) {
 }
 
 func TestTheSameWrongPasswordCountsOnce(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	for range 5 {
 		s.Program(t).GetWith("/login/negotiate", idptest.Basic("alice", "last year's"))
@@ -477,6 +500,7 @@ func TestTheSameWrongPasswordCountsOnce(t *testing.T) {
 }
 
 func TestForwardedForFromAStrangerIsOutside(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	for _, h := range []string{"X-Forwarded-For", "Forwarded", "X-Forwarded-Host"} {
 		p := s.Browser(t).Once("GET", idptest.Wiki().URL(), nil, http.Header{h: {"10.0.0.1"}})
@@ -487,6 +511,7 @@ func TestForwardedForFromAStrangerIsOutside(t *testing.T) {
 }
 
 func TestPasswordsFromOutsideDoNotReachTheKDC(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	yaml := strings.Replace(idptest.KerberosYAML(realm), "  basic_realm", "  offer_to: [192.0.2.0/24]\n  basic_realm", 1)
 	s := idptest.Start(t, idptest.Options{YAML: yaml})
@@ -507,6 +532,7 @@ func TestPasswordsFromOutsideDoNotReachTheKDC(t *testing.T) {
 }
 
 func TestNameTaken(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	addUser(t, s, "alice") // a local user of that name was there first
 	p := s.Program(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword)))
@@ -516,6 +542,7 @@ func TestNameTaken(t *testing.T) {
 }
 
 func TestDisabledUserIsOutAtOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{}, func(t *testing.T, s *idptest.Server) {
 		b := s.Browser(t)
 		auth := idptest.Wiki()
@@ -533,6 +560,7 @@ func TestDisabledUserIsOutAtOnce(t *testing.T) {
 }
 
 func TestFormWithoutItsTokenIsRefused(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	b := s.Browser(t)
 	action, form := b.Get(idptest.Wiki().URL()).Form(t, "password")
@@ -548,6 +576,7 @@ func TestFormWithoutItsTokenIsRefused(t *testing.T) {
 }
 
 func TestACookieThatComesTwiceIsAnError(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	for _, name := range []string{"idp_session", "idp_browser"} {
 		p := s.Browser(t).Once("GET", "/account", nil, http.Header{"Cookie": {name + "=a; " + name + "=b"}})
@@ -558,6 +587,7 @@ func TestACookieThatComesTwiceIsAnError(t *testing.T) {
 }
 
 func TestServerWithoutUsableKeytabOffersTheOtherMethods(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	yaml := strings.Replace(idptest.KerberosYAML(realm), realm.Keytab, "missing.keytab", 1)
 	s := idptest.Start(t, idptest.Options{YAML: yaml})
@@ -574,6 +604,7 @@ func TestServerWithoutUsableKeytabOffersTheOtherMethods(t *testing.T) {
 }
 
 func TestNoSecretIsLogged(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	b := s.Program(t)
 	header := idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword))
@@ -593,6 +624,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 }
 
 func TestNoCompanyTicketOnThisDevice(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	b := s.Program(t)
 	p := b.Get(idptest.Wiki().URL())
@@ -625,6 +657,7 @@ func TestNoCompanyTicketOnThisDevice(t *testing.T) {
 }
 
 func TestTicketOfADisabledUserIsToldSo(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 	s.Program(t).GetWith("/login/negotiate", idptest.Negotiate(t, ticket))
@@ -638,6 +671,7 @@ func TestTicketOfADisabledUserIsToldSo(t *testing.T) {
 }
 
 func TestOddUserAgentsLogIn(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	for _, agent := range []string{"caf\xe9", strings.Repeat("x", 255) + "é", ""} {
 		b := s.Browser(t)

@@ -13,6 +13,7 @@ import (
 // whatever that page knows of the attacker's own login: neither by a form that it
 // sends, nor by a link.
 func TestHoleLoginCSRF(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	addUser(t, s, "mallory")
 	attacker := s.Browser(t)
@@ -82,6 +83,7 @@ func TestHoleLoginCSRF(t *testing.T) {
 // logged in has nothing of the login: every cookie that counts is made after the
 // credential was good, and given to that browser alone.
 func TestHoleSessionFixation(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	addUser(t, s, "mallory")
 	attacker, victim, auth := s.Browser(t), s.Browser(t), idptest.Wiki()
@@ -123,6 +125,7 @@ func TestHoleSessionFixation(t *testing.T) {
 // attacker's own login waits for a second factor, and its cookies, with that of the
 // step, are planted; then the victim types a password into that login.
 func TestHoleStepFixation(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	addUser(t, f.Server, "mallory")
 	app, _ := f.enrol()

@@ -31,6 +31,7 @@ func wantPrimary(t *testing.T, when string, p *idptest.Page, want string) {
 }
 
 func TestTheLoginPageBeginsWithWhatWasUsedLast(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	b := s.Browser(t)
 	signOut := func() {
@@ -64,6 +65,7 @@ func TestTheLoginPageBeginsWithWhatWasUsedLast(t *testing.T) {
 }
 
 func TestATicketThatIsNotWantedIsNotWhatToBeginWith(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	b := s.Browser(t)
 	b.GetWith(b.Once("GET", "/account", nil, nil).Header.Get("Location"), idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword)))
@@ -77,6 +79,7 @@ func TestATicketThatIsNotWantedIsNotWhatToBeginWith(t *testing.T) {
 }
 
 func TestWhoIsAskedAgainSeesWhoTheyAre(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	b := s.Browser(t)
 	b.LogIn(b.Get("/account"), "bob", idptest.BobPassword)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"idp/internal/authn"
 	"idp/internal/config"
 	"idp/internal/metrics"
 	"idp/internal/web"
@@ -55,7 +56,8 @@ func count(m *metrics.Metrics) func(web.Answered) {
 
 // credentials are the methods of a log line that stand for a credential; what asks
 // for one (challenge), or for the next token of one, does not.
-var credentials = map[string]bool{"ticket": true, "basic": true, "form": true, "upstream": true, "unknown": true, "code": true, "recovery code": true, "passkey": true}
+var credentials = map[string]bool{authn.MethodTicket: true, authn.MethodBasic: true, authn.MethodForm: true, authn.MethodUpstream: true, authn.MethodUnknown: true,
+	authn.MethodCode: true, authn.MethodRecovery: true, authn.MethodPasskey: true}
 
 // MetricsHandler answers on metrics_listen: /metrics, and nothing else.
 func (s *Server) MetricsHandler() http.Handler {

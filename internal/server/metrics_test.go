@@ -27,6 +27,7 @@ const metered = "metrics_listen: 127.0.0.1:0\n"
 // Every kind of credential, good and bad, through the front door: counted once,
 // under the reason that its log line has.
 func TestLoginsAreCountedUnderTheirReasons(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, metered)
 	program := func(authorization string) { s.Program(t).GetWith("/login/negotiate", authorization) }
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
@@ -82,6 +83,7 @@ func TestLoginsAreCountedUnderTheirReasons(t *testing.T) {
 
 // What a stranger writes makes no series of its own.
 func TestStrangersMakeNoSeries(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{YAML: metered})
 	ask := func(method, path string) {
 		req, err := http.NewRequest(method, "http://"+strings.TrimPrefix(s.Issuer, "http://")+path, nil)
@@ -108,6 +110,7 @@ func TestStrangersMakeNoSeries(t *testing.T) {
 
 // /metrics is nothing for the public, and without metrics_listen for nobody.
 func TestMetricsAreOnlyOnTheirOwnListener(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{YAML: metered})
 	if p := s.Program(t).Once("GET", "/metrics", nil, nil); p.StatusCode != http.StatusNotFound {
 		t.Errorf("/metrics on the public address: %d, want 404", p.StatusCode)

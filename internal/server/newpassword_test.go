@@ -39,6 +39,7 @@ func noKpasswd(t *testing.T) *krbtest.Realm {
 
 // Where nobody takes new passwords, that is said, and that nothing was changed.
 func TestAnExpiredPasswordWithoutAKpasswdServer(t *testing.T) {
+	t.Parallel()
 	realm := noKpasswd(t)
 	s := idptest.Start(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
 	b := s.Browser(t)
@@ -53,6 +54,7 @@ func TestAnExpiredPasswordWithoutAKpasswdServer(t *testing.T) {
 }
 
 func TestAnExpiredPasswordIsChangedOnTheSpot(t *testing.T) {
+	t.Parallel()
 	_, s := expiredRealm(t)
 	b, auth := s.Browser(t), idptest.Wiki()
 	auth.Query.Set("prompt", "login") // the form, not the ticket
@@ -92,6 +94,7 @@ func TestAnExpiredPasswordIsChangedOnTheSpot(t *testing.T) {
 
 // At the browser's prompt it is the body of the bare 401.
 func TestAnExpiredPasswordAtThePrompt(t *testing.T) {
+	t.Parallel()
 	_, s := expiredRealm(t)
 	b, auth := s.Browser(t), idptest.Wiki()
 	step := b.Get(auth.URL()).Request.URL.String()
@@ -104,6 +107,7 @@ func TestAnExpiredPasswordAtThePrompt(t *testing.T) {
 
 // "Use another account" leads out of the page.
 func TestTheNewPasswordPageHasAWayOut(t *testing.T) {
+	t.Parallel()
 	_, s := expiredRealm(t)
 	b := s.Browser(t)
 	p := b.LogIn(b.Get("/login"), "alice", krbtest.AlicePassword)
@@ -120,6 +124,7 @@ func TestTheNewPasswordPageHasAWayOut(t *testing.T) {
 
 // A local user has no KDC; only whoever knows the password is told so.
 func TestTheChangeFormOfALocalUser(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	b := s.Browser(t)
 	post := func(old string) *idptest.Page {

@@ -58,6 +58,7 @@ func (rp *relyingParty) claims(t *testing.T, token *oauth2.Token, nonce string) 
 }
 
 func TestRelyingPartyWeDidNotWrite(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{}, func(t *testing.T, s *idptest.Server) {
 		rp := newRelyingParty(t, s, "wiki", idptest.WikiSecret, "http://wiki.localhost/callback")
 		b := s.Browser(t)
@@ -108,6 +109,7 @@ func signOut(t *testing.T, s *idptest.Server, b *idptest.Browser, token *oauth2.
 }
 
 func TestAuthorizationRequestPostedFromAnotherSite(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	b := s.Browser(t)
 	auth := idptest.Wiki()
@@ -132,6 +134,7 @@ func two(t *testing.T) [2]*idptest.Server {
 }
 
 func TestOneCodeHasOneWinnerOnTwoNodes(t *testing.T) {
+	t.Parallel()
 	nodes := two(t)
 	b := nodes[0].Browser(t)
 	client := &http.Client{Transport: idptest.Transport()}
@@ -184,6 +187,7 @@ func postToken(t *testing.T, client *http.Client, s *idptest.Server, form url.Va
 }
 
 func TestASessionOfOneNodeIsKnownAtTheOther(t *testing.T) {
+	t.Parallel()
 	nodes := two(t)
 	b := nodes[0].Browser(t)
 	b.LogIn(b.Get("/login"), "bob", idptest.BobPassword)
@@ -198,6 +202,7 @@ func TestASessionOfOneNodeIsKnownAtTheOther(t *testing.T) {
 }
 
 func TestUserOutsideAllowGroupsIsNeverSentToLogInAgain(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	b := s.Browser(t)
 	auth := idptest.NewAuth("finance", "http://finance.localhost/callback")
@@ -212,6 +217,7 @@ func TestUserOutsideAllowGroupsIsNeverSentToLogInAgain(t *testing.T) {
 }
 
 func TestErrorsStayOnAPageUntilTheRedirectURIIsProven(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	for name, c := range map[string]struct {
 		change func(url.Values)
@@ -251,6 +257,7 @@ func TestErrorsStayOnAPageUntilTheRedirectURIIsProven(t *testing.T) {
 }
 
 func TestANewPasswordEndsWhatTheOldOneGave(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{}, func(t *testing.T, s *idptest.Server) {
 		rp := newRelyingParty(t, s, "wiki", idptest.WikiSecret, "http://wiki.localhost/callback")
 		b := s.Browser(t)
@@ -272,6 +279,7 @@ func TestANewPasswordEndsWhatTheOldOneGave(t *testing.T) {
 }
 
 func TestHEADGivesNoCode(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	b := s.Browser(t)
 	auth := idptest.Wiki()
@@ -284,6 +292,7 @@ func TestHEADGivesNoCode(t *testing.T) {
 // Pushed, answered by a form, with a claim and a resource of its own: all of it
 // from the configuration file, on both databases.
 func TestPushedRequestIsAnsweredByAForm(t *testing.T) {
+	t.Parallel()
 	const ledger = "https://ledger.example.com"
 	options := idptest.Options{YAML: "resources:\n  - {uri: " + ledger + ", access_token_alg: RS256}\n"}
 	idptest.Each(t, options, func(t *testing.T, s *idptest.Server) {

@@ -20,6 +20,7 @@ import (
 // After one start with a new key on top, nothing in the database needs the old
 // one: its line can be removed, which is the point of replacing a key that leaked.
 func TestTheOldSecretKeyCanBeRemovedAfterOneStart(t *testing.T) {
+	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		c := config.Default()
 		c.Database, c.SecretKeyFile = url, filepath.Join(t.TempDir(), "idp.key")

@@ -96,6 +96,7 @@ func (s *passkeyShop) register(ctx context.Context, t *testing.T, id webauthn.Au
 }
 
 func TestPasskeyInABrowser(t *testing.T) {
+	t.Parallel()
 	s := newPasskeyShop(t, idptest.Options{})
 	ctx := chromium.Start(t, "")
 	id := plugIn(ctx, t, true)
@@ -149,6 +150,7 @@ func TestPasskeyInABrowser(t *testing.T) {
 }
 
 func TestPasskeyIsMadeOnTheWayInABrowser(t *testing.T) {
+	t.Parallel()
 	s := newPasskeyShop(t, idptest.Options{})
 	ctx := chromium.Start(t, "")
 	id := plugIn(ctx, t, true)
@@ -170,6 +172,7 @@ func TestPasskeyIsMadeOnTheWayInABrowser(t *testing.T) {
 // TestPasskeyPagesWithoutScripts: nothing is offered that cannot work, and where a
 // passkey is demanded the page says what to do.
 func TestPasskeyPagesWithoutScripts(t *testing.T) {
+	t.Parallel()
 	s := newPasskeyShop(t, idptest.Options{})
 	ctx := chromium.Start(t, "")
 	id := plugIn(ctx, t, true)
@@ -191,6 +194,7 @@ func TestPasskeyPagesWithoutScripts(t *testing.T) {
 
 // TestSecurityKeyWithoutAPINInABrowser: it is a second factor, and no more.
 func TestSecurityKeyWithoutAPINInABrowser(t *testing.T) {
+	t.Parallel()
 	s := newPasskeyShop(t, idptest.Options{})
 	ctx := chromium.Start(t, "")
 	id := plugIn(ctx, t, false)

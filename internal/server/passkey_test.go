@@ -72,6 +72,7 @@ func (f *factors) wantShown(claims map[string]any, acr string, amr ...any) {
 }
 
 func TestAPasskeyLogsInAlone(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	d := f.passkeyOf(nil)
 	b, auth := f.Browser(t), idptest.Wiki()
@@ -87,6 +88,7 @@ func TestAPasskeyLogsInAlone(t *testing.T) {
 }
 
 func TestAPasskeyIsASecondFactor(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{YAML: partnersNeedTwo})
 	d := &factortest.Authenticator{Origin: f.Issuer}
 	app, _ := f.enrol()
@@ -120,6 +122,7 @@ func TestAPasskeyIsASecondFactor(t *testing.T) {
 
 // Whoever must show a passkey and has none makes one, behind all that they have.
 func TestAPasskeyIsMadeOnTheWay(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	d := &factortest.Authenticator{Origin: f.Issuer}
 	b, auth := f.Browser(t), idptest.Wiki()
@@ -141,6 +144,7 @@ func TestAPasskeyIsMadeOnTheWay(t *testing.T) {
 // TestHolePasskeyMadeByWhoeverKnowsThePassword: beside what somebody has, nothing is
 // made until all of it was shown.
 func TestHolePasskeyMadeByWhoeverKnowsThePassword(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	d := &factortest.Authenticator{Origin: f.Issuer}
 	// The page was opened before bob had anything, and is sent when he has.
@@ -171,6 +175,7 @@ func TestHolePasskeyMadeByWhoeverKnowsThePassword(t *testing.T) {
 // TestHolePasskeyOfAnotherLogin: what was shown for one login, or at one step, is
 // refused at another.
 func TestHolePasskeyOfAnotherLogin(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{Users: "  - {name: carol, password_file: bob.txt}\n"})
 	d := f.passkeyOf(nil)
 	login := func() (*idptest.Browser, *idptest.Page) {
@@ -226,6 +231,7 @@ func formLogin(t *testing.T, p *idptest.Page) string {
 
 // TestHolePasskeyTellsNothing: refused passkeys read alike, whoever's they are.
 func TestHolePasskeyTellsNothing(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	d := f.passkeyOf(nil)
 	texts := map[string]bool{}
@@ -259,6 +265,7 @@ func TestHolePasskeyTellsNothing(t *testing.T) {
 }
 
 func TestAPasskeyIsRemoved(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	d := f.passkeyOf(nil)
 	b := f.Browser(t)
@@ -278,6 +285,7 @@ func TestAPasskeyIsRemoved(t *testing.T) {
 }
 
 func TestAPasskeyPageThatWasOpenForLong(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	d := f.passkeyOf(nil)
 	b := f.Browser(t)
@@ -291,6 +299,7 @@ func TestAPasskeyPageThatWasOpenForLong(t *testing.T) {
 }
 
 func TestThereAreNoPasskeysAtAnAddress(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Host: "127.0.0.1"})
 	b := s.Browser(t)
 	p := b.Get(idptest.Wiki().URL())
@@ -306,6 +315,7 @@ func TestThereAreNoPasskeysAtAnAddress(t *testing.T) {
 // Where no directory says that an account of the company is still enabled, a passkey
 // alone would outlive it: behind the company's password it is good.
 func TestHolePasskeyOutlivesTheCompanysAccount(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	f := startFactors(t, idptest.Options{YAML: idptest.KerberosYAML(realm)})
 	d := &factortest.Authenticator{Origin: f.Issuer}

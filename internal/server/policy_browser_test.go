@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -63,7 +62,7 @@ func aliceEnv(t *testing.T, realm *krbtest.Realm) []string {
 func tested(ctx context.Context, t *testing.T, w *world, photo string) (h1, causes string) {
 	t.Helper()
 	run(ctx, t, "the page", chromedp.Navigate(w.idp.Issuer+"/setup"))
-	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if _, err := chromedp.RunResponse(limited, chromedp.Click(".primary")); err != nil {
 		t.Fatal(err)
@@ -81,6 +80,7 @@ const (
 // A new employee's Chromium: it is allowed by the policy file alone, and answers
 // from the second challenge on, as the page says.
 func TestChromiumLogsInSilentlyByThePolicyFile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := chromium.StartManaged(t, installed(t, w.idp.Issuer, "chrome-edge-linux.json", "Chromium"), aliceEnv(t, w.realm)...)
 	if got, causes := tested(ctx, t, w, "setup-test-first"); got != testedNo || !strings.Contains(causes, "first time") {
@@ -98,6 +98,7 @@ func TestChromiumLogsInSilentlyByThePolicyFile(t *testing.T) {
 }
 
 func TestChromiumWithAnotherSitesPolicyFileSendsNoTicket(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := chromium.StartManaged(t, installed(t, "https://sso.example.com", "chrome-edge-linux.json", "Chromium"), aliceEnv(t, w.realm)...)
 	for range 2 {
@@ -108,6 +109,7 @@ func TestChromiumWithAnotherSitesPolicyFileSendsNoTicket(t *testing.T) {
 }
 
 func TestChromiumWithoutATicketIsToldSo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if got, causes := tested(w.stranger(t), t, w, "setup-test-stranger"); got != testedNo || !strings.Contains(causes, "has no ticket") {
 		t.Errorf("%q, and %q", got, causes)
@@ -117,7 +119,7 @@ func TestChromiumWithoutATicketIsToldSo(t *testing.T) {
 // opens waits for what Firefox did, in the server's log.
 func opens(t *testing.T, s *idptest.Server, words ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.Log.Await(ctx, words...); err != nil {
 		t.Fatalf("Firefox: %v\n%s", err, s.Log)
@@ -125,12 +127,14 @@ func opens(t *testing.T, s *idptest.Server, words ...string) {
 }
 
 func TestFirefoxLogsInSilentlyByThePolicyFile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	firefox.Open(t, w.idp.Issuer+"/account", installed(t, w.idp.Issuer, "firefox-policies.json", "Linux"), aliceEnv(t, w.realm)...)
 	opens(t, w.idp, `route="GET /account"`, "status=200", "user=alice")
 }
 
 func TestFirefoxWithAnotherSitesPolicyFileSendsNoTicket(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	firefox.Open(t, w.idp.Issuer+setupTest, installed(t, "https://sso.example.com", "firefox-policies.json", "Linux"), aliceEnv(t, w.realm)...)
 	opens(t, w.idp, `route="GET /static/"`) // the 401's body is shown
@@ -141,6 +145,7 @@ func TestFirefoxWithAnotherSitesPolicyFileSendsNoTicket(t *testing.T) {
 
 // It needs no AllowNonFQDN for it, which would send tickets to all such names.
 func TestFirefoxSendsATicketToANameWithoutADot(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	s := idptest.Start(t, idptest.Options{Host: "localhost", YAML: idptest.KerberosYAML(realm)})
 	firefox.Open(t, s.Issuer+setupTest, installed(t, s.Issuer, "firefox-policies.json", "Linux"), aliceEnv(t, realm)...)

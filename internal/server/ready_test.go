@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"testing"
-	"time"
 
 	"idp/internal/idptest"
 	"idp/internal/kerberos/krbtest"
@@ -13,6 +12,7 @@ import (
 // A keytab that is replaced by one without a usable key is said, and so is that
 // it was mended.
 func TestALostKeytabIsLoggedAndSoIsItsReturn(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	good, err := os.ReadFile(realm.Keytab)
 	if err != nil {
@@ -24,7 +24,7 @@ func TestALostKeytabIsLoggedAndSoIsItsReturn(t *testing.T) {
 	if err := realm.ExportKeytab(realm.Keytab, "HTTP/old.localhost"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.Log.Await(ctx, "level=WARN", "no login by ticket", "rc4-hmac"); err != nil {
 		t.Fatalf("%v\n%s", err, s.Log)

@@ -48,6 +48,7 @@ func discovered(t *testing.T, s *idptest.Server) map[string]any {
 }
 
 func TestNobodyRegistersUnlessTheConfigurationSaysSo(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	if endpoint, there := discovered(t, s)["registration_endpoint"]; there {
 		t.Errorf("discovery has %v", endpoint)
@@ -63,6 +64,7 @@ func TestNobodyRegistersUnlessTheConfigurationSaysSo(t *testing.T) {
 // both nodes, asks for consent, and is none once it was removed. The token is read
 // again at a reload.
 func TestRegistrationThroughTheFrontDoor(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{YAML: "registration: {initial_access_token_file: wiki.secret}\n"}, func(t *testing.T, s *idptest.Server) {
 		endpoint, _ := discovered(t, s)["registration_endpoint"].(string)
 		const body = `{"redirect_uris":["https://app.example/cb"],"client_name":"App","grant_types":["authorization_code","refresh_token"]}`
@@ -105,6 +107,7 @@ func TestRegistrationThroughTheFrontDoor(t *testing.T) {
 
 // http redirect URIs of other machines are said, and stop nothing.
 func TestRedirectURIsWithoutTLSAreSaid(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	c := *s.Config()
 	for uri, want := range map[string]int{"https://a.example/": 0, "http://127.0.0.1/cb": 0, "http://a.localhost/cb": 0, "http://wiki.corp.example:8080/cb": 1} {
@@ -118,6 +121,7 @@ func TestRedirectURIsWithoutTLSAreSaid(t *testing.T) {
 // A weak initial access token refuses to start; a weak client secret, which older
 // files may have, is said.
 func TestSecretsThatCanBeGuessed(t *testing.T) {
+	t.Parallel()
 	write := func(t *testing.T, yaml, secret string) *config.Config {
 		t.Helper()
 		dir := t.TempDir()
@@ -157,6 +161,7 @@ var routePattern = regexp.MustCompile(`(?m)^\s+(?:page|api|submit)\("(?:(GET|POS
 // differs on purpose: /login/negotiate answers a ticket or password that was refused
 // by a bare 401, for browsers keep asking with a wrong password otherwise.
 func TestEvery401SaysHow(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{YAML: "registration: {initial_access_token_file: wiki.secret}\n"})
 	code, err := os.ReadFile("routes.go")
 	if err != nil {

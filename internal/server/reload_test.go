@@ -11,6 +11,7 @@ import (
 )
 
 func TestAReloadDoesNotLoseTheKeytab(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	path := filepath.Join(s.Dir, "idp.yaml")
 	text, err := os.ReadFile(path)

@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"idp/internal/forwardauth"
+	"idp/internal/forwardauth/sites"
 	"idp/internal/oidc/wire"
 	"idp/internal/web"
 )
 
 // routes is the route table: every path of idp stands here.
-func (p parts) routes(log *slog.Logger) (http.Handler, error) {
+func (p *parts) routes(log *slog.Logger) (http.Handler, error) {
 	mux := http.NewServeMux()
 	page := func(pattern string, h web.Handler) { mux.Handle(pattern, p.pages.Handle(h)) }
 	// A GET of these does something; HEAD must not (RFC 9110 §9.2.1), and ServeMux
@@ -100,15 +101,14 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	step("GET /account/factors/change/{id}", p.account.ServeFactor)
 	submit("POST /account/factors/change/{id}", p.account.ServeFactorChange)
 
-	// protected sites: the question of their proxies, and what these route to us
+	// protected sites: what their proxies route to us; what they ask, beforeMux takes
 	if p.forward != nil {
-		page(forwardauth.PathAsk, p.forward.ServeAsk)
-		step("GET "+forwardauth.PathStart, p.forward.ServeStart)
-		step("GET "+forwardauth.PathCallback, p.forward.ServeCallback)
-		step("GET "+forwardauth.PathSignOut, p.forward.ServeSignOut)
-		page("GET "+forwardauth.PathDenied, p.forward.ServeDenied)
-		page("GET "+forwardauth.PathOurs+"static/", p.forward.ServeAsset(p.pages.Static()))
-		page(forwardauth.PathOurs, p.forward.ServeNothing)
+		step("GET "+sites.PathStart, p.forward.ServeStart)
+		step("GET "+sites.PathCallback, p.forward.ServeCallback)
+		step("GET "+sites.PathSignOut, p.forward.ServeSignOut)
+		page("GET "+sites.PathDenied, p.forward.ServeDenied)
+		page("GET "+sites.PathOurs+"static/", p.forward.ServeAsset(p.pages.Static()))
+		page(sites.PathOurs, p.forward.ServeNothing)
 	}
 
 	// operating
@@ -123,26 +123,30 @@ func (p parts) routes(log *slog.Logger) (http.Handler, error) {
 	}), nil
 }
 
-// beforeMux takes what Envoy asks out before ServeMux sees it, which would answer by a
-// redirect to the cleaned path.
-func (p parts) beforeMux(mux http.Handler) http.Handler {
+// beforeMux takes what proxies ask out before ServeMux sees it: it would answer Envoy by
+// a redirect to the cleaned path, and there is one question for every request of a site.
+func (p *parts) beforeMux(mux http.Handler) http.Handler {
 	if p.forward == nil {
 		return mux
 	}
 	ask := p.pages.Handle(p.forward.ServeAsk)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !forwardauth.Wraps(r) {
+		switch {
+		case forwardauth.Wraps(r):
+			r.Pattern = forwardauth.PathAsk + "/"
+		case r.URL.Path == forwardauth.PathAsk:
+			r.Pattern = forwardauth.PathAsk
+		default:
 			mux.ServeHTTP(w, r)
 			return
 		}
-		r.Pattern = forwardauth.PathAsk + "/"
 		ask.ServeHTTP(w, r)
 	})
 }
 
 // otherwise answers what no pattern matched. Because it has a pattern itself,
 // ServeMux does not answer 405 by itself where another method would do.
-func (p parts) otherwise(mux *http.ServeMux) web.Handler {
+func (p *parts) otherwise(mux *http.ServeMux) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var allow []string
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestKnownPathWithAnotherMethodIs405(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	for _, c := range []struct {
 		method, path string

@@ -37,6 +37,7 @@ func thief(t *testing.T, s *idptest.Server, of *idptest.Browser) http.Header {
 }
 
 func TestWhatEndsAStolenSessionCookie(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(t *testing.T, s *idptest.Server, owner *idptest.Browser){
 		"its owner signs out": func(t *testing.T, _ *idptest.Server, owner *idptest.Browser) {
 			action, form := owner.Get("/end_session").Form(t, "form_token")
@@ -86,6 +87,7 @@ func disable(t *testing.T, s *idptest.Server, name string) {
 // A site that only verifies signatures believes the last access token until it
 // expires; whoever asks us knows at once, and nothing new comes of anything.
 func TestADisabledUsersLastToken(t *testing.T) {
+	t.Parallel()
 	idptest.Each(t, idptest.Options{}, func(t *testing.T, s *idptest.Server) {
 		rp := newRelyingParty(t, s, "wiki", idptest.WikiSecret, "http://wiki.localhost/callback")
 		b, auth := s.Browser(t), idptest.Wiki()
@@ -124,6 +126,7 @@ func TestADisabledUsersLastToken(t *testing.T) {
 // owner gets in by a recovery code, removes it, and everything that it was logged in to
 // is over. Without a code an administrator resets.
 func TestALostPhone(t *testing.T) {
+	t.Parallel()
 	f := startFactors(t, idptest.Options{})
 	app, codes := f.enrol()
 	phone := f.Browser(t)

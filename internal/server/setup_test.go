@@ -59,6 +59,7 @@ func nobody(t *testing.T, b *idptest.Browser) {
 }
 
 func TestSetupTestChallengesWithNegotiateAlone(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	b := s.Browser(t)
 	if p := b.Get("/setup"); p.StatusCode != 200 || !strings.Contains(p.Body, `href="`+s.Issuer+setupTest+`"`) {
@@ -75,6 +76,7 @@ func TestSetupTestChallengesWithNegotiateAlone(t *testing.T) {
 }
 
 func TestSetupTestSaysYesAndLogsNobodyIn(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 	b := s.Browser(t)
@@ -110,6 +112,7 @@ func TestSetupTestSaysYesAndLogsNobodyIn(t *testing.T) {
 
 // Windows offers NEGOEX first: its ticket comes with the second token.
 func TestSetupTestGoesOnAfterAnotherMechanism(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 	var key types.EncryptionKey
@@ -159,6 +162,7 @@ func der(tag byte, parts ...[]byte) []byte {
 }
 
 func TestSetupTestSaysWhyATicketIsRefused(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	b64 := base64.StdEncoding.EncodeToString
 	for name, c := range map[string]struct{ header, reason, text string }{
@@ -188,6 +192,7 @@ func TestSetupTestSaysWhyATicketIsRefused(t *testing.T) {
 }
 
 func TestSetupTestAsksNobodyOutside(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "  offer_to: [192.0.2.0/24]\n")
 	b := s.Browser(t)
 	p := b.Once("GET", setupTest, nil, nil)
@@ -206,6 +211,7 @@ func TestSetupTestAsksNobodyOutside(t *testing.T) {
 }
 
 func TestSetupTestOnAServerThatCannotCheckTickets(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ yaml, text string }{
 		"no keytab": {"kerberos:\n  realms: [{name: EXAMPLE.TEST}]\n", "no key to open tickets"},
 		"no realm":  {"kerberos:\n  keytabs: []\n", "trusts no Kerberos realm"},
@@ -223,6 +229,7 @@ func TestSetupTestOnAServerThatCannotCheckTickets(t *testing.T) {
 
 // Where nobody logs in by ticket, no page speaks of any.
 func TestWithoutKerberosNoPageSpeaksOfTickets(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	b := s.Browser(t)
 	for path, want := range map[string]string{"/setup": "nothing to set up", setupTest: "nothing to set up", "/end_session": "You are signed out", "/login": "password"} {
@@ -236,6 +243,7 @@ func TestWithoutKerberosNoPageSpeaksOfTickets(t *testing.T) {
 }
 
 func TestSetupTestIsForNavigationsOnly(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	token := idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword))
 	for name, h := range map[string]http.Header{
@@ -262,6 +270,7 @@ func TestSetupTestIsForNavigationsOnly(t *testing.T) {
 }
 
 func TestSetupTestRemembersThatTicketsAreNotWanted(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	b := s.Browser(t)
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
@@ -275,6 +284,7 @@ func TestSetupTestRemembersThatTicketsAreNotWanted(t *testing.T) {
 }
 
 func TestSetupCausesFitTheBrowser(t *testing.T) {
+	t.Parallel()
 	_, s := inside(t, "")
 	const chrome = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 	host := strings.TrimPrefix(s.Issuer, "http://")
@@ -325,6 +335,7 @@ func TestSetupCausesFitTheBrowser(t *testing.T) {
 }
 
 func TestSetupFilesAreThoseOfTheCommand(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{YAML: "kerberos:\n  realms: [{name: EXAMPLE.TEST}]\n"})
 	issuer, err := url.Parse(s.Issuer)
 	if err != nil {

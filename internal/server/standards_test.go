@@ -30,6 +30,7 @@ var (
 // TestStandardsAreShown: docs/standards.md has every standard, each of its rows
 // says by what it is shown, and the tests and decisions that it names are there.
 func TestStandardsAreShown(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/standards.md")
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +71,7 @@ func TestStandardsAreShown(t *testing.T) {
 // RFC 8414 §3 and OpenID Connect Discovery §4 name two paths; what they say must
 // be the same (RFC 9068 §4).
 func TestBothDiscoveryDocumentsAreTheSame(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{})
 	b := s.Browser(t)
 	var first string
@@ -84,6 +86,7 @@ func TestBothDiscoveryDocumentsAreTheSame(t *testing.T) {
 
 // OIDC Core §2: amr holds values of RFC 8176.
 func TestAMRNamesTheMethod(t *testing.T) {
+	t.Parallel()
 	realm, s := inside(t, "")
 	rp := newRelyingParty(t, s, "wiki", idptest.WikiSecret, "http://wiki.localhost/callback")
 	ticket := http.Header{"Authorization": {idptest.Negotiate(t, ticketFor(t, realm, "alice", krbtest.AlicePassword))}}

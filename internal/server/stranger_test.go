@@ -58,6 +58,7 @@ func says(t *testing.T, page string, p *idptest.Page, words ...string) {
 // TestHoleStrangerBorrowsAHost: who registers itself is never shown at a host that no
 // redirect proves, nor with links to it; people are told that nobody has checked it.
 func TestHoleStrangerBorrowsAHost(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{YAML: openToStrangers})
 	bank := metadata{Name: "Bank of Example", URI: "https://bank.example/", Privacy: "https://bank.example/privacy", Redirects: []string{"https://bank.example/cb"},
 		Grants: []string{"urn:ietf:params:oauth:grant-type:device_code", "authorization_code"}, Method: "none"}
@@ -99,6 +100,7 @@ func TestHoleStrangerBorrowsAHost(t *testing.T) {
 // TestHoleTheOtherRedirectURIIsShown: people see where the answer goes, and not the
 // first of the addresses that it might go to.
 func TestHoleTheOtherRedirectURIIsShown(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{Clients: `  - {client_id: two, client_name: Two, trusted: false, client_secret_file: wiki.secret, redirect_uris: ["https://first.example/cb", "https://second.example/cb"]}
   - {client_id: others, client_name: Others, allow_groups: [none], client_secret_file: wiki.secret, redirect_uris: ["https://first.example/cb", "https://second.example/cb"]}
 `})
@@ -116,6 +118,7 @@ func TestHoleTheOtherRedirectURIIsShown(t *testing.T) {
 // of ours, by a frame that comes with the visitor's cookies; an administrator may
 // still write one down.
 func TestHoleStrangersFrame(t *testing.T) {
+	t.Parallel()
 	s := idptest.Start(t, idptest.Options{YAML: openToStrangers})
 	m := metadata{Name: "App", Redirects: []string{"https://intranet.example/cb"}, Frontchannel: "https://intranet.example/admin/delete?id=1", Session: true, PostLogout: []string{"https://intranet.example/bye"}}
 	got := registers(t, s, m)

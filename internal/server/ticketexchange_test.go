@@ -133,6 +133,7 @@ func active(t *testing.T, s *idptest.Server, token any) bool {
 }
 
 func TestTicketIsExchangedForATokenOfABackEnd(t *testing.T) {
+	t.Parallel()
 	programs(t, "", func(t *testing.T, realm *krbtest.Realm, s *idptest.Server) {
 		ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 		p := postTicket(t, s, "", ticketForm("cli"), nil)
@@ -188,6 +189,7 @@ func TestTicketIsExchangedForATokenOfABackEnd(t *testing.T) {
 // TestHoleTicketExchangeOffByDefault: nothing of it is there for a client that is not
 // registered for it, and nothing for another audience.
 func TestHoleTicketExchangeOffByDefault(t *testing.T) {
+	t.Parallel()
 	programs(t, "", func(t *testing.T, realm *krbtest.Realm, s *idptest.Server) {
 		ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 		for name, c := range map[string]struct {
@@ -234,6 +236,7 @@ func TestHoleTicketExchangeOffByDefault(t *testing.T) {
 
 // TestHoleTicketOfABrowser: a page that somebody looks at must not use their ticket.
 func TestHoleTicketOfABrowser(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	s := idptest.Start(t, idptest.Options{Clients: ticketClients, YAML: idptest.KerberosYAML(realm) + ticketResources})
 	ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
@@ -258,6 +261,7 @@ func TestHoleTicketOfABrowser(t *testing.T) {
 
 // TestHoleReplayedTicketExchange: a token is good once, on all nodes and at all doors.
 func TestHoleReplayedTicketExchange(t *testing.T) {
+	t.Parallel()
 	realm := krbtest.Start(t, krbtest.Options{})
 	o := idptest.Options{Clients: ticketClients, YAML: idptest.KerberosYAML(realm) + ticketResources}
 	storetest.EachURL(t, func(t *testing.T, database string) {
@@ -287,6 +291,7 @@ func TestHoleReplayedTicketExchange(t *testing.T) {
 }
 
 func TestTicketExchangesThatAreRefused(t *testing.T) {
+	t.Parallel()
 	programs(t, "", func(t *testing.T, realm *krbtest.Realm, s *idptest.Server) {
 		for authorization, code := range map[string]string{
 			"Negotiate":      "MALFORMED_TOKEN",
@@ -300,6 +305,10 @@ func TestTicketExchangesThatAreRefused(t *testing.T) {
 			if p.StatusCode == http.StatusOK || !strings.Contains(p.Body, code) || strings.Contains(strings.Join(p.Header.Values("WWW-Authenticate"), ","), "Negotiate") {
 				t.Errorf("%s: %d %v %s", authorization, p.StatusCode, p.Header.Values("WWW-Authenticate"), p.Body)
 			}
+		}
+		failed, err := s.Store().Entries(t.Context(), store.Filter{Event: audit.LoginFailed})
+		if err != nil || len(failed) != 1 || failed[0].Reason != "NTLM_TOKEN" { // what is no ticket is a line in the log
+			t.Errorf("audit: %v %v", failed, err)
 		}
 		ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 		if p := postTicket(t, s, idptest.Negotiate(t, ticket), ticketForm("cron"), nil); p.StatusCode != http.StatusBadRequest || !strings.Contains(p.Body, "may not use this client") {
@@ -319,6 +328,7 @@ func TestTicketExchangesThatAreRefused(t *testing.T) {
 // TestHoleTicketExchangeBesideTheRules: what a rule wants of a login, a ticket alone
 // does not get here either; nor who is not inside.
 func TestHoleTicketExchangeBesideTheRules(t *testing.T) {
+	t.Parallel()
 	programs(t, "factors: [{clients: [cli], acr: mfa}]\n", func(t *testing.T, realm *krbtest.Realm, s *idptest.Server) {
 		ticket := ticketFor(t, realm, "alice", krbtest.AlicePassword)
 		p := postTicket(t, s, idptest.Negotiate(t, ticket), ticketForm("cli"), nil)
@@ -339,6 +349,7 @@ func TestHoleTicketExchangeBesideTheRules(t *testing.T) {
 }
 
 func TestWhatATicketGaveEndsBeforeItsTime(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(t *testing.T, s *idptest.Server) error{
 		"signed out everywhere": func(t *testing.T, s *idptest.Server) error {
 			_, err := s.Store().EndLogins(t.Context(), s.User("alice").ID, "", store.Entry{Actor: "alice"})

@@ -15,6 +15,7 @@ import (
 
 // TestBrowserLogsInByAnUpstream: by its button, without JavaScript; and links a login.
 func TestBrowserLogsInByAnUpstream(t *testing.T) {
+	t.Parallel()
 	c := newCouple(t, idptest.Options{}, ", create: first_login, logout: true")
 	ctx := chromium.Start(t, "*.localhost")
 	var who, linked, at string

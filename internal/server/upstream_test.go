@@ -98,6 +98,7 @@ func wantWords(t *testing.T, p *idptest.Page, status int, words ...string) {
 // TestUpstreamLogsIn: the first login makes a user, the second finds them, and the
 // relying party gets its code.
 func TestUpstreamLogsIn(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]idptest.Options{"sqlite": {}, "postgres": {Database: storetest.Postgres(t)}} {
 		t.Run(name, func(t *testing.T) {
 			c := newCouple(t, o, ", create: first_login")
@@ -127,6 +128,7 @@ func TestUpstreamLogsIn(t *testing.T) {
 
 // TestUpstreamInvitesByDefault: nobody becomes a user by themselves.
 func TestUpstreamInvitesByDefault(t *testing.T) {
+	t.Parallel()
 	c := newCouple(t, idptest.Options{}, "")
 	page := c.bobThere(c.press(c.here.Get("/account")))
 	wantWords(t, page, 200, "You have no account here yet", "Reference: ")
@@ -152,6 +154,7 @@ func TestUpstreamInvitesByDefault(t *testing.T) {
 // TestUpstreamShowsAFreshLogin: prompt=login and max_age reach the upstream, and count
 // when it shows that its person acted.
 func TestUpstreamShowsAFreshLogin(t *testing.T) {
+	t.Parallel()
 	c := newCouple(t, idptest.Options{}, ", create: first_login")
 	c.bobThere(c.press(c.here.Get("/account")))
 	auth := idptest.Wiki()
@@ -170,6 +173,7 @@ func TestUpstreamShowsAFreshLogin(t *testing.T) {
 // TestUpstreamLinks: somebody links a login at an upstream to their account, logs in by
 // it, and unlinks it.
 func TestUpstreamLinks(t *testing.T) {
+	t.Parallel()
 	c := newCouple(t, idptest.Options{}, "")
 	c.here.LogIn(c.here.Get("/account"), "bob", idptest.BobPassword)
 	page := c.here.Get("/account/logins")
@@ -201,6 +205,7 @@ func TestUpstreamLinks(t *testing.T) {
 // TestHoleUpstreamLinkTakeover: a login at an upstream is linked only to whoever shows
 // both, now; and never by what it says of itself.
 func TestHoleUpstreamLinkTakeover(t *testing.T) {
+	t.Parallel()
 	c := newCouple(t, idptest.Options{}, ", create: first_login, allow_domains: [\"*\"]")
 	addUser(t, c.ours, "mallory")
 
@@ -244,6 +249,7 @@ func with(id store.Identity, userID string) store.Identity {
 
 // TestHoleUpstreamLastLoginIsUnlinked: nobody locks themselves out.
 func TestHoleUpstreamLastLoginIsUnlinked(t *testing.T) {
+	t.Parallel()
 	c := newCouple(t, idptest.Options{}, ", create: first_login")
 	c.bobThere(c.press(c.here.Get("/account/logins")))
 	wantWords(t, c.here.Get("/account/logins"), 200, "You log in by nothing else")
@@ -263,6 +269,7 @@ func TestHoleUpstreamLastLoginIsUnlinked(t *testing.T) {
 // TestHoleUpstreamAnswerOfAnotherBrowser: an answer is worth something in the browser
 // that left, once, and at the upstream that it left for.
 func TestHoleUpstreamAnswerOfAnotherBrowser(t *testing.T) {
+	t.Parallel()
 	c := newCouple(t, idptest.Options{}, ", create: first_login")
 	answer := c.bobIsThere(c.press(c.here.Get("/account")).Location)
 	victim := c.ours.Browser(t)
@@ -282,6 +289,7 @@ func TestHoleUpstreamAnswerOfAnotherBrowser(t *testing.T) {
 // TestUpstreamSignsOut: with logout, signing out here goes on to the upstream, and ends
 // where the site wanted it to.
 func TestUpstreamSignsOut(t *testing.T) {
+	t.Parallel()
 	c := newCouple(t, idptest.Options{}, ", create: first_login, logout: true")
 	c.bobThere(c.press(c.here.Get("/account")))
 	_, form := c.here.Get("/account").Form(t, "form_token")
@@ -312,6 +320,7 @@ func TestUpstreamSignsOut(t *testing.T) {
 // TestUpstreamTellsOfASignOut: what an upstream's back channel says ends what came from
 // there, and nothing else.
 func TestUpstreamTellsOfASignOut(t *testing.T) {
+	t.Parallel()
 	c := newCouple(t, idptest.Options{}, ", create: first_login")
 	c.bobThere(c.press(c.here.Get("/account")))
 	local := c.ours.Browser(t)

@@ -22,6 +22,7 @@ func other(issuer string) string {
 // TestHoleUpstreamMixUpOfTwo: an upstream that leads its people on to another one gets
 // nothing that this one gave (RFC 9207 §1; OAuth 2.0 Security BCP, RFC 9700 §4.4).
 func TestHoleUpstreamMixUpOfTwo(t *testing.T) {
+	t.Parallel()
 	var codes atomic.Int64
 	mux := http.NewServeMux()
 	evil := httptest.NewServer(mux)
@@ -54,6 +55,7 @@ func TestHoleUpstreamMixUpOfTwo(t *testing.T) {
 // TestAnUpstreamThatIsDownHurtsItsOwnPeopleOnly: it is told on the page, and everything
 // else goes on.
 func TestAnUpstreamThatIsDownHurtsItsOwnPeopleOnly(t *testing.T) {
+	t.Parallel()
 	down := httptest.NewServer(http.NotFoundHandler())
 	down.Close()
 	c := newCouple(t, idptest.Options{}, other(down.URL))
@@ -75,6 +77,7 @@ func TestAnUpstreamThatIsDownHurtsItsOwnPeopleOnly(t *testing.T) {
 // TestUpstreamFactors: the rules of factors are for these logins, too; an acr that the
 // entry trusts counts, and no other.
 func TestUpstreamFactors(t *testing.T) {
+	t.Parallel()
 	for lines, enough := range map[string]bool{"": false, ", acr: {\"1\": mfa}": true} {
 		c := newCouple(t, idptest.Options{YAML: "factors: [{acr: mfa}]\n"}, ", create: first_login"+lines)
 		page := c.bobThere(c.press(c.here.Get("/account")))
@@ -87,6 +90,7 @@ func TestUpstreamFactors(t *testing.T) {
 // A session at the upstream that somebody left behind sets up nobody's first factor: a
 // login there of now does.
 func TestHoleSilentUpstreamSetsUpAFactor(t *testing.T) {
+	t.Parallel()
 	c := newCouple(t, idptest.Options{YAML: "factors: [{acr: mfa}]\n"}, ", create: first_login")
 	c.behind.Store(int64(20 * time.Minute))
 	c.there.LogIn(c.there.Get("/login"), "bob", idptest.BobPassword)

@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
+	"idp/internal/audit"
 	"idp/internal/config"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -36,4 +39,25 @@ func SetPassword(ctx context.Context, st *store.Store, u *store.User, password s
 		return err
 	}
 	return st.SetPassword(ctx, u.ID, hash, store.Entry{Actor: actor, UserID: u.ID, Name: u.Name})
+}
+
+// seed makes the file's users where their names are free.
+func (s *Server) seed(ctx context.Context, c *config.Config) error {
+	for _, u := range c.Users {
+		if _, err := s.store.UserByName(ctx, u.Name); !errors.Is(err, store.ErrNotFound) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		password, err := config.ReadSecret(u.PasswordFile)
+		if err != nil {
+			return err
+		}
+		seed := store.User{Name: u.Name, FullName: u.FullName, Email: u.Email, EmailVerified: u.EmailVerified, Groups: u.Groups, Claims: u.Claims}
+		if err := AddUser(ctx, s.store, seed, password, audit.ActorConfig); err != nil && !errors.Is(err, store.ErrConflict) {
+			return fmt.Errorf("users: %s: %w", u.Name, err)
+		}
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 // What is probably not meant as it is written is said, and stops nothing.
 func TestWhatIsProbablyNotMeantIsSaid(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a.secret": "a secret of some length\n", "b.secret": "another secret of some length\n", "idp.yaml": `
 clients:

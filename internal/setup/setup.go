@@ -23,9 +23,6 @@ const (
 	pathFiles = pathPage + "/files/"
 )
 
-// method is how the log line names a ticket that was only tested.
-const method = "setup-test"
-
 // What a test of a browser can end with, as the page's template knows it.
 const (
 	outcomeYes     = "yes"     // a ticket came and is good

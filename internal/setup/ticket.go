@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -28,7 +28,7 @@ func (s *Setup) ServeTest(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	info := web.InfoFrom(r.Context())
-	info.Method = method
+	info.Method = authn.MethodTest
 	info.Detail = s.Policy.WhyNoTicket(a.from)
 	switch {
 	case !s.Policy.UsesTickets():
@@ -48,8 +48,8 @@ func (s *Setup) ServeTest(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("WWW-Authenticate", "Negotiate")
 		return s.page(w, r, http.StatusUnauthorized, web.SetupPage{Outcome: outcomeNo, Causes: s.causes(r, false)})
 	}
-	token, err := base64.StdEncoding.DecodeString(value)
-	if err != nil || scheme != "negotiate" { // a password is not looked at here
+	token, ok := web.NegotiateToken(value)
+	if !ok || scheme != web.SchemeNegotiate { // a password is not looked at here
 		return s.refused(w, r, s.Authn.Refuse(r.Context(), a.from, "", reason.Malformed, "not a token of Negotiate"))
 	}
 	return s.ticket(w, r, a, token)
@@ -69,8 +69,7 @@ func (s *Setup) begin(w http.ResponseWriter, r *http.Request) (*attempt, error) 
 	if err != nil {
 		return nil, err
 	}
-	info := web.InfoFrom(r.Context())
-	a := &attempt{browser: b, from: authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}}
+	a := &attempt{browser: b, from: visitor.At(r, "")}
 	id := r.URL.Query().Get("login")
 	if id == "" {
 		return a, nil
@@ -82,7 +81,7 @@ func (s *Setup) begin(w http.ResponseWriter, r *http.Request) (*attempt, error) 
 	if err != nil {
 		return nil, err
 	}
-	a.row, a.from.ClientID, info.ClientID = row, row.ClientID, row.ClientID
+	a.row, a.from.ClientID, web.InfoFrom(r.Context()).ClientID = row, row.ClientID, row.ClientID
 	return a, nil
 }
 
@@ -104,19 +103,19 @@ func (s *Setup) request(w http.ResponseWriter, r *http.Request, a *attempt) erro
 
 // ticket checks one token of the browser.
 func (s *Setup) ticket(w http.ResponseWriter, r *http.Request, a *attempt, token []byte) error {
-	res, next, err := s.leg(r, a, token)
+	res, next, err := visitor.Leg(r, s.Authn, a.row, token, a.from)
 	if err != nil {
 		return s.refused(w, r, err)
 	}
 	if next != nil {
-		if err := s.keepLeg(r, a, next.State); err != nil {
+		if err := visitor.KeepLeg(r, s.Store, a.row, next.State); err != nil {
 			return err
 		}
 		web.SendNegotiate(w, next.Reply)
 		return s.page(w, r, http.StatusUnauthorized, web.SetupPage{Outcome: outcomeNo, Causes: s.causes(r, false)})
 	}
 	if a.row != nil && len(a.row.State) > 0 { // what was begun is over
-		if err := s.keepLeg(r, a, []byte{}); err != nil {
+		if err := visitor.KeepLeg(r, s.Store, a.row, []byte{}); err != nil {
 			return err
 		}
 	}
@@ -126,25 +125,6 @@ func (s *Setup) ticket(w http.ResponseWriter, r *http.Request, a *attempt, token
 		Outcome: outcomeYes, Principal: res.Principal, Name: res.User.Name, Mechanism: mechanisms[res.Mechanism],
 		Since: res.AuthTime, Until: res.Until, SignedOut: a.browser.SignedOut, NoTicket: a.browser.NoTicket,
 	})
-}
-
-// leg checks one token. What the next one needs is kept in the login request, so
-// that any node can go on; without a login request the first must be enough.
-func (s *Setup) leg(r *http.Request, a *attempt, token []byte) (*authn.Result, *authn.Continuation, error) {
-	if a.row == nil {
-		res, err := s.Authn.Ticket(r.Context(), token, a.from)
-		return res, nil, err
-	}
-	return s.Authn.TicketLeg(r.Context(), token, a.row.State, a.from)
-}
-
-// keepLeg puts the state of an exchange in place of that of the leg before.
-func (s *Setup) keepLeg(r *http.Request, a *attempt, state []byte) error {
-	err := s.Store.ContinueLoginRequest(r.Context(), a.row.ID, a.row.State, state)
-	if errors.Is(err, store.ErrNotFound) {
-		return web.LoginExpired(err)
-	}
-	return err
 }
 
 // mechanisms are the ways a ticket comes, in words.

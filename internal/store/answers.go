@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"idp/internal/store/database"
 )
 
 // Access tokens and the cookies of protected sites carry no row of their own, but each
@@ -29,13 +31,13 @@ type answer[A any] struct {
 	revision uint64
 }
 
-// get returns what was found for a key, unless it is a second old or revoked has
-// changed since.
+// get returns what was found for a key, unless it is a second old, or from the future of
+// a clock that was put back, or revoked has changed since.
 func (c *answers[K, A]) get(k K, now Millis, revoked *atomic.Uint64) (found A, ok bool) {
 	c.mu.Lock()
 	a, ok := c.kept[k]
 	c.mu.Unlock()
-	if !ok || now >= a.until || a.revision != revoked.Load() {
+	if !ok || now >= a.until || now < a.until-keptFor || a.revision != revoked.Load() {
 		return found, false
 	}
 	return a.found, true
@@ -53,8 +55,8 @@ func (c *answers[K, A]) put(k K, found A, now Millis, revision uint64) {
 }
 
 // revoking is write for an operation that may take trust away.
-func (s *Store) revoking(ctx context.Context, op func(tx) error) error {
-	err := s.db.write(ctx, op)
+func (s *Store) revoking(ctx context.Context, op func(database.Tx) error) error {
+	err := s.db.Write(ctx, op)
 	s.revoked.Add(1) // after the commit: who asks now sees its result
 	return err
 }

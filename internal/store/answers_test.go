@@ -15,6 +15,9 @@ func TestKeptAnswers(t *testing.T) {
 	if _, ok := c.get("k", 2000, &revoked); ok {
 		t.Error("an answer is kept longer than a second")
 	}
+	if _, ok := c.get("k", 999, &revoked); ok {
+		t.Error("a clock that was put back keeps an answer for as long")
+	}
 	if _, ok := c.get("other", 1000, &revoked); ok {
 		t.Error("another key's answer")
 	}

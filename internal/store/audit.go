@@ -8,6 +8,7 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/secret"
+	"idp/internal/store/database"
 )
 
 // maxField bounds one field of an audit entry, in bytes: names and addresses
@@ -32,11 +33,11 @@ type Filter struct {
 // Audit adds an entry for something that changed no row (a failed login): the
 // only one whose event the caller names.
 func (s *Store) Audit(ctx context.Context, e Entry) error {
-	op := func(t tx) error { return s.writeEntry(t, e, e.Event) }
+	op := func(t database.Tx) error { return s.writeEntry(t, e, e.Event) }
 	if audit.Told(e.Event) {
-		return s.db.write(ctx, op) // a mail is a second statement
+		return s.db.Write(ctx, op) // a mail is a second statement
 	}
-	return s.db.single(ctx, op)
+	return s.db.Single(ctx, op)
 }
 
 // Entries reads the audit log.
@@ -67,7 +68,7 @@ func pageSize(limit int) int64 {
 // of. The event is the function's own, whatever the caller says: there is no way
 // to change trust without a trace, or under another name. A login that failed is of
 // the user whose name was tried, if there is one: their account shows it.
-func (s *Store) writeEntry(t tx, e Entry, event string) error {
+func (s *Store) writeEntry(t database.Tx, e Entry, event string) error {
 	e.Event = event
 	if e.At == 0 {
 		e.At = s.Now()

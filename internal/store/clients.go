@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // metadata is the client in a TEXT column: JSON with the names of RFC 7591, but for
@@ -105,7 +106,7 @@ func (s *Store) insertClient(ctx context.Context, c Client, limit int64, e Entry
 		return err
 	}
 	e.ClientID = c.ClientID
-	return s.revoking(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t database.Tx) error {
 		if c.Registered {
 			_, err := t.Exec(`
 				INSERT INTO settings (name, value) VALUES ($1, $2)
@@ -130,7 +131,7 @@ func (s *Store) insertClient(ctx context.Context, c Client, limit int64, e Entry
 }
 
 // clientRefused says why a client was not inserted.
-func clientRefused(t tx, id string) error {
+func clientRefused(t database.Tx, id string) error {
 	err := t.QueryRow([]any{&id}, `SELECT client_id FROM clients WHERE client_id = $1`, id)
 	switch {
 	case err == nil:
@@ -178,7 +179,7 @@ func (s *Store) replaceClient(ctx context.Context, c Client, revoke bool, e Entr
 		return err
 	}
 	e.ClientID = c.ClientID
-	return s.revoking(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t database.Tx) error {
 		var before string
 		if err := t.QueryRow([]any{&before}, `SELECT metadata FROM clients WHERE client_id = $1`, c.ClientID); err != nil {
 			return err
@@ -209,7 +210,7 @@ func (s *Store) replaceClient(ctx context.Context, c Client, revoke bool, e Entr
 // RemoveClient removes a relying party and revokes all it was granted and allowed.
 func (s *Store) RemoveClient(ctx context.Context, id string, e Entry) error {
 	e.ClientID = id
-	return s.revoking(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t database.Tx) error {
 		n, err := t.Exec(`DELETE FROM clients WHERE client_id = $1`, id)
 		if err := found(n, err); err != nil {
 			return err
@@ -224,7 +225,7 @@ func (s *Store) RemoveClient(ctx context.Context, id string, e Entry) error {
 // clientChanged ends all that a client was given, in the order that RevokeConsent
 // explains. A code that is inserted meanwhile, or by a node that has not heard yet,
 // is looked at again when it is redeemed (Standing).
-func (s *Store) clientChanged(t tx, e Entry, event string, now Millis) error {
+func (s *Store) clientChanged(t database.Tx, e Entry, event string, now Millis) error {
 	_, err := t.Exec(`DELETE FROM consents WHERE client_id = $1`, e.ClientID)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 const codeColumns = `hash, grant_id, client_id, redirect_uri, code_challenge, user_id, session_id, scope, nonce, claims, resource, jkt,
@@ -32,7 +33,7 @@ type Finish struct {
 // pushed request has given a code already. ErrConsent: the user has not allowed all
 // of Consent, or has taken it back. Whatever is refused uses nothing up.
 func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		now := s.Now()
 		if f.LoginRequestID != "" {
 			l, err := consume(t, f.LoginRequestID, f.BrowserHash, f.SessionID, now)
@@ -57,7 +58,7 @@ func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 			return err
 		}
 		err := visit(t, f.SessionID, f.Code.ClientID, now)
-		if refersToNothing(err) { // the session ended a moment ago
+		if database.RefersToNothing(err) { // the session ended a moment ago
 			return ErrNotFound
 		}
 		return err
@@ -65,7 +66,7 @@ func (s *Store) FinishAuthorization(ctx context.Context, f Finish) error {
 }
 
 // insertCode inserts a code for a session that is there.
-func insertCode(t tx, c Code, sessionID string) error {
+func insertCode(t database.Tx, c Code, sessionID string) error {
 	n, err := t.Exec(`
 		INSERT INTO codes (hash, grant_id, client_id, redirect_uri, code_challenge, user_id, session_id, scope, nonce, claims, resource, jkt,
 			amr, acr, auth_time, created_at, expires_at)
@@ -103,7 +104,7 @@ func (s *Store) RedeemCode(ctx context.Context, r Redeem) (*Code, *Grant, error)
 	var c *Code
 	var g Grant
 	var reused bool
-	err := s.db.write(ctx, func(t tx) (err error) {
+	err := s.db.Write(ctx, func(t database.Tx) (err error) {
 		reused = false
 		if c, err = useCode(t, r); errors.Is(err, ErrNotFound) {
 			reused, err = s.codeOver(t, r)
@@ -134,7 +135,7 @@ func (s *Store) RedeemCode(ctx context.Context, r Redeem) (*Code, *Grant, error)
 }
 
 // useCode is the one statement that decides who gets the tokens of a code.
-func useCode(t tx, r Redeem) (*Code, error) {
+func useCode(t database.Tx, r Redeem) (*Code, error) {
 	c := &Code{}
 	return c, t.QueryRow(c.dest(), `
 		UPDATE codes SET used_at = $1
@@ -146,7 +147,7 @@ func useCode(t tx, r Redeem) (*Code, error) {
 
 // codeOver says why a code gives nothing, and revokes what it gave when its client
 // uses it again.
-func (s *Store) codeOver(t tx, r Redeem) (reused bool, err error) {
+func (s *Store) codeOver(t database.Tx, r Redeem) (reused bool, err error) {
 	var c Code
 	err = t.QueryRow(c.dest(), `SELECT `+codeColumns+` FROM codes WHERE hash = $1`, r.Hash)
 	switch {

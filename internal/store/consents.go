@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // Answers of a login request whose person was asked for consent.
@@ -63,7 +64,7 @@ func (s *Store) AnswerConsent(ctx context.Context, a Answer) error {
 	if a.Allow {
 		answer, event = ConsentAllowed, audit.ConsentGiven
 	}
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		e, now := a.Entry, s.Now()
 		e.SessionID, e.Detail = a.SessionID, a.Asked
 		err := t.QueryRow([]any{&e.UserID, &e.ClientID}, `
@@ -85,7 +86,7 @@ func (s *Store) AnswerConsent(ctx context.Context, a Answer) error {
 
 // mergeConsent adds to what a user allowed a relying party. The first statement
 // makes the row, or waits for whoever else changes it, and holds it.
-func mergeConsent(t tx, userID, clientID, scope string, now Millis) error {
+func mergeConsent(t database.Tx, userID, clientID, scope string, now Millis) error {
 	var have string
 	err := t.QueryRow([]any{&have}, `
 		INSERT INTO consents (user_id, client_id, scope, created_at, updated_at) VALUES ($1, $2, '', $3, $3)
@@ -107,7 +108,7 @@ func mergeConsent(t tx, userID, clientID, scope string, now Millis) error {
 // holdConsent fails with ErrConsent unless the user allowed the relying party all
 // of scope. It changes nothing, but holds the row until the transaction ends: who
 // takes the consent back meanwhile waits, and then finds what was made of it.
-func holdConsent(t tx, userID, clientID, scope string) error {
+func holdConsent(t database.Tx, userID, clientID, scope string) error {
 	var have Consent
 	err := t.QueryRow([]any{&have.Scope}, `
 		UPDATE consents SET updated_at = updated_at WHERE user_id = $1 AND client_id = $2 RETURNING scope`, userID, clientID)
@@ -130,7 +131,7 @@ const inFlight = 60 * 1000 // milliseconds
 // before the first statement goes on; whoever redeems one holds its row, so the
 // second waits; and the grants that the third looks for are then all there.
 func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, e Entry) error {
-	return s.revoking(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t database.Tx) error {
 		e, now := e, s.Now()
 		err := t.QueryRow([]any{&e.Detail}, `
 			DELETE FROM consents WHERE user_id = $1 AND client_id = $2 RETURNING scope`, userID, clientID)
@@ -158,7 +159,7 @@ func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, e En
 
 // execEach runs statements in their order, with the same arguments, and counts the
 // rows that they changed.
-func execEach(t tx, args []any, statements ...string) (changed int64, err error) {
+func execEach(t database.Tx, args []any, statements ...string) (changed int64, err error) {
 	for _, statement := range statements {
 		n, err := t.Exec(statement, args...)
 		if err != nil {

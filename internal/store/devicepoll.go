@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // DeviceState is what a device is told that asks whether it was allowed.
@@ -61,7 +62,7 @@ type Polled struct {
 func (s *Store) PollDevice(ctx context.Context, p Poll) (*Polled, error) {
 	var out Polled
 	var reused bool
-	err := s.db.write(ctx, func(t tx) (err error) {
+	err := s.db.Write(ctx, func(t database.Tx) (err error) {
 		out, reused = Polled{}, false
 		if out.State, err = countPoll(t, p); !errors.Is(err, ErrNotFound) {
 			return err
@@ -90,7 +91,7 @@ func (s *Store) PollDevice(ctx context.Context, p Poll) (*Polled, error) {
 
 // countPoll answers for a device that waits. Its one statement judges how soon it
 // asks, and makes it wait longer if it was too soon.
-func countPoll(t tx, p Poll) (DeviceState, error) {
+func countPoll(t database.Tx, p Poll) (DeviceState, error) {
 	var slowed bool
 	err := t.QueryRow([]any{&slowed}, `
 		UPDATE device_codes SET slowed = next_poll_at > $1,
@@ -105,7 +106,7 @@ func countPoll(t tx, p Poll) (DeviceState, error) {
 }
 
 // useDevice is the one statement that decides who gets the tokens of a device code.
-func useDevice(t tx, p Poll) (*DeviceCode, error) {
+func useDevice(t database.Tx, p Poll) (*DeviceCode, error) {
 	d := &DeviceCode{}
 	return d, t.QueryRow(d.dest(), `
 		UPDATE device_codes SET used_at = $1
@@ -116,7 +117,7 @@ func useDevice(t tx, p Poll) (*DeviceCode, error) {
 
 // grantDevice stores the grant, and notes the relying party as visited by the
 // session, whose end it is then told of.
-func grantDevice(t tx, p Poll, d *DeviceCode) (*Grant, *User, error) {
+func grantDevice(t database.Tx, p Poll, d *DeviceCode) (*Grant, *User, error) {
 	now, err := standing(t, d.UserID, d.ClientID)
 	if err != nil {
 		return nil, nil, err
@@ -131,7 +132,7 @@ func grantDevice(t tx, p Poll, d *DeviceCode) (*Grant, *User, error) {
 		return nil, nil, err
 	}
 	err = visit(t, d.SessionID, d.ClientID, p.Now)
-	if refersToNothing(err) { // the session ended a moment ago
+	if database.RefersToNothing(err) { // the session ended a moment ago
 		err = ErrNotFound
 	}
 	return &g, &now.User, err
@@ -139,7 +140,7 @@ func grantDevice(t tx, p Poll, d *DeviceCode) (*Grant, *User, error) {
 
 // deviceOver says why a device code gives nothing (any more), and revokes what it
 // gave when it comes again.
-func (s *Store) deviceOver(t tx, p Poll) (state DeviceState, reused bool, err error) {
+func (s *Store) deviceOver(t database.Tx, p Poll) (state DeviceState, reused bool, err error) {
 	var d DeviceCode
 	err = t.QueryRow(d.dest(), `SELECT `+deviceColumns+` FROM device_codes WHERE hash = $1 AND client_id = $2`, p.Hash, p.ClientID)
 	switch {

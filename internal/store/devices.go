@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // DeviceCode is a device that asks to be logged in (RFC 8628), known by the
@@ -78,7 +79,7 @@ func (s *Store) AnswerDevice(ctx context.Context, a DeviceAnswer) error {
 	if a.Allow {
 		answer, event = DeviceAllowed, audit.DeviceAllowed
 	}
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		e, now := a.Entry, s.Now()
 		e.UserID, e.SessionID, e.Detail = a.Session.UserID, a.Session.ID, a.Scope
 		err := t.QueryRow([]any{&e.ClientID}, `

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+
+	"idp/internal/store/database"
 )
 
 // How many devices may wait for an answer. There is no bound for each relying party:
@@ -31,7 +33,7 @@ const alive = `CASE WHEN d.next_poll_at > 0 THEN d.next_poll_at - d.poll_every +
 // ErrConflict: the user code is taken.
 func (s *Store) PutDeviceCode(ctx context.Context, d DeviceCode) error {
 	var inNetwork, inWide, all int64 // without this one, or with it: databases differ
-	err := s.db.single(ctx, func(t tx) error {
+	err := s.db.Single(ctx, func(t database.Tx) error {
 		return t.QueryRow([]any{&inNetwork, &inWide, &all}, `
 			INSERT INTO device_codes (hash, user_code, grant_id, client_id, address, network, wide_network, outside,
 				scope, resource, poll_every, created_at, expires_at)
@@ -44,7 +46,7 @@ func (s *Store) PutDeviceCode(ctx context.Context, d DeviceCode) error {
 			d.Scope, d.Resource, d.PollEvery, d.CreatedAt, d.ExpiresAt,
 			int64(maxDevicesPerNetwork), int64(maxDevicesPerWideNetwork), int64(maxDevices))
 	})
-	if errors.Is(err, ErrNotFound) && !errors.Is(err, ErrText) { // nothing inserted
+	if errors.Is(err, ErrNotFound) && !errors.Is(err, database.ErrText) { // nothing inserted
 		return ErrConflict
 	}
 	if err == nil && inNetwork >= maxDevicesPerNetwork {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // However a session ends (the person, an admin, another user at the same browser,
@@ -14,14 +15,14 @@ import (
 // EndSession deletes a session and revokes the grants that live by it. Ending a
 // session that is not there is no error and leaves no trace.
 func (s *Store) EndSession(ctx context.Context, id string, e Entry) error {
-	return s.ending(ctx, func(t tx) (int64, error) { return s.endSession(t, id, e) })
+	return s.ending(ctx, func(t database.Tx) (int64, error) { return s.endSession(t, id, e) })
 }
 
 // ending is revoking for an operation that may end sessions: it returns how many
 // deliveries it has queued, which are made known after the commit.
-func (s *Store) ending(ctx context.Context, op func(tx) (queued int64, err error)) error {
+func (s *Store) ending(ctx context.Context, op func(database.Tx) (queued int64, err error)) error {
 	var queued int64
-	err := s.revoking(ctx, func(t tx) (err error) {
+	err := s.revoking(ctx, func(t database.Tx) (err error) {
 		queued, err = op(t)
 		return err
 	})
@@ -31,7 +32,7 @@ func (s *Store) ending(ctx context.Context, op func(tx) (queued int64, err error
 	return err
 }
 
-func (s *Store) endSession(t tx, id string, e Entry) (queued int64, err error) {
+func (s *Store) endSession(t database.Tx, id string, e Entry) (queued int64, err error) {
 	now := s.Now()
 	userID, queued, err := closeSession(t, id, now, never)
 	if errors.Is(err, ErrNotFound) {
@@ -60,7 +61,7 @@ const never = Millis(1) << 62
 // adding a relying party to it (session_clients refers to it) come first or fail.
 // Without it, one added between the copy and the deletion would hear nothing. It is
 // the hash of nothing, and of each session another, for the column is unique.
-func closeSession(t tx, id string, now, expired Millis) (userID string, queued int64, err error) {
+func closeSession(t database.Tx, id string, now, expired Millis) (userID string, queued int64, err error) {
 	err = t.QueryRow([]any{&userID}, `
 		UPDATE sessions SET secret_hash = $1 WHERE id = $2 AND (expires_at <= $3 OR idle_expires_at <= $3)
 		RETURNING user_id`, []byte("ending "+id), id, expired)
@@ -75,7 +76,7 @@ func closeSession(t tx, id string, now, expired Millis) (userID string, queued i
 }
 
 // endUser ends all that a user's logins gave, and links for another password.
-func endUser(t tx, userID string, now Millis) (queued int64, err error) {
+func endUser(t database.Tx, userID string, now Millis) (queued int64, err error) {
 	if err := dropLinks(t, userID); err != nil {
 		return 0, err
 	}
@@ -98,7 +99,7 @@ func endUser(t tx, userID string, now Millis) (queued int64, err error) {
 	return queued, revokeGrantsOfUser(t, userID, now)
 }
 
-func closeSessions(t tx, ids []string, now, expired Millis) (queued int64, err error) {
+func closeSessions(t database.Tx, ids []string, now, expired Millis) (queued int64, err error) {
 	for _, id := range ids {
 		_, n, err := closeSession(t, id, now, expired)
 		if err != nil && !errors.Is(err, ErrNotFound) { // renewed, or ended by somebody else
@@ -109,8 +110,8 @@ func closeSessions(t tx, ids []string, now, expired Millis) (queued int64, err e
 	return queued, nil
 }
 
-func sessionIDs(t tx, query string, args ...any) (ids []string, err error) {
-	err = t.Query(func(scan scanFunc) error {
+func sessionIDs(t database.Tx, query string, args ...any) (ids []string, err error) {
+	err = t.Query(func(scan database.Scan) error {
 		var id string
 		if err := scan(&id); err != nil {
 			return err
@@ -130,7 +131,7 @@ func (s *Store) sweepSessions(ctx context.Context) (deleted int64, err error) {
 	} {
 		for deleted < sweepLimit {
 			var n int64
-			err := s.ending(ctx, func(t tx) (queued int64, err error) {
+			err := s.ending(ctx, func(t database.Tx) (queued int64, err error) {
 				now := s.Now()
 				ids, err := sessionIDs(t, query, now, int64(sweepBatch))
 				if err != nil {

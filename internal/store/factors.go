@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // Kinds of factors.
@@ -55,7 +56,7 @@ func (s *Store) AddFactor(ctx context.Context, in NewFactor) error {
 	if len(in.Key) == 0 {
 		in.Key = []byte(in.ID)
 	}
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		// The user's row is locked: of two that come at once, the second sees the first.
 		n, err := t.Exec(`
 			UPDATE users SET updated_at = $1 WHERE id = $2 AND NOT disabled AND ($3 = '' OR password_hash = $3)`,
@@ -82,7 +83,7 @@ func (s *Store) AddFactor(ctx context.Context, in NewFactor) error {
 }
 
 // hasRoom reports whether the user, whose row is locked, may have one more.
-func hasRoom(t tx, in NewFactor) error {
+func hasRoom(t database.Tx, in NewFactor) error {
 	var had int64
 	if err := t.QueryRow([]any{&had}, `SELECT COUNT(*) FROM factors WHERE user_id = $1`, in.UserID); err != nil {
 		return err
@@ -148,7 +149,7 @@ func (s *Store) RenameFactor(ctx context.Context, userID, id, name string) error
 // (e.SessionID) end, with what they granted. Recovery codes go with the last factor,
 // for alone they are none. ErrNotFound: it is not the user's.
 func (s *Store) RemoveFactor(ctx context.Context, userID, id string, e Entry) error {
-	return s.ending(ctx, func(t tx) (int64, error) {
+	return s.ending(ctx, func(t database.Tx) (int64, error) {
 		if _, err := t.Exec(`UPDATE users SET updated_at = $1 WHERE id = $2`, s.Now(), userID); err != nil {
 			return 0, err
 		}
@@ -174,7 +175,7 @@ func (s *Store) RemoveFactor(ctx context.Context, userID, id string, e Entry) er
 }
 
 // endOtherSessions ends a user's sessions but the one that e names.
-func (s *Store) endOtherSessions(t tx, userID string, e Entry) (queued int64, err error) {
+func (s *Store) endOtherSessions(t database.Tx, userID string, e Entry) (queued int64, err error) {
 	ids, err := sessionIDs(t, `SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 ORDER BY id`, userID, e.SessionID)
 	if err != nil {
 		return 0, err
@@ -193,7 +194,7 @@ func (s *Store) endOtherSessions(t tx, userID string, e Entry) (queued int64, er
 // them, and ends all that the user's logins gave: who asks for it is no session of
 // theirs. It returns how many factors there were.
 func (s *Store) ResetFactors(ctx context.Context, userID string, e Entry) (removed int64, err error) {
-	err = s.ending(ctx, func(t tx) (int64, error) {
+	err = s.ending(ctx, func(t database.Tx) (int64, error) {
 		now := s.Now()
 		n, err := t.Exec(`UPDATE users SET updated_at = $1 WHERE id = $2`, now, userID)
 		if err := found(n, err); err != nil {
@@ -216,7 +217,7 @@ func (s *Store) ResetFactors(ctx context.Context, userID string, e Entry) (remov
 
 // stillTheFactor locks the row of the factor that was shown: one that is taken away
 // meanwhile is either seen here, or finds the session that it started, and ends it.
-func stillTheFactor(t tx, in StartSession) error {
+func stillTheFactor(t database.Tx, in StartSession) error {
 	if in.FactorID == "" {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // Give is a grant that no code gives: for a ticket, or for what a proxy was told about
@@ -21,7 +22,7 @@ type Give struct {
 // unknown, or the session that the grant names is over. What ends a user's grants
 // meanwhile may miss it, for it lasts for minutes; their disabling does not.
 func (s *Store) GiveGrant(ctx context.Context, g Give) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		now, err := standing(t, g.Grant.UserID, g.Grant.ClientID)
 		if err != nil {
 			return err
@@ -50,7 +51,7 @@ func (s *Store) GiveGrant(ctx context.Context, g Give) error {
 }
 
 // liveSession is ErrNotFound where the session of a grant is over.
-func liveSession(t tx, g Grant) error {
+func liveSession(t database.Tx, g Grant) error {
 	var id string
 	return t.QueryRow([]any{&id}, `
 		SELECT s.id FROM sessions s WHERE s.id = $2 AND s.user_id = $3 AND s.expires_at > $1 AND s.idle_expires_at > $1`,

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // grantColumns of grants AS g, in the order of (*Grant).dest.
@@ -24,7 +25,7 @@ const liveGrant = `
 	WHERE g.id = $2 AND g.revoked_at = 0 AND g.expires_at > $1 AND NOT u.disabled
 	AND (g.offline OR g.session_id = '' OR (s.id IS NOT NULL AND s.expires_at > $1 AND s.idle_expires_at > $1))`
 
-func insertGrant(t tx, g Grant, f *RefreshFamily) error {
+func insertGrant(t database.Tx, g Grant, f *RefreshFamily) error {
 	_, err := t.Exec(`
 		INSERT INTO grants (id, client_id, user_id, session_id, offline, scope, resource, claims, jkt, amr, acr, auth_time, created_at, expires_at, device, address)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
@@ -52,10 +53,10 @@ func (s *Store) Grant(ctx context.Context, id string) (*Grant, error) {
 // RevokeGrant revokes a grant and its refresh tokens. Revoking one that is
 // unknown or revoked is no error and leaves no trace.
 func (s *Store) RevokeGrant(ctx context.Context, id string, e Entry) error {
-	return s.revoking(ctx, func(t tx) error { return s.revokeGrant(t, id, e, audit.GrantRevoked, s.Now()) })
+	return s.revoking(ctx, func(t database.Tx) error { return s.revokeGrant(t, id, e, audit.GrantRevoked, s.Now()) })
 }
 
-func (s *Store) revokeGrant(t tx, id string, e Entry, event string, now Millis) error {
+func (s *Store) revokeGrant(t database.Tx, id string, e Entry, event string, now Millis) error {
 	n, err := t.Exec(`UPDATE grants SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0`, now, id)
 	if err != nil || n == 0 {
 		return err
@@ -69,7 +70,7 @@ func (s *Store) revokeGrant(t tx, id string, e Entry, event string, now Millis) 
 
 // revokeGrantsOfSession revokes what lives by a session; grants that outlive it
 // (offline_access) stay. The user leads to the rows, there is no index on sessions.
-func revokeGrantsOfSession(t tx, userID, sessionID string, now Millis) error {
+func revokeGrantsOfSession(t database.Tx, userID, sessionID string, now Millis) error {
 	_, err := t.Exec(`
 		UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND session_id = $3 AND NOT offline AND revoked_at = 0`,
 		now, userID, sessionID)
@@ -83,7 +84,7 @@ func revokeGrantsOfSession(t tx, userID, sessionID string, now Millis) error {
 	return err
 }
 
-func revokeGrantsOfUser(t tx, userID string, now Millis) error {
+func revokeGrantsOfUser(t database.Tx, userID string, now Millis) error {
 	_, err := t.Exec(`UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND revoked_at = 0`, now, userID)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"idp/internal/secret"
+	"idp/internal/store/database"
 )
 
 // GuessState is the answer to a wish to check a password.
@@ -78,7 +79,7 @@ func (s *Store) TakeGuess(ctx context.Context, name, asked string, passwordHash 
 func (s *Store) Take(ctx context.Context, in Guess, lease time.Duration, now Millis) (Taken, error) {
 	var taken Taken
 	g := newGuess{Guess: in, token: secret.ID(), now: now, until: now + lease.Milliseconds()}
-	err := s.db.write(ctx, func(t tx) error {
+	err := s.db.Write(ctx, func(t database.Tx) error {
 		for range in.Limit + 1 { // a free slot may be another's by the time it is taken
 			held, err := slotsOf(t, in.Name, now)
 			if err != nil {
@@ -109,8 +110,8 @@ func (s *Store) Take(ctx context.Context, in Guess, lease time.Duration, now Mil
 	return taken, err
 }
 
-func slotsOf(t tx, name string, now Millis) (held []slot, err error) {
-	err = t.Query(func(scan scanFunc) error {
+func slotsOf(t database.Tx, name string, now Millis) (held []slot, err error) {
+	err = t.Query(func(scan database.Scan) error {
 		var h slot
 		err := scan(&h.number, &h.hash, &h.failed, &h.reason, &h.again, &h.until)
 		held = append(held, h)
@@ -182,7 +183,7 @@ type newGuess struct {
 // take is the one statement that decides who gets a slot: a free one, or the one
 // in which the same password was refused and may be asked about again. From where
 // too much was wrong nobody gets one.
-func (g *newGuess) take(t tx, s slot, from Origin) (bool, error) {
+func (g *newGuess) take(t database.Tx, s slot, from Origin) (bool, error) {
 	n, err := t.Exec(`
 		INSERT INTO guesses (name, slot, password_hash, token, failed, expires_at, asked)
 		SELECT $1, $2, $3, $4, FALSE, $5, $7
@@ -197,7 +198,7 @@ func (g *newGuess) take(t tx, s slot, from Origin) (bool, error) {
 
 // contest notes that a name was locked when somebody wanted to log in, unless that is
 // known for long enough. It locks nothing and makes nothing last longer.
-func (g *newGuess) contest(t tx, state GuessState, held []slot) error {
+func (g *newGuess) contest(t database.Tx, state GuessState, held []slot) error {
 	for _, h := range held {
 		if h.number == contested && h.until-g.now > contestedFor.Milliseconds()/2 {
 			return nil

@@ -5,9 +5,10 @@ import (
 	"slices"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
-func (s *Store) insertIdentity(t tx, i Identity) error {
+func (s *Store) insertIdentity(t database.Tx, i Identity) error {
 	n, err := t.Exec(`
 		INSERT INTO identities (source, key, user_id, created_at, label, groups) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT DO NOTHING`, i.Source, i.Key, i.UserID, s.Now(), i.Label, encodeList(i.Groups))
@@ -42,7 +43,7 @@ func (s *Store) HasIdentity(ctx context.Context, source, from, to string) (bool,
 // ticket that tells a SID makes it the key. ErrNotFound: the source knows nobody
 // by the old key; ErrConflict: it knows somebody by the new one.
 func (s *Store) RekeyIdentity(ctx context.Context, source, from, to string, e Entry) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		err := t.QueryRow([]any{&e.UserID}, `
 			UPDATE identities SET key = $1
 			WHERE source = $2 AND key = $3 AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.source = $2 AND i.key = $1)
@@ -58,7 +59,7 @@ func (s *Store) RekeyIdentity(ctx context.Context, source, from, to string, e En
 // ErrConflict: the key is somebody's already.
 func (s *Store) LinkIdentity(ctx context.Context, i Identity, e Entry) error {
 	e.UserID = i.UserID
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		if err := s.insertIdentity(t, i); err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func (s *Store) LinkIdentity(ctx context.Context, i Identity, e Entry) error {
 // ErrNotFound: it is not the user's.
 func (s *Store) UnlinkIdentity(ctx context.Context, i Identity, e Entry) error {
 	e.UserID = i.UserID
-	return s.ending(ctx, func(t tx) (int64, error) {
+	return s.ending(ctx, func(t database.Tx) (int64, error) {
 		if err := s.takeGroups(t, i, e); err != nil {
 			return 0, err
 		}
@@ -88,7 +89,7 @@ func (s *Store) UnlinkIdentity(ctx context.Context, i Identity, e Entry) error {
 
 // takeGroups takes from a user the groups that an identity of theirs has given, and no
 // other one gives: what it vouched for ends with it. ErrNotFound: it is not the user's.
-func (s *Store) takeGroups(t tx, i Identity, e Entry) error {
+func (s *Store) takeGroups(t database.Tx, i Identity, e Entry) error {
 	var gave, has []string
 	err := t.QueryRow([]any{(*textList)(&gave), (*textList)(&has)}, `
 		SELECT i.groups, u.groups FROM identities i JOIN users u ON u.id = i.user_id
@@ -96,7 +97,7 @@ func (s *Store) takeGroups(t tx, i Identity, e Entry) error {
 	if err != nil || len(gave) == 0 {
 		return err
 	}
-	err = t.Query(func(scan scanFunc) error {
+	err = t.Query(func(scan database.Scan) error {
 		var others []string
 		err := scan((*textList)(&others))
 		gave = slices.DeleteFunc(gave, func(g string) bool { return slices.Contains(others, g) })

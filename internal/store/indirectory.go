@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // KnownAs is what an outside source knows a user by, and whether the directory has
@@ -43,7 +44,7 @@ func (s *Store) UserOfGrant(ctx context.Context, grantID, clientID string) (*Use
 // for any more. The user may log in again when it does. Where there is nothing to
 // end, it leaves no trace.
 func (s *Store) EndUser(ctx context.Context, userID string, e Entry) error {
-	return s.ending(ctx, func(t tx) (queued int64, err error) {
+	return s.ending(ctx, func(t database.Tx) (queued int64, err error) {
 		now, some := s.Now(), false
 		err = t.QueryRow([]any{&some}, `
 			SELECT EXISTS (SELECT 1 FROM sessions WHERE user_id = $1 AND expires_at > $2)

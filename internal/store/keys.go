@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 func (k *SigningKey) dest() []any {
@@ -18,7 +19,7 @@ func (s *Store) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 		SELECT kid, algorithm, sealed, created_at, active_at, retired_at, expires_at FROM signing_keys UNION ALL
 		SELECT kid, algorithm, sealed, created_at, active_at, retired_at, expires_at FROM optional_signing_keys
 		ORDER BY created_at, kid`)
-	if noTable(err) {
+	if database.NoTable(err) {
 		return queryAll(ctx, s, (*SigningKey).dest, `
 			SELECT kid, algorithm, sealed, created_at, active_at, retired_at, expires_at FROM signing_keys ORDER BY created_at, kid`)
 	}
@@ -35,7 +36,7 @@ func (s *Store) AddSigningKey(ctx context.Context, k SigningKey, e Entry) error 
 		INSERT INTO signing_keys (kid, algorithm, sealed, created_at, active_at, retired_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`
 	}
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		n, err := t.Exec(insert, k.Kid, k.Algorithm, k.Sealed, k.CreatedAt, k.ActiveAt, k.RetiredAt, k.ExpiresAt)
 		if err != nil {
 			return err
@@ -49,7 +50,7 @@ func (s *Store) AddSigningKey(ctx context.Context, k SigningKey, e Entry) error 
 
 // RetireSigningKey says until when a key signs and until when it is published.
 func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiredAt, expiresAt Millis, e Entry) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		n, err := both(t,
 			`UPDATE signing_keys SET retired_at = $1, expires_at = $2 WHERE kid = $3`,
 			`UPDATE optional_signing_keys SET retired_at = $1, expires_at = $2 WHERE kid = $3`, retiredAt, expiresAt, kid)
@@ -64,7 +65,7 @@ func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiredAt, exp
 // when another node has replaced it meanwhile. It changes no trust, so there is
 // no audit row.
 func (s *Store) ResealSigningKey(ctx context.Context, kid string, old, sealed []byte) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		_, err := both(t,
 			`UPDATE signing_keys SET sealed = $1 WHERE kid = $2 AND sealed = $3`,
 			`UPDATE optional_signing_keys SET sealed = $1 WHERE kid = $2 AND sealed = $3`, sealed, kid, old)
@@ -72,7 +73,7 @@ func (s *Store) ResealSigningKey(ctx context.Context, kid string, old, sealed []
 	})
 }
 
-func (s *Store) keyChanged(t tx, kid string, e Entry, event string) error {
+func (s *Store) keyChanged(t database.Tx, kid string, e Entry, event string) error {
 	if e.Name == "" {
 		e.Name = kid
 	}
@@ -82,7 +83,7 @@ func (s *Store) keyChanged(t tx, kid string, e Entry, event string) error {
 // DeleteSigningKeys deletes the keys that are not published any more since
 // before; a key whose end is undecided stays.
 func (s *Store) DeleteSigningKeys(ctx context.Context, expiredBefore Millis) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		_, err := both(t,
 			`DELETE FROM signing_keys WHERE expires_at > 0 AND expires_at < $1`,
 			`DELETE FROM optional_signing_keys WHERE expires_at > 0 AND expires_at < $1`, expiredBefore)
@@ -92,7 +93,7 @@ func (s *Store) DeleteSigningKeys(ctx context.Context, expiredBefore Millis) err
 
 // both changes the two tables of signing keys, and returns how many rows it
 // changed; a kid is in one of them at most.
-func both(t tx, always, optional string, args ...any) (int64, error) {
+func both(t database.Tx, always, optional string, args ...any) (int64, error) {
 	n, err := t.Exec(always, args...)
 	if err != nil {
 		return 0, err

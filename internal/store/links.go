@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // What a link is for.
@@ -28,7 +29,7 @@ func (l *Link) dest() []any {
 // or they are disabled.
 func (s *Store) CreateLink(ctx context.Context, l Link, m *Mail, e Entry) error {
 	e.UserID = l.UserID
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		// Locks the user's row: of two links at once the later one stays.
 		n, err := t.Exec(`UPDATE users SET updated_at = updated_at WHERE id = $1 AND NOT disabled`, l.UserID)
 		if err := found(n, err); err != nil {
@@ -54,7 +55,7 @@ func (s *Store) CreateLink(ctx context.Context, l Link, m *Mail, e Entry) error 
 
 // dropLinks ends the links of a user that were not used yet, those on their way
 // included.
-func dropLinks(t tx, userID string) error {
+func dropLinks(t database.Tx, userID string) error {
 	_, err := t.Exec(`DELETE FROM links WHERE user_id = $1 AND used_at = 0`, userID)
 	if err == nil {
 		_, err = t.Exec(`DELETE FROM mails WHERE user_id = $1 AND kind IN ($2, $3)`, userID, LinkInvitation, LinkReset)
@@ -92,7 +93,7 @@ func (s *Store) LinkOfBrowser(ctx context.Context, browserHash []byte) (*Link, *
 // OpenLink binds a link to the first browser that opens it. ErrNotFound: another one
 // has, or the link or its user is no good any more.
 func (s *Store) OpenLink(ctx context.Context, hash, browserHash []byte, e Entry) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		err := t.QueryRow([]any{&e.UserID, &e.Detail}, `
 			UPDATE links SET browser_hash = $1 WHERE hash = $2 AND browser_hash = $3 AND used_at = 0 AND expires_at > $4
 			AND EXISTS (SELECT 1 FROM users u WHERE u.id = links.user_id AND NOT u.disabled)
@@ -111,7 +112,7 @@ func (s *Store) UseLink(ctx context.Context, hash, browserHash []byte, passwordH
 	if len(browserHash) == 0 { // as those have that nobody has opened
 		return ErrNotFound
 	}
-	return s.ending(ctx, func(t tx) (int64, error) {
+	return s.ending(ctx, func(t database.Tx) (int64, error) {
 		var l Link
 		if err := t.QueryRow(l.dest(), `SELECT `+linkColumns+` FROM links l WHERE l.hash = $1`, hash); err != nil {
 			return 0, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"idp/internal/store/database"
 )
 
 const (
@@ -37,7 +39,7 @@ func (s *Store) CreateLoginRequest(ctx context.Context, l LoginRequest) error {
 		return err
 	}
 	var ofBrowser int64
-	err = s.db.single(ctx, func(t tx) error {
+	err = s.db.Single(ctx, func(t database.Tx) error {
 		err := t.QueryRow([]any{&ofBrowser}, `
 			INSERT INTO login_requests (id, browser_hash, address, client_id, params, return_to, fresh, min_auth_time, login_hint,
 				reason, username, rechallenged, state, created_at, expires_at, reference,
@@ -51,7 +53,7 @@ func (s *Store) CreateLoginRequest(ctx context.Context, l LoginRequest) error {
 			l.UserID, l.SessionID, l.AuthTime, l.Consent, pushed, l.ACR, l.StepUp)
 		return err
 	})
-	if errors.Is(err, ErrNotFound) && !errors.Is(err, ErrText) { // nothing inserted
+	if errors.Is(err, ErrNotFound) && !errors.Is(err, database.ErrText) { // nothing inserted
 		return ErrTooMany
 	}
 	if err != nil || ofBrowser < maxPendingPerBrowser {
@@ -133,7 +135,7 @@ func (s *Store) MarkRechallenged(ctx context.Context, id string) (first bool, er
 
 // loginDone writes who logged in into the login request, for the browser that
 // began it only. What another user was asked, or answered, is over.
-func loginDone(t tx, in StartSession, now Millis) error {
+func loginDone(t database.Tx, in StartSession, now Millis) error {
 	n, err := t.Exec(`
 		UPDATE login_requests SET user_id = $1, session_id = $2, auth_time = $3, reason = '', username = '', consent = '', consent_answer = '',
 			pending = '', step_hash = $7
@@ -147,7 +149,7 @@ func loginDone(t tx, in StartSession, now Millis) error {
 // session is not the one that logged in.
 func (s *Store) ConsumeLoginRequest(ctx context.Context, id string, browserHash []byte, sessionID string) (*LoginRequest, error) {
 	var l *LoginRequest
-	err := s.db.single(ctx, func(t tx) (err error) {
+	err := s.db.Single(ctx, func(t database.Tx) (err error) {
 		l, err = consume(t, id, browserHash, sessionID, s.Now())
 		return err
 	})
@@ -159,7 +161,7 @@ func (s *Store) ConsumeLoginRequest(ctx context.Context, id string, browserHash 
 
 // consume is the one statement that decides who goes on from a login request:
 // the browser that began it, under the session it ended in, once.
-func consume(t tx, id string, browserHash []byte, sessionID string, now Millis) (*LoginRequest, error) {
+func consume(t database.Tx, id string, browserHash []byte, sessionID string, now Millis) (*LoginRequest, error) {
 	if sessionID == "" { // what the row holds until somebody has logged in
 		return nil, ErrNotFound
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // keepLogouts is how long a delivery is kept to be looked at, from the end of
@@ -40,7 +41,7 @@ func (d *LogoutDelivery) dest() []any {
 
 // queueLogouts puts the relying parties of a session into the queue. A session
 // that ended before under the same id is told of once more.
-func queueLogouts(t tx, sessionID, userID string, now Millis) (int64, error) {
+func queueLogouts(t database.Tx, sessionID, userID string, now Millis) (int64, error) {
 	return t.Exec(`
 		INSERT INTO logout_deliveries (session_id, client_id, user_id, created_at, next_at, expires_at)
 		SELECT c.session_id, c.client_id, $2, $3, $3, $4 FROM session_clients c WHERE c.session_id = $1
@@ -82,9 +83,9 @@ func (s *Store) DueLogouts(ctx context.Context) ([]string, error) {
 func (s *Store) ClaimLogouts(ctx context.Context, clientID string, limit int, lease time.Duration) ([]LogoutDelivery, error) {
 	now := s.Now()
 	var claimed []LogoutDelivery
-	err := s.db.single(ctx, func(t tx) error {
+	err := s.db.Single(ctx, func(t database.Tx) error {
 		claimed = nil
-		return t.Query(func(scan scanFunc) error {
+		return t.Query(func(scan database.Scan) error {
 			var d LogoutDelivery
 			if err := scan(d.dest()...); err != nil {
 				return err
@@ -106,7 +107,7 @@ func (s *Store) ClaimLogouts(ctx context.Context, clientID string, limit int, le
 // first delay, is in the audit log. ErrNotFound: the lease is over and
 // the delivery somebody else's.
 func (s *Store) RecordLogout(ctx context.Context, claimed LogoutDelivery, result, reason string, next Millis) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		now := s.Now()
 		done := now
 		if result == LogoutDelayed {

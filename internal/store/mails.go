@@ -7,6 +7,7 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/secret"
+	"idp/internal/store/database"
 )
 
 // keepNotices is how long a notice waits for a mail server.
@@ -15,7 +16,7 @@ const keepNotices = 3 * 24 * time.Hour
 // tell queues the mail by which a person learns of an event. writeEntry calls it, so
 // that no change of how somebody logs in can leave it out. What the server itself does
 // (the first ticket that tells a SID) is no news to anybody.
-func (s *Store) tell(t tx, e Entry) error {
+func (s *Store) tell(t database.Tx, e Entry) error {
 	if !s.mail || e.UserID == "" || e.Actor == audit.ActorServer || !audit.Told(e.Event) {
 		return nil
 	}
@@ -31,7 +32,7 @@ func (s *Store) tell(t tx, e Entry) error {
 		NextAt: now, CreatedAt: now, ExpiresAt: now + keepNotices.Milliseconds()})
 }
 
-func (s *Store) queueMail(t tx, m Mail) error {
+func (s *Store) queueMail(t database.Tx, m Mail) error {
 	s.mailed.Add(1)
 	_, err := t.Exec(`
 		INSERT INTO mails (id, user_id, kind, data, attempts, next_at, created_at, expires_at)
@@ -44,16 +45,16 @@ func (s *Store) queueMail(t tx, m Mail) error {
 // then. It has one reader.
 func (s *Store) MailsQueued() <-chan struct{} { return s.mails }
 
-// waking is a backend that wakes whoever sends mail, after the commit. It may do so
+// waking is a database that wakes whoever sends mail, after the commit. It may do so
 // for the mail of an operation beside, which wakes again.
 type waking struct {
-	backend
+	database.Database
 	s *Store
 }
 
-func (w waking) write(ctx context.Context, op func(tx) error) error {
+func (w waking) Write(ctx context.Context, op func(database.Tx) error) error {
 	before := w.s.mailed.Load()
-	err := w.backend.write(ctx, op)
+	err := w.Database.Write(ctx, op)
 	if err == nil && w.s.mailed.Load() != before {
 		select {
 		case w.s.mails <- struct{}{}:
@@ -68,9 +69,9 @@ func (w waking) write(ctx context.Context, op func(tx) error) error {
 func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) ([]Mail, error) {
 	now := s.Now()
 	var claimed []Mail
-	err := s.db.single(ctx, func(t tx) error {
+	err := s.db.Single(ctx, func(t database.Tx) error {
 		claimed = nil
-		return t.Query(func(scan scanFunc) error {
+		return t.Query(func(scan database.Scan) error {
 			var m Mail
 			err := scan(&m.ID, &m.UserID, &m.Kind, &m.Data, &m.Attempts, &m.NextAt, &m.CreatedAt, &m.ExpiresAt)
 			claimed = append(claimed, m)
@@ -99,7 +100,7 @@ func (s *Store) RetryMail(ctx context.Context, claimed Mail, next Millis) error 
 // GiveUpMail forgets a claimed mail that will not be sent, and writes down why;
 // ErrNotFound as SentMail.
 func (s *Store) GiveUpMail(ctx context.Context, claimed Mail, why string) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		n, err := t.Exec(`DELETE FROM mails WHERE id = $1 AND next_at = $2`, claimed.ID, claimed.NextAt)
 		if err := found(n, err); err != nil {
 			return err

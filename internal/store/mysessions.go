@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // What somebody ends of their own logins. Each statement asks for the user, so that
@@ -50,7 +51,7 @@ func (s *Store) VisitsOf(ctx context.Context, userID string) ([]Visit, error) {
 
 // EndSessionOf is EndSession for a session that must be the user's.
 func (s *Store) EndSessionOf(ctx context.Context, userID, id string, e Entry) (ended bool, err error) {
-	err = s.ending(ctx, func(t tx) (int64, error) {
+	err = s.ending(ctx, func(t database.Tx) (int64, error) {
 		ended = false
 		err := lockSession(t, userID, id)
 		if errors.Is(err, ErrNotFound) {
@@ -66,14 +67,14 @@ func (s *Store) EndSessionOf(ctx context.Context, userID, id string, e Entry) (e
 }
 
 // lockSession finds a session of a user and holds its row until it is ended.
-func lockSession(t tx, userID, id string) error {
+func lockSession(t database.Tx, userID, id string) error {
 	n, err := t.Exec(`UPDATE sessions SET seen_at = seen_at WHERE id = $1 AND user_id = $2`, id, userID)
 	return found(n, err)
 }
 
 // EndGrantOf is RevokeGrant for a grant that must be the user's.
 func (s *Store) EndGrantOf(ctx context.Context, userID, id string, e Entry) (ended bool, err error) {
-	err = s.revoking(ctx, func(t tx) error {
+	err = s.revoking(ctx, func(t database.Tx) error {
 		e, now := e, s.Now()
 		ended = false
 		err := t.QueryRow([]any{&e.ClientID, &e.SessionID}, `
@@ -97,7 +98,7 @@ type EndedLogins struct{ Sessions, Grants int64 }
 // EndLogins ends all that a user's logins gave, on every device: but for the session
 // keep, and what lives by it in its own browser; empty: all of it.
 func (s *Store) EndLogins(ctx context.Context, userID, keep string, e Entry) (ended EndedLogins, err error) {
-	err = s.ending(ctx, func(t tx) (queued int64, err error) {
+	err = s.ending(ctx, func(t database.Tx) (queued int64, err error) {
 		now := s.Now()
 		ids, err := sessionIDs(t, `
 			SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 AND expires_at > $3 AND idle_expires_at > $3 ORDER BY id`, userID, keep, now)
@@ -127,7 +128,7 @@ func (s *Store) EndLogins(ctx context.Context, userID, keep string, e Entry) (en
 // revokeElsewhere revokes what other sessions than keep granted, and what outlives
 // keep or was allowed to a device. Codes come first, as in endUser. It counts the
 // grants that did not end with a session.
-func revokeElsewhere(t tx, userID, keep string, now Millis) (grants int64, err error) {
+func revokeElsewhere(t database.Tx, userID, keep string, now Millis) (grants int64, err error) {
 	if _, err = t.Exec(`DELETE FROM codes WHERE expires_at > $1 AND user_id = $2 AND session_id <> $3`, now-inFlight, userID, keep); err != nil {
 		return 0, err
 	}

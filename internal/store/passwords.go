@@ -6,6 +6,7 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/secret"
+	"idp/internal/store/database"
 )
 
 // SettingSlowHashes is there when a hash was imported that takes long to check.
@@ -25,7 +26,7 @@ type ChangePassword struct {
 // which that happened goes on. ErrNotFound: the password is another by now, the session
 // is over, or the user is disabled.
 func (s *Store) ChangePassword(ctx context.Context, in ChangePassword) error {
-	return s.ending(ctx, func(t tx) (queued int64, err error) {
+	return s.ending(ctx, func(t database.Tx) (queued int64, err error) {
 		now := s.Now()
 		n, err := t.Exec(`
 			UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3 AND password_hash = $4 AND password_hash <> '' AND NOT disabled`,
@@ -55,7 +56,7 @@ func (s *Store) ChangePassword(ctx context.Context, in ChangePassword) error {
 }
 
 // endOthers is endUser for all but one session.
-func endOthers(t tx, userID, keep string, now Millis) (queued int64, err error) {
+func endOthers(t database.Tx, userID, keep string, now Millis) (queued int64, err error) {
 	ids, err := sessionIDs(t, `SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 ORDER BY id`, userID, keep)
 	if err != nil {
 		return 0, err
@@ -83,7 +84,7 @@ func (s *Store) ImportUsers(ctx context.Context, users []User, slow bool, e Entr
 	for i := range users {
 		users[i].ID, users[i].CreatedAt = secret.ID(), s.Now()
 	}
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		for _, u := range users {
 			e.Name = u.Name
 			if err := s.insertUser(t, u, nil, e); err != nil {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"idp/internal/store"
+	"idp/internal/store/database"
 	"idp/internal/store/storetest"
 )
 
@@ -171,7 +171,7 @@ func TestABinaryThatIsTooOldRefusesToStart(t *testing.T) {
 		storetest.Open(t, store.Config{URL: url}) // a newer schema that still supports us
 		raise(`UPDATE schema_support SET oldest_binary = $1`, int64(store.BinaryLevel+1))
 		_, err := store.Open(t.Context(), store.Config{URL: url})
-		want(t, err, store.ErrNewerSchema)
+		want(t, err, database.ErrNewerSchema)
 	})
 }
 
@@ -204,14 +204,4 @@ func TestAnyPathIsAFileName(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-func TestAServerThatVanishedDoesNotHoldRequests(t *testing.T) {
-	ours, silent := net.Pipe()
-	defer func() { must(t, errors.Join(ours.Close(), silent.Close())) }()
-	conn := store.Timed(ours, time.Millisecond)
-	_, err := conn.Read(make([]byte, 1))
-	want(t, err, os.ErrDeadlineExceeded)
-	_, err = conn.Write([]byte("SELECT 1"))
-	want(t, err, os.ErrDeadlineExceeded)
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"time"
+
+	"idp/internal/store/database"
 )
 
 // PushedRequest is the parameters of a request, kept under the hash of a handle.
@@ -66,7 +68,7 @@ func (s *Store) PushedRequestUsed(ctx context.Context, hash []byte) (used bool, 
 
 // usePushed is the one statement that decides which authorization a pushed
 // request gives its code to. ErrReused: another one was first.
-func usePushed(t tx, hash []byte, now Millis) error {
+func usePushed(t database.Tx, hash []byte, now Millis) error {
 	n, err := t.Exec(firstSeen, UsePushed.key(hash), now+keepUsed.Milliseconds(), now)
 	if err == nil && n == 0 {
 		return ErrReused

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"idp/internal/store"
+	"idp/internal/store/database"
 	"idp/internal/store/storetest"
 )
 
@@ -24,10 +25,10 @@ func TestReadOnly(t *testing.T) {
 		if v, err := look.Setting(t.Context(), "name"); err != nil || string(v) != "value" {
 			t.Errorf("%q, %v", v, err)
 		}
-		if err := look.PutSetting(t.Context(), "name", []byte("x")); !errors.Is(err, store.ErrReadOnly) {
+		if err := look.PutSetting(t.Context(), "name", []byte("x")); !errors.Is(err, database.ErrReadOnly) {
 			t.Errorf("one statement: %v", err)
 		}
-		if err := look.AddClient(t.Context(), store.Client{ClientID: "x"}, store.Entry{}); !errors.Is(err, store.ErrReadOnly) {
+		if err := look.AddClient(t.Context(), store.Client{ClientID: "x"}, store.Entry{}); !errors.Is(err, database.ErrReadOnly) {
 			t.Errorf("a transaction: %v", err)
 		}
 		raise := func(t store.Tx) error {

@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // PutRecoveryCodes gives a user new recovery codes, by their keyed hashes, in place of
 // all there were. ErrNotFound: the user is unknown or disabled.
 func (s *Store) PutRecoveryCodes(ctx context.Context, userID string, hashes [][]byte, e Entry) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		now := s.Now()
 		n, err := t.Exec(`UPDATE users SET updated_at = updated_at WHERE id = $1 AND NOT disabled`, userID)
 		if err := found(n, err); err != nil {
@@ -31,7 +32,7 @@ func (s *Store) PutRecoveryCodes(ctx context.Context, userID string, hashes [][]
 // ErrReused: it was used before; ErrNotFound: it is none of the user's, or good for
 // nothing, for the user has no factor.
 func (s *Store) UseRecoveryCode(ctx context.Context, userID string, hash []byte, e Entry) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		n, err := t.Exec(`UPDATE recovery_codes SET used_at = $1 WHERE user_id = $2 AND hash = $3 AND used_at = 0`, s.Now(), userID, hash)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 const familyColumns = `id, grant_id, client_id, generation, rotated_at, idle_expires_at, expires_at, revoked_at`
@@ -57,7 +58,7 @@ type rotation struct {
 // Whatever is refused, Check's own refusals included, uses nothing up.
 func (s *Store) RotateRefresh(ctx context.Context, r Rotate) (*RefreshFamily, *Grant, *User, error) {
 	var out rotation
-	err := s.db.write(ctx, func(t tx) error {
+	err := s.db.Write(ctx, func(t database.Tx) error {
 		out = rotation{}
 		err := rotate(t, r, &out.family)
 		if errors.Is(err, ErrNotFound) {
@@ -86,7 +87,7 @@ func (s *Store) RotateRefresh(ctx context.Context, r Rotate) (*RefreshFamily, *G
 
 // rotate is the one statement that decides which of two uses comes first. That
 // the grant still counts is asked afterwards, in the same transaction.
-func rotate(t tx, r Rotate, f *RefreshFamily) error {
+func rotate(t database.Tx, r Rotate, f *RefreshFamily) error {
 	step := int64(1)
 	if r.Keep {
 		step = 0
@@ -98,7 +99,7 @@ func rotate(t tx, r Rotate, f *RefreshFamily) error {
 }
 
 // repeated decides about a token that is not the current one.
-func (s *Store) repeated(t tx, r Rotate, out *rotation) error {
+func (s *Store) repeated(t database.Tx, r Rotate, out *rotation) error {
 	f := &out.family
 	err := t.QueryRow(f.dest(), `
 		SELECT `+familyColumns+` FROM refresh_families

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // sessionColumns of sessions AS s, in the order of (*Session).dest.
@@ -42,7 +43,7 @@ func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 	if e.UserID == "" {
 		e.UserID = in.Session.UserID
 	}
-	return s.ending(ctx, func(t tx) (queued int64, err error) {
+	return s.ending(ctx, func(t database.Tx) (queued int64, err error) {
 		if in.EndOther != "" {
 			queued, err = s.endSession(t, in.EndOther, Entry{Actor: e.Actor, Address: e.Address, RequestID: e.RequestID})
 			if err != nil {
@@ -72,7 +73,7 @@ func (s *Store) StartSession(ctx context.Context, in StartSession) error {
 
 // stillThePassword locks the user's row, so that a new password is either seen here
 // or finds the session that was started with the old one, and ends it.
-func stillThePassword(t tx, in StartSession) error {
+func stillThePassword(t database.Tx, in StartSession) error {
 	if in.PasswordHash == "" {
 		return nil
 	}
@@ -82,7 +83,7 @@ func stillThePassword(t tx, in StartSession) error {
 
 // stillTheSession locks the row of the session that this one continues, so that a
 // session that is ended meanwhile is not brought back by a code that was right.
-func stillTheSession(t tx, in StartSession, now Millis) error {
+func stillTheSession(t database.Tx, in StartSession, now Millis) error {
 	if in.Continues == "" {
 		return nil
 	}
@@ -92,7 +93,7 @@ func stillTheSession(t tx, in StartSession, now Millis) error {
 	return found(n, err)
 }
 
-func upsertSession(t tx, s Session) error {
+func upsertSession(t database.Tx, s Session) error {
 	upstream, err := encodeDocument(s.Upstream)
 	if err != nil {
 		return err
@@ -154,7 +155,7 @@ const liveSessions = `SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
 	WHERE NOT u.disabled AND s.expires_at > $1 AND s.idle_expires_at > $1`
 
 // visit notes that a session was used at a relying party, which its end is told to.
-func visit(t tx, sessionID, clientID string, now Millis) error {
+func visit(t database.Tx, sessionID, clientID string, now Millis) error {
 	_, err := t.Exec(`
 		INSERT INTO session_clients (session_id, client_id, created_at) VALUES ($1, $2, $3)
 		ON CONFLICT DO NOTHING`, sessionID, clientID, now)

@@ -1,5 +1,7 @@
 package store
 
+import "idp/internal/store/database"
+
 // Standing is what counts at the moment that something is given for a code, a
 // device code, a refresh or an access token, whatever counted when it was granted.
 // The statement or the transaction that uses it up reads it: a client that is
@@ -35,7 +37,7 @@ func (j joinedClient) Scan(src any) error {
 }
 
 // standing reads how things stand between a user and a client.
-func standing(t tx, userID, clientID string) (s Standing, err error) {
+func standing(t database.Tx, userID, clientID string) (s Standing, err error) {
 	err = t.QueryRow(s.dest(), `
 		SELECT `+standingColumns+` FROM users u
 		LEFT JOIN clients k ON k.client_id = $2 LEFT JOIN consents n ON n.user_id = u.id AND n.client_id = $2

@@ -1,29 +1,27 @@
 // Package store is the database: everything that a second node, or the next
-// start, needs to know. It is the only package with a database driver.
+// start, needs to know: the tables, a file for each thing that is done with them.
 //
 // One text of SQL runs on PostgreSQL (more than one node) and on SQLite (one
-// file, no server), so there is no dialect layer and no second model: the row
-// types are the domain types of types.go, and every function shows the one
+// file, no server; package database runs it), so there is no dialect layer and no
+// second model: the row types are the domain types of types.go, and every function shows the one
 // statement it stands for. What keeps this possible: the column types TEXT,
 // BIGINT, BOOLEAN and BYTEA only, every column NOT NULL, times as integer
 // milliseconds (0 is never), lists as JSON text.
 //
 // PostgreSQL runs at READ COMMITTED, so each invariant (a code is redeemed
 // once, a refresh token rotates once, a guess has a slot) rests on ONE
-// conditional statement or a unique key, never on a read before a write. SQLite
-// has many readers and one writer, which commits waiting operations in groups;
-// see writer.go. Functions that change who is trusted take an audit Entry and
+// conditional statement or a unique key, never on a read before a write. Functions that change who is trusted take an audit Entry and
 // write it in the same transaction.
 package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
+
+	"idp/internal/store/database"
 )
 
 // Config says which database to open.
@@ -41,7 +39,7 @@ type Config struct {
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
-	db      backend
+	db      database.Database
 	revoked atomic.Uint64 // changes with every revocation on this node
 	tokens  answers[tokenKey, tokenAnswer]
 	sites   answers[siteKey, *SiteSession]
@@ -52,33 +50,6 @@ type Store struct {
 	log     *slog.Logger
 	now     func() time.Time
 }
-
-// backend is what differs between the two databases.
-type backend interface {
-	// read gives op single SELECTs, each with a snapshot of its own.
-	read(ctx context.Context, op func(tx) error) error
-	// write runs op in one transaction, again when it lost a race inside the
-	// database: op must set what it hands out anew each time.
-	write(ctx context.Context, op func(tx) error) error
-	// single is write for an op of exactly one statement, which needs no
-	// transaction around it.
-	single(ctx context.Context, op func(tx) error) error
-	close() error
-}
-
-// tx is all an operation sees of the database. Its statements run under the
-// database's own context. Query and QueryRow have closed their rows when they
-// return, so that an operation cannot leave any open.
-type tx interface {
-	// Exec returns the number of rows that changed.
-	Exec(query string, args ...any) (int64, error)
-	// Query calls each for every row.
-	Query(each func(scan scanFunc) error, query string, args ...any) error
-	// QueryRow scans the first row into dest; ErrNotFound without one.
-	QueryRow(dest []any, query string, args ...any) error
-}
-
-type scanFunc = func(dest ...any) error
 
 // Open opens the database, creating the file of SQLite with mode 0600, and
 // brings its schema up to date under a lock that other nodes respect. It fails
@@ -92,15 +63,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.now = time.Now
 	}
 	var err error
-	switch kind, rest, _ := strings.Cut(cfg.URL, ":"); kind {
-	case "sqlite":
-		s.db, err = openSQLite(ctx, rest, s.log)
-	case "postgres", "postgresql":
-		s.db, err = openPostgres(ctx, cfg.URL, s.log)
-	default:
-		err = errors.New("want sqlite:PATH or postgres://…")
-	}
-	if err != nil {
+	if s.db, err = database.Open(ctx, cfg.URL, s.log); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	if s.mail {
@@ -109,11 +72,37 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
+// OpenReadOnly opens a database to look at it: no file is made, the schema stays
+// as it is, every write fails. A server may be using the database meanwhile, or
+// nobody. A SQLite file that is not there is fs.ErrNotExist; PostgreSQL is asked
+// at the first read only.
+func OpenReadOnly(cfg Config) (*Store, error) {
+	s := &Store{log: cfg.Log, now: cfg.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	var err error
+	if s.db, err = database.Look(cfg.URL); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return s, nil
+}
+
 // Close waits for operations that have started and closes the database.
-func (s *Store) Close() error { return s.db.close() }
+func (s *Store) Close() error { return s.db.Close() }
 
 // Now is the store's clock.
 func (s *Store) Now() Millis { return s.now().UnixMilli() }
+
+// Schema looks at the tables' version.
+func (s *Store) Schema(ctx context.Context) (database.Schema, error) {
+	return database.SchemaOf(ctx, s.db)
+}
+
+// Engine asks the database who it is and what time it is there.
+func (s *Store) Engine(ctx context.Context) (database.Engine, error) {
+	return database.EngineOf(ctx, s.db, s.now)
+}
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
@@ -133,15 +122,15 @@ func (s *Store) Empty(ctx context.Context) (bool, error) {
 
 // queryRow reads one row; ErrNotFound without one.
 func (s *Store) queryRow(ctx context.Context, dest []any, query string, args ...any) error {
-	return s.db.read(ctx, func(t tx) error { return t.QueryRow(dest, query, args...) })
+	return s.db.Read(ctx, func(t database.Tx) error { return t.QueryRow(dest, query, args...) })
 }
 
 // queryAll reads every row of a query into values of one type.
 func queryAll[T any](ctx context.Context, s *Store, dest func(*T) []any, query string, args ...any) ([]T, error) {
 	var all []T
-	err := s.db.read(ctx, func(t tx) error {
+	err := s.db.Read(ctx, func(t database.Tx) error {
 		all = nil
-		return t.Query(func(scan scanFunc) error {
+		return t.Query(func(scan database.Scan) error {
 			var v T
 			if err := scan(dest(&v)...); err != nil {
 				return err
@@ -155,7 +144,7 @@ func queryAll[T any](ctx context.Context, s *Store, dest func(*T) []any, query s
 
 // exec runs one statement and returns how many rows it changed.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
-	err = s.db.single(ctx, func(t tx) error {
+	err = s.db.Single(ctx, func(t database.Tx) error {
 		n, err = t.Exec(query, args...)
 		return err
 	})

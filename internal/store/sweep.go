@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"idp/internal/secret"
+	"idp/internal/store/database"
 )
 
 const (
@@ -74,7 +75,7 @@ func (s *Store) RunSweeper(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := s.sweepOnce(ctx, holder); err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+		if err := s.sweepOnce(ctx, holder); err != nil && ctx.Err() == nil && !errors.Is(err, database.ErrClosed) {
 			s.log.ErrorContext(ctx, "sweeping the database failed", "err", err)
 		}
 		select {
@@ -113,7 +114,7 @@ func (s *Store) Sweep(ctx context.Context) (deleted int64, err error) {
 func (s *Store) sweepTable(ctx context.Context, sw sweep) (deleted int64, err error) {
 	for deleted < sweepLimit {
 		var n int64
-		err := s.db.write(ctx, func(t tx) (err error) {
+		err := s.db.Write(ctx, func(t database.Tx) (err error) {
 			n, err = sw.batch(t, s.Now()-sw.keep.Milliseconds())
 			return err
 		})
@@ -125,7 +126,7 @@ func (s *Store) sweepTable(ctx context.Context, sw sweep) (deleted int64, err er
 	return deleted, nil
 }
 
-func (sw sweep) batch(t tx, expired Millis) (int64, error) {
+func (sw sweep) batch(t database.Tx, expired Millis) (int64, error) {
 	if sw.before != "" {
 		if _, err := t.Exec(sw.before, expired, int64(sweepBatch)); err != nil {
 			return 0, err

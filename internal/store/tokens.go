@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"time"
+
+	"idp/internal/store/database"
 )
 
 type (
@@ -41,25 +43,25 @@ func (s *Store) RevokeToken(ctx context.Context, jti string, expires Millis) err
 	return err
 }
 
-// ownTokensKept is for how long it is remembered that the tokens which a client had for
-// itself were revoked, none of which lives so long.
+// ownTokensKept is for how long it is remembered that the tokens which a client had got
+// by itself were revoked, none of which lives so long.
 const ownTokensKept = 24 * time.Hour
 
 // ownTokens is the row of that: no jti has a space in it.
 func ownTokens(clientID string) string { return "client " + clientID }
 
-// revokeOwnTokens revokes what a client was given for itself until now, of which there
-// are no rows.
-func revokeOwnTokens(t tx, clientID string, now Millis) error {
+// revokeOwnTokens revokes what a client was given for itself, or by exchanges, until now,
+// of which there are no rows.
+func revokeOwnTokens(t database.Tx, clientID string, now Millis) error {
 	_, err := t.Exec(`
 		INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2)
 		ON CONFLICT (jti) DO UPDATE SET expires_at = excluded.expires_at`, ownTokens(clientID), now+ownTokensKept.Milliseconds())
 	return err
 }
 
-// OwnTokenRevoked reports whether RevokeToken was called for the jti of a token that a
-// client has for itself, or all that were issued when it was were revoked.
-func (s *Store) OwnTokenRevoked(ctx context.Context, clientID, jti string, issued Millis) (revoked bool, err error) {
+// TokenRevoked reports whether RevokeToken was called for a jti, or all was revoked that a
+// client had got by itself when a token was issued: for itself, or by exchanges.
+func (s *Store) TokenRevoked(ctx context.Context, clientID, jti string, issued Millis) (revoked bool, err error) {
 	err = s.queryRow(ctx, []any{&revoked}, `
 		SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $1 OR (jti = $2 AND expires_at >= $3))`,
 		jti, ownTokens(clientID), issued+ownTokensKept.Milliseconds())

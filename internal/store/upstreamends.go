@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // ErrLast means that somebody could not log in any more.
@@ -17,7 +18,7 @@ var ErrLast = errors.New("nothing else is left to log in by")
 // not the user's.
 func (s *Store) DropIdentity(ctx context.Context, i Identity, e Entry) error {
 	e.UserID = i.UserID
-	return s.ending(ctx, func(t tx) (int64, error) {
+	return s.ending(ctx, func(t database.Tx) (int64, error) {
 		// Two at once wait for each other here, and the second sees what the first left.
 		n, err := t.Exec(`UPDATE users SET updated_at = updated_at WHERE id = $1`, i.UserID)
 		if err := found(n, err); err != nil {
@@ -42,7 +43,7 @@ func (s *Store) DropIdentity(ctx context.Context, i Identity, e Entry) error {
 }
 
 // dispensable: the user has a local password, or another identity.
-func dispensable(t tx, i Identity) error {
+func dispensable(t database.Tx, i Identity) error {
 	var mine, other bool
 	err := t.QueryRow([]any{&mine, &other}, `
 		SELECT EXISTS (SELECT 1 FROM identities i WHERE i.source = $1 AND i.key = $2 AND i.user_id = $3),
@@ -64,7 +65,7 @@ func dispensable(t tx, i Identity) error {
 // Logout §2.6). It returns how many there were. The logout token that says so counts
 // once, until it expires.
 func (s *Store) EndUpstreamSessions(ctx context.Context, from UpstreamSession, token []byte, until time.Time, e Entry) (ended int, err error) {
-	err = s.ending(ctx, func(t tx) (queued int64, err error) {
+	err = s.ending(ctx, func(t database.Tx) (queued int64, err error) {
 		n, err := t.Exec(firstSeen, UseLogout.key(token), until.UnixMilli(), s.Now())
 		if err != nil || n == 0 {
 			return 0, err
@@ -75,7 +76,7 @@ func (s *Store) EndUpstreamSessions(ctx context.Context, from UpstreamSession, t
 	return ended, err
 }
 
-func (s *Store) endSessionsFrom(t tx, from UpstreamSession, e Entry) (queued int64, ended int, err error) {
+func (s *Store) endSessionsFrom(t database.Tx, from UpstreamSession, e Entry) (queued int64, ended int, err error) {
 	ids, err := sessionsFrom(t, from)
 	if err != nil {
 		return 0, 0, err
@@ -93,11 +94,11 @@ func (s *Store) endSessionsFrom(t tx, from UpstreamSession, e Entry) (queued int
 
 // sessionsFrom are the ids of the sessions that came from there. A subject is found by
 // its identity; a session alone, which few upstreams tell, by the text of the document.
-func sessionsFrom(t tx, from UpstreamSession) (ids []string, err error) {
+func sessionsFrom(t database.Tx, from UpstreamSession) (ids []string, err error) {
 	if from.Issuer == "" || (from.Subject == "" && from.SID == "") {
 		return nil, nil
 	}
-	each := func(scan scanFunc) error {
+	each := func(scan database.Scan) error {
 		var id string
 		var was UpstreamSession
 		if err := scan(&id, document{&was}); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // UpstreamLogin is a login on its way at an upstream: what we have to know of it when
@@ -29,7 +30,7 @@ func (u *UpstreamLogin) dest() []any {
 // the same login request, or to be linked by the same session, is over: there are
 // never more of them than of those.
 func (s *Store) PutUpstreamLogin(ctx context.Context, u UpstreamLogin) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		if _, err := t.Exec(`DELETE FROM upstream_logins WHERE login_id = $1`, u.LoginID); err != nil {
 			return err
 		}
@@ -47,7 +48,7 @@ func (s *Store) PutUpstreamLogin(ctx context.Context, u UpstreamLogin) error {
 // up.
 func (s *Store) TakeUpstreamLogin(ctx context.Context, hash, browserHash []byte, upstream string) (*UpstreamLogin, error) {
 	u := &UpstreamLogin{}
-	err := s.db.single(ctx, func(t tx) error {
+	err := s.db.Single(ctx, func(t database.Tx) error {
 		return t.QueryRow(u.dest(), `
 			DELETE FROM upstream_logins WHERE hash = $1 AND browser_hash = $2 AND upstream = $3 AND expires_at > $4
 			RETURNING hash, login_id, browser_hash, upstream, nonce, verifier, link_user_id, min_auth_time, created_at, expires_at`,
@@ -62,7 +63,7 @@ func (s *Store) TakeUpstreamLogin(ctx context.Context, hash, browserHash []byte,
 // SetVouchedProfile is SetProfile for what somebody vouches for at a login: what they
 // say of the mail address counts too.
 func (s *Store) SetVouchedProfile(ctx context.Context, u User, e Entry) error {
-	return s.revoking(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t database.Tx) error {
 		n, err := t.Exec(`
 			UPDATE users SET full_name = $1, email = $2, email_verified = $3, groups = $4, updated_at = $5
 			WHERE id = $6 AND (full_name <> $1 OR email <> $2 OR email_verified <> $3 OR groups <> $4)`,

@@ -5,6 +5,7 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/secret"
+	"idp/internal/store/database"
 )
 
 // userColumns of users AS u, in the order of (*User).dest.
@@ -25,12 +26,12 @@ func (s *Store) CreateUser(ctx context.Context, u User, identity *Identity, e En
 	}
 	u.CreatedAt = s.Now()
 	u.UpdatedAt = u.CreatedAt
-	err := s.db.write(ctx, func(t tx) error { return s.insertUser(t, u, identity, e) })
+	err := s.db.Write(ctx, func(t database.Tx) error { return s.insertUser(t, u, identity, e) })
 	return u, err
 }
 
 // insertUser adds a user who has an id.
-func (s *Store) insertUser(t tx, u User, identity *Identity, e Entry) error {
+func (s *Store) insertUser(t database.Tx, u User, identity *Identity, e Entry) error {
 	n, err := t.Exec(`
 		INSERT INTO users (id, name, full_name, email, email_verified, password_hash, groups, claims, admin, disabled, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT DO NOTHING`,
@@ -83,7 +84,7 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]User, err
 // SetPassword sets the hash of a local password. Whoever knew the old one is out:
 // the user's sessions end and their grants are revoked, in the same transaction.
 func (s *Store) SetPassword(ctx context.Context, userID, hash string, e Entry) error {
-	return s.ending(ctx, func(t tx) (int64, error) {
+	return s.ending(ctx, func(t database.Tx) (int64, error) {
 		now := s.Now()
 		n, err := t.Exec(`UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3`, hash, now, userID)
 		if err := found(n, err); err != nil {
@@ -107,7 +108,7 @@ func (s *Store) RehashPassword(ctx context.Context, userID, oldHash, newHash str
 
 // SetAdmin gives a user the admin pages, or takes them away.
 func (s *Store) SetAdmin(ctx context.Context, userID string, admin bool, e Entry) error {
-	return s.revoking(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t database.Tx) error {
 		n, err := t.Exec(`UPDATE users SET admin = $1, updated_at = $2 WHERE id = $3`, admin, s.Now(), userID)
 		if err != nil {
 			return err
@@ -124,7 +125,7 @@ func (s *Store) SetDisabled(ctx context.Context, userID string, disabled bool, e
 	if disabled {
 		event = audit.UserDisabled
 	}
-	return s.ending(ctx, func(t tx) (int64, error) {
+	return s.ending(ctx, func(t database.Tx) (int64, error) {
 		now := s.Now()
 		n, err := t.Exec(`UPDATE users SET disabled = $1, updated_at = $2 WHERE id = $3`, disabled, now, userID)
 		if err := found(n, err); err != nil {
@@ -142,7 +143,7 @@ func (s *Store) SetDisabled(ctx context.Context, userID string, disabled bool, e
 // written, the audit row included, when that is what the row holds already. A
 // new mail address is not verified.
 func (s *Store) SetProfile(ctx context.Context, userID, fullName, email string, groups []string, e Entry) error {
-	return s.revoking(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t database.Tx) error {
 		var was string
 		if err := t.QueryRow([]any{&was}, `SELECT email FROM users WHERE id = $1`, userID); err != nil {
 			return err
@@ -172,7 +173,7 @@ func oldEmail(was, is string) string {
 // u.UpdatedAt says when it was read, and ErrConflict that it is another by now.
 // Sessions and grants stay. A new mail address is not verified.
 func (s *Store) UpdateUser(ctx context.Context, u User, e Entry) error {
-	return s.revoking(ctx, func(t tx) error {
+	return s.revoking(ctx, func(t database.Tx) error {
 		var was User
 		if err := t.QueryRow(was.dest(), `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, u.ID); err != nil {
 			return err
@@ -197,7 +198,7 @@ func (s *Store) UpdateUser(ctx context.Context, u User, e Entry) error {
 
 // changed writes the audit row of a change to one user, whom the statement must
 // have found.
-func (s *Store) changed(t tx, n int64, userID string, e Entry, event string) error {
+func (s *Store) changed(t database.Tx, n int64, userID string, e Entry, event string) error {
 	if n == 0 {
 		return ErrNotFound
 	}

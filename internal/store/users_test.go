@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"idp/internal/store"
+	"idp/internal/store/database"
 )
 
 func TestUsersComeBackAsTheyWereStored(t *testing.T) {
@@ -163,7 +164,7 @@ func TestTextThatIsNotTextNeverReachesTheDatabase(t *testing.T) {
 		ctx := t.Context()
 		for _, bad := range []string{"a\x00b", "a\xff", strings.Repeat("a", 1<<20+1)} {
 			_, err := w.CreateUser(ctx, store.User{Name: bad}, nil, store.Entry{Name: "x"})
-			want(t, err, store.ErrText)
+			want(t, err, database.ErrText)
 			_, err = w.UserByName(ctx, bad)
 			want(t, err, store.ErrNotFound)
 			r := w.redeem(store.Code{Hash: []byte{1}, RedirectURI: bad}, false)
@@ -171,7 +172,7 @@ func TestTextThatIsNotTextNeverReachesTheDatabase(t *testing.T) {
 			want(t, err, store.ErrNotFound)
 			l := w.pending([]byte{1})
 			l.Params = bad
-			want(t, w.CreateLoginRequest(ctx, l), store.ErrText)
+			want(t, w.CreateLoginRequest(ctx, l), database.ErrText)
 		}
 	})
 }

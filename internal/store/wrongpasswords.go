@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"idp/internal/audit"
+	"idp/internal/store/database"
 )
 
 // Origin is where a password comes from, and how many wrong ones that came from there
@@ -16,7 +17,7 @@ type Origin struct {
 }
 
 // isFull tells, of a guess that got no slot, whether that was why.
-func (o Origin) isFull(t tx, now Millis) (bool, error) {
+func (o Origin) isFull(t database.Tx, now Millis) (bool, error) {
 	if o.Network == "" {
 		return false, nil
 	}
@@ -54,7 +55,7 @@ func (s *Store) WrongGuesses(ctx context.Context) ([]GuessedName, error) {
 
 // Unlock forgets all guesses at names, those of a person.
 func (s *Store) Unlock(ctx context.Context, names []string, e Entry) error {
-	return s.db.write(ctx, func(t tx) error {
+	return s.db.Write(ctx, func(t database.Tx) error {
 		for _, name := range names {
 			if _, err := t.Exec(`DELETE FROM guesses WHERE name = $1`, name); err != nil {
 				return err

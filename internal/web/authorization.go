@@ -12,6 +12,12 @@ import (
 // groups is 48 KB, 64 KB in base64.
 const maxAuthorization = 64<<10 + 16
 
+// The schemes that we know, as Authorization gives them.
+const (
+	SchemeNegotiate = "negotiate" // RFC 4559
+	SchemeBasic     = "basic"     // RFC 7617
+)
+
 // HeaderTooLong is for the log, where Authorization could make nothing of the header.
 const HeaderTooLong = "the Authorization header is too long, or there twice"
 
@@ -36,6 +42,12 @@ func BasicCredential(value string) (name string, password secret.String, ok bool
 	raw, err := base64.StdEncoding.DecodeString(value)
 	name, pw, colon := strings.Cut(string(raw), ":")
 	return name, secret.String(pw), err == nil && colon
+}
+
+// NegotiateToken decodes RFC 4559 §4.2: base64 of a token, which kerberos judges.
+func NegotiateToken(value string) (token []byte, ok bool) {
+	token, err := base64.StdEncoding.DecodeString(value)
+	return token, err == nil
 }
 
 // SendNegotiate sends a token of an exchange back (RFC 4559 §5); without one, nothing.

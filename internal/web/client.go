@@ -75,7 +75,10 @@ func (p *proxies) logOnce(peer netip.Addr) {
 func sift(h http.Header, trusted bool) (forwarded bool) {
 	for name := range h {
 		switch {
-		case strings.IndexByte(name, '_') >= 0 || identityHeader(name):
+		case strings.IndexByte(name, '_') >= 0:
+			delete(h, name)
+		case name == "" || strings.IndexByte("FfRrXx", name[0]) < 0: // none of those below begins so
+		case identityHeader(name):
 			delete(h, name)
 		case forwardingHeader(name):
 			forwarded = true

@@ -151,31 +151,6 @@ func Redirect(w http.ResponseWriter, r *http.Request, status int, url string) er
 	return nil
 }
 
-// Navigation reports whether somebody opens a page, or a program that sends no
-// Fetch metadata asks plainly. What a script, a picture or a frame of another
-// site asks for is not challenged for a ticket and starts no login.
-func Navigation(r *http.Request) bool {
-	if !FromBrowser(r) {
-		return r.Method == http.MethodGet && r.Header.Get("X-Requested-With") == ""
-	}
-	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
-}
-
-// FromBrowser reports whether a request carries Fetch metadata, as those of all
-// browsers since 2023 do.
-func FromBrowser(r *http.Request) bool {
-	h := r.Header
-	return h.Get("Sec-Fetch-Mode") != "" || h.Get("Sec-Fetch-Dest") != "" || h.Get("Sec-Fetch-Site") != ""
-}
-
-// NotANavigation refuses to start a login for what is no page.
-func NotANavigation() error {
-	return &Error{
-		Status: http.StatusForbidden, Code: "NOT_A_NAVIGATION", Title: "Log in by opening the page",
-		Message: "This address logs people in when they open it as a page, not when a script, a picture or a frame asks for it.",
-	}
-}
-
 // JSON answers with v.
 func JSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)

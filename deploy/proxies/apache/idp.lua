@@ -14,9 +14,10 @@ local told = { "Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "R
 
 -- What somebody might read a user, a path, a host or an address from, by the
 -- beginning of its name.
-local foreign = { "remote-", "x-remote-", "x-auth-request-", "x-webauth-", "x-forwarded-", "x-original-", "x-rewrite-url", "x-real-ip", "forwarded", "proxy" }
+local foreign = { "remote-", "x-remote-", "x-auth-request-", "x-webauth-", "x-forwarded-", "x-original-", "x-rewrite-url", "x-real-ip", "forwarded", "proxy",
+    "cf-connecting-ip", "client-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-host", "x-http-host-override", "x-scheme", "x-script-name" }
 
-local seconds = 15 -- a password is checked by a KDC
+local seconds = 5 -- a password is checked by a KDC
 
 -- strip deletes what clients must not send. Remote_User is Remote-User to most
 -- applications: names with anything but letters, digits and hyphens go.
@@ -93,11 +94,11 @@ local function ask(at, request)
     if kept then
         local c = kept
         kept = nil
-        if c:send(request) then
-            local a = answer(c)
-            if a then kept = c return a end -- else idp had closed it, before it read anything
-        end
+        local a, err = c:send(request)
+        if a then a, err = answer(c) end
+        if a then kept = c return a end
         c:close()
+        assert(err ~= "timeout", err) -- else idp had closed it, before it read anything
     end
     local c = connect(at)
     assert(c:send(request))

@@ -1,9 +1,9 @@
 -- idp.lua asks idp about a request, for HAProxy 2.6 and later:
 --
---     http-request lua.idp http://127.0.0.1:8080 https://reports.example.com
+--     http-request lua.idp abns@idp-question https://reports.example.com
 --
--- The first is where idp is; the second is the site, with its port where browsers
--- see one. Unless idp says yes, the client gets idp's answer. Only after a yes is
+-- The first is the section of haproxy.cfg that leads to idp, which bounds how long it
+-- takes; the second is the site, with its port where browsers see one. Unless idp says yes, the client gets idp's answer. Only after a yes is
 -- txn.idp_yes "yes": what comes behind must demand it, so an error here, whichever,
 -- lets nobody in.
 
@@ -76,8 +76,7 @@ end
 
 core.register_action("idp", { "http-req" }, function(txn, idp, site)
     txn:unset_var("txn.idp_yes")
-    -- Milliseconds: a password is checked by a KDC.
-    local answer = core.httpclient():get{ url = idp .. "/forward-auth", headers = question(txn, site), timeout = 15000 }
+    local answer = core.httpclient():get{ url = "http://127.0.0.1/forward-auth", dst = idp, headers = question(txn, site) }
     if answer and answer.status == 200 then
         yes(txn, answer)
     else

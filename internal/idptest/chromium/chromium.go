@@ -88,7 +88,7 @@ func start(t testing.TB, path, profile string, env []string, more ...chromedp.Ex
 	opts = append(opts, more...)
 	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, cancel := chromedp.NewContext(alloc)
-	ctx, cancelTime := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancelTime := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(func() {
 		_ = chromedp.Cancel(ctx) // waits until it has ended, so that its profile can go
 		cancelTime()

@@ -21,7 +21,7 @@ user_pref("signon.rememberSignons", false);
 `
 
 // patience is how long a test waits for anything.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // Browser is a Firefox that a test drives by Marionette, Firefox's own protocol
 // beneath WebDriver: JSON behind its length, one answer for each command. Whatever

@@ -9,11 +9,11 @@ import (
 )
 
 // patience is how long a program may take until it listens.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // AwaitListener waits until somebody takes TCP connections at addr. It is an error
 // when the program that is to do so has ended (ended is closed then), when nobody
-// does within 30 seconds, and when ctx ends.
+// does within a minute, and when ctx ends.
 func AwaitListener(ctx context.Context, addr string, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -127,6 +128,44 @@ func TestHoleCacheOfSomebodyElse(t *testing.T) {
 		if _, err := readAs(conf, os.Getuid()+1); (err == nil) != (named != "") {
 			t.Errorf("somebody else's, named %q: %v", named, err)
 		}
+	}
+}
+
+// TestHoleCacheSwappedWhileItIsOpened: a name that leads to a file of ours when it is
+// looked at, and to somebody else's when it is read.
+func TestHoleCacheSwappedWhileItIsOpened(t *testing.T) {
+	dir := t.TempDir()
+	ours, theirs, name, next := filepath.Join(dir, "ours"), "/etc/passwd", filepath.Join(dir, "name"), filepath.Join(dir, "next")
+	must(t, os.WriteFile(ours, []byte("ours"), 0o600))
+	if os.Getuid() == 0 {
+		theirs = filepath.Join(dir, "theirs")
+		must(t, errors.Join(os.WriteFile(theirs, []byte("theirs"), 0o644), os.Chown(theirs, 65534, -1)))
+	}
+	must(t, os.Symlink(ours, name))
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = errors.Join(os.Symlink([]string{ours, theirs}[i%2], next), os.Rename(next, name))
+			}
+		}
+	}()
+	opened := 0
+	for range 20_000 {
+		text, err := file{name: name, path: name, owner: os.Getuid()}.content()
+		if err != nil {
+			continue
+		}
+		if opened++; string(text) != "ours" {
+			t.Fatalf("read %.20q", text)
+		}
+	}
+	if opened == 0 {
+		t.Error("it was never opened")
 	}
 }
 

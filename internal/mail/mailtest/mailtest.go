@@ -153,7 +153,7 @@ func (s *Server) Messages() (all []Message) {
 // Await waits until it has n messages.
 func (s *Server) Await(n int) []Message {
 	s.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		all := s.Messages()
 		if len(all) >= n {
 			return all

@@ -14,6 +14,7 @@ import (
 	"idp/internal/oidc/clients"
 	"idp/internal/session"
 	"idp/internal/store"
+	"idp/internal/visitor"
 	"idp/internal/web"
 )
 
@@ -64,7 +65,7 @@ func (p *Endpoints) ServePage(w http.ResponseWriter, r *http.Request) error {
 // enough reports whether the session has shown what the rules demand for the relying
 // party: what it gives the device is told as shown by it.
 func (p *Endpoints) enough(r *http.Request, c *session.Current, d *asking) bool {
-	return p.Policy.Enough(c.Session, c.User, d.client.ClientID, visitorFrom(r))
+	return p.Policy.Enough(c.Session, c.User, d.client.ClientID, visitor.At(r, ""))
 }
 
 // stepUpForDevice sends whoever has shown too little on to show more, and back here.
@@ -72,15 +73,10 @@ func (p *Endpoints) stepUpForDevice(w http.ResponseWriter, r *http.Request, b *s
 	if !web.Navigation(r) {
 		return web.NotANavigation()
 	}
-	at := visitorFrom(r)
+	at := visitor.At(r, "")
 	step, err := p.Policy.BeginStepUp(r.Context(), store.LoginRequest{BrowserHash: b.Hash, ReturnTo: devicePath(d.row.UserCode),
 		ACR: p.Policy.Required(c.User, d.client.ClientID, "", at)}, at)
-	return sendOn(w, r, step, err)
-}
-
-func visitorFrom(r *http.Request) authn.From {
-	info := web.InfoFrom(r.Context())
-	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID}
+	return visitor.SendOn(w, r, step, err)
 }
 
 // sentHere reports whether the code was sent by a page of ours: by the form of this
@@ -240,19 +236,8 @@ func (p *Endpoints) logInForDevice(w http.ResponseWriter, r *http.Request, code 
 		return err
 	}
 	step, err := p.Policy.Begin(r.Context(), store.LoginRequest{BrowserHash: b.Hash, ReturnTo: devicePath(code), Fresh: other},
-		visitorFrom(r), authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
-	return sendOn(w, r, step, err)
-}
-
-// sendOn sends the browser to the step that Policy chose.
-func sendOn(w http.ResponseWriter, r *http.Request, step string, err error) error {
-	if errors.Is(err, store.ErrTooMany) {
-		return web.TooManyRequests(err)
-	}
-	if err != nil {
-		return err
-	}
-	return web.Redirect(w, r, http.StatusSeeOther, step)
+		visitor.At(r, ""), authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
+	return visitor.SendOn(w, r, step, err)
 }
 
 func devicePath(code string) string {

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"idp/internal/keys"
 	"idp/internal/oidc/wire"
+	"idp/internal/secret"
 )
 
 // AccessClaims are the claims of an access token of ours (RFC 9068 §2.2).
@@ -49,6 +51,31 @@ func (a *Actor) Chain() (ids []string) {
 		ids = append(ids, a.Subject)
 	}
 	return ids
+}
+
+// childOf makes the jti of a token that is got for another: it begins with that one's, so
+// that the revocation of any token on the way is found by those that came of it.
+func childOf(parent string) string {
+	if parent == "" {
+		return secret.ID()
+	}
+	return parent + generation + secret.ID()
+}
+
+// generation separates the jti of a token from what is added for the next one. No
+// secret.ID has it.
+const generation = "."
+
+// Parents are the jti of the tokens that c was got for, the last one first, as the clients
+// of its chain of actors are; an assertion has none.
+func (c *AccessClaims) Parents() (ids []string) {
+	for id := c.ID; ; ids = append(ids, id) {
+		i := strings.LastIndex(id, generation)
+		if i < 0 {
+			return ids
+		}
+		id = id[:i]
+	}
 }
 
 // AppendActor adds who acts (RFC 8693 §4.1), if anybody does.

@@ -66,6 +66,7 @@ type Response struct {
 	// Of an exchange (RFC 8693).
 	Issued  string        // the type of what is given (§2.2.1); empty: no exchange
 	Act     *Actor        // who acts; nil: nobody but the client itself
+	Parent  string        // jti of the token that the access token is got for; empty: it had none
 	Giver   *store.Client // whom the grant was given to; nil: Client
 	Expires time.Time     // of the access token; zero: as all of them
 }
@@ -117,7 +118,7 @@ func (t *Tokens) accessToken(r Response, now time.Time) (string, error) {
 	o.Text("client_id", r.Client.ClientID)
 	o.Number("exp", r.Expires.Unix())
 	o.Number("iat", now.Unix())
-	o.Text("jti", secret.ID())
+	o.Text("jti", childOf(r.Parent))
 	o.Text("scope", r.Scope)
 	AppendActor(&o, r.Act)
 	if r.User != nil && audience != t.Issuer && TellsName(cmp.Or(r.Giver, r.Client), r.Grant) {

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -108,7 +108,7 @@ func detach(ctx context.Context) (context.Context, error) {
 	return context.WithoutCancel(ctx), ctx.Err()
 }
 
-func (p *postgres) read(ctx context.Context, op func(tx) error) error {
+func (p *postgres) Read(ctx context.Context, op func(Tx) error) error {
 	ctx, err := detach(ctx)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (p *postgres) read(ctx context.Context, op func(tx) error) error {
 	return op(direct{ctx, p.db})
 }
 
-func (p *postgres) single(ctx context.Context, op func(tx) error) error {
+func (p *postgres) Single(ctx context.Context, op func(Tx) error) error {
 	ctx, err := detach(ctx)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (p *postgres) single(ctx context.Context, op func(tx) error) error {
 	return retry(func() error { return protect(direct{ctx, p.db}, op) })
 }
 
-func (p *postgres) write(ctx context.Context, op func(tx) error) error {
+func (p *postgres) Write(ctx context.Context, op func(Tx) error) error {
 	ctx, err := detach(ctx)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (p *postgres) write(ctx context.Context, op func(tx) error) error {
 	return retry(func() error { return p.transact(ctx, op) })
 }
 
-func (p *postgres) transact(ctx context.Context, op func(tx) error) error {
+func (p *postgres) transact(ctx context.Context, op func(Tx) error) error {
 	t, err := p.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return err
@@ -144,7 +144,10 @@ func (p *postgres) transact(ctx context.Context, op func(tx) error) error {
 	return t.Commit()
 }
 
-func (p *postgres) close() error { return p.db.Close() }
+func (p *postgres) Close() error { return p.db.Close() }
+
+// Name implements Database.
+func (*postgres) Name() string { return "PostgreSQL" }
 
 // retry repeats what PostgreSQL gave up for another's sake, after a pause of
 // random length: 1 ms on average at first, 64 ms at last.
@@ -161,8 +164,8 @@ func retry(run func() error) error {
 	}
 }
 
-// refersToNothing: foreign_key_violation, of a row that was deleted meanwhile.
-func refersToNothing(err error) bool {
+// RefersToNothing reports a foreign_key_violation: of a row that was deleted meanwhile.
+func RefersToNothing(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "23503"
 }

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -16,12 +16,6 @@ import (
 
 	"idp/migrations"
 )
-
-// binaryLevel is what this binary understands. It is raised, together with
-// oldest_binary in a migration, when the schema changes in a way that an older
-// binary would get wrong; a schema that only grows leaves both alone, so that
-// the nodes of an installation are upgraded one by one.
-const binaryLevel = 1
 
 // migrationLock is the key of PostgreSQL's advisory lock, any fixed number.
 const migrationLock = 7_236_511_904_172
@@ -113,8 +107,8 @@ func checkLevel(ctx context.Context, db *sql.DB) error {
 	if err := db.QueryRowContext(ctx, `SELECT oldest_binary FROM schema_support`).Scan(&oldest); err != nil {
 		return fmt.Errorf("schema_support: %w", err)
 	}
-	if oldest > binaryLevel {
-		return fmt.Errorf("%w (schema wants level %d, this program has %d)", ErrNewerSchema, oldest, binaryLevel)
+	if oldest > Level {
+		return fmt.Errorf("%w (schema wants level %d, this program has %d)", ErrNewerSchema, oldest, Level)
 	}
 	return nil
 }

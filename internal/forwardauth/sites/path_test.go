@@ -1,4 +1,4 @@
-package forwardauth
+package sites
 
 import (
 	"slices"
@@ -30,6 +30,13 @@ func TestReadings(t *testing.T) {
 		"/%ef%bd%81dmin/":              {"/admin/"},
 		"/api/v4/projects/a%2fb/files": {"/api/v4/projects/a/b/files"},
 		"/a/..":                        {"/"},
+		"//h/admin":                    {"/h/admin", "/admin"},
+		"///h":                         {"/h", "/"},
+		"/x/../admin//../y":            {"/y", "/admin/y"},
+		"/x/.//../y/.":                 {"/y/", "/x/y/"},
+		"/x/%2e%2e/admin/%2e%2e%2fy":   {"/y", "/admin/..%2fy"},
+		"/x/../admin;/../y":            {"/y", "/admin"},
+		"/\u2025/x":                    {"/../x", "/x"},
 	} {
 		list, ok := readings(raw)
 		if !ok || list[0] != raw {

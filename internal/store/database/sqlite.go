@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -81,25 +81,30 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
-// read implements backend. A read takes microseconds, so the caller's context
+// read implements Database. A read takes microseconds, so the caller's context
 // is looked at before it and not during it.
-func (s *sqlite) read(ctx context.Context, op func(tx) error) error {
+func (s *sqlite) Read(ctx context.Context, op func(Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return op(s.stmts)
 }
 
-func (s *sqlite) write(ctx context.Context, op func(tx) error) error {
+func (s *sqlite) Write(ctx context.Context, op func(Tx) error) error {
 	return s.writer.do(ctx, op, false)
 }
 
-func (s *sqlite) single(ctx context.Context, op func(tx) error) error {
+func (s *sqlite) Single(ctx context.Context, op func(Tx) error) error {
 	return s.writer.do(ctx, op, true)
 }
 
-func (s *sqlite) close() error {
+func (s *sqlite) Close() error {
 	err := s.writer.close()
 	s.stmts.close()
 	return errors.Join(err, s.readers.Close())
 }
+
+const nameSQLite = "SQLite"
+
+// Name implements Database.
+func (*sqlite) Name() string { return nameSQLite }

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -42,7 +42,7 @@ const maxGroup = 128
 
 // job is one operation.
 type job struct {
-	op func(tx) error
+	op func(Tx) error
 	// lone: a single statement, which needs no transaction when nothing
 	// shares it.
 	lone  bool
@@ -76,7 +76,7 @@ func openWriter(ctx context.Context, dsn string) (*writer, error) {
 }
 
 // do runs op in the next group and returns when it is on the disk.
-func (w *writer) do(ctx context.Context, op func(tx) error, lone bool) error {
+func (w *writer) do(ctx context.Context, op func(Tx) error, lone bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

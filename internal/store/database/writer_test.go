@@ -1,24 +1,46 @@
-package store_test
+package database_test
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
-	"idp/internal/store"
+	"idp/internal/store/database"
 	"idp/internal/store/storetest"
 )
 
+// open opens a database, with the tables of idp.
+func open(t *testing.T, url string) database.Database {
+	t.Helper()
+	db, err := database.Open(t.Context(), url, slog.New(slog.DiscardHandler))
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	return db
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	want(t, err, nil)
+}
+
+func want(t *testing.T, err, wanted error) {
+	t.Helper()
+	if !errors.Is(err, wanted) {
+		t.Fatalf("%v, want %v", err, wanted)
+	}
+}
+
 // hold keeps SQLite's writer in an operation until release, so that what is
 // started in between becomes one group.
-func hold(t *testing.T, w *world) (release func()) {
+func hold(t *testing.T, w database.Database) (release func()) {
 	t.Helper()
 	entered, leave, left := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		left <- w.Write(context.Background(), func(store.Tx) error {
+		left <- w.Write(context.Background(), func(database.Tx) error {
 			close(entered)
 			<-leave
 			return nil
@@ -32,21 +54,21 @@ func hold(t *testing.T, w *world) (release func()) {
 }
 
 // waiting waits until n operations wait for the writer.
-func waiting(w *world, n int) {
-	for w.Waiting() < n {
+func waiting(w database.Database, n int) {
+	for database.Waiting(w) < n {
 		runtime.Gosched()
 	}
 }
 
-func add(name string) func(store.Tx) error {
-	return func(t store.Tx) error {
+func add(name string) func(database.Tx) error {
+	return func(t database.Tx) error {
 		_, err := t.Exec(`INSERT INTO settings (name, value) VALUES ($1, $2)`, name, []byte(name))
 		return err
 	}
 }
 
 // group runs operations as one group and returns their errors in order.
-func group(t *testing.T, w *world, ops ...func(store.Tx) error) []error {
+func group(t *testing.T, w database.Database, ops ...func(database.Tx) error) []error {
 	t.Helper()
 	release := hold(t, w)
 	errs := make([]error, len(ops))
@@ -60,25 +82,28 @@ func group(t *testing.T, w *world, ops ...func(store.Tx) error) []error {
 	return errs
 }
 
-func stored(t *testing.T, w *world, name string) bool {
+func stored(t *testing.T, w database.Database, name string) bool {
 	t.Helper()
-	_, err := w.Setting(context.Background(), name)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	var value []byte
+	err := w.Read(context.Background(), func(t database.Tx) error {
+		return t.QueryRow([]any{&value}, `SELECT value FROM settings WHERE name = $1`, name)
+	})
+	if err != nil && !errors.Is(err, database.ErrNotFound) {
 		t.Fatal(err)
 	}
 	return err == nil
 }
 
 func TestAnOperationThatFailsOrPanicsTakesBackOnlyItsOwn(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t))
+	w := open(t, storetest.SQLite(t))
 	failed := errors.New("failed")
 	errs := group(t, w, add("a"),
-		func(tx store.Tx) error { return errors.Join(add("b")(tx), failed) },
-		func(tx store.Tx) error {
+		func(tx database.Tx) error { return errors.Join(add("b")(tx), failed) },
+		func(tx database.Tx) error {
 			must(t, add("c")(tx))
 			panic("c")
 		},
-		func(tx store.Tx) error {
+		func(tx database.Tx) error {
 			must(t, add("d")(tx))
 			return tx.Query(func(func(...any) error) error { panic("with rows open") }, `SELECT name FROM settings`)
 		},
@@ -99,8 +124,9 @@ func TestAnOperationThatFailsOrPanicsTakesBackOnlyItsOwn(t *testing.T) {
 }
 
 func TestAnOperationAloneIsRolledBackToo(t *testing.T) {
-	eachWorld(t, func(t *testing.T, w *world) {
-		err := w.Write(t.Context(), func(tx store.Tx) error {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := open(t, url)
+		err := w.Write(t.Context(), func(tx database.Tx) error {
 			must(t, add("a")(tx))
 			panic("alone")
 		})
@@ -114,7 +140,7 @@ func TestAnOperationAloneIsRolledBackToo(t *testing.T) {
 // A deferred foreign key is checked by COMMIT.
 // expectNothing: no operation of a group with a and b was acknowledged, nothing
 // of it is stored, and the writer goes on.
-func expectNothing(t *testing.T, w *world, errs []error) {
+func expectNothing(t *testing.T, w database.Database, errs []error) {
 	t.Helper()
 	for i, err := range errs {
 		if err == nil {
@@ -128,8 +154,8 @@ func expectNothing(t *testing.T, w *world, errs []error) {
 }
 
 func TestWhenCommitFailsNobodyIsToldThatItWorked(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t))
-	errs := group(t, w, add("a"), func(tx store.Tx) error {
+	w := open(t, storetest.SQLite(t))
+	errs := group(t, w, add("a"), func(tx database.Tx) error {
 		if _, err := tx.Exec(`PRAGMA defer_foreign_keys = ON`); err != nil {
 			return err
 		}
@@ -142,8 +168,8 @@ func TestWhenCommitFailsNobodyIsToldThatItWorked(t *testing.T) {
 // An operation can end the whole transaction (SQLite does so by itself when the
 // disk is full): nothing of the group may count then.
 func TestWhenTheTransactionIsLostNobodyIsToldThatItWorked(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t))
-	errs := group(t, w, add("a"), func(tx store.Tx) error {
+	w := open(t, storetest.SQLite(t))
+	errs := group(t, w, add("a"), func(tx database.Tx) error {
 		_, err := tx.Exec(`ROLLBACK`)
 		return errors.Join(err, errors.New("disk full"))
 	}, add("b"))
@@ -151,7 +177,7 @@ func TestWhenTheTransactionIsLostNobodyIsToldThatItWorked(t *testing.T) {
 }
 
 func TestACallerWhoGivesUpDoesNotDisturbTheGroup(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t))
+	w := open(t, storetest.SQLite(t))
 	release := hold(t, w)
 	gone, goAway := context.WithCancel(t.Context())
 	inside, leave := context.WithCancel(t.Context())
@@ -159,7 +185,7 @@ func TestACallerWhoGivesUpDoesNotDisturbTheGroup(t *testing.T) {
 		func() error { return w.Write(t.Context(), add("before")) },
 		func() error { return w.Write(gone, add("gone")) }, // gives up while it waits
 		func() error { // gives up in the middle
-			return w.Write(inside, func(tx store.Tx) error {
+			return w.Write(inside, func(tx database.Tx) error {
 				leave()
 				return add("inside")(tx)
 			})
@@ -186,7 +212,8 @@ func TestACallerWhoGivesUpDoesNotDisturbTheGroup(t *testing.T) {
 }
 
 func TestCloseFinishesWhatWaitsAndRefusesTheRest(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t))
+	url := storetest.SQLite(t)
+	w := open(t, url)
 	release := hold(t, w)
 	var all sync.WaitGroup
 	var err error
@@ -198,22 +225,21 @@ func TestCloseFinishesWhatWaitsAndRefusesTheRest(t *testing.T) {
 	must(t, <-closed)
 	all.Wait()
 	must(t, err)
-	want(t, w.Write(t.Context(), add("b")), store.ErrClosed)
-	again := w.another()
-	if _, err := again.Setting(t.Context(), "a"); err != nil {
-		t.Error(err)
+	want(t, w.Write(t.Context(), add("b")), database.ErrClosed)
+	if !stored(t, open(t, url), "a") {
+		t.Error("what waited is not stored")
 	}
 }
 
 // PostgreSQL ends one of two transactions that wait for each other.
 func TestADeadlockIsTriedAgain(t *testing.T) {
-	w := newWorld(t, storetest.Postgres(t))
+	w := open(t, storetest.Postgres(t))
 	for _, name := range []string{"a", "b"} {
 		must(t, w.Write(t.Context(), add(name)))
 	}
 	var both sync.WaitGroup
 	both.Add(2)
-	touch := func(tx store.Tx, name string) error {
+	touch := func(tx database.Tx, name string) error {
 		_, err := tx.Exec(`UPDATE settings SET value = $1 WHERE name = $2`, []byte("x"), name)
 		return err
 	}
@@ -221,7 +247,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 	var all sync.WaitGroup
 	for i, names := range [][]string{{"a", "b"}, {"b", "a"}} {
 		all.Go(func() {
-			errs[i] = w.Write(t.Context(), func(tx store.Tx) error {
+			errs[i] = w.Write(t.Context(), func(tx database.Tx) error {
 				must(t, touch(tx, names[0]))
 				if tries[i]++; tries[i] == 1 {
 					both.Done()

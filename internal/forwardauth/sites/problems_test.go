@@ -1,4 +1,4 @@
-package forwardauth
+package sites
 
 import (
 	"net/url"

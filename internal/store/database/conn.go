@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// stmts is a tx over prepared statements, for SQLite: parsing and planning cost
+// stmts is a Tx over prepared statements, for SQLite: parsing and planning cost
 // several times what running a statement does. Every text is a constant of this
 // package, so the cache is bounded. prepare is DB.PrepareContext (readers) or
 // Conn.PrepareContext (the writer).
@@ -37,7 +37,7 @@ func (c *stmts) close() {
 	})
 }
 
-// Exec implements tx.
+// Exec implements Tx.
 func (c *stmts) Exec(query string, args ...any) (int64, error) {
 	if err := checkArgs(args); err != nil {
 		return 0, err
@@ -53,8 +53,8 @@ func (c *stmts) Exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
-// Query implements tx.
-func (c *stmts) Query(each func(scanFunc) error, query string, args ...any) error {
+// Query implements Tx.
+func (c *stmts) Query(each func(Scan) error, query string, args ...any) error {
 	if err := checkArgs(args); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (c *stmts) Query(each func(scanFunc) error, query string, args ...any) erro
 	return eachRow(rows, err, each)
 }
 
-// QueryRow implements tx.
+// QueryRow implements Tx.
 func (c *stmts) QueryRow(dest []any, query string, args ...any) error {
 	if err := checkArgs(args); err != nil {
 		return noRow(err)
@@ -79,7 +79,7 @@ func (c *stmts) QueryRow(dest []any, query string, args ...any) error {
 	return oneRow(rows, err, dest)
 }
 
-// direct is a tx over a PostgreSQL pool or transaction; the driver keeps its
+// direct is a Tx over a PostgreSQL pool or transaction; the driver keeps its
 // own cache of prepared statements.
 type direct struct {
 	ctx context.Context
@@ -89,7 +89,7 @@ type direct struct {
 	}
 }
 
-// Exec implements tx.
+// Exec implements Tx.
 func (d direct) Exec(query string, args ...any) (int64, error) {
 	if err := checkArgs(args); err != nil {
 		return 0, err
@@ -101,8 +101,8 @@ func (d direct) Exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
-// Query implements tx.
-func (d direct) Query(each func(scanFunc) error, query string, args ...any) error {
+// Query implements Tx.
+func (d direct) Query(each func(Scan) error, query string, args ...any) error {
 	if err := checkArgs(args); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (d direct) Query(each func(scanFunc) error, query string, args ...any) erro
 	return eachRow(rows, err, each)
 }
 
-// QueryRow implements tx.
+// QueryRow implements Tx.
 func (d direct) QueryRow(dest []any, query string, args ...any) error {
 	if err := checkArgs(args); err != nil {
 		return noRow(err)
@@ -119,7 +119,7 @@ func (d direct) QueryRow(dest []any, query string, args ...any) error {
 	return oneRow(rows, err, dest)
 }
 
-func eachRow(rows *sql.Rows, err error, each func(scanFunc) error) error {
+func eachRow(rows *sql.Rows, err error, each func(Scan) error) error {
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func eachRow(rows *sql.Rows, err error, each func(scanFunc) error) error {
 // that writes and returns a row commits, and may fail, only there.
 func oneRow(rows *sql.Rows, err error, dest []any) error {
 	found := false
-	err = eachRow(rows, err, func(scan scanFunc) error {
+	err = eachRow(rows, err, func(scan Scan) error {
 		if found {
 			return nil
 		}
