@@ -135,6 +135,10 @@ func TestTokenByATicketInKCM(t *testing.T) {
 			t.Errorf("%q, want alice, to whom kswitch switched", who)
 		}
 	}
+	must(t, machine.KinitTo("KCM:", "alice", krbtest.AlicePassword, "-S", "HTTP/localhost"))
+	if _, errs, err := idpToken(t, s, machine.Krb5Conf, ""); err == nil || !strings.Contains(errs, "only for HTTP/localhost@") || !strings.Contains(errs, "tickets are here for carla@"+r.Name+" (KCM:") {
+		t.Errorf("with a ticket for another service alone: %v %s", err, errs)
+	}
 	if _, errs, err := idpToken(t, s, machine.Krb5Conf, "KCM:none"); err == nil || !strings.Contains(errs, "there is no ticket") {
 		t.Errorf("a cache that is not there: %v %s", err, errs)
 	}

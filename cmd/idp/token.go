@@ -82,10 +82,10 @@ func printToken(cmd *cobra.Command, r exchange.Request, asJSON bool) error {
 		return withOthers(tokenHint(err, r), tickets)
 	}
 	got, err := exchange.Token(ctx, tickets, r)
-	if ofTheTicket(err) {
+	switch {
+	case ofTheTicket(err):
 		return withOthers(tokenHint(err, r), tickets)
-	}
-	if err != nil {
+	case err != nil:
 		return tokenHint(err, r)
 	}
 	text := got.AccessToken
@@ -102,7 +102,7 @@ func ofTheTicket(err error) bool {
 	if errors.As(err, &said) {
 		return strings.Contains(said.Description, string(reason.Realm))
 	}
-	return slices.Contains([]reason.Code{reason.Expired, reason.WrongSPN, reason.KDCError}, reason.Of(err))
+	return errors.As(err, new(*ticket.Unfit)) || slices.Contains([]reason.Code{reason.WrongSPN, reason.KDCError}, reason.Of(err))
 }
 
 // withOthers adds to an error which tickets there are beside the one that was taken.

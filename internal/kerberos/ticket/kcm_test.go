@@ -72,7 +72,7 @@ func TestHoleKCMServedBySomebodyElse(t *testing.T) {
 	dir, err := os.MkdirTemp("", "idp-kcm-")
 	must(t, err)
 	defer func() { _ = os.RemoveAll(dir) }()
-	must(t, os.Chmod(dir, 0o777))
+	must(t, os.Chmod(dir, 0o777)) // the stranger's socket comes into it
 	l := stranger(filepath.Join(dir, "s"))
 	defer l.Close()
 	_, err = kcm{socket: filepath.Join(dir, "s"), me: os.Getuid() + 1, wait: 100 * time.Millisecond}.read()
@@ -111,6 +111,39 @@ func TestHoleKCMWithoutEnd(t *testing.T) {
 	_, err := kcm{socket: kcmSays(t, ordinary(t), nil), me: os.Getuid(), wait: 100 * time.Millisecond}.read()
 	if err == nil || !strings.Contains(err.Error(), "said nothing") {
 		t.Error(err)
+	}
+}
+
+// Older servers do not know how to tell all tickets at once, and sssd-kcm breaks off then.
+func TestKCMWithoutTheExtension(t *testing.T) {
+	e := entry{client: alice, server: alice, key: wire.Key{Etype: 18, Value: make([]byte, 32)}, ticket: []byte("ticket")}
+	says := map[uint16][]byte{
+		kcmGetDefaultCache: []byte("0\x00"), kcmGetPrincipal: writtenPrincipal(nil, alice),
+		kcmGetCredUUIDList: make([]byte, 2*kcmUUID), kcmGetCredByUUID: writtenEntry(nil, e, false),
+	}
+	socket := filepath.Join(t.TempDir(), "s")
+	l := ordinary(t)(socket)
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			asked := make([]byte, 1024)
+			for _, err := conn.Read(asked); err == nil; _, err = conn.Read(asked) {
+				body, ok := says[binary.BigEndian.Uint16(asked[6:])]
+				if !ok {
+					break
+				}
+				_, _ = conn.Write(answered(body))
+			}
+			_ = conn.Close()
+		}
+	}()
+	c, err := kcm{socket: socket, me: os.Getuid(), wait: time.Minute}.read()
+	if err != nil || len(c.entries) != 2 || !c.client.Equal(alice) {
+		t.Errorf("%+v %v", c, err)
 	}
 }
 

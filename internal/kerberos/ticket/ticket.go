@@ -41,6 +41,18 @@ type Tickets struct {
 	why   error            // for this reason
 }
 
+// Unfit says why the tickets of a cache will not do.
+type Unfit struct {
+	cache string
+	err   error
+}
+
+// Error implements error.
+func (u *Unfit) Error() string { return u.cache + ": " + u.err.Error() }
+
+// Unwrap implements error.
+func (u *Unfit) Unwrap() error { return u.err }
+
 // Open reads the cache that the environment and krb5.conf name, for the ticket-granting
 // ticket of its principal that is good at now. One with tickets for services alone will
 // do for these. With an error, Tickets tell their Others and nothing else.
@@ -59,7 +71,7 @@ func Open(now time.Time) (*Tickets, error) {
 		t.creds, err = t.kdcs.Held(t.Client, t.Client.Realm, held.ticket, held.key)
 		return t, err
 	}
-	t.why = fmt.Errorf("%s: %w", t.cache.name, err)
+	t.why = &Unfit{t.cache.name, err}
 	if slices.ContainsFunc(t.cache.entries, func(e entry) bool { return len(e.server.Components) == 2 && e.server.Components[0] == "HTTP" }) {
 		return t, nil
 	}
