@@ -32,8 +32,8 @@ const ticketType = "urn:idp:params:oauth:token-type:kerberos"
 func (p *Provider) ticketAnswer(w http.ResponseWriter, r *http.Request, client *store.Client) (grantAnswer, error) {
 	from := visitor.From(r, client.ClientID)
 	switch scheme, _, ok := web.Authorization(r.Header); {
-	case web.FromPage(r):
-		return nil, protocol.ErrInvalidRequest().WithDescription("tickets are exchanged for programs, not for browsers: no Origin, and no Sec-Fetch-*")
+	case web.FromPage(r) || !web.Program(r):
+		return nil, protocol.ErrInvalidRequest().WithDescription("tickets are exchanged for programs, not for browsers: no Origin, Referer or Sec-Fetch-*, and no User-Agent of a browser")
 	case len(client.TicketExchange) == 0:
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("the client is not registered for tickets (ticket_exchange)")
 	case p.Authn == nil || !p.Policy.OffersTicket(from):

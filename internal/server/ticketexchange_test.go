@@ -243,6 +243,7 @@ func TestHoleTicketOfABrowser(t *testing.T) {
 	for _, h := range []http.Header{
 		{"Origin": {"https://evil.example"}}, {"Origin": {"null"}}, {"Origin": {""}}, {"Origin": {s.Issuer}},
 		{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-origin"}}, {"Sec-Fetch-Mode": {"cors"}}, {"Sec-Fetch-Dest": {"empty"}}, {"Sec-Fetch-User": {"?1"}},
+		{"User-Agent": {"Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0) like Gecko"}}, {"Referer": {"https://evil.example/"}},
 	} {
 		for _, authorization := range []string{"", idptest.Negotiate(t, ticket)} {
 			p := postTicket(t, s, authorization, ticketForm("cli"), h)
