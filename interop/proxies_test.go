@@ -170,6 +170,9 @@ func (b *behind) names(t *testing.T, h heard, user string) {
 
 func comesBack(t *testing.T, b *behind) {
 	const path = "/reports/q1%20a?year=2026&to=%2Fx%3Fy&z"
+	if p := b.visitor(t).send(http.MethodGet, b.URL+path, "", ""); p.StatusCode != http.StatusSeeOther { // browsers make nothing of a 401 with Location
+		t.Errorf("a person is answered %d", p.StatusCode)
+	}
 	v, p := b.logsIn(t, "bob", path)
 	at(t, p, http.StatusOK, b.URL+"/reports/q1%20a")
 	h := hears(t, p)
@@ -355,6 +358,8 @@ func webSocket(t *testing.T, b *behind) {
 	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("X-User") != "bob" {
 		t.Fatalf("with a session: %d %v", resp.StatusCode, resp.Header)
 	}
+	heard := b.app.take()
+	b.names(t, heard[len(heard)-1], "bob")
 	_, err := c.Write([]byte("ping"))
 	must(t, err)
 	got := make([]byte, 4)

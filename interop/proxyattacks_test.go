@@ -333,6 +333,7 @@ func (a *attacks) hosts(t *testing.T) {
 			a.bytes(t, "GET /admin/ HTTP/1.1\r\nHost: "+host+"\r\n"+a.lines(user, nil)+"\r\n", user)
 		}
 	}
+	a.bytes(t, "GET /reports/ HTTP/1.1\r\nHost: site.localhost:1\r\n"+handshake+a.lines("bob", nil)+"\r\n", "bob")
 	// A login leads back to where the site is, not to another program of the machine.
 	for _, target := range []string{"/reports/", "/.idp/start?to=/"} {
 		resp, c := a.raw(t, "GET "+target+" HTTP/1.1\r\nHost: site.localhost:1\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nAccept: text/html\r\n\r\n")
