@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"idp/internal/kerberos"
 	"idp/internal/audit"
+	"idp/internal/kerberos"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
