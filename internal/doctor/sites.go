@@ -30,28 +30,46 @@ func (e *exam) site(ctx context.Context, s Site) []Result {
 	if err != nil {
 		return warning("is its proxy running? does the name lead there from here?", "%s does not answer: %v", s.Origin, err)
 	}
+	if bad := e.judgeStart(s, start); bad != nil {
+		return bad
+	}
+	const unseen = "not looked at: whether the application can be reached past it"
+	if s.Open {
+		return ok("%s: its proxy leads to idp; the first page is open to anyone (%s)", s.Origin, unseen)
+	}
+	if bad := e.stranger(ctx, s); bad != nil {
+		return bad
+	}
+	return ok("%s: its proxy leads to idp, and strangers to the login (%s)", s.Origin, unseen)
+}
+
+// judgeStart: is a login begun by us, for this site? nil: it is.
+func (e *exam) judgeStart(s Site, start *answer) []Result {
 	const route = "route everything below /.idp/ there to idp, and ask /forward-auth for the rest"
+	why := reason.Code(start.header.Get(s.Header))
+	if bad := e.misled(s, s.Start, why); bad != nil {
+		return bad
+	}
 	to := start.header.Get("Location")
-	switch why := reason.Code(start.header.Get(s.Header)); {
-	case why == reason.SiteProxy:
-		return failed("add the proxy's address to trusted_proxies", "%s: idp does not know the proxy, and answers it nothing", s.Origin)
-	case why == reason.SiteUnknown || why == reason.SiteInsecure || why == reason.SiteContradictory:
-		return failed("X-Forwarded-Proto and X-Forwarded-Host are set by the proxy, to what browsers use", "%s: the proxy tells idp of another address (%s)", s.Origin, why)
+	switch {
 	case why != "": // of the question about this path
 		return failed(route, "%s asks idp about %s, and does not lead there: nobody can log in", s.Origin, s.Start)
 	case !strings.HasPrefix(to, e.Issuer+"/authorize?"):
 		return failed(route, "%s%s is not answered by idp (%d)", s.Origin, s.Start, start.status)
-	case s.Open:
-		return ok("%s: its proxy leads to idp; the first page is open to anyone", s.Origin)
 	}
-	return e.stranger(ctx, s)
+	return nil
 }
 
-// stranger opens the first page, as somebody who is not logged in.
+// stranger opens the first page, as somebody who is not logged in. nil: they come to the
+// login.
 func (e *exam) stranger(ctx context.Context, s Site) []Result {
 	page, err := e.get(ctx, s.Origin+"/", "Accept", "text/html")
 	if err != nil {
 		return warning("look at the proxy's log", "%s/ does not answer: %v", s.Origin, err)
+	}
+	why := reason.Code(page.header.Get(s.Header))
+	if bad := e.misled(s, "/", why); bad != nil {
+		return bad
 	}
 	to := page.header.Get("Location")
 	switch {
@@ -59,10 +77,26 @@ func (e *exam) stranger(ctx context.Context, s Site) []Result {
 		return failed("the proxy must ask /forward-auth before it passes anything on", "%s/ lets strangers in: it answers %d to nobody", s.Origin, page.status)
 	case page.status >= http.StatusInternalServerError:
 		return failed("the proxy's log, and idp's, say why", "%s/ answers %d to a stranger: is /forward-auth asked, and answered?", s.Origin, page.status)
+	case why == reason.SiteNetwork:
+		return warning("fine where this machine is in none of the site's networks; else: does the proxy send the client's address in X-Forwarded-For?",
+			"%s/ is not for this machine (%s): how it receives others cannot be seen from here", s.Origin, why)
 	case to == "" || page.status == http.StatusUnauthorized:
-		return warning("turn a 401 with Location into a redirect", "%s/ keeps strangers out (%d), and does not lead people to the login", s.Origin, page.status)
+		return warning("nginx: error_page 401 = @idp_login, which makes a redirect of idp's Location; Traefik: ask /forward-auth?redirect; other proxies: answer a 401 that has a Location by a redirect there",
+			"%s/ keeps strangers out (%s), and does not lead people to the login", s.Origin, withReason(page.status, why))
 	case !strings.HasPrefix(to, s.Origin+s.Start):
-		return failed("X-Original-URL, or X-Forwarded-Proto and X-Forwarded-Host, of the question are those that browsers use", "%s/ leads strangers to %s", s.Origin, reason.Short(to))
+		return failed(s.told(), "%s/ leads strangers to %s", s.Origin, reason.Short(to))
 	}
-	return ok("%s: its proxy leads to idp, and strangers to the login", s.Origin)
+	return nil
+}
+
+// host is what browsers call a site, with the port where they see one.
+func (s Site) host() string {
+	_, host, _ := strings.Cut(s.Origin, "://")
+	return host
+}
+
+// scheme by which browsers come to a site.
+func (s Site) scheme() string {
+	scheme, _, _ := strings.Cut(s.Origin, "://")
+	return scheme
 }

@@ -44,7 +44,7 @@ func TestSites(t *testing.T) {
 	wants(t, say(good, "https://other.example/.idp/start?to=%2F", 303, false), "failed leads strangers to https://other.example")
 	wants(t, say(good, "", 500, false), "failed answers 500")
 	wants(t, say(refused("PROXY_NOT_TRUSTED"), "", 303, false), "failed idp does not know the proxy")
-	wants(t, say(refused("UNKNOWN_SITE"), "", 303, false), "failed another address (UNKNOWN_SITE)")
+	wants(t, say(refused("UNKNOWN_SITE"), "", 303, false), "failed a host that is not 127.0.0.1:")
 	wants(t, say(refused("NOT_ROUTED"), "", 303, false), "failed does not lead there: nobody can log in")
 	wants(t, say(refused("LOGIN_REQUIRED"), "", 303, false), "failed does not lead there: nobody can log in")
 	wants(t, say(func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }, "", 200, false), "failed is not answered by idp (200)")

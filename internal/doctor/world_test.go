@@ -73,6 +73,21 @@ func (in *installation) say(check string) []string {
 	return out
 }
 
+// hint is what the only line of a check that is not ok says to do.
+func (in *installation) hint(check string) string {
+	in.t.Helper()
+	var found []string
+	for _, r := range doctor.Run(in.t.Context(), in.Config) {
+		if r.Check == check && r.Level != doctor.OK {
+			found = append(found, r.Hint)
+		}
+	}
+	if len(found) != 1 {
+		in.t.Fatalf("%s has not one hint: %q", check, found)
+	}
+	return found[0]
+}
+
 // wants compares lines with texts that each has to contain, its level at the
 // start, in order.
 func wants(t *testing.T, got []string, want ...string) {

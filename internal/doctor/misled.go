@@ -1,0 +1,48 @@
+package doctor
+
+import (
+	"strconv"
+
+	"idp/internal/reason"
+)
+
+// misled: what is wrong between a site's proxy and idp, where idp refuses whatever is
+// asked about it, for this reason. nil: it is another reason, or none.
+func (e *exam) misled(s Site, path string, why reason.Code) []Result {
+	const nobody = ": nobody is let in"
+	switch why {
+	case reason.SiteProxy:
+		return failed(e.trustIt(), "%s%s: idp does not know the proxy, and answers it nothing (%s)"+nobody, s.Origin, path, why)
+	case reason.SiteUnknown:
+		return failed(s.told()+"; where it does: restart idp, if idp.yaml was changed. Which host it was told: journalctl -u idp | grep "+string(why),
+			"%s%s: the proxy tells idp of a host that is not %s, nor another site of forward_auth (%s)"+nobody, s.Origin, path, s.host(), why)
+	case reason.SiteInsecure:
+		return failed(s.told(), "%s%s: the proxy does not tell idp that browsers come by %s (%s)"+nobody, s.Origin, path, s.scheme(), why)
+	case reason.SiteContradictory:
+		return failed("nginx: the question has X-Original-URL "+s.scheme()+"://$idp_site$request_uri and X-Original-Method; other proxies: X-Forwarded-Proto, -Host, -Uri and -Method, as their file has them. Which one it is: journalctl -u idp | grep "+string(why),
+			"%s%s: a header is missing in what the proxy tells idp, or two contradict each other (%s)"+nobody, s.Origin, path, why)
+	}
+	return nil
+}
+
+// told is how a proxy says what browsers ask for.
+func (s Site) told() string {
+	return "nginx: set $idp_site " + s.host() + ", and " + s.scheme() + " in X-Original-URL and X-Forwarded-Proto; other proxies: X-Forwarded-Proto " + s.scheme() + " and X-Forwarded-Host " + s.host()
+}
+
+// trustIt is how a proxy becomes one that is trusted.
+func (e *exam) trustIt() string {
+	if e.onLoopback() {
+		return "trusted_proxies: [127.0.0.1/32, \"::1/128\"], for only this machine reaches " + e.Listen + "; then restart idp"
+	}
+	return "trusted_proxies: [the proxy's address]; idp's log has it: journalctl -u idp | grep 'not in trusted_proxies'; then restart idp"
+}
+
+// withReason is a status, and what idp says beside it.
+func withReason(status int, why reason.Code) string {
+	text := strconv.Itoa(status)
+	if why != "" {
+		text += " " + reason.Short(string(why))
+	}
+	return text
+}

@@ -1,0 +1,145 @@
+package doctor_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"idp/internal/idptest"
+	"idp/internal/server"
+)
+
+// siteProxy is in front of a site, with idp behind it. It does as a proxy should, but for
+// fault.
+type siteProxy struct {
+	site, idp *url.URL
+	transport http.RoundTripper
+	fault     func(question bool, h http.Header) // changes what idp is told; nil: nothing
+}
+
+func (p *siteProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	question := !strings.HasPrefix(r.URL.Path, "/.idp/")
+	proxy := httputil.ReverseProxy{Transport: p.transport, Rewrite: func(pr *httputil.ProxyRequest) {
+		pr.SetURL(p.idp)
+		h := pr.Out.Header
+		h.Set("X-Forwarded-For", "192.0.2.1")
+		h.Set("X-Forwarded-Proto", p.site.Scheme)
+		h.Set("X-Forwarded-Host", p.site.Host)
+		if question {
+			pr.Out.URL.Path = "/forward-auth"
+			h.Set("X-Original-URL", p.site.String()+pr.In.RequestURI)
+			h.Set("X-Original-Method", pr.In.Method)
+		}
+		if p.fault != nil {
+			p.fault(question, h)
+		}
+	}, ModifyResponse: func(resp *http.Response) error {
+		if question && resp.StatusCode == http.StatusUnauthorized && resp.Header.Get("Location") != "" {
+			resp.StatusCode = http.StatusSeeOther
+		}
+		return nil
+	}}
+	proxy.ServeHTTP(w, r)
+}
+
+// from is a transport whose connections come from an address.
+func from(address string) http.RoundTripper {
+	transport := idptest.Transport()
+	transport.DialContext = func(ctx context.Context, network, to string) (net.Conn, error) {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+		_, port, _ := net.SplitHostPort(to)
+		return d.DialContext(ctx, network, "127.0.0.1:"+port)
+	}
+	return transport
+}
+
+// protect is an installation whose server runs and protects a site, with its proxy in
+// front. more is of the site's entry.
+func protect(t *testing.T, scheme, more string) (*installation, *siteProxy, *idptest.Server) {
+	t.Helper()
+	p := &siteProxy{transport: from("127.0.0.2")}
+	front := httptest.NewUnstartedServer(p)
+	host := "reports.localhost:" + port(front.Listener.Addr())
+	s := idptest.Start(t, idptest.Options{YAML: fmt.Sprintf("trusted_proxies: [127.0.0.2/32]\nforward_auth:\n  - host: %s\n%s", host, more)})
+	p.site, _ = url.Parse(scheme + "://" + host)
+	p.idp, _ = url.Parse(s.Issuer)
+	if scheme == "https" {
+		front.StartTLS()
+	} else {
+		front.Start()
+	}
+	t.Cleanup(front.Close)
+	in := newInstallation(t)
+	c := server.Doctor(s.Config(), nil, "idp test")
+	in.Issuer, in.Listen, in.TrustedProxies, in.Sites, in.Resolver = c.Issuer, c.Listen, c.TrustedProxies, c.Sites, resolver(t, zone{})
+	return in, p, s
+}
+
+// TestSiteBehindAProxyThatErrs: what a proxy may do wrong, in front of the server itself.
+func TestSiteBehindAProxyThatErrs(t *testing.T) {
+	in, p, _ := protect(t, "http", "")
+	host := p.site.Host
+	onlyQuestion := func(do func(http.Header)) func(bool, http.Header) {
+		return func(question bool, h http.Header) {
+			if question {
+				do(h)
+			}
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		fault func(question bool, h http.Header)
+		want  string
+		hint  string
+	}{
+		{"none", nil, "ok http://" + host + ": its proxy leads to idp, and strangers to the login", ""},
+		{"no address in the question", onlyQuestion(func(h http.Header) { h.Del("X-Original-URL") }),
+			"failed http://" + host + "/: a header is missing in what the proxy tells idp, or two contradict each other (CONTRADICTORY): nobody is let in", "X-Original-URL http://$idp_site$request_uri"},
+		{"an address that contradicts", onlyQuestion(func(h http.Header) { h.Set("X-Forwarded-Proto", "https") }), "failed (CONTRADICTORY)", "X-Original-URL"},
+		{"another host", func(_ bool, h http.Header) {
+			h.Set("X-Forwarded-Host", "other.localhost")
+			h.Del("X-Original-URL")
+		}, "failed http://" + host + "/.idp/start: the proxy tells idp of a host that is not " + host, "set $idp_site " + host},
+		{"another host in the question", onlyQuestion(func(h http.Header) {
+			h.Set("X-Forwarded-Host", "other.localhost")
+			h.Set("X-Original-URL", "http://other.localhost/")
+		}), "failed http://" + host + "/: the proxy tells idp of a host that is not " + host, "journalctl -u idp | grep UNKNOWN_SITE"},
+		{"no scheme", func(_ bool, h http.Header) { h.Del("X-Forwarded-Proto") }, "failed does not tell idp that browsers come by http (INSECURE)", "X-Forwarded-Proto http"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in.t, p.fault = t, c.fault
+			wants(t, in.say("sites"), c.want)
+			if c.hint != "" && !strings.Contains(in.hint("sites"), c.hint) {
+				t.Errorf("the hint is %s", in.hint("sites"))
+			}
+		})
+	}
+}
+
+// TestSiteOfAProxyNobodyNamed: where only this machine reaches idp, the address of the
+// proxy is known.
+func TestSiteOfAProxyNobodyNamed(t *testing.T) {
+	in, p, _ := protect(t, "http", "")
+	p.transport = from("127.0.0.3")
+	wants(t, in.say("sites"), "failed idp does not know the proxy, and answers it nothing (PROXY_NOT_TRUSTED)")
+	if hint := in.hint("sites"); !strings.Contains(hint, "127.0.0.1/32") {
+		t.Errorf("the hint is %s", hint)
+	}
+	in.Listen = ":" + strings.TrimPrefix(in.Listen, "127.0.0.1:")
+	if hint := in.hint("sites"); !strings.Contains(hint, "grep 'not in trusted_proxies'") {
+		t.Errorf("the hint is %s", hint)
+	}
+}
+
+// TestSiteThatIsNotForThisMachine: doctor is outside of the site's networks, which says
+// nothing about others.
+func TestSiteThatIsNotForThisMachine(t *testing.T) {
+	in, _, _ := protect(t, "http", "    networks: [10.0.0.0/8]\n")
+	wants(t, in.say("sites"), "warning is not for this machine (NETWORK)")
+}
