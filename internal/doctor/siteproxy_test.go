@@ -111,6 +111,12 @@ func TestSiteBehindAProxyThatErrs(t *testing.T) {
 			h.Set("X-Original-URL", "http://other.localhost/")
 		}), "failed http://" + host + "/: the proxy tells idp of a host that is not " + host, "journalctl -u idp | grep UNKNOWN_SITE"},
 		{"no scheme", func(_ bool, h http.Header) { h.Del("X-Forwarded-Proto") }, "failed does not tell idp that browsers come by http (INSECURE)", "X-Forwarded-Proto http"},
+		{"no cookies in the question", onlyQuestion(func(h http.Header) { h.Del("Cookie") }), "failed http://" + host + "/: the proxy does not pass Cookie on to idp: nobody stays logged in", "Cookie $http_cookie"},
+		{"no cookies below /.idp/", func(question bool, h http.Header) {
+			if !question {
+				h.Del("Cookie")
+			}
+		}, "failed http://" + host + "/.idp/start: the proxy does not pass Cookie on to idp", "Cookie $http_cookie"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in.t, p.fault = t, c.fault

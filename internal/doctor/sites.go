@@ -13,6 +13,7 @@ type Site struct {
 	Origin string // as browsers reach it: https://reports.example.com
 	Start  string // the path that strangers are sent to, which its proxy routes to idp
 	Header string // of every answer of ours that refuses something there
+	Twice  string // Cookie with each of ours twice, which is refused where it arrives
 	Open   bool   // anyone may open its first page
 }
 
@@ -33,14 +34,17 @@ func (e *exam) site(ctx context.Context, s Site) []Result {
 	if bad := e.judgeStart(s, start); bad != nil {
 		return bad
 	}
-	const unseen = "not looked at: whether the application can be reached past it"
-	if s.Open {
-		return ok("%s: its proxy leads to idp; the first page is open to anyone (%s)", s.Origin, unseen)
+	leads := "its proxy leads to idp; the first page is open to anyone"
+	if !s.Open {
+		leads = "its proxy leads to idp, and strangers to the login"
+		if bad := e.stranger(ctx, s); bad != nil {
+			return bad
+		}
 	}
-	if bad := e.stranger(ctx, s); bad != nil {
+	if bad := e.cookies(ctx, s); bad != nil {
 		return bad
 	}
-	return ok("%s: its proxy leads to idp, and strangers to the login (%s)", s.Origin, unseen)
+	return ok("%s: %s (not looked at: whether the application can be reached past it)", s.Origin, leads)
 }
 
 // judgeStart: is a login begun by us, for this site? nil: it is.
@@ -85,6 +89,23 @@ func (e *exam) stranger(ctx context.Context, s Site) []Result {
 			"%s/ keeps strangers out (%s), and does not lead people to the login", s.Origin, withReason(page.status, why))
 	case !strings.HasPrefix(to, s.Origin+s.Start):
 		return failed(s.told(), "%s/ leads strangers to %s", s.Origin, reason.Short(to))
+	}
+	return nil
+}
+
+// cookies: does the proxy pass them on to idp, with the question and below /.idp/? nil:
+// nothing else is to be seen. Without, every login is followed by another.
+func (e *exam) cookies(ctx context.Context, s Site) []Result {
+	for _, path := range []string{s.Start, "/"} {
+		page, err := e.get(ctx, s.Origin+path, "Accept", "text/html", "Cookie", s.Twice)
+		if err != nil {
+			return warning("look at the proxy's log", "%s%s does not answer a request with cookies: %v", s.Origin, path, err)
+		}
+		to := page.header.Get("Location")
+		if reason.Code(page.header.Get(s.Header)) == reason.SiteLogin || strings.HasPrefix(to, e.Issuer+"/authorize?") || strings.HasPrefix(to, s.Origin+s.Start) {
+			return failed("nginx: proxy_set_header Cookie $http_cookie, in the question and below /.idp/; other proxies: Cookie is among the headers that idp hears of",
+				"%s%s: the proxy does not pass Cookie on to idp: nobody stays logged in", s.Origin, path)
+		}
 	}
 	return nil
 }

@@ -16,6 +16,10 @@ func TestSites(t *testing.T) {
 	say := func(start func(w http.ResponseWriter), location string, status int, open bool) []string {
 		t.Helper()
 		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Cookie") == "c=1; c=2" {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
 			if r.URL.Path == "/.idp/start" {
 				start(w)
 				return
@@ -24,7 +28,7 @@ func TestSites(t *testing.T) {
 			w.WriteHeader(status)
 		}))
 		defer site.Close()
-		in.Sites = []doctor.Site{{Origin: site.URL, Start: "/.idp/start", Header: "Idp-Reason", Open: open}}
+		in.Sites = []doctor.Site{{Origin: site.URL, Start: "/.idp/start", Header: "Idp-Reason", Twice: "c=1; c=2", Open: open}}
 		return in.say("sites")
 	}
 	good := func(w http.ResponseWriter) {

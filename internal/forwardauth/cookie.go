@@ -51,6 +51,18 @@ func sealed(s *sites.Site, grantID string, session []byte) []byte {
 	return append([]byte(s.Host+"\x00"+grantID+"\x00"), session...)
 }
 
+// CookiesTwice is a Cookie header that no browser sends: it has each of ours twice, which is
+// refused wherever it arrives. Whoever is let on with it sees a proxy that drops cookies.
+func CookiesTwice() string {
+	var pairs []string
+	for _, name := range []string{cookieStart, cookieSite} {
+		for _, prefix := range []string{"", "__Host-"} {
+			pairs = append(pairs, prefix+name+"=1", prefix+name+"=2")
+		}
+	}
+	return strings.Join(pairs, "; ")
+}
+
 // cutCookie takes a cookie apart; not ok: it has not the form of ours.
 func cutCookie(value string) (grantID string, sum []byte, ok bool) {
 	grantID, text, found := strings.Cut(value, ".")
