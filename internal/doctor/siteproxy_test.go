@@ -120,7 +120,7 @@ func TestSiteBehindAProxyThatErrs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in.t, p.fault = t, c.fault
-			wants(t, in.say("sites"), c.want)
+			wants(t, in.say("sites")[:1], c.want)
 			if c.hint != "" && !strings.Contains(in.hint("sites"), c.hint) {
 				t.Errorf("the hint is %s", in.hint("sites"))
 			}
@@ -133,7 +133,7 @@ func TestSiteBehindAProxyThatErrs(t *testing.T) {
 func TestSiteOfAProxyNobodyNamed(t *testing.T) {
 	in, p, _ := protect(t, "http", "")
 	p.transport = from("127.0.0.3")
-	wants(t, in.say("sites"), "failed idp does not know the proxy, and answers it nothing (PROXY_NOT_TRUSTED)")
+	wants(t, in.say("sites")[:1], "failed idp does not know the proxy, and answers it nothing (PROXY_NOT_TRUSTED)")
 	if hint := in.hint("sites"); !strings.Contains(hint, "127.0.0.1/32") {
 		t.Errorf("the hint is %s", hint)
 	}
@@ -143,9 +143,48 @@ func TestSiteOfAProxyNobodyNamed(t *testing.T) {
 	}
 }
 
+// TestQuestionsAtTheIssuer: the proxy in front of the issuer itself, which is trusted, has
+// to keep from idp what proxies ask.
+func TestQuestionsAtTheIssuer(t *testing.T) {
+	in, p, _ := protect(t, "http", "")
+	forward := &httputil.ReverseProxy{Transport: p.transport, Rewrite: func(pr *httputil.ProxyRequest) {
+		pr.SetURL(p.idp)
+		pr.SetXForwarded()
+	}}
+	direct := in.Config
+	for _, c := range []struct {
+		name  string
+		keeps func(r *http.Request) bool // from idp
+		want  string
+	}{
+		{"nothing", func(*http.Request) bool { return false }, "warning /forward-auth reaches idp (403 CONTRADICTORY): anybody may ask"},
+		{"the path as it was sent", func(r *http.Request) bool { return strings.HasPrefix(r.RequestURI, "/forward-auth") }, "warning /%66orward-auth reaches idp (403 CONTRADICTORY)"},
+		{"this path alone", func(r *http.Request) bool { return r.URL.Path == "/forward-auth" }, "warning /forward-auth/../ reaches idp (403 CONTRADICTORY)"},
+		{"all", func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/forward-auth") }, "ok nobody can ask there in a proxy's name"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in.t, in.Config = t, direct
+			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if c.keeps(r) {
+					http.NotFound(w, r)
+					return
+				}
+				renamed(in, forward).ServeHTTP(w, r)
+			}))
+			defer front.Close()
+			in.reach("gate.localhost", "http", front)
+			wants(t, in.say("sites")[1:], c.want) // the first is about the site, whose issuer has another name
+		})
+	}
+	in.t, in.Config = t, direct
+	wants(t, in.say("sites"), "ok", "ok nobody can ask there in a proxy's name")
+	in.TrustedProxies = ranges("127.0.0.0/8") // so this machine asks idp as a proxy would, and others may not
+	wants(t, in.say("sites"), "ok http://reports.localhost:")
+}
+
 // TestSiteThatIsNotForThisMachine: doctor is outside of the site's networks, which says
 // nothing about others.
 func TestSiteThatIsNotForThisMachine(t *testing.T) {
 	in, _, _ := protect(t, "http", "    networks: [10.0.0.0/8]\n")
-	wants(t, in.say("sites"), "warning is not for this machine (NETWORK)")
+	wants(t, in.say("sites")[:1], "warning is not for this machine (NETWORK)")
 }

@@ -11,6 +11,7 @@ import (
 // Site is one that is protected by forward auth, as its proxy has to serve it.
 type Site struct {
 	Origin string // as browsers reach it: https://reports.example.com
+	Ask    string // the path at which its proxy asks idp
 	Start  string // the path that strangers are sent to, which its proxy routes to idp
 	Header string // of every answer of ours that refuses something there
 	Twice  string // Cookie with each of ours twice, which is refused where it arrives
@@ -23,7 +24,7 @@ func (e *exam) sites(ctx context.Context) (lines []Result) {
 	for _, s := range e.Sites {
 		lines = append(lines, e.site(ctx, s)...)
 	}
-	return lines
+	return append(lines, e.askedByAnybody(ctx)...)
 }
 
 func (e *exam) site(ctx context.Context, s Site) []Result {
