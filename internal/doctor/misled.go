@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"net/url"
 	"strconv"
+	"strings"
 
 	"idp/internal/reason"
 )
@@ -23,6 +25,37 @@ func (e *exam) misled(s Site, path string, why reason.Code) []Result {
 			"%s%s: a header is missing in what the proxy tells idp, or two contradict each other (%s)"+nobody, s.Origin, path, why)
 	}
 	return nil
+}
+
+// comesBack: does a login lead back to where browsers are? to is the authorization request
+// that begins it. nil: it does.
+func (s Site) comesBack(to string) []Result {
+	_, query, _ := strings.Cut(to, "?")
+	request, _ := url.ParseQuery(query) // what can be read of it
+	own, err := url.Parse(s.Origin)
+	if err != nil {
+		return nil // config has said so
+	}
+	back, err := url.Parse(request.Get("redirect_uri"))
+	if err != nil {
+		back = &url.URL{}
+	}
+	switch {
+	case back.Scheme != own.Scheme || back.Hostname() != own.Hostname():
+		return failed(s.told(), "%s: a login there leads back to %s://%s, by what the proxy tells idp: nobody comes back", s.Origin, reason.Short(back.Scheme), reason.Short(back.Host))
+	case back.Host != own.Host:
+		return warning("where browsers see that port: host: "+back.Host+" in forward_auth; else "+s.told(), "%s: a login there leads back to another port, %s", s.Origin, back.Host)
+	}
+	return nil
+}
+
+// whereItIs is what to look at where nobody answers for a site.
+func (s Site) whereItIs() string {
+	hint := "is its proxy running, and does the name lead there from here?"
+	if u, err := url.Parse(s.Origin); err == nil && u.Port() == "" {
+		hint += " Where browsers see a port: host: " + s.host() + ":8443, or whichever it is, in forward_auth"
+	}
+	return hint
 }
 
 // told is how a proxy says what browsers ask for.

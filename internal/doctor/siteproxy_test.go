@@ -60,13 +60,13 @@ func from(address string) http.RoundTripper {
 }
 
 // protect is an installation whose server runs and protects a site, with its proxy in
-// front. more is of the site's entry.
-func protect(t *testing.T, scheme, more string) (*installation, *siteProxy, *idptest.Server) {
+// front. more is of the site's entry, name its host where that is not the proxy's own.
+func protect(t *testing.T, scheme, more string, name ...string) (*installation, *siteProxy, *idptest.Server) {
 	t.Helper()
 	p := &siteProxy{transport: from("127.0.0.2")}
 	front := httptest.NewUnstartedServer(p)
 	host := "reports.localhost:" + port(front.Listener.Addr())
-	s := idptest.Start(t, idptest.Options{YAML: fmt.Sprintf("trusted_proxies: [127.0.0.2/32]\nforward_auth:\n  - host: %s\n%s", host, more)})
+	s := idptest.Start(t, idptest.Options{YAML: fmt.Sprintf("trusted_proxies: [127.0.0.2/32]\nforward_auth:\n  - host: %s\n%s", append(name, host)[0], more)})
 	p.site, _ = url.Parse(scheme + "://" + host)
 	p.idp, _ = url.Parse(s.Issuer)
 	if scheme == "https" {
@@ -111,6 +111,11 @@ func TestSiteBehindAProxyThatErrs(t *testing.T) {
 			h.Set("X-Original-URL", "http://other.localhost/")
 		}), "failed http://" + host + "/: the proxy tells idp of a host that is not " + host, "journalctl -u idp | grep UNKNOWN_SITE"},
 		{"no scheme", func(_ bool, h http.Header) { h.Del("X-Forwarded-Proto") }, "failed does not tell idp that browsers come by http (INSECURE)", "X-Forwarded-Proto http"},
+		{"https below /.idp/", func(question bool, h http.Header) {
+			if !question {
+				h.Set("X-Forwarded-Proto", "https")
+			}
+		}, "failed http://" + host + ": a login there leads back to https://" + host + ", by what the proxy tells idp: nobody comes back", "X-Forwarded-Proto http"},
 		{"no cookies in the question", onlyQuestion(func(h http.Header) { h.Del("Cookie") }), "failed http://" + host + "/: the proxy does not pass Cookie on to idp: nobody stays logged in", "Cookie $http_cookie"},
 		{"no cookies below /.idp/", func(question bool, h http.Header) {
 			if !question {
@@ -126,6 +131,35 @@ func TestSiteBehindAProxyThatErrs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSiteOnAPort: where browsers see a port, and forward_auth names none.
+func TestSiteOnAPort(t *testing.T) {
+	in, p, _ := protect(t, "http", "", "reports.localhost")
+	in.Sites[0].Origin = "http://reports.localhost:1"
+	wants(t, in.say("sites")[:1], "warning http://reports.localhost:1 does not answer")
+	if hint := in.hint("sites"); strings.Contains(hint, "host:") {
+		t.Errorf("the hint is %s", hint)
+	}
+	in.Sites[0].Origin = "https://nowhere.example.com"
+	if hint := in.hint("sites"); !strings.Contains(hint, "host: nowhere.example.com:8443") {
+		t.Errorf("the hint is %s", hint)
+	}
+	in.Sites[0].Origin = p.site.String()
+	wants(t, in.say("sites")[:1], "ok its proxy leads to idp")
+	p.fault = func(_ bool, h http.Header) { h.Set("X-Forwarded-Host", "reports.localhost:9") }
+	wants(t, in.say("sites")[:1], "warning a login there leads back to another port, reports.localhost:9")
+	if hint := in.hint("sites"); !strings.Contains(hint, "host: reports.localhost:9 in forward_auth") {
+		t.Errorf("the hint is %s", hint)
+	}
+}
+
+// TestSiteByHTTPS: on this machine a site may be https, and the issuer not.
+func TestSiteByHTTPS(t *testing.T) {
+	in, p, _ := protect(t, "https", "    rules: [{path: /, allow: anyone}]\n")
+	wants(t, in.say("sites")[:1], "ok https://"+p.site.Host+": its proxy leads to idp; the first page is open to anyone")
+	p.fault = func(_ bool, h http.Header) { h.Del("Cookie") }
+	wants(t, in.say("sites")[:1], "failed https://"+p.site.Host+"/.idp/start: the proxy does not pass Cookie on to idp")
 }
 
 // TestSiteOfAProxyNobodyNamed: where only this machine reaches idp, the address of the

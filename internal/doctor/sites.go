@@ -28,9 +28,9 @@ func (e *exam) sites(ctx context.Context) (lines []Result) {
 }
 
 func (e *exam) site(ctx context.Context, s Site) []Result {
-	start, err := e.get(ctx, s.Origin+s.Start)
+	s, start, err := e.reach(ctx, s)
 	if err != nil {
-		return warning("is its proxy running? does the name lead there from here?", "%s does not answer: %v", s.Origin, err)
+		return warning(s.whereItIs(), "%s does not answer: %v", s.Origin, err)
 	}
 	if bad := e.judgeStart(s, start); bad != nil {
 		return bad
@@ -48,6 +48,26 @@ func (e *exam) site(ctx context.Context, s Site) []Result {
 	return ok("%s: %s (not looked at: whether the application can be reached past it)", s.Origin, leads)
 }
 
+// reach asks where a login begins. On this machine a site may be https though the issuer
+// is not; then that is its origin.
+func (e *exam) reach(ctx context.Context, s Site) (Site, *answer, error) {
+	start, err := e.get(ctx, s.Origin+s.Start)
+	if s.scheme() != "http" || err == nil && e.answersUs(s, start) {
+		return s, start, err
+	}
+	secure := s
+	secure.Origin = "https://" + s.host()
+	if again, err := e.get(ctx, secure.Origin+s.Start); err == nil && e.answersUs(s, again) {
+		return secure, again, nil
+	}
+	return s, start, err
+}
+
+// answersUs reports whether an answer for a site is idp's.
+func (e *exam) answersUs(s Site, got *answer) bool {
+	return got.header.Get(s.Header) != "" || strings.HasPrefix(got.header.Get("Location"), e.Issuer+"/authorize?")
+}
+
 // judgeStart: is a login begun by us, for this site? nil: it is.
 func (e *exam) judgeStart(s Site, start *answer) []Result {
 	const route = "route everything below /.idp/ there to idp, and ask /forward-auth for the rest"
@@ -62,7 +82,7 @@ func (e *exam) judgeStart(s Site, start *answer) []Result {
 	case !strings.HasPrefix(to, e.Issuer+"/authorize?"):
 		return failed(route, "%s%s is not answered by idp (%d)", s.Origin, s.Start, start.status)
 	}
-	return nil
+	return s.comesBack(to)
 }
 
 // stranger opens the first page, as somebody who is not logged in. nil: they come to the

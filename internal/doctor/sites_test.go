@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -31,8 +32,9 @@ func TestSites(t *testing.T) {
 		in.Sites = []doctor.Site{{Origin: site.URL, Start: "/.idp/start", Header: "Idp-Reason", Twice: "c=1; c=2", Open: open}}
 		return in.say("sites")
 	}
+	back := "SITE"
 	good := func(w http.ResponseWriter) {
-		w.Header().Set("Location", in.Issuer+"/authorize?x")
+		w.Header().Set("Location", in.Issuer+"/authorize?redirect_uri="+url.QueryEscape(strings.Replace(back, "SITE", in.Sites[0].Origin, 1)+"/.idp/callback"))
 		w.WriteHeader(http.StatusSeeOther)
 	}
 	refused := func(reason string) func(http.ResponseWriter) {
@@ -52,6 +54,9 @@ func TestSites(t *testing.T) {
 	wants(t, say(refused("NOT_ROUTED"), "", 303, false), "failed does not lead there: nobody can log in")
 	wants(t, say(refused("LOGIN_REQUIRED"), "", 303, false), "failed does not lead there: nobody can log in")
 	wants(t, say(func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }, "", 200, false), "failed is not answered by idp (200)")
+	for back = range map[string]bool{"https://127.0.0.1": true, "http://other.example": true, "://": true} {
+		wants(t, say(good, "SITE/.idp/start?to=%2F", 303, false), "failed nobody comes back")
+	}
 	in.Sites = []doctor.Site{{Origin: "http://127.0.0.1:1"}}
 	wants(t, in.say("sites"), "warning does not answer")
 }
