@@ -162,6 +162,22 @@ func TestSiteByHTTPS(t *testing.T) {
 	wants(t, in.say("sites")[:1], "failed https://"+p.site.Host+"/.idp/start: the proxy does not pass Cookie on to idp")
 }
 
+// TestSiteWithoutIdp: where idp does not run, a site's line does not say that its proxy is
+// wrong; where the proxy alone does not reach it, it does.
+func TestSiteWithoutIdp(t *testing.T) {
+	in, p, s := protect(t, "http", "")
+	elsewhere, _ := url.Parse("http://127.0.0.1:1")
+	right := p.idp
+	p.idp = elsewhere
+	wants(t, in.say("sites")[:1], "failed its proxy gets no answer from idp, which runs (502)")
+	if hint := in.hint("sites"); !strings.Contains(hint, in.Listen) {
+		t.Errorf("the hint is %s", hint)
+	}
+	p.idp = right
+	s.Close()
+	wants(t, in.say("sites"), "warning its proxy runs, and gets no answer from idp (502)")
+}
+
 // TestSiteOfAProxyNobodyNamed: where only this machine reaches idp, the address of the
 // proxy is known.
 func TestSiteOfAProxyNobodyNamed(t *testing.T) {

@@ -79,6 +79,10 @@ func (e *exam) judgeStart(s Site, start *answer) []Result {
 	switch {
 	case why != "": // of the question about this path
 		return failed(route, "%s asks idp about %s, and does not lead there: nobody can log in", s.Origin, s.Start)
+	case start.status >= http.StatusInternalServerError && e.discovery()[0].Level != OK:
+		return warning("see the line about server", "%s: its proxy runs, and gets no answer from idp (%d): the rest cannot be seen", s.Origin, start.status)
+	case start.status >= http.StatusInternalServerError:
+		return failed("idp's address in the proxy's file is that of listen, "+e.Listen+", as the proxy reaches it; the proxy's log says why", "%s: its proxy gets no answer from idp, which runs (%d): nobody is let in", s.Origin, start.status)
 	case !strings.HasPrefix(to, e.Issuer+"/authorize?"):
 		return failed(route, "%s%s is not answered by idp (%d)", s.Origin, s.Start, start.status)
 	}
