@@ -72,7 +72,7 @@ func (e *exam) judgeChain(what string, chain []*x509.Certificate) []Result {
 	}
 	switch {
 	case left <= 0:
-		return set(Failed, "renew it; idp reads its own files again by itself", "expired")
+		return set(Failed, e.renew(), "expired")
 	case now.Before(leaf.NotBefore):
 		return set(Failed, "is this machine's clock right?", "valid from "+leaf.NotBefore.UTC().Format(time.RFC3339)+" only")
 	}
@@ -80,9 +80,17 @@ func (e *exam) judgeChain(what string, chain []*x509.Certificate) []Result {
 		return set(level, hint, text)
 	}
 	if left < expiresSoon {
-		return set(Warning, "renew it; idp reads its own files again by itself", "expires soon")
+		return set(Warning, e.renew(), "expires soon")
 	}
 	return []Result{r}
+}
+
+// renew is what to do with a certificate that ends: a proxy's own is none of idp's files.
+func (e *exam) renew() string {
+	if e.TLSCertificate == "" {
+		return "renew it at the proxy, which has to read it again: nginx -s reload; systemctl reload haproxy or apache2"
+	}
+	return "renew it; idp reads its own files again by itself"
 }
 
 // chainProblem builds the chain from what is sent and the system's roots, as a

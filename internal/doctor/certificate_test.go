@@ -53,6 +53,11 @@ func TestCertificateFiles(t *testing.T) {
 	in.Issuer, in.Resolver, in.Roots = "https://sso.example.com:1", resolver(t, zone{}), ca.pool
 	in.withTLS(ca.issue(sso, nil))
 	wants(t, in.say("certificate"), "ok until")
+	in.withTLS(ca.issue(sso, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(time.Hour) }))
+	if hint := in.hint("certificate"); !strings.Contains(hint, "idp reads its own files again") {
+		t.Errorf("the hint is %s", hint)
+	}
+	in.withTLS(ca.issue(sso, nil))
 	if err := os.Chmod(in.TLSKey, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +81,9 @@ func TestCertificateOfAProxy(t *testing.T) {
 	in.Roots = ca.pool
 	in.show(sso, ca.issue(sso, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(time.Hour) }))
 	wants(t, in.say("certificate"), "warning the one shown at https://sso.example.com:")
+	if hint := in.hint("certificate"); !strings.Contains(hint, "renew it at the proxy") {
+		t.Errorf("the hint is %s", hint)
+	}
 	in.withTLS(ca.issue(sso, nil))
 	wants(t, in.say("certificate"), "ok tls.crt", "warning another certificate is shown: for sso.example.com")
 	in.TLSCertificate, in.Issuer = "", "https://sso.example.com:1"
