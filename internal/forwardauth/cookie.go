@@ -17,6 +17,7 @@ import (
 const (
 	cookieStart = "idp_start" // the verifier of logins that have begun
 	cookieSite  = "idp_site"  // whoever is logged in
+	cookieSent  = "idp_sent"  // how often they were sent back, being logged in already
 )
 
 // startAge is how long a login may take, in seconds: as long as its request lives.
@@ -97,4 +98,4 @@ const commonToOurs = "idp_s"
 // ourCookie finds a cookie of ours in a pair of the Cookie header, as net/http reads it
 // (spaces before the = are none) and also where two header lines were joined by a comma
 // on the way.
-var ourCookie = regexp.MustCompile(`(?:^|[,;\s])(?:__Host-)?(?:` + cookieStart + `|` + cookieSite + `)\s*=`)
+var ourCookie = regexp.MustCompile(`(?:^|[,;\s])(?:__Host-)?(?:` + cookieStart + `|` + cookieSite + `|` + cookieSent + `)\s*=`)

@@ -84,6 +84,30 @@ func TestHoleCallbackMovedToAnotherHost(t *testing.T) {
 	}
 }
 
+// Behind a proxy that asks without the browser's cookie, whoever has logged in is told
+// so, and not sent round for ever; who begins a login that is not needed any more, in
+// another tab, comes to their page.
+func TestProxyThatDoesNotPassCookies(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{YAML: sites})
+	p := protect(t, s, "reports.localhost")
+	b := bobAt(t, s, p)
+	if page := b.Get(p.URL + "/.idp/start?to=/mine"); page.StatusCode != http.StatusOK || len(page.Walked) != 2 || page.Body != "application /mine" {
+		t.Errorf("a login that is not needed: walked %s, status %d\n%s", page.Walked, page.StatusCode, page.Body)
+	}
+	if page := b.Get(p.URL + "/.idp/start?to=/mine&other=account"); strings.Contains(page.Body, "application") {
+		t.Errorf("another account: walked %s\n%s", page.Walked, page.Body)
+	}
+	p.forgets = true
+	b = browser(t, s, p)
+	page := b.LogIn(b.Get(p.URL+"/mine"), "bob", idptest.BobPassword)
+	if page.StatusCode != http.StatusForbidden || page.Header.Get("Idp-Reason") != "COOKIE_NOT_PASSED" || !strings.Contains(page.Body, "You are logged in, but its proxy does not tell") {
+		t.Errorf("walked %s: %d %s\n%s", page.Walked, page.StatusCode, page.Header.Get("Idp-Reason"), page.Body)
+	}
+	if len(s.Log.Lines("reason=COOKIE_NOT_PASSED", "came without it")) != 1 {
+		t.Errorf("the log does not say why:\n%s", s.Log)
+	}
+}
+
 // Whoever keeps no cookies is told so, and not sent round for ever.
 func TestBrowserWithoutCookies(t *testing.T) {
 	s := idptest.Start(t, idptest.Options{YAML: sites})

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"idp/internal/authn"
@@ -81,6 +83,9 @@ func (f *ForwardAuth) ServeStart(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !r.URL.Query().Has("other") && f.letIn(r, q, target.path) {
+		return f.sendBack(w, r, q, target.path)
+	}
 	q.setCookie(w, cookieStart, secret.String(verifier), startAge)
 	return web.Redirect(w, r, http.StatusSeeOther, f.authorize(q, secret.S256(verifier), target, r.URL.Query()))
 }
@@ -103,6 +108,38 @@ func (f *ForwardAuth) target(r *http.Request, q *question) (t target, err error)
 }
 
 type target struct{ path, acr string }
+
+// letIn reports whether the cookie that came here lets its browser in at a path already.
+func (f *ForwardAuth) letIn(r *http.Request, q *question, path string) bool {
+	gates, ok := q.site.Gates(withoutQuery(path))
+	if !ok || slices.ContainsFunc(gates, func(g sites.Gate) bool { return !g.ReachableFrom(q.from(r)) }) {
+		return false
+	}
+	who, err := f.loggedIn(r, q, gates)
+	return err == nil && !slices.ContainsFunc(gates, func(g sites.Gate) bool { return !g.Anyone && !g.Admits(who.user) })
+}
+
+// Somebody who is let in, and is sent here again and again, is behind a proxy that asks
+// about them without their cookie; once or twice, they have logged in in another tab
+// meanwhile, or clicked twice.
+const (
+	sentMost   = 3
+	sentWithin = 10 // seconds
+)
+
+// sendBack sends somebody who is let in to where they want to go, which needs no login.
+func (f *ForwardAuth) sendBack(w http.ResponseWriter, r *http.Request, q *question, path string) error {
+	sent, err := q.cookie(r, cookieSent)
+	if err != nil {
+		return err
+	}
+	times, _ := strconv.Atoi(sent)
+	if times >= sentMost {
+		return notHere(refusal{reason.SiteCookieLost, "the browser has sent the site's cookie to /.idp/start, and the proxy's question came without it"})
+	}
+	q.setCookie(w, cookieSent, secret.String(strconv.Itoa(times+1)), sentWithin)
+	return web.Redirect(w, r, http.StatusSeeOther, origin(q.origin)+path)
+}
 
 // authorize is the authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3).
 func (f *ForwardAuth) authorize(q *question, challenge string, t target, query url.Values) string {

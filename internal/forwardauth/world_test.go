@@ -40,6 +40,8 @@ type site struct {
 	idp    *idptest.Server
 	client *http.Client // of the proxy, which comes from proxyAddress
 	seen   string       // where the proxy sees its clients
+
+	forgets bool // the proxy asks without the browser's cookies
 }
 
 // protect puts a proxy in front of an application. It says what a proxy should: the
@@ -75,6 +77,9 @@ func (p *site) serve(w http.ResponseWriter, r *http.Request) {
 	header := r.Header.Clone()
 	header.Set("X-Original-URL", "http://"+host+r.RequestURI)
 	header.Set("X-Original-Method", r.Method)
+	if p.forgets {
+		header.Del("Cookie")
+	}
 	answer := p.ask(r.Context(), header)
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode == http.StatusUnauthorized && answer.Header.Get("Location") != "" {

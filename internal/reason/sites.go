@@ -16,6 +16,7 @@ const (
 	SiteProxy         Code = "PROXY_NOT_TRUSTED" // whoever asks is not in trusted_proxies
 	SiteCredential    Code = "CREDENTIAL"        // what the program showed was refused; the log says why
 	SiteCookie        Code = "COOKIE"            // a cookie of ours comes twice
+	SiteCookieLost    Code = "COOKIE_NOT_PASSED" // the proxy asks without the cookie that the browser sends
 	SiteName          Code = "NAME"              // the user's name cannot be told in a header
 	SiteNotRouted     Code = "NOT_ROUTED"        // the proxy asks about a path that it has to route to us
 )

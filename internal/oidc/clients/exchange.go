@@ -90,6 +90,8 @@ func checkTicketExchange(c *store.Client) error {
 		return errors.New("ticket_exchange: the ticket comes in the Authorization header, so the client authenticates in the body: want token_endpoint_auth_method client_secret_post, private_key_jwt or none")
 	case c.Registered:
 		return errors.New("ticket_exchange: not for a relying party that registered itself")
+	case c.Trusted != nil && !*c.Trusted:
+		return errors.New("ticket_exchange: there is no page on which somebody could allow it, so the client has to be trusted: leave trusted out")
 	}
 	for i, audience := range c.TicketExchange {
 		if err := checkAudience(audience); err != nil {

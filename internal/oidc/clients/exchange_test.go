@@ -54,9 +54,10 @@ func TestCheckOfExchanges(t *testing.T) {
 		"ticket_exchange: not for": func(c *store.Client) {
 			c.Registered, c.Exchange = true, nil
 		},
-		"ticket_exchange: \"\"":   func(c *store.Client) { c.TicketExchange = []string{""} },
-		"ticket_exchange: \"x\"":  func(c *store.Client) { c.TicketExchange = []string{"x"} },
-		"ticket_exchange: \"http": func(c *store.Client) { c.TicketExchange = append(c.TicketExchange, c.TicketExchange[0]) },
+		"ticket_exchange: there is no page": func(c *store.Client) { c.Trusted = new(bool) },
+		"ticket_exchange: \"\"":             func(c *store.Client) { c.TicketExchange = []string{""} },
+		"ticket_exchange: \"x\"":            func(c *store.Client) { c.TicketExchange = []string{"x"} },
+		"ticket_exchange: \"http":           func(c *store.Client) { c.TicketExchange = append(c.TicketExchange, c.TicketExchange[0]) },
 	} {
 		c := exchanging()
 		change(&c)
