@@ -112,6 +112,12 @@ func (f *front) nginx(t testing.TB) {
 		"$idp_site reports.example.com", "$idp_site "+f.host(), "https://reports.example.com", f.URL, "reports.example.com", "site.localhost")...)
 	f.adapt(t, "nginx/sso.conf", "/etc/nginx/tls/sso.crt", f.certificate, "/etc/nginx/tls/sso.key", f.key, "listen 443", "listen "+f.Addr, "listen 80", "listen "+f.Plain,
 		"sso.example.com", "idp.localhost")
+	f.startNginx(t)
+}
+
+// startNginx starts it with the files that are there.
+func (f *front) startNginx(t testing.TB) {
+	t.Helper()
 	user := ""
 	if os.Geteuid() == 0 {
 		user = "user root;" // the folder is root's
