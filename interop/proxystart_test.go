@@ -43,6 +43,7 @@ type proxy struct {
 	start func(*front, testing.TB)
 	waits time.Duration // for idp's answer, where no file can say it
 	mute  bool          // of a positive answer clients get nothing: no mutual authentication
+	blank bool          // where idp does not answer, people see an empty page
 
 	arrives map[string]string // targets that reach the application otherwise than they were sent
 }
@@ -209,6 +210,7 @@ func (f *front) envoy(t testing.TB) {
 	config := f.adapt(t, "envoy/envoy.yaml", keeps, short, "address: 0.0.0.0, port_value: 80}", address(f.Plain)+"}", "address: 0.0.0.0, port_value: 443", address(f.Addr),
 		address("127.0.0.1:8080"), address(f.idp), "127.0.0.1:8080", f.idp, address("127.0.0.1:3000"), address(f.app),
 		"/etc/envoy/tls/reports.crt", f.certificate, "/etc/envoy/tls/reports.key", f.key,
-		"value: reports.example.com", "value: "+f.host(), "host_rewrite_literal: reports.example.com", "host_rewrite_literal: "+f.host(), "reports.example.com", "site.localhost")
+		"value: reports.example.com", "value: "+f.host(), "host_rewrite_literal: reports.example.com", "host_rewrite_literal: "+f.host(),
+		"host_redirect: reports.example.com", "host_redirect: "+f.host(), "reports.example.com", "site.localhost")
 	f.run(t, envoyProgram(t), "--disable-hot-restart", "--concurrency", "2", "--log-level", "warning", "-c", config)
 }
