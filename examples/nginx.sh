@@ -8,10 +8,10 @@ PATH=$PATH:/usr/sbin
 start_nginx() { # start_nginx [SED-SCRIPT]: which changes site.conf further
   local from=$root/deploy/proxies/nginx as_root=
   [ "$(id -u)" != 0 ] || as_root="user $(id -un) $(id -gn);"
-  # Without TLS, for a name that browsers take to this machine.
+  # Without TLS, for a name that browsers take to this machine; docs/forward-auth.md has the same.
   sed -e "s/127\.0\.0\.1:8080/127.0.0.1:$ISSUER_PORT/" -e '/^server {/,/^}/d' "$from/idp.conf" >"$data/idp.conf"
-  sed -e "s|server 127\.0\.0\.1:3000;|server unix:$data/app.sock;|" -e '/^server {/{N;/listen 80;/{:a;N;/\n}/!ba;d}}' \
-    -e "s/listen 443 .*/listen 127.0.0.1:$PORT;/" -e '/ssl_certificate/d' -e 's|https://|http://|' -e 's/X-Forwarded-Proto https/X-Forwarded-Proto http/' \
+  sed -e "s|server 127\.0\.0\.1:3000;|server unix:$data/app.sock;|" -e '/listen 80;/,/^server {/d' \
+    -e "s/listen 443 .*/listen 127.0.0.1:$PORT;/" -e '/ssl_certificate/d' -e 's/https/http/' \
     -e "s/set \$idp_site .*/set \$idp_site reports.localhost:$PORT;/" -e 's/reports\.example\.com/reports.localhost/' "${@:--e }" "$from/site.conf" >"$data/site.conf"
   cat >"$data/nginx.conf" <<EOF
 $as_root

@@ -4,6 +4,7 @@ package interop_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/elliptic"
 	"io"
 	"net"
@@ -59,7 +60,11 @@ func asksInVain(t *testing.T, p proxy, f *front, c *http.Client, path string) {
 		t.Errorf("%s%s: %v\n%s", p.name, path, err, tail(f.Log))
 		return
 	}
-	_ = resp.Body.Close()
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || !p.blank && path != "/public/500" && resp.StatusCode >= http.StatusInternalServerError && len(bytes.TrimSpace(body)) == 0 {
+		t.Errorf("%s%s is answered %d with a blank page: %v", p.name, path, resp.StatusCode, err)
+	}
 	if resp.StatusCode < http.StatusMultipleChoices || resp.StatusCode == http.StatusUnauthorized || path != "/public/302" && resp.StatusCode < http.StatusInternalServerError {
 		t.Errorf("%s%s is answered %d\n%s", p.name, path, resp.StatusCode, tail(f.Log))
 	}

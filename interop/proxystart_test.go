@@ -43,6 +43,7 @@ type proxy struct {
 	start func(*front, testing.TB)
 	waits time.Duration // for idp's answer, where no file can say it
 	mute  bool          // of a positive answer clients get nothing: no mutual authentication
+	blank bool          // where idp does not answer, people see an empty page
 
 	arrives map[string]string // targets that reach the application otherwise than they were sent
 }
@@ -112,6 +113,12 @@ func (f *front) nginx(t testing.TB) {
 		"$idp_site reports.example.com", "$idp_site "+f.host(), "https://reports.example.com", f.URL, "reports.example.com", "site.localhost")...)
 	f.adapt(t, "nginx/sso.conf", "/etc/nginx/tls/sso.crt", f.certificate, "/etc/nginx/tls/sso.key", f.key, "listen 443", "listen "+f.Addr, "listen 80", "listen "+f.Plain,
 		"sso.example.com", "idp.localhost")
+	f.startNginx(t)
+}
+
+// startNginx starts it with the files that are there.
+func (f *front) startNginx(t testing.TB) {
+	t.Helper()
 	user := ""
 	if os.Geteuid() == 0 {
 		user = "user root;" // the folder is root's
@@ -203,6 +210,7 @@ func (f *front) envoy(t testing.TB) {
 	config := f.adapt(t, "envoy/envoy.yaml", keeps, short, "address: 0.0.0.0, port_value: 80}", address(f.Plain)+"}", "address: 0.0.0.0, port_value: 443", address(f.Addr),
 		address("127.0.0.1:8080"), address(f.idp), "127.0.0.1:8080", f.idp, address("127.0.0.1:3000"), address(f.app),
 		"/etc/envoy/tls/reports.crt", f.certificate, "/etc/envoy/tls/reports.key", f.key,
-		"value: reports.example.com", "value: "+f.host(), "host_rewrite_literal: reports.example.com", "host_rewrite_literal: "+f.host(), "reports.example.com", "site.localhost")
+		"value: reports.example.com", "value: "+f.host(), "host_rewrite_literal: reports.example.com", "host_rewrite_literal: "+f.host(),
+		"host_redirect: reports.example.com", "host_redirect: "+f.host(), "reports.example.com", "site.localhost")
 	f.run(t, envoyProgram(t), "--disable-hot-restart", "--concurrency", "2", "--log-level", "warning", "-c", config)
 }

@@ -20,7 +20,7 @@ func TestTraefik(t *testing.T) {
 	if out, err := exec.Command("../scripts/build-traefik").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	traefik := []proxy{{name: "traefik", start: (*front).traefik, waits: 35 * time.Second, mute: true, arrives: map[string]string{
+	traefik := []proxy{{name: "traefik", start: (*front).traefik, waits: 35 * time.Second, mute: true, blank: true, arrives: map[string]string{
 		"/reports//b":                       "/reports/b",
 		`/reports/?q=/../admin/%2e%2e//;x\`: `/reports/?q=/../admin/%2e%2e//%3Bx\`,
 		"/reports/%41/./c":                  "/reports/A/c",

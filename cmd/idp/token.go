@@ -26,9 +26,10 @@ func (c *cli) token() *cobra.Command {
 	secretFile, asJSON := "", false
 	cmd := &cobra.Command{
 		Use: "token --audience URI", Short: "Get an access token for a back end by your Kerberos ticket", Args: cobra.NoArgs,
-		Long: "Show the ticket that kinit got, or your login to this machine, to the server, and print an access token for one\n" +
-			"back end: for people and scripts inside the realm, without a browser, a password or a secret. Nothing but the\n" +
-			"token is on standard output. It is printed only when the server has proved that it is the one of the ticket.\n\n" +
+		Long: "Show a Kerberos ticket (that kinit got, or a login to this machine that gets one) to the server, and print an\n" +
+			"access token for one back end: for people and scripts inside the realm, without a browser, a password or a\n" +
+			"secret. Nothing but the token is on standard output. It is printed only when the server has proved that it is\n" +
+			"the one of the ticket.\n\n" +
 			"The ticket is read from the cache that KRB5CCNAME names (else default_ccache_name of krb5.conf, else\n" +
 			"/tmp/krb5cc_UID): a file (FILE:), a folder of them (DIR:), the machine's KCM server (KCM:), or the kernel's\n" +
 			"keys (KEYRING:). KDCs and realms are those of krb5.conf (KRB5_CONFIG). The administrator registers the\n" +
@@ -50,7 +51,7 @@ func (c *cli) token() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&r.Audience, "audience", "", "the back end, by the `URI` that it is registered under (resources)")
-	f.StringVar(&r.Issuer, "issuer", "", "the server's `URL` (default: the issuer of the configuration file)")
+	f.StringVar(&r.Issuer, "issuer", "", "the server's `URL` (default: IDP_ISSUER, or the issuer of the configuration file)")
 	f.StringVar(&r.ClientID, "client-id", "idp-cli", "the client that `ID` names, registered with ticket_exchange")
 	f.StringVar(&secretFile, "client-secret-file", "", "`FILE` with the client's secret on its first line, - for standard input; for client_secret_post")
 	f.StringVar(&r.Scope, "scope", "", "`SCOPES` of the token, with spaces between them (default: all of the client's)")
@@ -69,7 +70,7 @@ func (c *cli) issuerFor(cmd *cobra.Command, named string) (string, error) {
 		return "", err
 	}
 	if cfg.Path == "" && os.Getenv("IDP_ISSUER") == "" {
-		return "", errors.New("which server? name it: --issuer https://sso.example.com")
+		return "", errors.New("which server? name it: --issuer https://sso.example.com, or IDP_ISSUER")
 	}
 	return cfg.Issuer, nil
 }
@@ -142,7 +143,11 @@ func tokenHint(err error, r exchange.Request) error {
 func refusalHint(said *exchange.Refused, r exchange.Request) string {
 	switch said.Code {
 	case "invalid_client":
-		return fmt.Sprintf("is the client %q registered? With token_endpoint_auth_method none, or client_secret_post and --client-secret-file", r.ClientID)
+		if r.ClientSecret == "" {
+			return fmt.Sprintf("the client %q is not registered, or has a secret (--client-secret-file), or is not one with token_endpoint_auth_method none", r.ClientID)
+		}
+		return fmt.Sprintf("the client %q is not registered, or has another secret, or not token_endpoint_auth_method client_secret_post: client_secret_basic,\n"+
+			"  the default, needs the header in which the ticket goes", r.ClientID)
 	case "unauthorized_client", "unsupported_grant_type":
 		return fmt.Sprintf("the administrator gives the client %q grant_types [urn:ietf:params:oauth:grant-type:token-exchange] and ticket_exchange [%s]", r.ClientID, r.Audience)
 	case "invalid_target":

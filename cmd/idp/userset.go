@@ -84,7 +84,7 @@ func (c *cli) userSet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			changed := o.cmd.Flags().Changed
+			changed, before := o.cmd.Flags().Changed, u.Groups
 			switch {
 			case !changed("email") && !changed("name") && !changed("group") && !changed("claim"):
 				return errors.New("nothing to change; idp user set --help lists what can be")
@@ -111,13 +111,23 @@ func (c *cli) userSet() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(o.cmd.OutOrStdout(), "%s is changed; sessions stay\n", u.Name)
+			if !slices.Equal(before, u.Groups) { // those that were not named again are gone
+				fmt.Fprintf(o.cmd.OutOrStdout(), "groups before: %s\ngroups now: %s\n", groupsOf(before), groupsOf(u.Groups))
+			}
 			return nil
 		}),
 	}
 	f := cmd.Flags()
 	f.StringVar(&email, "email", "", "mail address; empty: none")
 	f.StringVar(&fullName, "name", "", "full name")
-	f.StringArrayVar(&groups, "group", nil, "group; may be repeated")
+	f.StringArrayVar(&groups, "group", nil, "group, in the place of those that are there; may be repeated")
 	f.StringArrayVar(&claims, "claim", nil, "what else sites may learn, `NAME=VALUE`, NAME= for no more; may be repeated")
 	return cmd
+}
+
+func groupsOf(groups []string) string {
+	if len(groups) == 0 {
+		return "none"
+	}
+	return plain(strings.Join(groups, ", "))
 }

@@ -32,12 +32,20 @@ func TestUserIsShownAndChanged(t *testing.T) {
 	if d := cmp.Diff(want, show()); d != "" {
 		t.Error(d)
 	}
-	p.mustRun("", "user", "set", "bob", "--name", "Bob B", "--group", "a", "--group", "b", "--claim", "gender=", "--claim", "address.country=NO")
+	out := p.mustRun("", "user", "set", "bob", "--name", "Bob B", "--group", "a", "--group", "b", "--claim", "gender=", "--claim", "address.country=NO")
+	if want := "bob is changed; sessions stay\ngroups before: staff\ngroups now: a, b\n"; out != want {
+		t.Errorf("%s, want %s", out, want)
+	}
+	if out := p.mustRun("", "user", "set", "bob", "--name", "Bob B", "--group", "a", "--group", "b"); strings.Contains(out, "groups") {
+		t.Errorf("the same groups: %s", out)
+	}
 	want["full_name"], want["groups"], want["claims"] = "Bob B", []any{"a", "b"}, map[string]any{"nickname": "Bobby", "address": map[string]any{"country": "NO"}}
 	if d := cmp.Diff(want, show()); d != "" {
 		t.Error(d)
 	}
-	p.mustRun("", "user", "set", "bob", "--group", "", "--email", "")
+	if out := p.mustRun("", "user", "set", "bob", "--group", "", "--email", ""); !strings.HasSuffix(out, "\ngroups before: a, b\ngroups now: none\n") {
+		t.Errorf("no groups: %s", out)
+	}
 	delete(want, "email")
 	want["groups"] = []any{}
 	if d := cmp.Diff(want, show()); d != "" {
