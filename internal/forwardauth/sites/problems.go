@@ -68,6 +68,8 @@ func (s Site) checkHost(issuer *url.URL, add func(field, text, hint string)) {
 		add("host", "is missing", hint)
 	case strings.ToLower(s.Host) != s.Host || !spelt(s.Host):
 		add("host", fmt.Sprintf("%q is not a host name in lower case, with or without a port", s.Host), hint)
+	case strings.HasSuffix(s.Host, ":443"): // of https, which all sites are but those of this machine
+		add("host", fmt.Sprintf("%q has the port that browsers leave out, so nobody comes by this name", s.Host), "without :443 it is every port's")
 	case name == issuer.Hostname():
 		add("host", "is the issuer's own host", "a protected site has a host of its own: what is logged in here must not depend on what runs there")
 	}

@@ -25,6 +25,8 @@ func TestProblemsOfTheSection(t *testing.T) {
 		{Site{Host: "reports.example.com/"}, "host "},
 		{Site{Host: "reports.example.com:"}, "host "},
 		{Site{Host: "reports.example.com:0"}, "host "},
+		{Site{Host: "reports.example.com:443"}, "host \"reports.example.com:443\" has the port"},
+		{Site{Host: "[2001:db8::443]"}, ""},
 		{Site{Host: "*.example.com"}, "host "},
 		{Site{Host: "sso.example.com:8443"}, "host is the issuer's"},
 		{Site{Host: "a.example", ACR: "2"}, "acr "},
