@@ -5,9 +5,6 @@ TAGS = browser
 # of its own: watching it takes nine tenths of the time. (Nothing else may be left out:
 # an instance of a generic type of sync that is compiled unwatched may be used everywhere.)
 RACE = -race -gcflags=modernc.org/sqlite/lib=-race=false
-# Tests wait for half of their time: for a KDC, a disk, a browser. So more packages at
-# once than there are cores.
-AT_ONCE = -p $$(($$(nproc) * 2))
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test interop fuzz check lint fmt bench compose-test clean
@@ -27,7 +24,7 @@ test: ## all tests, with the race detector, a KDC, PostgreSQL and a browser; 20,
 	@scripts/install-packages test
 	@scripts/install-axe
 	go vet -tags $(TAGS) ./...
-	CGO_ENABLED=1 go test $(RACE) $(AT_ONCE) -count=1 -timeout 30m -tags $(TAGS) ./...
+	CGO_ENABLED=1 go test $(RACE) -count=1 -timeout 30m -tags $(TAGS) ./...
 	FUZZTIME=20000x scripts/fuzz
 
 interop: ## Samba, realms that trust each other, curl, Apache, Python, Node.js, Java, Firefox, Chromium, proxies against idp
