@@ -5,6 +5,7 @@ package interop_test
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
@@ -28,7 +29,8 @@ func (d *documented) browser(t *testing.T) context.Context {
 func (d *documented) asBob() chromedp.Tasks {
 	return chromedp.Tasks{
 		chromedp.Navigate(d.URL + d.Login),
-		chromedp.SendKeys("#username", "bob"), chromedp.SendKeys("#password", stage.BobPassword+"\r"), chromedp.WaitVisible("#who"),
+		settled(chromedp.WaitVisible("#username")), chromedp.SendKeys("#username", "bob"), chromedp.SendKeys("#password", stage.BobPassword+"\r"),
+		settled(chromedp.WaitVisible("#who")),
 	}
 }
 
@@ -37,15 +39,27 @@ func (d *documented) asBob() chromedp.Tasks {
 func (d *documented) bobTwice(ctx context.Context, t *testing.T) {
 	t.Helper()
 	var first, second string
-	must(t, chromedp.Run(ctx, d.asBob(), chromedp.Text("#who", &first),
+	must(t, chromedp.Run(ctx, d.asBob(), settled(chromedp.Text("#who", &first)),
 		network.DeleteCookies("mod_auth_openidc_session").WithURL(d.URL),
-		chromedp.Navigate(d.URL+d.Login), chromedp.Text("#who", &second)))
+		chromedp.Navigate(d.URL+d.Login), settled(chromedp.Text("#who", &second))))
 	if first != "bob bob@example.com" || second != first {
 		t.Errorf("the site says %q, then %q, want bob twice", first, second)
 	}
 	if logins := d.said(t, `"login":"form"`); len(logins) != 1 {
 		t.Errorf("%d logins by the form, want 1", len(logins))
 	}
+}
+
+// settled looks again where a page that sends itself off went away under the look.
+func settled(look chromedp.Action) chromedp.Action {
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		for {
+			err := look.Do(ctx)
+			if err == nil || !strings.Contains(err.Error(), "Could not find node with given id") {
+				return err
+			}
+		}
+	})
 }
 
 // A real browser keeps idp's cookies from the form that another site sends, and the
