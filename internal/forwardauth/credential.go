@@ -51,7 +51,11 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	if err == nil {
 		err = f.enough(r, q, gates, res)
 	}
-	if err == nil && !kept {
+	switch {
+	case kept: // its login is in the audit log
+	case reason.Of(err) == reason.FactorNeeded: // the first was right, which must not be found out in silence
+		err = f.Authn.NeedsFactor(r.Context(), res.User, f.caller(r, q))
+	case err == nil:
 		err = f.audited(r, q, res, info.Method)
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"idp/internal/audit"
 	"idp/internal/idptest"
 	"idp/internal/kerberos/krbtest"
 	"idp/internal/store"
@@ -123,6 +124,31 @@ func TestHoleNonsenseFillsTheAuditLog(t *testing.T) {
 	}
 	if len(after) != len(before) {
 		t.Errorf("%d rows more", len(after)-len(before))
+	}
+}
+
+// Who has found out a password, and has no second factor, does not learn in silence that
+// it is right.
+func TestHoleRightPasswordLeavesNoTrace(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{YAML: sites})
+	p := protect(t, s, "reports.localhost")
+	bob := idptest.Basic("bob", idptest.BobPassword)
+	failed := func() []store.Entry {
+		t.Helper()
+		rows, err := s.Store().Entries(t.Context(), store.Filter{Event: audit.LoginFailed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	p.put(t, asNginx(p, "/safe/", "Authorization", bob)).wants(t, "without a second factor", http.StatusForbidden, "FACTOR_REQUIRED")
+	if rows := failed(); len(rows) != 1 || rows[0].Reason != "FACTOR_NEEDED" || rows[0].Name != "bob" || rows[0].ClientID != "reports.localhost" {
+		t.Errorf("%+v", rows)
+	}
+	p.put(t, asNginx(p, "/", "Authorization", bob)).wants(t, "where one is enough", http.StatusOK, "")
+	p.put(t, asNginx(p, "/safe/", "Authorization", bob)).wants(t, "without a second factor, again", http.StatusForbidden, "FACTOR_REQUIRED")
+	if rows := failed(); len(rows) != 1 { // the login of a moment ago is in the audit log
+		t.Errorf("%+v", rows)
 	}
 }
 
