@@ -17,7 +17,7 @@ func (a *Authn) Passkey(ctx context.Context, from From, verify func(context.Cont
 	start := time.Now()
 	u, id, err := verify(ctx)
 	if err != nil {
-		return nil, errors.Join(a.fail(ctx, from, "", err), a.waitOut(ctx, start))
+		return nil, errors.Join(a.failOfNobody(ctx, from, "", err), a.waitOut(ctx, start))
 	}
 	return &Result{User: u, AMR: []string{AMRPasskey, AMRUserVerified, AMRMultiFactor}, AuthTime: a.Now(), FactorID: id}, nil
 }

@@ -71,7 +71,7 @@ func (a *Authn) counted(ctx context.Context, acc account, password secret.String
 	if res != nil {
 		res.Account = acc.canonical
 	}
-	return res, err
+	return res, guess.told(err)
 }
 
 // crowdOf is whom an account's password waits with.

@@ -17,7 +17,7 @@ func (a *Authn) Ticket(ctx context.Context, token []byte, from From) (*Result, e
 	}
 	login, err := a.Kerberos.Accept(ctx, token)
 	if err != nil {
-		return nil, a.fail(ctx, from, "", typed(err))
+		return nil, a.failOfNobody(ctx, from, "", typed(err))
 	}
 	return a.ticketOf(ctx, login, from)
 }
@@ -35,7 +35,7 @@ func (a *Authn) TicketLeg(ctx context.Context, token, state []byte, from From) (
 	}
 	leg, err := a.Kerberos.Step(ctx, token, state)
 	if err != nil {
-		return nil, nil, a.fail(ctx, from, "", typed(err))
+		return nil, nil, a.failOfNobody(ctx, from, "", typed(err))
 	}
 	if leg.Login == nil {
 		return nil, &Continuation{Reply: leg.Reply, State: leg.State}, nil
@@ -45,7 +45,7 @@ func (a *Authn) TicketLeg(ctx context.Context, token, state []byte, from From) (
 }
 
 func (a *Authn) noKeytab(ctx context.Context, from From) error {
-	return a.fail(ctx, from, "", reason.Refuse(reason.NoKeytab, "no keytab is configured"))
+	return a.failOfNobody(ctx, from, "", reason.Refuse(reason.NoKeytab, "no keytab is configured"))
 }
 
 func (a *Authn) ticketOf(ctx context.Context, login *kerberos.Login, from From) (*Result, error) {
