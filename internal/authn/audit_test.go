@@ -146,3 +146,19 @@ func TestHoleRefusalsOfNobodyFillTheAuditLog(t *testing.T) {
 		wantRefusals(t, st, "somebody who is known there", append(want, reason.UpstreamNotAllowed, reason.UpstreamNotAllowed)...)
 	})
 }
+
+// Whose passwords are tried by their names of Windows, the audit log says.
+func TestHoleNamesOfWindowsLeaveNoTrace(t *testing.T) {
+	st := storetest.Open(t, store.Config{URL: storetest.SQLite(t)})
+	a, _ := limited(t, st, &kdc{answer: only("right")}, DefaultLimits())
+	for name, want := range map[string]string{`EXAMPLE\alice`: `EXAMPLE\alice`, `EXAMPLE\alice\x`: "", `\alice`: "", `EXAMPLE\`: "", "alice": "alice", "p:w d": ""} {
+		if printable(name) != want {
+			t.Errorf("%q is written down as %q, want %q", name, printable(name), want)
+		}
+	}
+	_, _ = a.password2(t, `EXAMPLE\alice`, "wrong", here)
+	entries, err := st.Entries(t.Context(), store.Filter{Event: audit.LoginFailed})
+	if err != nil || len(entries) != 1 || entries[0].Name != `EXAMPLE\alice` {
+		t.Errorf("%+v, %v", entries, err)
+	}
+}
