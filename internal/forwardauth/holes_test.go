@@ -142,7 +142,9 @@ func TestHoleRightPasswordLeavesNoTrace(t *testing.T) {
 		}
 		return rows
 	}
-	p.put(t, asNginx(p, "/safe/", "Authorization", bob)).wants(t, "without a second factor", http.StatusForbidden, "FACTOR_REQUIRED")
+	for range 3 { // a script
+		p.put(t, asNginx(p, "/safe/", "Authorization", bob)).wants(t, "without a second factor", http.StatusForbidden, "FACTOR_REQUIRED")
+	}
 	if rows := failed(); len(rows) != 1 || rows[0].Reason != "FACTOR_NEEDED" || rows[0].Name != "bob" || rows[0].ClientID != "reports.localhost" {
 		t.Errorf("%+v", rows)
 	}
