@@ -209,7 +209,7 @@ func (a *Authn) fail(ctx context.Context, from From, name string, err error) err
 	return a.failOf(ctx, from, "", name, err)
 }
 
-// failOfNobody is fail where nobody may be known: a token that no key of ours opens, a
+// failOfNobody is fail where nobody may be known: a token that no key of ours has opened, a
 // passkey that is nobody's, an upstream that names no one. Anybody can bring that about
 // without end, so of one network the audit log has each reason once in ten minutes.
 func (a *Authn) failOfNobody(ctx context.Context, from From, name string, err error) error {
