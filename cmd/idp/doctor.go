@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/config"
 	"idp/internal/doctor"
 	"idp/internal/server"
@@ -17,7 +18,7 @@ const (
 	exitUsage  = 2 // there was nothing to check: wrong usage, or no configuration that can be read
 )
 
-func (c *cli) doctor() *cobra.Command {
+func (c cli) doctor() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look at the whole installation and say what is wrong, and what mends it",
@@ -40,8 +41,8 @@ func usage(err error) error {
 	return &exit{exitUsage, err}
 }
 
-func (c *cli) runDoctor(cmd *cobra.Command, asJSON bool) error {
-	cfg, err := c.load()
+func (c cli) runDoctor(cmd *cobra.Command, asJSON bool) error {
+	cfg, err := c.Load()
 	var problems config.Problems
 	if err != nil && !errors.As(err, &problems) {
 		return usage(err)
@@ -50,7 +51,7 @@ func (c *cli) runDoctor(cmd *cobra.Command, asJSON bool) error {
 	if asJSON {
 		write = doctor.PrintJSON
 	}
-	if cfg == nil || !legible(problems) {
+	if cfg == nil || !command.Legible(problems) {
 		return &exit{exitUsage, write(cmd.OutOrStdout(), doctor.Unreadable(server.DoctorProblems(problems)))}
 	}
 	problems = problems.With(server.Check(cfg))
@@ -62,17 +63,6 @@ func (c *cli) runDoctor(cmd *cobra.Command, asJSON bool) error {
 		return &exit{exitFailed, nil}
 	}
 	return nil
-}
-
-// legible reports whether a file is YAML with keys: of one that is not, nothing
-// but the defaults would be looked at.
-func legible(problems config.Problems) bool {
-	for _, p := range problems {
-		if p.Key == "" {
-			return false
-		}
-	}
-	return true
 }
 
 // exit ends the program with a status of its own; a nil error says no more.

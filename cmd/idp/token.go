@@ -21,7 +21,7 @@ import (
 // tokenTimeout bounds the KDCs and the server together.
 const tokenTimeout = 30 * time.Second
 
-func (c *cli) token() *cobra.Command {
+func (c cli) token() *cobra.Command {
 	r := exchange.Request{}
 	secretFile, asJSON := "", false
 	cmd := &cobra.Command{
@@ -61,11 +61,11 @@ func (c *cli) token() *cobra.Command {
 }
 
 // issuerFor is the named issuer, else that of the configuration, where there is one.
-func (c *cli) issuerFor(cmd *cobra.Command, named string) (string, error) {
+func (c cli) issuerFor(cmd *cobra.Command, named string) (string, error) {
 	if named != "" {
 		return named, nil
 	}
-	cfg, err := c.loadFor(cmd, "issuer")
+	cfg, err := c.LoadFor(cmd, "issuer")
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 	"idp/internal/store"
 )
 
-func (c *cli) clientSecret() *cobra.Command {
+func (c commands) secret() *cobra.Command {
 	var fresh, dropOld bool
 	cmd := &cobra.Command{
 		Use: "secret CLIENT_ID --new | --drop-old", Short: "Roll the secret of a relying party over", Args: cobra.ExactArgs(1),
@@ -44,14 +44,14 @@ func (o opened) newSecret(id string) error {
 		return fmt.Errorf("%s has no secret: token_endpoint_auth_method is %s", id, clients.AuthMethod(cl))
 	}
 	plain := secret.Token()
-	err = o.store.AddClientSecret(o.ctx, *cl, secret.Hash(plain), o.clientEntry(id))
+	err = o.Store.AddClientSecret(o.Ctx, *cl, secret.Hash(plain), o.clientEntry(id))
 	if errors.Is(err, store.ErrTooMany) {
 		return fmt.Errorf("%s has two secrets already; idp client secret %s --drop-old", id, id)
 	}
 	if err := changedMeanwhile(id, err); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.cmd.OutOrStdout(), "client_id: %s\n", id)
+	fmt.Fprintf(o.Cmd.OutOrStdout(), "client_id: %s\n", id)
 	o.printSecret(plain)
 	return nil
 }
@@ -61,13 +61,13 @@ func (o opened) dropSecret(id string) error {
 	if err != nil {
 		return err
 	}
-	err = o.store.DropClientSecret(o.ctx, *cl, o.clientEntry(id))
+	err = o.Store.DropClientSecret(o.Ctx, *cl, o.clientEntry(id))
 	if errors.Is(err, store.ErrNotFound) && len(cl.SecretHashes) < 2 {
 		return fmt.Errorf("%s has no older secret; idp client secret %s --new makes a second one", id, id)
 	}
 	if err := changedMeanwhile(id, err); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.cmd.OutOrStdout(), "%s has its newer secret only\n", id)
+	fmt.Fprintf(o.Cmd.OutOrStdout(), "%s has its newer secret only\n", id)
 	return nil
 }

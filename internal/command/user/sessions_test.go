@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"path/filepath"
@@ -6,47 +6,48 @@ import (
 	"testing"
 	"time"
 
+	"idp/internal/command/commandtest"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
 
 func TestSessionsAreListedAndEnded(t *testing.T) {
-	p := newPlace(t, "")
-	p.write("pw", "correct horse\n")
+	p := commandtest.New(t, "")
+	p.Write("pw", "correct horse\n")
 	for _, name := range []string{"bob", "carol"} {
-		p.mustRun("", "user", "add", name, "--password-file", p.dir+"/pw")
+		p.MustRun("", "user", "add", name, "--password-file", p.Dir+"/pw")
 	}
-	if out := p.mustRun("", "user", "sessions", "bob"); out != "bob is not logged in\n" {
+	if out := p.MustRun("", "user", "sessions", "bob"); out != "bob is not logged in\n" {
 		t.Errorf("%q", out)
 	}
 	bobs, carols := startSessions(t, p, "bob", 3), startSessions(t, p, "carol", 1)
-	out := p.mustRun("", "user", "sessions", "bob")
+	out := p.MustRun("", "user", "sessions", "bob")
 	if strings.Count(out, "\n") != 4 || !strings.Contains(out, bobs[0]) || !strings.Contains(out, "Firefox on Windows  192.0.2.7  pwd+otp") || strings.Contains(out, carols[0]) {
 		t.Errorf("\n%s", out)
 	}
 	for _, args := range [][]string{{"sessions", "bob", "--end", carols[0]}, {"sessions", "bob", "--end", ""}, {"sessions", "eve"}, {"sessions", "bob", "--end", "x", "--end-all"}} {
-		if out, _, err := p.run("", append([]string{"user"}, args...)...); err == nil {
+		if out, _, err := p.Run("", append([]string{"user"}, args...)...); err == nil {
 			t.Errorf("user %v: %s", args, out)
 		}
 	}
-	if out := p.mustRun("", "user", "sessions", "bob", "--end", bobs[0]); out != "bob is signed out there\n" {
+	if out := p.MustRun("", "user", "sessions", "bob", "--end", bobs[0]); out != "bob is signed out there\n" {
 		t.Errorf("%q", out)
 	}
-	if out := p.mustRun("", "user", "sessions", "bob", "--end-all"); !strings.HasPrefix(out, "bob is signed out everywhere: sessions 2,") {
+	if out := p.MustRun("", "user", "sessions", "bob", "--end-all"); !strings.HasPrefix(out, "bob is signed out everywhere: sessions 2,") {
 		t.Errorf("%q", out)
 	}
-	if out := p.mustRun("", "user", "sessions", "bob"); out != "bob is not logged in\n" {
+	if out := p.MustRun("", "user", "sessions", "bob"); out != "bob is not logged in\n" {
 		t.Errorf("%q", out)
 	}
-	if out := p.mustRun("", "user", "sessions", "carol"); !strings.Contains(out, carols[0]) {
+	if out := p.MustRun("", "user", "sessions", "carol"); !strings.Contains(out, carols[0]) {
 		t.Errorf("\n%s", out)
 	}
 }
 
 // startSessions logs somebody in a few times and returns the ids.
-func startSessions(t *testing.T, p *place, name string, n int) (ids []string) {
+func startSessions(t *testing.T, p *commandtest.Place, name string, n int) (ids []string) {
 	t.Helper()
-	st, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(p.dir, "idp.db")})
+	st, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(p.Dir, "idp.db")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"fmt"
@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/store"
 )
 
-func (c *cli) userResetFactor() *cobra.Command {
-	cmd := c.userChange("reset-factor NAME", "Take a user's second factors away, when they are lost", func(o opened, u *store.User) (string, error) {
-		n, err := o.store.ResetFactors(o.ctx, u.ID, o.entry(u))
+func (c commands) resetFactor() *cobra.Command {
+	cmd := c.change("reset-factor NAME", "Take a user's second factors away, when they are lost", func(o opened, u *store.User) (string, error) {
+		n, err := o.Store.ResetFactors(o.Ctx, u.ID, o.entry(u))
 		return resetDone(u.Name, n), err
 	})
 	cmd.Long = "Take all second factors and recovery codes of a user away, and end the sessions: for a phone that is lost, when no\n" +
@@ -40,18 +41,18 @@ type shownFactor struct {
 
 // factorsOf are a user's factors, and how many recovery codes are left.
 func (o opened) factorsOf(u *store.User) (shown []shownFactor, codes int64, err error) {
-	all, err := o.store.FactorsOf(o.ctx, u.ID)
+	all, err := o.Store.FactorsOf(o.Ctx, u.ID)
 	if err != nil {
 		return nil, 0, err
 	}
 	for _, f := range all {
-		s := shownFactor{Kind: f.Kind, Name: plain(f.Name), Since: stamp(f.CreatedAt)}
+		s := shownFactor{Kind: f.Kind, Name: command.Plain(f.Name), Since: stamp(f.CreatedAt)}
 		if f.UsedAt != 0 {
 			s.Used = stamp(f.UsedAt)
 		}
 		shown = append(shown, s)
 	}
-	codes, err = o.store.RecoveryCodesLeft(o.ctx, u.ID)
+	codes, err = o.Store.RecoveryCodesLeft(o.Ctx, u.ID)
 	return shown, codes, err
 }
 

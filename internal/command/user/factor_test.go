@@ -1,22 +1,23 @@
-package main
+package user
 
 import (
 	"encoding/json"
 	"strings"
 	"testing"
 
+	"idp/internal/command/commandtest"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
 
 func TestLostFactorsAreTakenAway(t *testing.T) {
-	p := newPlace(t, "")
-	p.write("pw", "correct horse\n")
-	p.mustRun("", "user", "add", "bob", "--password-file", p.dir+"/pw")
-	if out := p.mustRun("", "user", "reset-factor", "bob"); !strings.Contains(out, "bob had no second factor") {
+	p := commandtest.New(t, "")
+	p.Write("pw", "correct horse\n")
+	p.MustRun("", "user", "add", "bob", "--password-file", p.Dir+"/pw")
+	if out := p.MustRun("", "user", "reset-factor", "bob"); !strings.Contains(out, "bob had no second factor") {
 		t.Error(out)
 	}
-	st, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + p.dir + "/idp.db"})
+	st, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + p.Dir + "/idp.db"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,17 +39,17 @@ func TestLostFactorsAreTakenAway(t *testing.T) {
 		Factors       []shownFactor
 		RecoveryCodes int64 `json:"recovery_codes"`
 	}
-	out := p.mustRun("", "user", "show", "bob")
+	out := p.MustRun("", "user", "show", "bob")
 	if err := json.Unmarshal([]byte(out), &got); err != nil || len(got.Factors) != 2 || got.RecoveryCodes != 3 || got.Factors[1].Name != "Tablet?[2J" || strings.Contains(out, "sealed") {
 		t.Errorf("%v %s", err, out)
 	}
-	if out := p.mustRun("", "user", "reset-factor", "bob"); !strings.Contains(out, "bob's 2 second factors are gone, and the sessions have ended") {
+	if out := p.MustRun("", "user", "reset-factor", "bob"); !strings.Contains(out, "bob's 2 second factors are gone, and the sessions have ended") {
 		t.Error(out)
 	}
-	if out := p.mustRun("", "user", "show", "bob"); strings.Contains(out, "factors") || strings.Contains(out, "recovery") {
+	if out := p.MustRun("", "user", "show", "bob"); strings.Contains(out, "factors") || strings.Contains(out, "recovery") {
 		t.Error(out)
 	}
-	if _, errs, err := p.run("", "user", "reset-factor", "eve"); err == nil || !strings.Contains(errs, "no user") {
+	if _, errs, err := p.Run("", "user", "reset-factor", "eve"); err == nil || !strings.Contains(errs, "no user") {
 		t.Errorf("%v %s", err, errs)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"cmp"
@@ -9,11 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/store"
 	"idp/internal/useragent"
 )
 
-func (c *cli) userSessions() *cobra.Command {
+func (c commands) sessions() *cobra.Command {
 	var end string
 	var endAll bool
 	cmd := &cobra.Command{
@@ -31,7 +32,7 @@ func (c *cli) userSessions() *cobra.Command {
 			switch {
 			case endAll:
 				return o.endAll(u)
-			case o.cmd.Flags().Changed("end"):
+			case o.Cmd.Flags().Changed("end"):
 				return o.endOne(u, end)
 			}
 			return o.listSessions(u)
@@ -44,55 +45,55 @@ func (c *cli) userSessions() *cobra.Command {
 }
 
 func (o opened) endAll(u *store.User) error {
-	ended, err := o.store.EndLogins(o.ctx, u.ID, "", o.entry(u))
+	ended, err := o.Store.EndLogins(o.Ctx, u.ID, "", o.entry(u))
 	if err == nil {
-		fmt.Fprintf(o.cmd.OutOrStdout(), "%s is signed out everywhere: sessions %d, devices and sites that stay logged in %d\n", u.Name, ended.Sessions, ended.Grants)
+		fmt.Fprintf(o.Cmd.OutOrStdout(), "%s is signed out everywhere: sessions %d, devices and sites that stay logged in %d\n", u.Name, ended.Sessions, ended.Grants)
 	}
 	return err
 }
 
 func (o opened) endOne(u *store.User, id string) error {
-	session, err := o.store.EndSessionOf(o.ctx, u.ID, id, o.entry(u))
+	session, err := o.Store.EndSessionOf(o.Ctx, u.ID, id, o.entry(u))
 	if err != nil {
 		return err
 	}
 	grant := false
 	if !session {
-		if grant, err = o.store.EndGrantOf(o.ctx, u.ID, id, o.entry(u)); err != nil {
+		if grant, err = o.Store.EndGrantOf(o.Ctx, u.ID, id, o.entry(u)); err != nil {
 			return err
 		}
 	}
 	if !session && !grant {
 		return fmt.Errorf("%s has no %q (any more); idp user sessions %s lists all", u.Name, id, u.Name)
 	}
-	fmt.Fprintf(o.cmd.OutOrStdout(), "%s is signed out there\n", u.Name)
+	fmt.Fprintf(o.Cmd.OutOrStdout(), "%s is signed out there\n", u.Name)
 	return nil
 }
 
 func (o opened) listSessions(u *store.User) error {
-	sessions, err := o.store.SessionsOf(o.ctx, u.ID)
-	visits, err2 := o.store.VisitsOf(o.ctx, u.ID)
-	held, err3 := o.store.HeldGrants(o.ctx, u.ID)
+	sessions, err := o.Store.SessionsOf(o.Ctx, u.ID)
+	visits, err2 := o.Store.VisitsOf(o.Ctx, u.ID)
+	held, err3 := o.Store.HeldGrants(o.Ctx, u.ID)
 	if err := errors.Join(err, err2, err3); err != nil {
 		return err
 	}
 	if len(sessions)+len(held) == 0 {
-		fmt.Fprintf(o.cmd.OutOrStdout(), "%s is not logged in\n", u.Name)
+		fmt.Fprintf(o.Cmd.OutOrStdout(), "%s is not logged in\n", u.Name)
 		return nil
 	}
 	visited := map[string][]string{}
 	for _, v := range visits {
 		visited[v.SessionID] = append(visited[v.SessionID], v.ClientID)
 	}
-	w := tabwriter.NewWriter(o.cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	w := tabwriter.NewWriter(o.Cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tWHAT\tADDRESS\tHOW\tSINCE\tLAST SEEN\tSITES")
 	for i := range sessions {
 		s := &sessions[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, useragent.Parse(s.UserAgent), cmp.Or(plain(s.Address), "-"), strings.Join(s.AMR, "+"),
-			moment(s.CreatedAt), moment(s.SeenAt), cmp.Or(strings.Join(visited[s.ID], ","), "-"))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, useragent.Parse(s.UserAgent), cmp.Or(command.Plain(s.Address), "-"), strings.Join(s.AMR, "+"),
+			command.Moment(s.CreatedAt), command.Moment(s.SeenAt), cmp.Or(strings.Join(visited[s.ID], ","), "-"))
 	}
 	for _, g := range held {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", g.ID, heldAs(g), cmp.Or(plain(g.Address), "-"), strings.Join(g.AMR, "+"), moment(g.CreatedAt), moment(g.UsedAt), g.ClientID)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", g.ID, heldAs(g), cmp.Or(command.Plain(g.Address), "-"), strings.Join(g.AMR, "+"), command.Moment(g.CreatedAt), command.Moment(g.UsedAt), g.ClientID)
 	}
 	return w.Flush()
 }

@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/store"
 	"idp/internal/user"
 )
@@ -42,7 +43,7 @@ func isSID(s string) bool {
 // spoken is an identity as people say it.
 func spoken(id store.Identity) string {
 	if issuer, ok := strings.CutPrefix(id.Source, store.SourceUpstream); ok {
-		return "the login " + plain(id.Key) + " at " + issuer
+		return "the login " + command.Plain(id.Key) + " at " + issuer
 	}
 	realm := strings.TrimPrefix(id.Source, "kerberos:")
 	if sid, ok := strings.CutPrefix(id.Key, "sid:"); ok {
@@ -56,7 +57,7 @@ func (a *account) identity(o opened) (store.Identity, error) {
 	if a.upstream != "" {
 		return a.atUpstream(o)
 	}
-	realms := o.cfg.Kerberos.Realms
+	realms := o.Config.Kerberos.Realms
 	if a.realm == "" && len(realms) > 0 {
 		a.realm = realms[0].Name
 	}
@@ -80,7 +81,7 @@ func (a *account) atUpstream(o opened) (store.Identity, error) {
 	if a.subject == "" || strings.ContainsFunc(a.subject, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return store.Identity{}, errors.New("--subject: want the sub that the upstream knows the person by, as the log line of the refused login has it")
 	}
-	for _, u := range o.cfg.Upstreams {
+	for _, u := range o.Config.Upstreams {
 		if u.ID == a.upstream {
 			return user.UpstreamIdentity(u.Issuer, a.subject), nil
 		}
@@ -88,7 +89,7 @@ func (a *account) atUpstream(o opened) (store.Identity, error) {
 	return store.Identity{}, fmt.Errorf("no upstream has the id %q", a.upstream)
 }
 
-func (c *cli) userLink() *cobra.Command {
+func (c commands) link() *cobra.Command {
 	var who account
 	create := false
 	cmd := &cobra.Command{
@@ -123,7 +124,7 @@ func (c *cli) userLink() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(o.cmd.OutOrStdout(), "%s now logs in as %s\n", spoken(id), args[0])
+			fmt.Fprintf(o.Cmd.OutOrStdout(), "%s now logs in as %s\n", spoken(id), args[0])
 			return nil
 		}),
 	}
@@ -139,7 +140,7 @@ func (o opened) createLinked(name string, id store.Identity) error {
 	if err := o.ownName(name); err != nil {
 		return err
 	}
-	_, err := o.store.CreateUser(o.ctx, store.User{Name: name}, &id, store.Entry{Actor: o.actor, Name: name, Detail: id.Source + " " + id.Key})
+	_, err := o.Store.CreateUser(o.Ctx, store.User{Name: name}, &id, store.Entry{Actor: o.Actor, Name: name, Detail: id.Source + " " + id.Key})
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("the name %q is taken, or the account logs in as somebody already", name)
 	}
@@ -154,11 +155,11 @@ func (o opened) link(name string, id store.Identity) error {
 	id.UserID = u.ID
 	entry := o.entry(u)
 	entry.Detail = id.Source + " " + id.Key
-	err = o.store.LinkIdentity(o.ctx, id, entry)
+	err = o.Store.LinkIdentity(o.Ctx, id, entry)
 	if !errors.Is(err, store.ErrConflict) {
 		return err
 	}
-	holder, err := o.store.UserByIdentity(o.ctx, id.Source, id.Key)
+	holder, err := o.Store.UserByIdentity(o.Ctx, id.Source, id.Key)
 	if err != nil {
 		return err
 	}
@@ -168,7 +169,7 @@ func (o opened) link(name string, id store.Identity) error {
 	return fmt.Errorf("that account logs in as %s: idp user unlink it there first", holder.Name)
 }
 
-func (c *cli) userUnlink() *cobra.Command {
+func (c commands) unlink() *cobra.Command {
 	var who account
 	cmd := &cobra.Command{
 		Use: "unlink NAME --sid SID | --principal NAME | --upstream ID --subject SUB", Short: "Take a Kerberos account away from a user, or a login at an upstream; the sessions end", Args: cobra.ExactArgs(1),
@@ -187,12 +188,12 @@ func (c *cli) userUnlink() *cobra.Command {
 			id.UserID = u.ID
 			entry := o.entry(u)
 			entry.Detail = id.Source + " " + id.Key
-			err = o.store.UnlinkIdentity(o.ctx, id, entry)
+			err = o.Store.UnlinkIdentity(o.Ctx, id, entry)
 			if errors.Is(err, store.ErrNotFound) {
 				return fmt.Errorf("%s does not log in by that account%s", u.Name, o.linked(u))
 			}
 			if err == nil {
-				fmt.Fprintf(o.cmd.OutOrStdout(), "%s no longer logs in as %s, whose sessions have ended\n", spoken(id), u.Name)
+				fmt.Fprintf(o.Cmd.OutOrStdout(), "%s no longer logs in as %s, whose sessions have ended\n", spoken(id), u.Name)
 			}
 			return err
 		}),
@@ -203,7 +204,7 @@ func (c *cli) userUnlink() *cobra.Command {
 
 // linked lists a user's accounts, for whoever named another.
 func (o opened) linked(u *store.User) string {
-	ids, err := o.store.IdentitiesOf(o.ctx, u.ID)
+	ids, err := o.Store.IdentitiesOf(o.Ctx, u.ID)
 	if err != nil || len(ids) == 0 {
 		return ""
 	}

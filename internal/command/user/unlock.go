@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"fmt"
@@ -11,13 +11,13 @@ import (
 	"idp/internal/store"
 )
 
-func (c *cli) userUnlock() *cobra.Command {
+func (c commands) unlock() *cobra.Command {
 	return &cobra.Command{
 		Use: "unlock NAME", Short: "Forget the wrong passwords of a user, under all of their names", Args: cobra.ExactArgs(1),
 		Long: "Forget the wrong passwords of a user, under all of their names. Who has never logged in has no user yet: name them\n" +
 			"as they type their name. A directory that has locked the account itself is another matter.",
 		RunE: c.withStore(func(o opened, args []string) error {
-			entry := store.Entry{Actor: o.actor, Name: args[0]}
+			entry := store.Entry{Actor: o.Actor, Name: args[0]}
 			names := args
 			u, err := o.byName(args[0])
 			if err == nil {
@@ -26,17 +26,17 @@ func (c *cli) userUnlock() *cobra.Command {
 					return err
 				}
 			}
-			g, err := authn.GuessesAt(o.ctx, o.store, o.cfg.Kerberos, names...)
+			g, err := authn.GuessesAt(o.Ctx, o.Store, o.Config.Kerberos, names...)
 			if err != nil {
 				return err
 			}
 			if len(g.Names) == 0 {
 				return fmt.Errorf("no wrong passwords of %s are remembered", args[0])
 			}
-			if err := o.store.Unlock(o.ctx, g.Names, entry); err != nil {
+			if err := o.Store.Unlock(o.Ctx, g.Names, entry); err != nil {
 				return err
 			}
-			fmt.Fprintf(o.cmd.OutOrStdout(), "%s can log in again: %d wrong passwords are forgotten\n", args[0], g.Wrong)
+			fmt.Fprintf(o.Cmd.OutOrStdout(), "%s can log in again: %d wrong passwords are forgotten\n", args[0], g.Wrong)
 			return nil
 		}),
 	}
@@ -46,7 +46,7 @@ func (c *cli) userUnlock() *cobra.Command {
 // rule has it.
 func (o opened) namesOf(u *store.User) ([]string, error) {
 	names := []string{u.Name}
-	ids, err := o.store.IdentitiesOf(o.ctx, u.ID)
+	ids, err := o.Store.IdentitiesOf(o.Ctx, u.ID)
 	for _, id := range ids {
 		realm, kerberos := strings.CutPrefix(id.Source, "kerberos:")
 		if name, ok := strings.CutPrefix(id.Key, "name:"); ok && kerberos {
@@ -63,7 +63,7 @@ func (o opened) showGuesses(shown *shownUser, u *store.User) error {
 	if err != nil {
 		return err
 	}
-	g, err := authn.GuessesAt(o.ctx, o.store, o.cfg.Kerberos, names...)
+	g, err := authn.GuessesAt(o.Ctx, o.Store, o.Config.Kerberos, names...)
 	shown.WrongPasswords = g.Wrong
 	if g.Locked != 0 {
 		shown.LockedUntil = time.UnixMilli(g.Locked).UTC().Format(time.RFC3339)

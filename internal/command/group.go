@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"fmt"
@@ -14,10 +14,10 @@ var later = map[string][]string{
 	"idp": {"backup"},
 }
 
-// group makes a command of which only the subcommands do something: alone it
+// Group makes a command of which only the subcommands do something: alone it
 // explains them, and a name that is none of theirs is an error, for a script that
 // misspells one must not go on.
-func group(cmd *cobra.Command) *cobra.Command {
+func Group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -45,8 +45,8 @@ func unknown(parent *cobra.Command, name string) error {
 	return fmt.Errorf("%s has no command %q; there are %s", parent.CommandPath(), name, strings.Join(there, ", "))
 }
 
-// help is cobra's, but it fails where there is nothing to explain.
-func help() *cobra.Command {
+// Help is cobra's, but it fails where there is nothing to explain.
+func Help() *cobra.Command {
 	return &cobra.Command{
 		Use: "help [command]", Short: "Explain a command",
 		RunE: func(cmd *cobra.Command, args []string) error {

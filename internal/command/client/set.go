@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"idp/internal/store"
 )
 
-func (c *cli) clientSet() *cobra.Command {
-	var changes *clientChanges
+func (c commands) set() *cobra.Command {
+	var typed *changes
 	revoke := false
 	cmd := &cobra.Command{
 		Use: "set CLIENT_ID", Short: "Change a relying party", Args: cobra.ExactArgs(1),
@@ -24,23 +24,23 @@ func (c *cli) clientSet() *cobra.Command {
 			"  idp client set wiki --allow-group \"\"                  everybody again\n" +
 			"  idp client set wiki --auth-method private_key_jwt --jwks wiki.jwks     its secrets go\n" +
 			"  idp client set wiki --dpop=false",
-		RunE: c.withStore(func(o opened, args []string) error { return o.setClient(args[0], *changes, revoke) }),
+		RunE: c.withStore(func(o opened, args []string) error { return o.setClient(args[0], *typed, revoke) }),
 	}
-	changes = clientFlags(cmd)
+	typed = flags(cmd)
 	cmd.Flags().BoolVar(&revoke, "revoke", false, "end all that it was granted: people log in there again")
 	return cmd
 }
 
-func (o opened) setClient(id string, changes clientChanges, revoke bool) error {
+func (o opened) setClient(id string, typed changes, revoke bool) error {
 	before, err := o.storedClient(id)
 	if err != nil {
 		return err
 	}
-	if len(changes) == 0 && !revoke {
+	if len(typed) == 0 && !revoke {
 		return errors.New("nothing to change; idp client set --help lists what can be")
 	}
 	after := *before
-	changes.apply(&after)
+	typed.apply(&after)
 	plain := settleSecret(&after)
 	if err := errors.Join(clients.Check(&after)...); err != nil {
 		return err
@@ -50,12 +50,12 @@ func (o opened) setClient(id string, changes clientChanges, revoke bool) error {
 		return err
 	}
 	revoke = revoke || clients.LowersTrust(before, &after)
-	if err := changedMeanwhile(id, o.store.UpdateClient(o.ctx, after, revoke, o.clientEntry(id))); err != nil {
+	if err := changedMeanwhile(id, o.Store.UpdateClient(o.Ctx, after, revoke, o.clientEntry(id))); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.cmd.OutOrStdout(), "client_id: %s\n", id)
+	fmt.Fprintf(o.Cmd.OutOrStdout(), "client_id: %s\n", id)
 	if revoke {
-		fmt.Fprintln(o.cmd.ErrOrStderr(), "All that it was granted has ended.")
+		fmt.Fprintln(o.Cmd.ErrOrStderr(), "All that it was granted has ended.")
 	}
 	o.printSecret(plain)
 	o.printWarnings(&after)
@@ -77,18 +77,18 @@ func settleSecret(cl *store.Client) (plain secret.String) {
 
 func (o opened) printSecret(plain secret.String) {
 	if plain != "" {
-		fmt.Fprintf(o.cmd.OutOrStdout(), "client_secret: %s\n", plain.Reveal())
-		fmt.Fprintln(o.cmd.ErrOrStderr(), "This secret is shown only now; idp keeps its hash.")
+		fmt.Fprintf(o.Cmd.OutOrStdout(), "client_secret: %s\n", plain.Reveal())
+		fmt.Fprintln(o.Cmd.ErrOrStderr(), "This secret is shown only now; idp keeps its hash.")
 	}
 }
 
 func (o opened) printWarnings(cl *store.Client) {
 	for _, w := range clients.Warnings(cl) {
-		fmt.Fprintln(o.cmd.ErrOrStderr(), "warning:", w)
+		fmt.Fprintln(o.Cmd.ErrOrStderr(), "warning:", w)
 	}
 }
 
-func (o opened) clientEntry(id string) store.Entry { return store.Entry{Actor: o.actor, ClientID: id} }
+func (o opened) clientEntry(id string) store.Entry { return store.Entry{Actor: o.Actor, ClientID: id} }
 
 // storedClient finds a relying party that a command may change.
 func (o opened) storedClient(id string) (*store.Client, error) {

@@ -1,4 +1,7 @@
-package main
+// Package client is `idp client`: the commands by which an administrator registers,
+// lists, changes and removes relying parties. What a registration may say is judged in
+// internal/oidc/clients, as it is for everybody else.
+package client
 
 import (
 	"encoding/json"
@@ -10,20 +13,33 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
 
-func (c *cli) client() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "client", Short: "Register, list, change and remove relying parties"})
-	cmd.AddCommand(c.clientAdd(), c.clientList(), c.clientShow(), c.clientSet(), c.clientSecret(), c.clientLogouts(), c.clientRemove())
+// Command is `idp client`.
+func Command(l *command.Line) *cobra.Command {
+	c := commands{l}
+	cmd := command.Group(&cobra.Command{Use: "client", Short: "Register, list, change and remove relying parties"})
+	cmd.AddCommand(c.add(), c.list(), c.show(), c.set(), c.secret(), c.logouts(), c.remove())
 	return cmd
 }
 
-func (c *cli) clientAdd() *cobra.Command {
-	var changes *clientChanges
+// commands are those below it.
+type commands struct{ *command.Line }
+
+// opened is what one of them gets.
+type opened struct{ command.Opened }
+
+func (c commands) withStore(run func(o opened, args []string) error) func(*cobra.Command, []string) error {
+	return c.WithStore(func(o command.Opened, args []string) error { return run(opened{o}, args) })
+}
+
+func (c commands) add() *cobra.Command {
+	var typed *changes
 	cmd := &cobra.Command{
 		Use: "add CLIENT_ID --redirect-uri URL", Short: "Register a relying party and print its secret, once", Args: cobra.ExactArgs(1),
 		Example: "  a web site:              idp client add wiki --name Wiki --redirect-uri https://wiki.example.com/cb\n" +
@@ -38,7 +54,7 @@ func (c *cli) clientAdd() *cobra.Command {
 		RunE: c.withStore(func(o opened, args []string) error {
 			trusted := true
 			cl := store.Client{ClientID: args[0], IDTokenAlg: keys.ES256, Trusted: &trusted}
-			changes.apply(&cl)
+			typed.apply(&cl)
 			plain := settleSecret(&cl)
 			if err := errors.Join(clients.Check(&cl)...); err != nil {
 				return err
@@ -47,19 +63,19 @@ func (c *cli) clientAdd() *cobra.Command {
 			return o.addClient(cl, plain)
 		}),
 	}
-	changes = clientFlags(cmd)
+	typed = flags(cmd)
 	return cmd
 }
 
 // warnOfName tells whoever gives a relying party a name that people cannot read.
 func (o opened) warnOfName(cl store.Client) {
 	if err := clients.CheckName(cl.ClientName); err != nil {
-		fmt.Fprintf(o.cmd.ErrOrStderr(), "warning: client_name: %v; people read it where they log in and allow\n", err)
+		fmt.Fprintf(o.Cmd.ErrOrStderr(), "warning: client_name: %v; people read it where they log in and allow\n", err)
 	}
 }
 
 func (o opened) addClient(cl store.Client, plain secret.String) error {
-	for _, f := range o.cfg.Clients {
+	for _, f := range o.Config.Clients {
 		if f.ClientID == cl.ClientID {
 			return fmt.Errorf("the configuration file owns %q; change it there", cl.ClientID)
 		}
@@ -67,14 +83,14 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 	if err := o.needKeys(cl.IDTokenAlg, cl.UserinfoAlg); err != nil { // before the secret counts: an error must not lose it
 		return err
 	}
-	err := o.store.AddClient(o.ctx, cl, o.clientEntry(cl.ClientID))
+	err := o.Store.AddClient(o.Ctx, cl, o.clientEntry(cl.ClientID))
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("there is a relying party %q already; idp client show %s", cl.ClientID, cl.ClientID)
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(o.cmd.OutOrStdout(), "issuer: %s\nclient_id: %s\n", o.cfg.Issuer, cl.ClientID)
+	fmt.Fprintf(o.Cmd.OutOrStdout(), "issuer: %s\nclient_id: %s\n", o.Config.Issuer, cl.ClientID)
 	o.printSecret(plain)
 	o.printWarnings(&cl)
 	return nil
@@ -87,25 +103,25 @@ func (o opened) needKeys(algs ...string) error {
 	if len(algs) == 0 {
 		return nil
 	}
-	k, err := o.keys()
+	k, err := o.Keys()
 	if err != nil {
 		return err
 	}
-	return k.Need(o.ctx, algs...)
+	return k.Need(o.Ctx, algs...)
 }
 
 // allClients are those of the file and of the database.
 func (o opened) allClients() ([]store.Client, error) {
-	out := make([]store.Client, 0, len(o.cfg.Clients))
-	for _, cl := range o.cfg.Clients {
+	out := make([]store.Client, 0, len(o.Config.Clients))
+	for _, cl := range o.Config.Clients {
 		cl.FromFile = true
 		out = append(out, cl)
 	}
-	stored, err := o.store.Clients(o.ctx)
+	stored, err := o.Store.Clients(o.Ctx)
 	return append(out, stored...), err
 }
 
-func (c *cli) clientList() *cobra.Command {
+func (c commands) list() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List relying parties", Args: cobra.NoArgs,
 		RunE: c.withStore(func(o opened, _ []string) error {
@@ -113,11 +129,11 @@ func (c *cli) clientList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(o.cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+			w := tabwriter.NewWriter(o.Cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(w, "CLIENT ID\tNAME\tOWNED BY\tTRUSTED\tMETHOD\tREDIRECT URIS")
 			for i := range all {
 				cl := &all[i]
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cl.ClientID, plain(cl.ClientName), owner(*cl), yesNo(clients.Trusted(cl)), clients.AuthMethod(cl), strings.Join(cl.RedirectURIs, " "))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cl.ClientID, command.Plain(cl.ClientName), owner(*cl), yesNo(clients.Trusted(cl)), clients.AuthMethod(cl), strings.Join(cl.RedirectURIs, " "))
 			}
 			return w.Flush()
 		}),
@@ -141,7 +157,7 @@ func owner(cl store.Client) string {
 	return "database"
 }
 
-func (c *cli) clientShow() *cobra.Command {
+func (c commands) show() *cobra.Command {
 	return &cobra.Command{
 		Use: "show CLIENT_ID", Short: "Print a relying party as JSON, with the names of RFC 7591, defaults included and without its secret", Args: cobra.ExactArgs(1),
 		RunE: c.withStore(func(o opened, args []string) error {
@@ -149,7 +165,7 @@ func (c *cli) clientShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			enc := json.NewEncoder(o.cmd.OutOrStdout())
+			enc := json.NewEncoder(o.Cmd.OutOrStdout())
 			enc.SetIndent("", "  ")
 			enc.SetEscapeHTML(false)
 			return enc.Encode(clients.MetadataOf(*cl))
@@ -171,18 +187,18 @@ func (o opened) clientByID(id string) (*store.Client, error) {
 	return nil, fmt.Errorf("no relying party %q; idp client list shows all", id)
 }
 
-func (c *cli) clientRemove() *cobra.Command {
+func (c commands) remove() *cobra.Command {
 	return &cobra.Command{
 		Use: "remove CLIENT_ID", Short: "Remove a relying party and revoke what it was given", Args: cobra.ExactArgs(1),
 		RunE: c.withStore(func(o opened, args []string) error {
-			err := o.store.RemoveClient(o.ctx, args[0], o.clientEntry(args[0]))
+			err := o.Store.RemoveClient(o.Ctx, args[0], o.clientEntry(args[0]))
 			if err == nil {
-				fmt.Fprintf(o.cmd.OutOrStdout(), "%s is removed, and all that it was granted has ended\n", args[0])
+				fmt.Fprintf(o.Cmd.OutOrStdout(), "%s is removed, and all that it was granted has ended\n", args[0])
 			}
 			if !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
-			for _, cl := range o.cfg.Clients {
+			for _, cl := range o.Config.Clients {
 				if cl.ClientID == args[0] {
 					return fmt.Errorf("the configuration file owns %q; remove it there and reload (SIGHUP)", args[0])
 				}

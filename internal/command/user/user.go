@@ -1,38 +1,53 @@
-package main
+// Package user is `idp user`: the commands by which an administrator makes, shows and
+// changes the people who log in. What a user may be is judged in internal/user, as it
+// is for everybody else.
+package user
 
 import (
 	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/config"
 	"idp/internal/server"
 	"idp/internal/store"
 	"idp/internal/user"
 )
 
-func (c *cli) user() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "user", Short: "Make, list and change users"})
-	cmd.AddCommand(c.userAdd(), c.userList(), c.userShow(), c.userSet(), c.userPasswd(),
-		c.userChange("disable NAME", "End a user's sessions and refuse new ones", func(o opened, u *store.User) (string, error) {
-			return u.Name + " is disabled, and the sessions have ended", o.store.SetDisabled(o.ctx, u.ID, true, o.entry(u))
+// Command is `idp user`.
+func Command(l *command.Line) *cobra.Command {
+	c := commands{l}
+	cmd := command.Group(&cobra.Command{Use: "user", Short: "Make, list and change users"})
+	cmd.AddCommand(c.add(), c.list(), c.show(), c.set(), c.passwd(),
+		c.change("disable NAME", "End a user's sessions and refuse new ones", func(o opened, u *store.User) (string, error) {
+			return u.Name + " is disabled, and the sessions have ended", o.Store.SetDisabled(o.Ctx, u.ID, true, o.entry(u))
 		}),
-		c.userChange("enable NAME", "Let a disabled user log in again", func(o opened, u *store.User) (string, error) {
-			return u.Name + " can log in again", o.store.SetDisabled(o.ctx, u.ID, false, o.entry(u))
+		c.change("enable NAME", "Let a disabled user log in again", func(o opened, u *store.User) (string, error) {
+			return u.Name + " can log in again", o.Store.SetDisabled(o.Ctx, u.ID, false, o.entry(u))
 		}),
-		c.userUnlock(), c.userAdmin(), c.userSessions(), c.userLink(), c.userUnlink(), c.userResetFactor(), c.userInvite(), c.userReset(), c.userImport())
+		c.unlock(), c.admin(), c.sessions(), c.link(), c.unlink(), c.resetFactor(), c.invite(), c.reset(), c.importFile())
 	return cmd
 }
 
-func (o opened) entry(u *store.User) store.Entry {
-	return store.Entry{Actor: o.actor, UserID: u.ID, Name: u.Name}
+// commands are those below it.
+type commands struct{ *command.Line }
+
+// opened is what one of them gets.
+type opened struct{ command.Opened }
+
+func (c commands) withStore(run func(o opened, args []string) error) func(*cobra.Command, []string) error {
+	return c.WithStore(func(o command.Opened, args []string) error { return run(opened{o}, args) })
 }
 
-func (c *cli) userAdd() *cobra.Command {
+func (o opened) entry(u *store.User) store.Entry {
+	return store.Entry{Actor: o.Actor, UserID: u.ID, Name: u.Name}
+}
+
+func (c commands) add() *cobra.Command {
 	var u store.User
 	var passwordFile string
 	var claims []string
@@ -43,7 +58,7 @@ func (c *cli) userAdd() *cobra.Command {
 			"choose their password themselves, and nobody else sees it.",
 		RunE: c.withStore(func(o opened, args []string) error {
 			u.Name = args[0]
-			if o.cmd.Flags().Changed("email") && !strings.Contains(u.Email, "@") {
+			if o.Cmd.Flags().Changed("email") && !strings.Contains(u.Email, "@") {
 				return notAnAddress(u.Email)
 			}
 			if err := o.ownName(u.Name); err != nil {
@@ -56,14 +71,14 @@ func (c *cli) userAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = server.AddUser(o.ctx, o.store, u, password, o.actor)
+			err = server.AddUser(o.Ctx, o.Store, u, password, o.Actor)
 			if errors.Is(err, store.ErrConflict) {
 				return fmt.Errorf("the name %q is taken (names are never used again, not even after a user was disabled)", u.Name)
 			}
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(o.cmd.OutOrStdout(), "user %s made\n", u.Name)
+			fmt.Fprintf(o.Cmd.OutOrStdout(), "user %s made\n", u.Name)
 			return nil
 		}),
 	}
@@ -96,7 +111,7 @@ func notAnAddress(email string) error { return fmt.Errorf("--email %q is not a m
 // ownName refuses a local name that is another's: alice@REALM of a trusted realm,
 // or a spelling of a name that is there.
 func (o opened) ownName(name string) error {
-	for _, r := range o.cfg.Kerberos.Realms {
+	for _, r := range o.Config.Kerberos.Realms {
 		if i := strings.LastIndexByte(name, '@'); i >= 0 && strings.EqualFold(name[i+1:], r.Name) {
 			return fmt.Errorf("%q is the name of somebody in the realm %s", name, r.Name)
 		}
@@ -105,7 +120,7 @@ func (o opened) ownName(name string) error {
 	if folded == name {
 		return nil
 	}
-	_, err := o.store.UserByName(o.ctx, folded)
+	_, err := o.Store.UserByName(o.Ctx, folded)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -115,14 +130,14 @@ func (o opened) ownName(name string) error {
 	return err
 }
 
-func (c *cli) userList() *cobra.Command {
+func (c commands) list() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List users", Args: cobra.NoArgs,
 		RunE: c.withStore(func(o opened, _ []string) error {
-			w := tabwriter.NewWriter(o.cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+			w := tabwriter.NewWriter(o.Cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tFULL NAME\tEMAIL\tGROUPS\tLOGS IN BY\tSTATUS")
 			for after := ""; ; {
-				users, err := o.store.Users(o.ctx, after, 500)
+				users, err := o.Store.Users(o.Ctx, after, 500)
 				if err != nil {
 					return err
 				}
@@ -134,7 +149,7 @@ func (c *cli) userList() *cobra.Command {
 					return err
 				}
 				for _, u := range users {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, plain(u.FullName), plain(u.Email), plain(strings.Join(u.Groups, ",")), logsInBy(u, linked[u.ID]), status(u))
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, command.Plain(u.FullName), command.Plain(u.Email), command.Plain(strings.Join(u.Groups, ",")), logsInBy(u, linked[u.ID]), status(u))
 					after = u.Name
 				}
 				if len(users) < 500 {
@@ -145,24 +160,13 @@ func (c *cli) userList() *cobra.Command {
 	}
 }
 
-// plain is a text that a directory or somebody else chose, without what a
-// terminal would obey.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, s)
-}
-
 // ways are what somebody may log in by, beside a local password.
 type ways struct{ kerberos, upstream bool }
 
 // linkedUsers are the ways of the users, by their ids, of the names behind one and up
 // to another.
 func (o opened) linkedUsers(after, last string) (map[string]ways, error) {
-	ids, err := o.store.IdentitiesBetween(o.ctx, after, last)
+	ids, err := o.Store.IdentitiesBetween(o.Ctx, after, last)
 	linked := map[string]ways{}
 	for _, id := range ids {
 		w := linked[id.UserID]
@@ -173,8 +177,8 @@ func (o opened) linkedUsers(after, last string) (map[string]ways, error) {
 		}
 		linked[id.UserID] = w
 	}
-	for _, name := range o.cfg.Kerberos.Services {
-		if u, err := o.store.UserByName(o.ctx, name); err == nil {
+	for _, name := range o.Config.Kerberos.Services {
+		if u, err := o.Store.UserByName(o.Ctx, name); err == nil {
 			linked[u.ID] = ways{kerberos: true, upstream: linked[u.ID].upstream}
 		}
 	}
@@ -210,14 +214,14 @@ func status(u store.User) string {
 
 // byName finds the user a command names.
 func (o opened) byName(name string) (*store.User, error) {
-	u, err := o.store.UserByName(o.ctx, name)
+	u, err := o.Store.UserByName(o.Ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("no user %q; idp user list shows all", name)
 	}
 	return u, err
 }
 
-func (c *cli) userPasswd() *cobra.Command {
+func (c commands) passwd() *cobra.Command {
 	var passwordFile string
 	cmd := &cobra.Command{
 		Use: "passwd NAME --password-file FILE|-", Short: "Set a local user's password", Args: cobra.ExactArgs(1),
@@ -233,10 +237,10 @@ func (c *cli) userPasswd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := server.SetPassword(o.ctx, o.store, u, password, o.actor); err != nil {
+			if err := server.SetPassword(o.Ctx, o.Store, u, password, o.Actor); err != nil {
 				return err
 			}
-			fmt.Fprintf(o.cmd.OutOrStdout(), "%s has a new password, and the sessions have ended\n", u.Name)
+			fmt.Fprintf(o.Cmd.OutOrStdout(), "%s has a new password, and the sessions have ended\n", u.Name)
 			return nil
 		}),
 	}
@@ -245,8 +249,8 @@ func (c *cli) userPasswd() *cobra.Command {
 	return cmd
 }
 
-// userChange is a command that changes one user and says what it has done.
-func (c *cli) userChange(use, short string, change func(opened, *store.User) (done string, err error)) *cobra.Command {
+// change is a command that changes one user and says what it has done.
+func (c commands) change(use, short string, change func(opened, *store.User) (done string, err error)) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		RunE: c.withStore(func(o opened, args []string) error {
@@ -256,21 +260,21 @@ func (c *cli) userChange(use, short string, change func(opened, *store.User) (do
 			}
 			done, err := change(o, u)
 			if err == nil {
-				fmt.Fprintln(o.cmd.OutOrStdout(), done)
+				fmt.Fprintln(o.Cmd.OutOrStdout(), done)
 			}
 			return err
 		}),
 	}
 }
 
-func (c *cli) userAdmin() *cobra.Command {
+func (c commands) admin() *cobra.Command {
 	remove := false
-	cmd := c.userChange("admin NAME", "Make a user an administrator (once idp has admin pages), or with --remove an ordinary user", func(o opened, u *store.User) (string, error) {
+	cmd := c.change("admin NAME", "Make a user an administrator (once idp has admin pages), or with --remove an ordinary user", func(o opened, u *store.User) (string, error) {
 		done := u.Name + " is an administrator"
 		if remove {
 			done = u.Name + " is an ordinary user"
 		}
-		return done, o.store.SetAdmin(o.ctx, u.ID, !remove, o.entry(u))
+		return done, o.Store.SetAdmin(o.Ctx, u.ID, !remove, o.entry(u))
 	})
 	cmd.Flags().BoolVar(&remove, "remove", false, "take the right away")
 	return cmd

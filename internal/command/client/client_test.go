@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"crypto/ecdsa"
@@ -16,20 +16,26 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"idp/internal/command/commandtest"
 	"idp/internal/idptest"
 	"idp/internal/oidc/rptest"
 )
 
+// place is one that knows what relying parties are like.
+type place struct{ *commandtest.Place }
+
+func newPlace(t *testing.T, yaml string) place { return place{commandtest.New(t, yaml)} }
+
 // shown is what `client show` prints.
-func (p *place) shown(id string) map[string]any {
-	p.t.Helper()
-	out := p.mustRun("", "client", "show", id)
+func (p place) shown(id string) map[string]any {
+	p.T.Helper()
+	out := p.MustRun("", "client", "show", id)
 	if strings.Contains(out, `"secret_hashes"`) || strings.Contains(out, `"client_secret"`) {
-		p.t.Errorf("client show has a secret:\n%s", out)
+		p.T.Errorf("client show has a secret:\n%s", out)
 	}
 	got := map[string]any{}
 	if err := json.Unmarshal([]byte(out), &got); err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	return got
 }
@@ -37,8 +43,8 @@ func (p *place) shown(id string) map[string]any {
 // A flag for everything that a relying party can be, in add and in set.
 func TestEveryFlagOfAClient(t *testing.T) {
 	p := newPlace(t, "")
-	p.write("keys", string(rptest.NewKey(t, "ES256").JWKS()))
-	p.mustRun("", "client", "add", "wiki", "--redirect-uri", "https://wiki.example/cb?a=1&b=2,3", "--redirect-uri", "https://wiki.example/two")
+	p.Write("keys", string(rptest.NewKey(t, "ES256").JWKS()))
+	p.MustRun("", "client", "add", "wiki", "--redirect-uri", "https://wiki.example/cb?a=1&b=2,3", "--redirect-uri", "https://wiki.example/two")
 	want := map[string]any{
 		"client_id": "wiki", "token_endpoint_auth_method": "client_secret_basic", "redirect_uris": []any{"https://wiki.example/cb?a=1&b=2,3", "https://wiki.example/two"},
 		"grant_types": []any{"authorization_code"}, "response_types": []any{"code"}, "scope": "openid profile email groups", "require_pkce": true, "trusted": true,
@@ -49,11 +55,11 @@ func TestEveryFlagOfAClient(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if out := p.mustRun("", "client", "show", "wiki"); !strings.Contains(out, "a=1&b=2") {
+	if out := p.MustRun("", "client", "show", "wiki"); !strings.Contains(out, "a=1&b=2") {
 		t.Errorf("an address cannot be copied:\n%s", out)
 	}
-	p.mustRun("", "client", "set", "wiki", "--name", "Wiki", "--client-uri", "https://wiki.example/", "--policy-uri", "https://wiki.example/p", "--tos-uri", "https://wiki.example/t",
-		"--auth-method", "private_key_jwt", "--jwks", p.dir+"/keys", "--auth-alg", "ES256", "--dpop", "--redirect-uri", "https://wiki.example/cb",
+	p.MustRun("", "client", "set", "wiki", "--name", "Wiki", "--client-uri", "https://wiki.example/", "--policy-uri", "https://wiki.example/p", "--tos-uri", "https://wiki.example/t",
+		"--auth-method", "private_key_jwt", "--jwks", p.Dir+"/keys", "--auth-alg", "ES256", "--dpop", "--redirect-uri", "https://wiki.example/cb",
 		"--grant-types", "authorization_code,refresh_token", "--scope", "openid email", "--default-max-age", "0", "--untrusted",
 		"--allow-group", "a,b", "--allow-group", "c", "--reauth-by-ticket", "--groups", "a*", "--preferred-username", "{name}@{realm}", "--id-token-alg", "EdDSA",
 		"--userinfo-alg", "PS256", "--claims-in-id-token", "--post-logout-redirect-uri", "https://wiki.example/bye",
@@ -75,10 +81,10 @@ func TestEveryFlagOfAClient(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if list := p.mustRun("", "key", "list"); !strings.Contains(list, "EdDSA") || !strings.Contains(list, "PS256") {
+	if list := p.MustRun("", "key", "list"); !strings.Contains(list, "EdDSA") || !strings.Contains(list, "PS256") {
 		t.Errorf("the keys that it now needs are not there:\n%s", list)
 	}
-	p.mustRun("", "client", "set", "wiki", "--allow-group", "", "--dpop=false", "--trusted", "--default-max-age", "", "--userinfo-alg", "", "--jwks-uri", "https://wiki.example/jwks")
+	p.MustRun("", "client", "set", "wiki", "--allow-group", "", "--dpop=false", "--trusted", "--default-max-age", "", "--userinfo-alg", "", "--jwks-uri", "https://wiki.example/jwks")
 	got = p.shown("wiki")
 	for _, name := range []string{"allow_groups", "dpop_bound_access_tokens", "default_max_age", "userinfo_signed_response_alg", "jwks"} {
 		if got[name] != nil {
@@ -88,27 +94,27 @@ func TestEveryFlagOfAClient(t *testing.T) {
 	if got["trusted"] != true || got["jwks_uri"] != "https://wiki.example/jwks" {
 		t.Errorf("%v", got)
 	}
-	if out := p.mustRun("", "client", "set", "wiki", "--auth-method", "client_secret_post"); !strings.Contains(out, "client_secret: ") {
+	if out := p.MustRun("", "client", "set", "wiki", "--auth-method", "client_secret_post"); !strings.Contains(out, "client_secret: ") {
 		t.Errorf("a method with a secret, and none is printed:\n%s", out)
 	}
-	p.mustRun("", "client", "set", "wiki", "--no-pkce", "--no-nonce")
+	p.MustRun("", "client", "set", "wiki", "--no-pkce", "--no-nonce")
 	if got := p.shown("wiki"); got["require_pkce"] != false || got["require_nonce"] != false {
 		t.Errorf("%v", got)
 	}
-	p.mustRun("", "client", "set", "wiki", "--no-pkce=false", "--no-nonce=false", "--public", "--jwks-uri", "")
+	p.MustRun("", "client", "set", "wiki", "--no-pkce=false", "--no-nonce=false", "--public", "--jwks-uri", "")
 	if got := p.shown("wiki"); got["require_pkce"] != true || got["require_nonce"] != nil || got["token_endpoint_auth_method"] != "none" {
 		t.Errorf("%v", got)
 	}
-	if out := p.mustRun("", "client", "add", "bank", "--profile", "fapi2", "--auth-method", "private_key_jwt", "--jwks-uri", "https://bank.example/jwks", "--redirect-uri", "https://bank.example/cb"); strings.Contains(out, "client_secret") {
+	if out := p.MustRun("", "client", "add", "bank", "--profile", "fapi2", "--auth-method", "private_key_jwt", "--jwks-uri", "https://bank.example/jwks", "--redirect-uri", "https://bank.example/cb"); strings.Contains(out, "client_secret") {
 		t.Errorf("a secret for a client with a key:\n%s", out)
 	}
 }
 
 func TestChangesOfAClientThatAreRefused(t *testing.T) {
 	p := newPlace(t, "clients: [{client_id: filed, client_secret_file: filed.secret, redirect_uris: [\"http://127.0.0.1/cb\"]}]\n")
-	p.write("filed.secret", "a secret of some length\n")
-	p.mustRun("", "client", "add", "wiki", "--redirect-uri", "https://wiki.example/cb")
-	p.mustRun("", "client", "add", "app", "--public", "--redirect-uri", "https://app.example/cb")
+	p.Write("filed.secret", "a secret of some length\n")
+	p.MustRun("", "client", "add", "wiki", "--redirect-uri", "https://wiki.example/cb")
+	p.MustRun("", "client", "add", "app", "--public", "--redirect-uri", "https://app.example/cb")
 	for want, args := range map[string][]string{
 		"nothing to change":        {"set", "wiki"},
 		"no relying party":         {"set", "nobody", "--name", "x"},
@@ -118,7 +124,7 @@ func TestChangesOfAClientThatAreRefused(t *testing.T) {
 		"redirect_uris: missing":   {"set", "wiki", "--redirect-uri", ""},
 		"jwks: missing":            {"set", "wiki", "--auth-method", "private_key_jwt"},
 		"no such file":             {"set", "wiki", "--jwks", "/none"},
-		"neither a JWKS nor a PEM": {"set", "wiki", "--auth-method", "private_key_jwt", "--jwks", p.dir + "/filed.secret"},
+		"neither a JWKS nor a PEM": {"set", "wiki", "--auth-method", "private_key_jwt", "--jwks", p.Dir + "/filed.secret"},
 		"trusted untrusted":        {"set", "wiki", "--trusted", "--untrusted"},
 		"require_nonce":            {"set", "wiki", "--no-nonce"},
 		"invalid syntax":           {"set", "wiki", "--default-max-age", "soon"},
@@ -129,7 +135,7 @@ func TestChangesOfAClientThatAreRefused(t *testing.T) {
 		"require_pkce: a public":   {"set", "app", "--no-pkce"},
 		"profile: fapi2 needs tok": {"set", "wiki", "--profile", "fapi2"},
 	} {
-		if _, errs, err := p.run("", append([]string{"client"}, args...)...); err == nil || !strings.Contains(errs, want) {
+		if _, errs, err := p.Run("", append([]string{"client"}, args...)...); err == nil || !strings.Contains(errs, want) {
 			t.Errorf("client %v: %v %s, want %q", args, err, errs, want)
 		}
 	}
@@ -138,14 +144,14 @@ func TestChangesOfAClientThatAreRefused(t *testing.T) {
 // While the server runs: a second secret, both are good, then the old one is not.
 func TestSecretRollsOverWithoutAnOutage(t *testing.T) {
 	p := newPlace(t, "")
-	p.serve()
+	p.Serve()
 	secretOf := func(out string) string {
 		_, secret, _ := strings.Cut(out, "client_secret: ")
 		return strings.TrimSpace(secret)
 	}
-	first := secretOf(p.mustRun("", "client", "add", "robot", "--grant-types", "client_credentials", "--scope", "read"))
+	first := secretOf(p.MustRun("", "client", "add", "robot", "--grant-types", "client_credentials", "--scope", "read"))
 	ask := func(secret string) int {
-		req, err := http.NewRequest(http.MethodPost, p.url+"/token", strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode()))
+		req, err := http.NewRequest(http.MethodPost, p.URL+"/token", strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,18 +173,18 @@ func TestSecretRollsOverWithoutAnOutage(t *testing.T) {
 		}
 	}
 	until(first, 200)
-	second := secretOf(p.mustRun("", "client", "secret", "robot", "--new"))
+	second := secretOf(p.MustRun("", "client", "secret", "robot", "--new"))
 	if second == first || len(second) != 43 {
 		t.Fatalf("secrets %q %q", first, second)
 	}
-	if _, errs, err := p.run("", "client", "secret", "robot", "--new"); err == nil || !strings.Contains(errs, "two secrets already") {
+	if _, errs, err := p.Run("", "client", "secret", "robot", "--new"); err == nil || !strings.Contains(errs, "two secrets already") {
 		t.Errorf("a third secret: %v %s", err, errs)
 	}
 	until(second, 200)
 	if got := ask(first); got != 200 {
 		t.Errorf("the old secret beside the new: %d", got)
 	}
-	p.mustRun("", "client", "secret", "robot", "--drop-old")
+	p.MustRun("", "client", "secret", "robot", "--drop-old")
 	until(first, 401)
 	if got := ask(second); got != 200 {
 		t.Errorf("the new secret alone: %d", got)
@@ -189,10 +195,10 @@ func TestSecretRollsOverWithoutAnOutage(t *testing.T) {
 // alone, and gets groups and trust from nobody else.
 func TestRelyingPartyThatRegisteredItself(t *testing.T) {
 	p := newPlace(t, "registration: {initial_access_token_file: initial.token}\n")
-	p.write("initial.token", "the-initial-access-token\n")
-	p.serve()
+	p.Write("initial.token", "the-initial-access-token\n")
+	p.Serve()
 	register := func() (int, map[string]any) {
-		req, err := http.NewRequest(http.MethodPost, p.url+"/register", strings.NewReader(`{"redirect_uris":["https://app.example/cb"],"client_name":"App"}`))
+		req, err := http.NewRequest(http.MethodPost, p.URL+"/register", strings.NewReader(`{"redirect_uris":["https://app.example/cb"],"client_name":"App"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,40 +218,40 @@ func TestRelyingPartyThatRegisteredItself(t *testing.T) {
 	if status != http.StatusCreated || id == "" {
 		t.Fatalf("register: %d %v", status, got)
 	}
-	if list := p.mustRun("", "client", "list"); !strings.Contains(list, "registered itself") || !strings.Contains(list, id) {
+	if list := p.MustRun("", "client", "list"); !strings.Contains(list, "registered itself") || !strings.Contains(list, id) {
 		t.Errorf("client list:\n%s", list)
 	}
 	if shown := p.shown(id); shown["trusted"] != false || shown["registered"] != true || shown["scope"] != "openid profile email" {
 		t.Errorf("%v", shown)
 	}
-	if _, errs, err := p.run("", "client", "set", id, "--no-pkce"); err == nil || !strings.Contains(errs, "registered itself") {
+	if _, errs, err := p.Run("", "client", "set", id, "--no-pkce"); err == nil || !strings.Contains(errs, "registered itself") {
 		t.Errorf("--no-pkce: %v %s", err, errs)
 	}
-	p.mustRun("", "client", "set", id, "--trusted", "--scope", "openid groups")
+	p.MustRun("", "client", "set", id, "--trusted", "--scope", "openid groups")
 	if shown := p.shown(id); shown["trusted"] != true || shown["registered"] != true || shown["scope"] != "openid groups" {
 		t.Errorf("adopted: %v", shown)
 	}
-	p.mustRun("", "client", "remove", id)
+	p.MustRun("", "client", "remove", id)
 }
 
 func TestTrustedAssertionsByCommand(t *testing.T) {
 	p := newPlace(t, "")
-	p.write("trusted", `[{"issuer":"https://ci.example","jwks_uri":"https://ci.example/jwks","subject":"repo:org/app:ref:refs/heads/main"}]`)
-	p.mustRun("", "client", "add", "deploy", "--public", "--grant-types", "urn:ietf:params:oauth:grant-type:jwt-bearer", "--trusted-assertions", p.dir+"/trusted")
+	p.Write("trusted", `[{"issuer":"https://ci.example","jwks_uri":"https://ci.example/jwks","subject":"repo:org/app:ref:refs/heads/main"}]`)
+	p.MustRun("", "client", "add", "deploy", "--public", "--grant-types", "urn:ietf:params:oauth:grant-type:jwt-bearer", "--trusted-assertions", p.Dir+"/trusted")
 	want := []any{map[string]any{"issuer": "https://ci.example", "jwks_uri": "https://ci.example/jwks", "subject": "repo:org/app:ref:refs/heads/main"}}
 	if d := cmp.Diff(want, p.shown("deploy")["trusted_assertions"]); d != "" {
 		t.Error(d)
 	}
-	p.write("trusted", `[{"issuer":"https://ci.example","subjects":["x"]}]`)
-	if _, out, err := p.run("", "client", "set", "deploy", "--trusted-assertions", p.dir+"/trusted"); err == nil || !strings.Contains(out, "subjects") {
+	p.Write("trusted", `[{"issuer":"https://ci.example","subjects":["x"]}]`)
+	if _, out, err := p.Run("", "client", "set", "deploy", "--trusted-assertions", p.Dir+"/trusted"); err == nil || !strings.Contains(out, "subjects") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
 func TestExchangesByCommand(t *testing.T) {
 	p := newPlace(t, "")
-	p.write("exchange", `[{"audience":"https://ledger.example.com","scopes":["read"],"lifetime":"2m","from":["https://api.example.com"]}]`)
-	p.mustRun("", "client", "add", "front", "--auth-method", "client_secret_post", "--redirect-uri", "https://front.example/cb", "--exchange", p.dir+"/exchange",
+	p.Write("exchange", `[{"audience":"https://ledger.example.com","scopes":["read"],"lifetime":"2m","from":["https://api.example.com"]}]`)
+	p.MustRun("", "client", "add", "front", "--auth-method", "client_secret_post", "--redirect-uri", "https://front.example/cb", "--exchange", p.Dir+"/exchange",
 		"--ticket-exchange", "https://ledger.example.com", "--ticket-exchange", "https://archive.example.com")
 	shown := p.shown("front")
 	if d := cmp.Diff([]any{map[string]any{"audience": "https://ledger.example.com", "scopes": []any{"read"}, "lifetime": "2m0s", "from": []any{"https://api.example.com"}}}, shown["exchange"]); d != "" {
@@ -257,12 +263,12 @@ func TestExchangesByCommand(t *testing.T) {
 	if d := cmp.Diff([]any{"authorization_code", "urn:ietf:params:oauth:grant-type:token-exchange"}, shown["grant_types"]); d != "" {
 		t.Error(d)
 	}
-	p.write("exchange", `[{"audience":"ledger"}]`)
-	if _, errs, err := p.run("", "client", "set", "front", "--exchange", p.dir+"/exchange"); err == nil || !strings.Contains(errs, "exchange: entry 1: audience") {
+	p.Write("exchange", `[{"audience":"ledger"}]`)
+	if _, errs, err := p.Run("", "client", "set", "front", "--exchange", p.Dir+"/exchange"); err == nil || !strings.Contains(errs, "exchange: entry 1: audience") {
 		t.Errorf("%v %s", err, errs)
 	}
-	p.write("exchange", "[]")
-	if _, errs, err := p.run("", "client", "set", "front", "--exchange", p.dir+"/exchange", "--ticket-exchange", ""); err != nil || !strings.Contains(errs, "has ended") {
+	p.Write("exchange", "[]")
+	if _, errs, err := p.Run("", "client", "set", "front", "--exchange", p.Dir+"/exchange", "--ticket-exchange", ""); err != nil || !strings.Contains(errs, "has ended") {
 		t.Errorf("%v %s", err, errs)
 	}
 	if shown := p.shown("front"); shown["exchange"] != nil || shown["ticket_exchange"] != nil {
@@ -281,33 +287,33 @@ func TestClientCommandsSayWhatTheyDoAndWarn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})))
-	p.write("one.json", `{"issuer": "https://ci.example"}`)
-	p.mustRun("", "client", "add", "signs", "--auth-method", "private_key_jwt", "--jwks", p.dir+"/key.pem", "--redirect-uri", "https://signs.example/cb", "--untrusted")
+	p.Write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})))
+	p.Write("one.json", `{"issuer": "https://ci.example"}`)
+	p.MustRun("", "client", "add", "signs", "--auth-method", "private_key_jwt", "--jwks", p.Dir+"/key.pem", "--redirect-uri", "https://signs.example/cb", "--untrusted")
 	if keys := fmt.Sprint(p.shown("signs")["jwks"]); !strings.Contains(keys, "kid:") || !strings.Contains(keys, "crv:P-256") {
 		t.Errorf("the key of a PEM file: %s", keys)
 	}
-	_, errs, err := p.run("", "client", "add", "wiki", "--redirect-uri", "http://wiki.example/cb", "--scope", "openid offline_access")
+	_, errs, err := p.Run("", "client", "add", "wiki", "--redirect-uri", "http://wiki.example/cb", "--scope", "openid offline_access")
 	for _, want := range []string{"warning: redirect_uris: who listens on the way to http://wiki.example/cb", "warning: scope: offline_access is never granted"} {
 		if err != nil || !strings.Contains(errs, want) {
 			t.Errorf("%v %s, want %q", err, errs, want)
 		}
 	}
-	if _, errs, err := p.run("", "client", "set", "wiki", "--name", "Wiki"); err != nil || !strings.Contains(errs, "warning: redirect_uris") {
+	if _, errs, err := p.Run("", "client", "set", "wiki", "--name", "Wiki"); err != nil || !strings.Contains(errs, "warning: redirect_uris") {
 		t.Errorf("%v %s, want a warning", err, errs)
 	}
-	if _, errs, err := p.run("", "client", "set", "wiki", "--trusted-assertions", p.dir+"/one.json"); err == nil || !strings.Contains(errs, "want a JSON array") {
+	if _, errs, err := p.Run("", "client", "set", "wiki", "--trusted-assertions", p.Dir+"/one.json"); err == nil || !strings.Contains(errs, "want a JSON array") {
 		t.Errorf("%v %s", err, errs)
 	}
-	list := strings.Join(strings.Fields(p.mustRun("", "client", "list")), " ")
+	list := strings.Join(strings.Fields(p.MustRun("", "client", "list")), " ")
 	for _, want := range []string{"TRUSTED METHOD", "signs database no private_key_jwt", "wiki Wiki database yes client_secret_basic"} {
 		if !strings.Contains(list, want) {
 			t.Errorf("list: %s, want %q", list, want)
 		}
 	}
-	p.mustRun("", "client", "secret", "wiki", "--new")
+	p.MustRun("", "client", "secret", "wiki", "--new")
 	for want, args := range map[string][]string{"newer secret only": {"secret", "wiki", "--drop-old"}, "is removed": {"remove", "signs"}} {
-		if out := p.mustRun("", append([]string{"client"}, args...)...); !strings.Contains(out, want) {
+		if out := p.MustRun("", append([]string{"client"}, args...)...); !strings.Contains(out, want) {
 			t.Errorf("%v: %q, want %q", args, out, want)
 		}
 	}

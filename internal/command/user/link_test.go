@@ -1,14 +1,16 @@
-package main
+package user
 
 import (
 	"strings"
 	"testing"
+
+	"idp/internal/command/commandtest"
 )
 
 func TestUserLinkDecidesWhoAnAccountIs(t *testing.T) {
-	p := newPlace(t, "kerberos: {realms: [{name: HERE.TEST}, {name: OTHER.TEST}]}\n")
+	p := commandtest.New(t, "kerberos: {realms: [{name: HERE.TEST}, {name: OTHER.TEST}]}\n")
 	const sid = "S-1-5-21-1-2-3-1104"
-	if _, stderr, err := p.run("a long password\n", "user", "add", "alice", "--password-file", "-"); err != nil {
+	if _, stderr, err := p.Run("a long password\n", "user", "add", "alice", "--password-file", "-"); err != nil {
 		t.Fatal(err, stderr)
 	}
 	for _, c := range []struct {
@@ -42,7 +44,7 @@ func TestUserLinkDecidesWhoAnAccountIs(t *testing.T) {
 		{"user list", "nothing", ""},
 		{"user link alice2 --sid " + sid, "logs in as alice2", ""},
 	} {
-		stdout, stderr, err := p.run("", strings.Fields(c.args)...)
+		stdout, stderr, err := p.Run("", strings.Fields(c.args)...)
 		if (err == nil) != (c.stderr == "") || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
 			t.Errorf("%s: %v\n%s%s", c.args, err, stdout, stderr)
 		}

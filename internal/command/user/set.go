@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"encoding/json"
@@ -9,10 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/store"
 )
 
-func (c *cli) userShow() *cobra.Command {
+func (c commands) show() *cobra.Command {
 	return &cobra.Command{
 		Use: "show NAME", Short: "Print a user as JSON, with the names of the configuration file", Args: cobra.ExactArgs(1),
 		RunE: c.withStore(func(o opened, args []string) error {
@@ -20,7 +21,7 @@ func (c *cli) userShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			identities, err := o.store.IdentitiesOf(o.ctx, u.ID)
+			identities, err := o.Store.IdentitiesOf(o.Ctx, u.ID)
 			if err != nil {
 				return err
 			}
@@ -32,7 +33,7 @@ func (c *cli) userShow() *cobra.Command {
 			for _, id := range identities {
 				shown.Kerberos = append(shown.Kerberos, spoken(id))
 			}
-			for principal, name := range o.cfg.Kerberos.Services {
+			for principal, name := range o.Config.Kerberos.Services {
 				if name == u.Name {
 					shown.Kerberos = append(shown.Kerberos, "the service "+principal)
 				}
@@ -40,7 +41,7 @@ func (c *cli) userShow() *cobra.Command {
 			if err := o.showGuesses(&shown, u); err != nil {
 				return err
 			}
-			enc := json.NewEncoder(o.cmd.OutOrStdout())
+			enc := json.NewEncoder(o.Cmd.OutOrStdout())
 			enc.SetIndent("", "  ")
 			enc.SetEscapeHTML(false)
 			return enc.Encode(shown)
@@ -68,7 +69,7 @@ type shownUser struct {
 	LockedUntil    string `json:"locked_until,omitempty"`    // no password is checked before
 }
 
-func (c *cli) userSet() *cobra.Command {
+func (c commands) set() *cobra.Command {
 	var email, fullName string
 	var groups, claims []string
 	cmd := &cobra.Command{
@@ -84,7 +85,7 @@ func (c *cli) userSet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			changed, before := o.cmd.Flags().Changed, u.Groups
+			changed, before := o.Cmd.Flags().Changed, u.Groups
 			switch {
 			case !changed("email") && !changed("name") && !changed("group") && !changed("claim"):
 				return errors.New("nothing to change; idp user set --help lists what can be")
@@ -103,16 +104,16 @@ func (c *cli) userSet() *cobra.Command {
 			if err := setClaims(&u.Claims, claims, true); err != nil {
 				return err
 			}
-			err = o.store.UpdateUser(o.ctx, *u, o.entry(u))
+			err = o.Store.UpdateUser(o.Ctx, *u, o.entry(u))
 			if errors.Is(err, store.ErrConflict) {
 				return fmt.Errorf("somebody else has changed %q meanwhile; look at it (idp user show %s) and try again", u.Name, u.Name)
 			}
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(o.cmd.OutOrStdout(), "%s is changed; sessions stay\n", u.Name)
+			fmt.Fprintf(o.Cmd.OutOrStdout(), "%s is changed; sessions stay\n", u.Name)
 			if !slices.Equal(before, u.Groups) { // those that were not named again are gone
-				fmt.Fprintf(o.cmd.OutOrStdout(), "groups before: %s\ngroups now: %s\n", groupsOf(before), groupsOf(u.Groups))
+				fmt.Fprintf(o.Cmd.OutOrStdout(), "groups before: %s\ngroups now: %s\n", groupsOf(before), groupsOf(u.Groups))
 			}
 			return nil
 		}),
@@ -129,5 +130,5 @@ func groupsOf(groups []string) string {
 	if len(groups) == 0 {
 		return "none"
 	}
-	return plain(strings.Join(groups, ", "))
+	return command.Plain(strings.Join(groups, ", "))
 }

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"bytes"
@@ -14,14 +14,14 @@ import (
 	"idp/internal/store"
 )
 
-// clientChanges are what the flags of `client add` and `client set` do to a relying
+// changes are what the flags of `client add` and `client set` do to a relying
 // party, in the order in which they were typed. A flag that was not typed changes
 // nothing, so that one table does for both.
-type clientChanges []func(*store.Client)
+type changes []func(*store.Client)
 
-// clientFlags defines them: a flag for everything that a relying party can be.
-func clientFlags(cmd *cobra.Command) *clientChanges {
-	ch := &clientChanges{}
+// flags defines them: a flag for everything that a relying party can be.
+func flags(cmd *cobra.Command) *changes {
+	ch := &changes{}
 	ch.text(cmd, "name", "`NAME` that people see", func(c *store.Client) *string { return &c.ClientName })
 	ch.text(cmd, "client-uri", "`URL` of the site's own page, for people", func(c *store.Client) *string { return &c.ClientURI })
 	ch.text(cmd, "initiate-login-uri", "`URL` at the site that begins a login there: people's start page leads to it", func(c *store.Client) *string { return &c.InitiateLoginURI })
@@ -80,19 +80,19 @@ func clientFlags(cmd *cobra.Command) *clientChanges {
 }
 
 // apply does what was typed.
-func (ch *clientChanges) apply(c *store.Client) {
+func (ch *changes) apply(c *store.Client) {
 	for _, change := range *ch {
 		change(c)
 	}
 }
 
-func (ch *clientChanges) add(change func(*store.Client)) error {
+func (ch *changes) add(change func(*store.Client)) error {
 	*ch = append(*ch, change)
 	return nil
 }
 
 // text defines a flag for a text; an empty one is the default again.
-func (ch *clientChanges) text(cmd *cobra.Command, name, usage string, field func(*store.Client) *string) {
+func (ch *changes) text(cmd *cobra.Command, name, usage string, field func(*store.Client) *string) {
 	cmd.Flags().Func(name, usage, func(value string) error {
 		return ch.add(func(c *store.Client) { *field(c) = value })
 	})
@@ -100,7 +100,7 @@ func (ch *clientChanges) text(cmd *cobra.Command, name, usage string, field func
 
 // list defines a flag for a list, which replaces the one that is there; an empty
 // text makes it empty. Where split is set, commas separate values too.
-func (ch *clientChanges) list(cmd *cobra.Command, name, usage string, split bool, field func(*store.Client) *[]string) {
+func (ch *changes) list(cmd *cobra.Command, name, usage string, split bool, field func(*store.Client) *[]string) {
 	var all []string
 	cmd.Flags().Func(name, usage, func(value string) error {
 		values := []string{value}
@@ -117,7 +117,7 @@ func (ch *clientChanges) list(cmd *cobra.Command, name, usage string, split bool
 }
 
 // yes defines a flag that is on or, by =false, off.
-func (ch *clientChanges) yes(cmd *cobra.Command, name, usage string, set func(*store.Client, bool)) {
+func (ch *changes) yes(cmd *cobra.Command, name, usage string, set func(*store.Client, bool)) {
 	cmd.Flags().BoolFunc(name, usage, func(value string) error {
 		on, err := strconv.ParseBool(value)
 		if err != nil {
@@ -128,7 +128,7 @@ func (ch *clientChanges) yes(cmd *cobra.Command, name, usage string, set func(*s
 }
 
 // keys defines the flags for a client's public keys, of which one counts.
-func (ch *clientChanges) keys(cmd *cobra.Command) {
+func (ch *changes) keys(cmd *cobra.Command) {
 	cmd.Flags().Func("jwks", "`FILE` with its public keys: a JWKS (RFC 7517 §5), or PEM", func(path string) error {
 		text, err := os.ReadFile(path) //nolint:gosec // the administrator names the file
 		if err != nil {
@@ -147,7 +147,7 @@ func (ch *clientChanges) keys(cmd *cobra.Command) {
 
 // jsonList defines a flag for a file that holds a list as JSON, which replaces the one
 // that is there; want is what such a file looks like.
-func jsonList[T any](ch *clientChanges, cmd *cobra.Command, name, usage, want string, field func(*store.Client) *[]T) {
+func jsonList[T any](ch *changes, cmd *cobra.Command, name, usage, want string, field func(*store.Client) *[]T) {
 	cmd.Flags().Func(name, usage, func(path string) error {
 		text, err := os.ReadFile(path) //nolint:gosec // the administrator names the file
 		if err != nil {
@@ -163,7 +163,7 @@ func jsonList[T any](ch *clientChanges, cmd *cobra.Command, name, usage, want st
 	})
 }
 
-func (ch *clientChanges) maxAge(cmd *cobra.Command) {
+func (ch *changes) maxAge(cmd *cobra.Command) {
 	cmd.Flags().Func("default-max-age", "`SECONDS`: an older login counts as none where a request says no max_age; empty: none", func(value string) error {
 		if value == "" {
 			return ch.add(func(c *store.Client) { c.DefaultMaxAge = nil })

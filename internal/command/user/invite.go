@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/config"
 	"idp/internal/reason"
 	"idp/internal/secret"
@@ -21,7 +22,7 @@ import (
 // length, one that is merely short is taken, with a warning: scripts have always been
 // able to set it.
 func (o opened) newPassword(file string, u *store.User) (secret.String, error) {
-	policy, err := server.PasswordPolicy(o.cfg)
+	policy, err := server.PasswordPolicy(o.Config)
 	if err != nil {
 		return "", err
 	}
@@ -31,14 +32,14 @@ func (o opened) newPassword(file string, u *store.User) (secret.String, error) {
 	}
 	err = policy.Check(u, password)
 	var weak *user.PasswordError
-	if errors.As(err, &weak) && weak.Reason == reason.PasswordTooShort && o.cfg.Passwords.MinLength == 0 && utf8.RuneCountInString(user.Normal(password)) >= user.LeastLength {
-		fmt.Fprintln(o.cmd.ErrOrStderr(), "warning:", weak.Text, "It is taken, for it is you who sets it. idp user invite lets people choose their own.")
+	if errors.As(err, &weak) && weak.Reason == reason.PasswordTooShort && o.Config.Passwords.MinLength == 0 && utf8.RuneCountInString(user.Normal(password)) >= user.LeastLength {
+		fmt.Fprintln(o.Cmd.ErrOrStderr(), "warning:", weak.Text, "It is taken, for it is you who sets it. idp user invite lets people choose their own.")
 		err = nil
 	}
 	return password, err
 }
 
-func (c *cli) userInvite() *cobra.Command {
+func (c commands) invite() *cobra.Command {
 	var u store.User
 	hand := false
 	cmd := &cobra.Command{
@@ -70,10 +71,10 @@ func (c *cli) userInvite() *cobra.Command {
 
 // invited makes the user, or finds one who was invited before.
 func (o opened) invited(u store.User) (*store.User, error) {
-	there, err := o.store.UserByName(o.ctx, u.Name)
+	there, err := o.Store.UserByName(o.Ctx, u.Name)
 	if err == nil {
 		for _, flag := range []string{"email", "name", "group"} {
-			if o.cmd.Flags().Changed(flag) {
+			if o.Cmd.Flags().Changed(flag) {
 				return nil, fmt.Errorf("there is a user %q already; idp user set changes address, name and groups", u.Name)
 			}
 		}
@@ -91,14 +92,14 @@ func (o opened) invited(u store.User) (*store.User, error) {
 	if err := o.ownName(u.Name); err != nil {
 		return nil, err
 	}
-	made, err := o.store.CreateUser(o.ctx, u, nil, store.Entry{Actor: o.actor, Name: u.Name})
+	made, err := o.Store.CreateUser(o.Ctx, u, nil, store.Entry{Actor: o.Actor, Name: u.Name})
 	return &made, err
 }
 
 // noKerberos refuses a password of idp's own for somebody who has the directory's: it
 // would count in its place.
 func (o opened) noKerberos(u *store.User) error {
-	identities, err := o.store.IdentitiesOf(o.ctx, u.ID)
+	identities, err := o.Store.IdentitiesOf(o.Ctx, u.ID)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (o opened) noKerberos(u *store.User) error {
 	return nil
 }
 
-func (c *cli) userReset() *cobra.Command {
+func (c commands) reset() *cobra.Command {
 	hand := false
 	cmd := &cobra.Command{
 		Use: "reset NAME", Short: "Make a link by which a local user chooses a new password", Args: cobra.ExactArgs(1),
@@ -135,16 +136,16 @@ func (c *cli) userReset() *cobra.Command {
 
 // handLink makes a link, and prints it or where it goes.
 func (o opened) handLink(u *store.User, purpose string, hand bool) error {
-	made, err := server.MakeLink(o.ctx, o.store, o.ring, o.cfg, u, purpose, hand, o.actor)
+	made, err := server.MakeLink(o.Ctx, o.Store, o.Ring, o.Config, u, purpose, hand, o.Actor)
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%s is disabled; idp user enable undoes that", u.Name)
 	}
 	if err != nil {
 		return err
 	}
-	out, until := o.cmd.OutOrStdout(), made.Until.Format(time.RFC1123)
+	out, until := o.Cmd.OutOrStdout(), made.Until.Format(time.RFC1123)
 	if made.Mailed != "" {
-		fmt.Fprintf(out, "a link for %s is mailed to %s by the running server; it is good once, until %s\n", u.Name, plain(made.Mailed), until)
+		fmt.Fprintf(out, "a link for %s is mailed to %s by the running server; it is good once, until %s\n", u.Name, command.Plain(made.Mailed), until)
 		return nil
 	}
 	fmt.Fprintf(out, "give this link to %s, by a way that only they can read; it is good once, until %s:\n%s\n", u.Name, until, made.URL.Reveal())

@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"encoding/json"
@@ -6,20 +6,22 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"idp/internal/command/commandtest"
 )
 
 func TestUserIsShownAndChanged(t *testing.T) {
-	p := newPlace(t, "")
-	p.write("pw", "correct horse\n")
+	p := commandtest.New(t, "")
+	p.Write("pw", "correct horse\n")
 	for want, flag := range map[string]string{"did you mean given_name": "given_nam=Bob", "true or false": "phone_number_verified=yes", "has members": "address=x", "birthdate: want": "birthdate=1.1.2000", "--email says it": "email=x@y"} {
-		if _, errs, err := p.run("", "user", "add", "bob", "--password-file", p.dir+"/pw", "--claim", flag); err == nil || !strings.Contains(errs, want) {
+		if _, errs, err := p.Run("", "user", "add", "bob", "--password-file", p.Dir+"/pw", "--claim", flag); err == nil || !strings.Contains(errs, want) {
 			t.Errorf("%s: %v %s, want %s", flag, err, errs, want)
 		}
 	}
-	p.mustRun("", "user", "add", "bob", "--password-file", p.dir+"/pw", "--email", "bob@example.com", "--group", "staff", "--claim", "gender=m", "--claim", "nickname=Bobby")
+	p.MustRun("", "user", "add", "bob", "--password-file", p.Dir+"/pw", "--email", "bob@example.com", "--group", "staff", "--claim", "gender=m", "--claim", "nickname=Bobby")
 	show := func() map[string]any {
 		t.Helper()
-		out := p.mustRun("", "user", "show", "bob")
+		out := p.MustRun("", "user", "show", "bob")
 		got := map[string]any{}
 		if err := json.Unmarshal([]byte(out), &got); err != nil || strings.Contains(out, "argon2") {
 			t.Fatalf("%v %s", err, out)
@@ -32,18 +34,18 @@ func TestUserIsShownAndChanged(t *testing.T) {
 	if d := cmp.Diff(want, show()); d != "" {
 		t.Error(d)
 	}
-	out := p.mustRun("", "user", "set", "bob", "--name", "Bob B", "--group", "a", "--group", "b", "--claim", "gender=", "--claim", "address.country=NO")
+	out := p.MustRun("", "user", "set", "bob", "--name", "Bob B", "--group", "a", "--group", "b", "--claim", "gender=", "--claim", "address.country=NO")
 	if want := "bob is changed; sessions stay\ngroups before: staff\ngroups now: a, b\n"; out != want {
 		t.Errorf("%s, want %s", out, want)
 	}
-	if out := p.mustRun("", "user", "set", "bob", "--name", "Bob B", "--group", "a", "--group", "b"); strings.Contains(out, "groups") {
+	if out := p.MustRun("", "user", "set", "bob", "--name", "Bob B", "--group", "a", "--group", "b"); strings.Contains(out, "groups") {
 		t.Errorf("the same groups: %s", out)
 	}
 	want["full_name"], want["groups"], want["claims"] = "Bob B", []any{"a", "b"}, map[string]any{"nickname": "Bobby", "address": map[string]any{"country": "NO"}}
 	if d := cmp.Diff(want, show()); d != "" {
 		t.Error(d)
 	}
-	if out := p.mustRun("", "user", "set", "bob", "--group", "", "--email", ""); !strings.HasSuffix(out, "\ngroups before: a, b\ngroups now: none\n") {
+	if out := p.MustRun("", "user", "set", "bob", "--group", "", "--email", ""); !strings.HasSuffix(out, "\ngroups before: a, b\ngroups now: none\n") {
 		t.Errorf("no groups: %s", out)
 	}
 	delete(want, "email")
@@ -55,7 +57,7 @@ func TestUserIsShownAndChanged(t *testing.T) {
 		"nothing to change": {"set", "bob"}, "no user": {"set", "eve", "--name", "x"}, "no user ": {"show", "eve"},
 		"not a mail address": {"set", "bob", "--email", "x"}, "locale: want": {"set", "bob", "--claim", "locale=e"},
 	} {
-		if _, errs, err := p.run("", append([]string{"user"}, args...)...); err == nil || !strings.Contains(errs, want) {
+		if _, errs, err := p.Run("", append([]string{"user"}, args...)...); err == nil || !strings.Contains(errs, want) {
 			t.Errorf("user %v: %v %s, want %q", args, err, errs, want)
 		}
 	}

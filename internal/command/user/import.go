@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"bufio"
@@ -34,7 +34,7 @@ type importedUser struct {
 	Hash          string           `json:"hash"`
 }
 
-func (c *cli) userImport() *cobra.Command {
+func (c commands) importFile() *cobra.Command {
 	dry := false
 	cmd := &cobra.Command{
 		Use: "import FILE|-", Short: "Make local users from a file, with the password hashes of other software", Args: cobra.ExactArgs(1),
@@ -45,7 +45,7 @@ func (c *cli) userImport() *cobra.Command {
 			"All users are made, or none, and every problem is printed with its line.",
 		Example: "  {\"name\": \"bob\", \"email\": \"bob@example.com\", \"groups\": [\"partners\"], \"hash\": \"$2y$10$…\"}",
 		RunE: c.withStore(func(o opened, args []string) error {
-			in := io.Reader(o.cmd.InOrStdin())
+			in := io.Reader(o.Cmd.InOrStdin())
 			if args[0] != "-" {
 				f, err := os.Open(args[0])
 				if err != nil {
@@ -82,7 +82,7 @@ func (o opened) readImport(in io.Reader) (users []store.User, slow bool, err err
 		}
 		if err != nil {
 			if bad++; bad <= maxImportSaid {
-				fmt.Fprintf(o.cmd.ErrOrStderr(), "line %d: %s\n", n, strings.ReplaceAll(err.Error(), "\n", "; "))
+				fmt.Fprintf(o.Cmd.ErrOrStderr(), "line %d: %s\n", n, strings.ReplaceAll(err.Error(), "\n", "; "))
 			}
 			continue
 		}
@@ -130,7 +130,7 @@ func (o opened) readImported(line []byte) (u store.User, slow bool, err error) {
 
 // free reports whether a name can be had.
 func (o opened) free(name string) error {
-	if _, err := o.store.UserByName(o.ctx, name); err == nil {
+	if _, err := o.Store.UserByName(o.Ctx, name); err == nil {
 		return fmt.Errorf("name: %q is taken", name)
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -145,12 +145,12 @@ func (o opened) importUsers(users []store.User, slow, dry bool) error {
 			with++
 		}
 	}
-	out := o.cmd.OutOrStdout()
+	out := o.Cmd.OutOrStdout()
 	if dry {
 		fmt.Fprintf(out, "%d users can be imported, %d of them with a password\n", len(users), with)
 		return nil
 	}
-	if err := o.store.ImportUsers(o.ctx, users, slow, store.Entry{Actor: o.actor}); err != nil {
+	if err := o.Store.ImportUsers(o.Ctx, users, slow, store.Entry{Actor: o.Actor}); err != nil {
 		return fmt.Errorf("%w; nobody was made", err)
 	}
 	fmt.Fprintf(out, "%d users made, %d of them with a password\n", len(users), with)

@@ -1,16 +1,16 @@
-package main
+package client
 
 import (
 	"fmt"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/store"
 )
 
-func (c *cli) clientLogouts() *cobra.Command {
+func (c commands) logouts() *cobra.Command {
 	return &cobra.Command{
 		Use: "logouts CLIENT_ID", Short: "List whether a relying party was told of ended sessions, and why not", Args: cobra.ExactArgs(1),
 		Long: "List the sessions that ended in the last seven days and whether the relying party was told by its\n" +
@@ -23,14 +23,14 @@ func (c *cli) clientLogouts() *cobra.Command {
 			if cl.BackchannelLogoutURI == "" {
 				return fmt.Errorf("%s has no backchannel_logout_uri: it is not told", cl.ClientID)
 			}
-			list, err := o.store.LogoutDeliveries(o.ctx, cl.ClientID, 0)
+			list, err := o.Store.LogoutDeliveries(o.Ctx, cl.ClientID, 0)
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(o.cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+			w := tabwriter.NewWriter(o.Cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(w, "SESSION ENDED\tUSER\tSESSION\tATTEMPTS\tRESULT\tREASON")
 			for _, d := range list {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", moment(d.CreatedAt), o.nameOf(d.UserID), d.SessionID, d.Attempts, result(d), plain(d.Reason))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", command.Moment(d.CreatedAt), o.nameOf(d.UserID), d.SessionID, d.Attempts, result(d), command.Plain(d.Reason))
 			}
 			return w.Flush()
 		}),
@@ -41,20 +41,18 @@ func (c *cli) clientLogouts() *cobra.Command {
 func result(d store.LogoutDelivery) string {
 	switch {
 	case d.DoneAt != 0 && d.Result == store.LogoutGivenUp:
-		return "given up " + moment(d.DoneAt)
+		return "given up " + command.Moment(d.DoneAt)
 	case d.DoneAt != 0:
-		return d.Result + " " + moment(d.DoneAt)
+		return d.Result + " " + command.Moment(d.DoneAt)
 	case d.Attempts == 0:
 		return "waiting"
 	}
-	return "next try " + moment(d.NextAt)
+	return "next try " + command.Moment(d.NextAt)
 }
-
-func moment(at store.Millis) string { return time.UnixMilli(at).UTC().Format("2006-01-02 15:04:05Z") }
 
 // nameOf is the name of a user, or the id of one that cannot be found.
 func (o opened) nameOf(userID string) string {
-	if u, err := o.store.UserByID(o.ctx, userID); err == nil {
+	if u, err := o.Store.UserByID(o.Ctx, userID); err == nil {
 		return u.Name
 	}
 	return userID

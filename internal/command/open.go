@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"context"
@@ -17,22 +17,22 @@ import (
 	"idp/internal/store"
 )
 
-// opened is what a command that works on the database gets.
-type opened struct {
-	ctx   context.Context
-	cmd   *cobra.Command
-	cfg   *config.Config
-	store *store.Store
-	ring  *secret.Ring
-	keys  func() (*keys.Keys, error)
-	actor string // who types, for the audit log
+// Opened is what a command that works on the database gets.
+type Opened struct {
+	Ctx    context.Context
+	Cmd    *cobra.Command
+	Config *config.Config
+	Store  *store.Store
+	Ring   *secret.Ring
+	Keys   func() (*keys.Keys, error)
+	Actor  string // who types, for the audit log
 }
 
-// withStore makes a command's RunE that opens the database and closes it after.
+// WithStore makes a command's RunE that opens the database and closes it after.
 // The server may be running: both share the database.
-func (c *cli) withStore(run func(o opened, args []string) error) func(*cobra.Command, []string) error {
+func (l *Line) WithStore(run func(o Opened, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		cfg, err := c.load()
+		cfg, err := l.Load()
 		if err != nil {
 			return err
 		}
@@ -41,8 +41,8 @@ func (c *cli) withStore(run func(o opened, args []string) error) func(*cobra.Com
 		if err != nil {
 			return err
 		}
-		o := opened{ctx: cmd.Context(), cmd: cmd, cfg: cfg, store: st, ring: ring, actor: actor()}
-		o.keys = func() (*keys.Keys, error) { return server.OpenKeys(o.ctx, cfg, st, ring, log, time.Now) }
+		o := Opened{Ctx: cmd.Context(), Cmd: cmd, Config: cfg, Store: st, Ring: ring, Actor: actor()}
+		o.Keys = func() (*keys.Keys, error) { return server.OpenKeys(o.Ctx, cfg, st, ring, log, time.Now) }
 		err = run(o, args)
 		if closeErr := st.Close(); err == nil {
 			err = closeErr
