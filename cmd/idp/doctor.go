@@ -9,6 +9,7 @@ import (
 	"idp/internal/command"
 	"idp/internal/config"
 	"idp/internal/doctor"
+	"idp/internal/doctor/report"
 	"idp/internal/server"
 )
 
@@ -47,9 +48,9 @@ func (c cli) runDoctor(cmd *cobra.Command, asJSON bool) error {
 	if err != nil && !errors.As(err, &problems) {
 		return usage(err)
 	}
-	write := doctor.Print
+	write := report.Print
 	if asJSON {
-		write = doctor.PrintJSON
+		write = report.PrintJSON
 	}
 	if cfg == nil || !command.Legible(problems) {
 		return &exit{exitUsage, write(cmd.OutOrStdout(), doctor.Unreadable(server.DoctorProblems(problems)))}
@@ -59,7 +60,7 @@ func (c cli) runDoctor(cmd *cobra.Command, asJSON bool) error {
 	if err := write(cmd.OutOrStdout(), lines); err != nil {
 		return err
 	}
-	if doctor.Worst(lines) == doctor.Failed {
+	if report.Worst(lines) == report.LevelFailed {
 		return &exit{exitFailed, nil}
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"idp/internal/directory/ldaptest"
 	"idp/internal/doctor"
 	"idp/internal/doctor/dnstest"
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos/krbtest"
 	"idp/internal/server"
 )
@@ -251,6 +252,6 @@ func (p *place) inProcess(z dnstest.Zone) string {
 	p.no(err)
 	c.Roots.AppendCertsFromPEM(root)
 	var b bytes.Buffer
-	p.no(doctor.Print(&b, doctor.Run(p.T.Context(), c)))
+	p.no(report.Print(&b, doctor.Run(p.T.Context(), c)))
 	return b.String()
 }

@@ -23,17 +23,17 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := root().ExecuteContext(ctx); err != nil {
-		os.Exit(report(err)) //nolint:gocritic // stop has nothing left to undo
+		os.Exit(explain(err)) //nolint:gocritic // stop has nothing left to undo
 	}
 }
 
-// report prints what went wrong, every problem of a configuration on its line,
+// explain prints what went wrong, every problem of a configuration on its line,
 // and returns the exit status.
-func report(err error) int {
+func explain(err error) int {
 	var own *exit
 	if errors.As(err, &own) {
 		if own.err != nil {
-			report(own.err)
+			explain(own.err)
 		}
 		return own.status
 	}

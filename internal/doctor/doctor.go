@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"idp/internal/directory"
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -71,29 +72,10 @@ type Problem struct {
 	Hint  string
 }
 
-// Level says how bad a line is.
-type Level string
-
-// The levels, from good to bad.
-const (
-	OK      Level = "ok"
-	Warning Level = "warning"
-	Failed  Level = "failed"
-)
-
-// Result is one line. Check and Level are stable, Text and Hint are for people.
-type Result struct {
-	Check   string         `json:"check"`
-	Level   Level          `json:"level"`
-	Text    string         `json:"text"`
-	Hint    string         `json:"hint,omitempty"` // the command or change that mends it
-	Details map[string]any `json:"details,omitempty"`
-}
-
 // check is one place to look at. Its lines get its name.
 type check struct {
 	name string
-	run  func(*exam, context.Context) []Result
+	run  func(*exam, context.Context) []report.Line
 }
 
 // checks in the order in which an admin should read them: a line further down
@@ -130,7 +112,7 @@ type exam struct {
 	db    func() (*store.Store, database.Schema, error)
 	shown func() ([]*x509.Certificate, error) // by the issuer's address, the server's own first
 
-	discovery func() []Result // is the issuer's address idp's?
+	discovery func() []report.Line // is the issuer's address idp's?
 
 	acceptor func() (*kerberos.Acceptor, error)
 	keytabs  func() (kerberos.Status, error)

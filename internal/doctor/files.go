@@ -58,5 +58,3 @@ func age(since time.Duration) string {
 		return fmt.Sprintf("%d minutes old", int(since.Minutes()))
 	}
 }
-
-func day(t time.Time) string { return t.UTC().Format("2006-01-02") }

@@ -8,13 +8,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"idp/internal/doctor/report"
 )
 
 // inside: as whom does idp see this machine, through whatever is in between? The
 // page by which people test their browser (/setup/test) tells everybody that about
 // themselves, and asks for a ticket who is inside.
-func (e *exam) inside(ctx context.Context) []Result {
-	if e.Kerberos == nil || len(e.Kerberos.OfferTo) == 0 || e.issuer.Hostname() == "" || e.discovery()[0].Level != OK {
+func (e *exam) inside(ctx context.Context) []report.Line {
+	if e.Kerberos == nil || len(e.Kerberos.OfferTo) == 0 || e.issuer.Hostname() == "" || e.discovery()[0].Level != report.LevelOK {
 		return nil
 	}
 	page, err := e.get(ctx, e.Issuer+"/setup/test")
@@ -55,25 +57,25 @@ func seenBy(page *answer) (v view) {
 	return v
 }
 
-func (e *exam) judgeView(v view, from netip.Addr, offered bool) []Result {
+func (e *exam) judgeView(v view, from netip.Addr, offered bool) []report.Line {
 	switch {
 	case v.asked && offered:
-		return ok("through %s idp sees this machine (%s) as inside, and asks for a ticket", e.Issuer, from)
+		return report.OK("through %s idp sees this machine (%s) as inside, and asks for a ticket", e.Issuer, from)
 	case v.asked:
-		return warning("look at trusted_proxies and offer_to, and whether idp's log names the client or the proxy",
+		return report.Warning("look at trusted_proxies and offer_to, and whether idp's log names the client or the proxy",
 			"through %s idp sees this machine (%s) as inside, though offer_to does not have it: something in between makes it somebody else", e.Issuer, from)
 	case v.strange:
-		return failed("trusted_proxies: [its address]; idp's log has it: journalctl -u idp | grep 'not in trusted_proxies'. Where it is there already, let it forward the client's address (X-Forwarded-For)",
+		return report.Failed("trusted_proxies: [its address]; idp's log has it: journalctl -u idp | grep 'not in trusted_proxies'. Where it is there already, let it forward the client's address (X-Forwarded-For)",
 			"through %s idp sees everybody as outside: a proxy in between is not in trusted_proxies, or does not say for whom it asks", e.Issuer)
 	case v.unready && !e.hasKey():
 		return nil // keytab and realms say so
 	case v.unready:
-		return warning("its log says why: journalctl -u idp | grep keytab; it reads a keytab again by itself within seconds", "the server that runs says that it has no key to check tickets with")
+		return report.Warning("its log says why: journalctl -u idp | grep keytab; it reads a keytab again by itself within seconds", "the server that runs says that it has no key to check tickets with")
 	case v.at.IsValid() && offered:
-		return failed("let people inside reach idp without address translation; or add that address to kerberos.offer_to, where nobody from outside comes with it",
+		return report.Failed("let people inside reach idp without address translation; or add that address to kerberos.offer_to, where nobody from outside comes with it",
 			"through %s idp sees this machine (%s) as %s, which is outside: a router or proxy in between gives it that address, or idp was not restarted after offer_to was changed", e.Issuer, from, v.at)
 	case v.at.IsValid():
-		return ok("through %s idp sees this machine as %s, which is outside, as offer_to has it", e.Issuer, v.at)
+		return report.OK("through %s idp sees this machine as %s, which is outside, as offer_to has it", e.Issuer, v.at)
 	}
 	return nil // not the page
 }

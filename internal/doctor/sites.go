@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"idp/internal/doctor/report"
 	"idp/internal/reason"
 )
 
@@ -20,17 +21,17 @@ type Site struct {
 
 // sites: does each site's proxy route our paths to idp, as a proxy that is trusted, and
 // keep strangers out? Whoever asks here is one.
-func (e *exam) sites(ctx context.Context) (lines []Result) {
+func (e *exam) sites(ctx context.Context) (lines []report.Line) {
 	for _, s := range e.Sites {
 		lines = append(lines, e.site(ctx, s)...)
 	}
 	return append(lines, e.askedByAnybody(ctx)...)
 }
 
-func (e *exam) site(ctx context.Context, s Site) []Result {
+func (e *exam) site(ctx context.Context, s Site) []report.Line {
 	s, start, err := e.reach(ctx, s)
 	if err != nil {
-		return warning(s.whereItIs(), "%s does not answer: %v", s.Origin, err)
+		return report.Warning(s.whereItIs(), "%s does not answer: %v", s.Origin, err)
 	}
 	if bad := e.judgeStart(s, start); bad != nil {
 		return bad
@@ -45,7 +46,7 @@ func (e *exam) site(ctx context.Context, s Site) []Result {
 	if bad := e.cookies(ctx, s); bad != nil {
 		return bad
 	}
-	return ok("%s: %s (not looked at: whether the application can be reached past it)", s.Origin, leads)
+	return report.OK("%s: %s (not looked at: whether the application can be reached past it)", s.Origin, leads)
 }
 
 // reach asks where a login begins. On this machine a site may be https though the issuer
@@ -69,7 +70,7 @@ func (e *exam) answersUs(s Site, got *answer) bool {
 }
 
 // judgeStart: is a login begun by us, for this site? nil: it is.
-func (e *exam) judgeStart(s Site, start *answer) []Result {
+func (e *exam) judgeStart(s Site, start *answer) []report.Line {
 	const route = "route everything below /.idp/ there to idp, and ask /forward-auth for the rest"
 	why := reason.Code(start.header.Get(s.Header))
 	if bad := e.misled(s, s.Start, why); bad != nil {
@@ -78,23 +79,23 @@ func (e *exam) judgeStart(s Site, start *answer) []Result {
 	to := start.header.Get("Location")
 	switch {
 	case why != "": // of the question about this path
-		return failed(route, "%s asks idp about %s, and does not lead there: nobody can log in", s.Origin, s.Start)
-	case start.status >= http.StatusInternalServerError && e.discovery()[0].Level != OK:
-		return warning("see the line about server", "%s: its proxy runs, and gets no answer from idp (%d): the rest cannot be seen", s.Origin, start.status)
+		return report.Failed(route, "%s asks idp about %s, and does not lead there: nobody can log in", s.Origin, s.Start)
+	case start.status >= http.StatusInternalServerError && e.discovery()[0].Level != report.LevelOK:
+		return report.Warning("see the line about server", "%s: its proxy runs, and gets no answer from idp (%d): the rest cannot be seen", s.Origin, start.status)
 	case start.status >= http.StatusInternalServerError:
-		return failed("idp's address in the proxy's file is that of listen, "+e.Listen+", as the proxy reaches it; the proxy's log says why", "%s: its proxy gets no answer from idp, which runs (%d): nobody is let in", s.Origin, start.status)
+		return report.Failed("idp's address in the proxy's file is that of listen, "+e.Listen+", as the proxy reaches it; the proxy's log says why", "%s: its proxy gets no answer from idp, which runs (%d): nobody is let in", s.Origin, start.status)
 	case !strings.HasPrefix(to, e.Issuer+"/authorize?"):
-		return failed(route, "%s%s is not answered by idp (%d)", s.Origin, s.Start, start.status)
+		return report.Failed(route, "%s%s is not answered by idp (%d)", s.Origin, s.Start, start.status)
 	}
 	return s.comesBack(to)
 }
 
 // stranger opens the first page, as somebody who is not logged in. nil: they come to the
 // login.
-func (e *exam) stranger(ctx context.Context, s Site) []Result {
+func (e *exam) stranger(ctx context.Context, s Site) []report.Line {
 	page, err := e.get(ctx, s.Origin+"/", "Accept", "text/html")
 	if err != nil {
-		return warning("look at the proxy's log", "%s/ does not answer: %v", s.Origin, err)
+		return report.Warning("look at the proxy's log", "%s/ does not answer: %v", s.Origin, err)
 	}
 	why := reason.Code(page.header.Get(s.Header))
 	if bad := e.misled(s, "/", why); bad != nil {
@@ -103,32 +104,32 @@ func (e *exam) stranger(ctx context.Context, s Site) []Result {
 	to := page.header.Get("Location")
 	switch {
 	case page.status < http.StatusMultipleChoices:
-		return failed("the proxy must ask /forward-auth before it passes anything on", "%s/ lets strangers in: it answers %d to nobody", s.Origin, page.status)
+		return report.Failed("the proxy must ask /forward-auth before it passes anything on", "%s/ lets strangers in: it answers %d to nobody", s.Origin, page.status)
 	case page.status >= http.StatusInternalServerError:
-		return failed("the proxy's log, and idp's, say why", "%s/ answers %d to a stranger: is /forward-auth asked, and answered?", s.Origin, page.status)
+		return report.Failed("the proxy's log, and idp's, say why", "%s/ answers %d to a stranger: is /forward-auth asked, and answered?", s.Origin, page.status)
 	case why == reason.SiteNetwork:
-		return warning("fine where this machine is in none of the site's networks; else: does the proxy send the client's address in X-Forwarded-For?",
+		return report.Warning("fine where this machine is in none of the site's networks; else: does the proxy send the client's address in X-Forwarded-For?",
 			"%s/ is not for this machine (%s): how it receives others cannot be seen from here", s.Origin, why)
 	case to == "" || page.status == http.StatusUnauthorized:
-		return warning("nginx: error_page 401 = @idp_login, which makes a redirect of idp's Location; Traefik: ask /forward-auth?redirect; other proxies: answer a 401 that has a Location by a redirect there",
+		return report.Warning("nginx: error_page 401 = @idp_login, which makes a redirect of idp's Location; Traefik: ask /forward-auth?redirect; other proxies: answer a 401 that has a Location by a redirect there",
 			"%s/ keeps strangers out (%s), and does not lead people to the login", s.Origin, withReason(page.status, why))
 	case !strings.HasPrefix(to, s.Origin+s.Start):
-		return failed(s.told(), "%s/ leads strangers to %s", s.Origin, reason.Short(to))
+		return report.Failed(s.told(), "%s/ leads strangers to %s", s.Origin, reason.Short(to))
 	}
 	return nil
 }
 
 // cookies: does the proxy pass them on to idp, with the question and below /.idp/? nil:
 // nothing else is to be seen. Without, every login is followed by another.
-func (e *exam) cookies(ctx context.Context, s Site) []Result {
+func (e *exam) cookies(ctx context.Context, s Site) []report.Line {
 	for _, path := range []string{s.Start, "/"} {
 		page, err := e.get(ctx, s.Origin+path, "Accept", "text/html", "Cookie", s.Twice)
 		if err != nil {
-			return warning("look at the proxy's log", "%s%s does not answer a request with cookies: %v", s.Origin, path, err)
+			return report.Warning("look at the proxy's log", "%s%s does not answer a request with cookies: %v", s.Origin, path, err)
 		}
 		to := page.header.Get("Location")
 		if reason.Code(page.header.Get(s.Header)) == reason.SiteLogin || strings.HasPrefix(to, e.Issuer+"/authorize?") || strings.HasPrefix(to, s.Origin+s.Start) {
-			return failed("nginx: proxy_set_header Cookie $http_cookie, in the question and below /.idp/; other proxies: Cookie is among the headers that idp hears of",
+			return report.Failed("nginx: proxy_set_header Cookie $http_cookie, in the question and below /.idp/; other proxies: Cookie is among the headers that idp hears of",
 				"%s%s: the proxy does not pass Cookie on to idp: nobody stays logged in", s.Origin, path)
 		}
 	}

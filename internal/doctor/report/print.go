@@ -1,4 +1,4 @@
-package doctor
+package report
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 
 // Print writes a line for each result, which begins with its level, and below a
 // warning or failure what mends it.
-func Print(w io.Writer, lines []Result) error {
+func Print(w io.Writer, lines []Line) error {
 	width := 0
 	for _, r := range lines {
 		width = max(width, len(r.Check))
@@ -41,12 +41,12 @@ func oneLine(s string) string {
 }
 
 // PrintJSON writes all results as one JSON object.
-func PrintJSON(w io.Writer, lines []Result) error {
+func PrintJSON(w io.Writer, lines []Line) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(struct {
-		OK    bool     `json:"ok"` // nothing failed
-		Lines []Result `json:"lines"`
-	}{Worst(lines) != Failed, lines})
+		OK    bool   `json:"ok"` // nothing failed
+		Lines []Line `json:"lines"`
+	}{Worst(lines) != LevelFailed, lines})
 }
