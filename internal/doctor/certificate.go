@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"os"
 	"strings"
 	"time"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 )
@@ -39,8 +41,8 @@ func (e *exam) certificate(context.Context) []report.Line {
 		return report.Failed("a PEM certificate with its chain, the server's own first", "%s: %v", e.TLSCertificate, err)
 	}
 	lines := e.judgeChain(e.TLSCertificate, chain)
-	if info, err := os.Stat(e.TLSKey); err == nil && forOthers(info) {
-		lines = append(lines, report.Warning("chmod 0600 "+e.TLSKey, "%s (mode %s, of %s) can be read by everybody on this host", e.TLSKey, mode(info), owner(info))...)
+	if info, err := os.Stat(e.TLSKey); err == nil && look.ForOthers(info) {
+		lines = append(lines, report.Warning("chmod 0600 "+e.TLSKey, "%s (mode %s, of %s) can be read by everybody on this host", e.TLSKey, look.Mode(info), look.Owner(info))...)
 	}
 	return append(lines, e.compareShown(chain[0])...)
 }
@@ -126,4 +128,12 @@ func (e *exam) compareShown(leaf *x509.Certificate) []report.Line {
 	}
 	return report.Warning("a proxy in between ends TLS: trusted_proxies and kerberos.channel_binding_certificates must know it; none in between: restart idp, its log says what was wrong with the new files",
 		"at %s another certificate is shown: for %s, until %s", e.Issuer, strings.Join(shown[0].DNSNames, ", "), report.Day(shown[0].NotAfter))
+}
+
+// handshake returns the certificates that the issuer's address shows.
+func (e *exam) handshake(ctx context.Context) ([]*x509.Certificate, error) {
+	if e.issuer.Scheme != "https" {
+		return nil, errors.New("the issuer is not https")
+	}
+	return e.network.Certificates(ctx, net.JoinHostPort(e.issuer.Hostname(), issuerPort(e)), e.issuer.Hostname())
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 	"idp/internal/store"
 	"idp/internal/store/database"
@@ -130,12 +131,12 @@ func (e *exam) sqliteFiles(path string) (lines []report.Line) {
 	if err != nil {
 		return report.Failed("run this again: the file was there a moment ago", "%v", err)
 	}
-	if forOthers(info) {
-		lines = append(lines, report.Warning("chmod 0600 "+path, "%s (mode %s, of %s) can be read by everybody on this host", path, mode(info), owner(info))...)
+	if look.ForOthers(info) {
+		lines = append(lines, report.Warning("chmod 0600 "+path, "%s (mode %s, of %s) can be read by everybody on this host", path, look.Mode(info), look.Owner(info))...)
 	}
 	for _, other := range []string{path + "-wal", path + "-shm", e.SecretKeyFile} {
-		if o, err := os.Stat(other); err == nil && owner(o) != owner(info) {
-			lines = append(lines, report.Warning("chown both to the user that idp runs as, and run idp's commands as that user", "%s belongs to %s, %s to %s", path, owner(info), other, owner(o))...)
+		if o, err := os.Stat(other); err == nil && look.Owner(o) != look.Owner(info) {
+			lines = append(lines, report.Warning("chown both to the user that idp runs as, and run idp's commands as that user", "%s belongs to %s, %s to %s", path, look.Owner(info), other, look.Owner(o))...)
 		}
 	}
 	return append(lines, judgeRoom(filepath.Dir(path), free(path))...)

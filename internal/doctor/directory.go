@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"idp/internal/directory"
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 )
 
@@ -26,7 +27,7 @@ func (e *exam) directory(ctx context.Context) (lines []report.Line) {
 		return report.Failed("ldap.ca_file: the PEM certificate of the authority that signed the directory's", "ldap: %v", err)
 	}
 	defer d.Close()
-	probes := d.Probe(ctx, perAsk)
+	probes := d.Probe(ctx, look.PerAsk)
 	works := false
 	for _, p := range probes {
 		works = works || p.Err == nil && p.Anybody

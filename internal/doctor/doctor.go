@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"idp/internal/directory"
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 	"idp/internal/secret"
@@ -107,7 +108,8 @@ var checks = []check{
 // exam is one run of the checks, with what several of them look at.
 type exam struct {
 	Config
-	issuer *url.URL
+	issuer  *url.URL
+	network look.Network
 
 	db    func() (*store.Store, database.Schema, error)
 	shown func() ([]*x509.Certificate, error) // by the issuer's address, the server's own first

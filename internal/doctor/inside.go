@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 )
 
@@ -19,14 +20,14 @@ func (e *exam) inside(ctx context.Context) []report.Line {
 	if e.Kerberos == nil || len(e.Kerberos.OfferTo) == 0 || e.issuer.Hostname() == "" || e.discovery()[0].Level != report.LevelOK {
 		return nil
 	}
-	page, err := e.get(ctx, e.Issuer+"/setup/test")
+	page, err := e.network.Get(ctx, e.Issuer+"/setup/test")
 	if err != nil {
 		return nil // server says so
 	}
 	from := e.ownAddress(ctx)
 	line := e.judgeView(seenBy(page), from, e.offered(from))
 	if len(line) > 0 {
-		line[0].Details = map[string]any{"from": from.String(), "status": page.status}
+		line[0].Details = map[string]any{"from": from.String(), "status": page.Status}
 	}
 	return line
 }
@@ -43,10 +44,10 @@ var seenAt = regexp.MustCompile(`sees you at <code>([0-9a-f.:]+)</code>`)
 
 // seenBy reads the page. The names of settings in it are the least likely to be
 // reworded.
-func seenBy(page *answer) (v view) {
-	body := string(page.body)
-	v.asked = slices.ContainsFunc(page.header.Values("WWW-Authenticate"), func(s string) bool { return strings.EqualFold(s, "Negotiate") })
-	if page.status != http.StatusOK || v.asked {
+func seenBy(page *look.Answer) (v view) {
+	body := string(page.Body)
+	v.asked = slices.ContainsFunc(page.Header.Values("WWW-Authenticate"), func(s string) bool { return strings.EqualFold(s, "Negotiate") })
+	if page.Status != http.StatusOK || v.asked {
 		return v
 	}
 	v.strange = strings.Contains(body, "<code>trusted_proxies</code>")
@@ -92,9 +93,9 @@ func (e *exam) offered(a netip.Addr) bool {
 
 // ownAddress is the one by which this machine goes to the issuer.
 func (e *exam) ownAddress(ctx context.Context) netip.Addr {
-	ctx, cancel := context.WithTimeout(ctx, perAsk)
+	ctx, cancel := context.WithTimeout(ctx, look.PerAsk)
 	defer cancel()
-	conn, err := e.dial(ctx, "tcp", net.JoinHostPort(e.issuer.Hostname(), issuerPort(e)))
+	conn, err := e.network.Dial(ctx, "tcp", net.JoinHostPort(e.issuer.Hostname(), issuerPort(e)))
 	if err != nil {
 		return netip.Addr{}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 )
 
@@ -26,7 +27,7 @@ func (e *exam) checkIssuer(ctx context.Context) []report.Line {
 
 // scheme: who ends TLS, and whether plain HTTP can be heard by others.
 func (e *exam) scheme(listenHost string) []report.Line {
-	ends, alone := e.TLSCertificate != "", local(listenHost)
+	ends, alone := e.TLSCertificate != "", look.Local(listenHost)
 	switch {
 	case e.issuer.Scheme == "http" && ends:
 		return report.Failed("write https in issuer, or take tls out", "the issuer is http, and idp speaks TLS: nobody gets an answer at %s", e.Issuer)
@@ -51,37 +52,37 @@ func issuerPort(e *exam) string {
 
 // whose machine the issuer's name leads to.
 func (e *exam) whose(ctx context.Context, listenHost string) []report.Line {
-	host := plain(e.issuer.Hostname())
-	n, err := e.look(ctx, host)
+	host := look.Plain(e.issuer.Hostname())
+	n, err := e.network.Look(ctx, host)
 	if err != nil && e.Kerberos != nil {
 		return nil // spn says so
 	}
 	if err != nil {
 		return e.noAddress(host, err)
 	}
-	details := map[string]any{"addresses": n.addrs, "canonical": n.canonical}
-	lines := e.judgeAddresses(host, n.addrs, listenHost)
+	details := map[string]any{"addresses": n.Addrs, "canonical": n.Canonical}
+	lines := e.judgeAddresses(host, n.Addrs, listenHost)
 	lines[0].Details = details
 	return lines
 }
 
 func (e *exam) judgeAddresses(host string, addrs []netip.Addr, listenHost string) []report.Line {
-	here, proxy := func(a netip.Addr) bool { return local(a.String()) || slices.Contains(own(), a) }, e.trusts
+	here, proxy := func(a netip.Addr) bool { return look.Local(a.String()) || slices.Contains(own(), a) }, e.trusts
 	switch {
-	case !local(host) && slices.ContainsFunc(addrs, netip.Addr.IsLoopback):
-		return report.Warning("give the name the address that others reach; an entry in this machine's /etc/hosts alone does no harm", "%s is %s, as seen from here: where the DNS says so too, everybody else is sent to their own machine", host, list(addrs))
+	case !look.Local(host) && slices.ContainsFunc(addrs, netip.Addr.IsLoopback):
+		return report.Warning("give the name the address that others reach; an entry in this machine's /etc/hosts alone does no harm", "%s is %s, as seen from here: where the DNS says so too, everybody else is sent to their own machine", host, look.List(addrs))
 	case slices.ContainsFunc(addrs, here):
 		if addr, err := netip.ParseAddr(listenHost); err == nil && !addr.IsUnspecified() && e.TLSCertificate != "" && !slices.Contains(addrs, addr) {
-			return report.Failed("listen on "+net.JoinHostPort(addrs[0].String(), issuerPort(e))+", or on all addresses: :"+issuerPort(e), "%s is %s, and idp listens on %s only", host, list(addrs), e.Listen)
+			return report.Failed("listen on "+net.JoinHostPort(addrs[0].String(), issuerPort(e))+", or on all addresses: :"+issuerPort(e), "%s is %s, and idp listens on %s only", host, look.List(addrs), e.Listen)
 		}
-		return report.OK("%s is %s: this machine; idp listens on %s", host, list(addrs), e.Listen)
+		return report.OK("%s is %s: this machine; idp listens on %s", host, look.List(addrs), e.Listen)
 	case slices.ContainsFunc(addrs, proxy):
-		return report.OK("%s is %s: a trusted proxy; idp listens on %s", host, list(addrs), e.Listen)
+		return report.OK("%s is %s: a trusted proxy; idp listens on %s", host, look.List(addrs), e.Listen)
 	case len(e.TrustedProxies) > 0:
-		return report.OK("%s is %s: not this machine, so a proxy or load balancer; idp listens on %s", host, list(addrs), e.Listen)
+		return report.OK("%s is %s: not this machine, so a proxy or load balancer; idp listens on %s", host, look.List(addrs), e.Listen)
 	default:
 		return report.Warning("fine where a router or load balancer passes connections on unopened; a proxy that ends TLS belongs into trusted_proxies",
-			"%s is %s, which is not this machine (%s)", host, list(addrs), list(own()))
+			"%s is %s, which is not this machine (%s)", host, look.List(addrs), look.List(own()))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 	"idp/internal/kerberos/kdc"
 )
@@ -115,7 +116,7 @@ func (e *exam) kpasswd(ctx context.Context, r *realmKDCs) []report.Line {
 	if !r.usable() {
 		return nil // the other lines matter first
 	}
-	ctx, cancel := context.WithTimeout(ctx, perAsk)
+	ctx, cancel := context.WithTimeout(ctx, look.PerAsk)
 	defer cancel()
 	client := e.kdcClient()
 	servers, err := client.KpasswdServers(ctx, r.realm)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 	"idp/internal/keys"
 )
@@ -30,7 +31,7 @@ func (e *exam) secretKey(ctx context.Context) []report.Line {
 	if info == nil {
 		return nil
 	}
-	return report.OK("%s fits the database (mode %s, of %s)", e.SecretKeyFile, mode(info), owner(info))
+	return report.OK("%s fits the database (mode %s, of %s)", e.SecretKeyFile, look.Mode(info), look.Owner(info))
 }
 
 func (e *exam) noRing(err error) []report.Line {

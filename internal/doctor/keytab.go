@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 	"idp/internal/kerberos/keytab"
@@ -73,11 +74,11 @@ func (e *exam) keytabFile(f keytab.FileStatus) []report.Line {
 	for _, p := range principals(f.Keys) {
 		lines = append(lines, e.keytabLine(f.Path, info, p))
 	}
-	if user := e.runsAs(); closedTo(user, owner(info), info.Mode()) {
-		lines = append(lines, report.Warning("chown "+user+" "+f.Path, "%s belongs to %s alone, the database to %s: idp, if it runs as %s, cannot read it", f.Path, owner(info), user, user)...)
+	if user := e.runsAs(); closedTo(user, look.Owner(info), info.Mode()) {
+		lines = append(lines, report.Warning("chown "+user+" "+f.Path, "%s belongs to %s alone, the database to %s: idp, if it runs as %s, cannot read it", f.Path, look.Owner(info), user, user)...)
 	}
-	if forOthers(info) {
-		lines = append(lines, report.Warning("chmod 0400 "+f.Path, "%s (mode %s, of %s) can be read by everybody on this host: whoever has it can be anybody here", f.Path, mode(info), owner(info))...)
+	if look.ForOthers(info) {
+		lines = append(lines, report.Warning("chmod 0400 "+f.Path, "%s (mode %s, of %s) can be read by everybody on this host: whoever has it can be anybody here", f.Path, look.Mode(info), look.Owner(info))...)
 	}
 	return lines
 }
@@ -126,7 +127,7 @@ func (e *exam) keytabLine(path string, info os.FileInfo, p *principal) report.Li
 	if made.IsZero() { // some programs do not write it
 		made = info.ModTime()
 	}
-	r := report.Line{Level: report.LevelOK, Details: map[string]any{"file": path, "principal": p.Name, "keys": p.Keys, "made": made.UTC(), "modified": info.ModTime().UTC(), "mode": mode(info), "owner": owner(info)},
+	r := report.Line{Level: report.LevelOK, Details: map[string]any{"file": path, "principal": p.Name, "keys": p.Keys, "made": made.UTC(), "modified": info.ModTime().UTC(), "mode": look.Mode(info), "owner": look.Owner(info)},
 		Text: fmt.Sprintf("%s: %s %s; %s", path, p.Name, strings.Join(versions, "; "), age(e.Now().Sub(made)))}
 	newest := p.Keys[p.Versions[0]]
 	_, realm, _ := strings.Cut(p.Name, "@")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 	"idp/internal/reason"
@@ -68,7 +69,7 @@ func (e *exam) stale(t *tickets) (lines []report.Line) {
 
 // nobody could log in to ask.
 func (e *exam) nobody(t *tickets) []report.Line {
-	name := "HTTP/" + plain(e.issuer.Hostname())
+	name := "HTTP/" + look.Plain(e.issuer.Hostname())
 	file := "http.keytab"
 	if len(e.Kerberos.Keytabs) > 0 {
 		file = e.Kerberos.Keytabs[0]
@@ -123,7 +124,7 @@ func (e *exam) judgeTicket(t *tickets, host string, o *ownTicket) []report.Line 
 }
 
 func (e *exam) refusedTicket(t *tickets, host, name string, err error) []report.Line {
-	own := host == plain(e.issuer.Hostname())
+	own := host == look.Plain(e.issuer.Hostname())
 	switch code := kerberos.KDCCode(err); {
 	case code == kdcNotUnique:
 		return report.Failed("setspn -X lists the accounts that share a name; take it from all but one: setspn -D HTTP/"+host+" OTHER", "%s: two accounts have this name, so the KDC gives nobody a ticket for it", name)

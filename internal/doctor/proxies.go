@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 )
 
@@ -57,7 +58,7 @@ func wide(p netip.Prefix) []report.Line {
 
 func (e *exam) onLoopback() bool {
 	host, _, err := net.SplitHostPort(e.Listen)
-	return err == nil && local(host)
+	return err == nil && look.Local(host)
 }
 
 func prefixes(list []netip.Prefix) string {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 	"idp/internal/store"
 	"idp/internal/store/database"
@@ -16,7 +17,6 @@ import (
 const (
 	perCheck = 12 * time.Second // PostgreSQL alone may take 5 s to be given up
 	inTotal  = 15 * time.Second
-	perAsk   = 3 * time.Second // one question to the network
 )
 
 // Run makes every check and returns their lines in the order of the list.
@@ -71,6 +71,7 @@ func newExam(ctx context.Context, c Config) *exam {
 	if e.Resolver == nil {
 		e.Resolver = net.DefaultResolver
 	}
+	e.network = look.Network{Resolver: e.Resolver}
 	var err error
 	if e.issuer, err = url.Parse(c.Issuer); err != nil {
 		e.issuer = &url.URL{}

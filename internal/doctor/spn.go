@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
 )
 
@@ -23,7 +24,7 @@ func (e *exam) spn(ctx context.Context) []report.Line {
 	if e.Kerberos == nil {
 		return nil
 	}
-	host := plain(e.issuer.Hostname())
+	host := look.Plain(e.issuer.Hostname())
 	if _, err := netip.ParseAddr(host); err == nil || host == "" {
 		return report.Warning("give the issuer a host name", "the issuer is the address %q: browsers ask for no ticket for an address", host)
 	}
@@ -32,19 +33,19 @@ func (e *exam) spn(ctx context.Context) []report.Line {
 		return report.Failed("mend what the lines about config say", "%v", err)
 	}
 	have := hosts(status)
-	n, err := e.look(ctx, host)
+	n, err := e.network.Look(ctx, host)
 	if err != nil {
 		return e.noAddress(host, err)
 	}
-	lines := e.forward(host, n.canonical, have)
-	if !local(host) {
+	lines := e.forward(host, n.Canonical, have)
+	if !look.Local(host) {
 		lines = append(lines, e.reverse(ctx, host, n, have)...)
 	}
-	return append(lines, e.aliases(ctx, []string{host, n.canonical}, have)...)
+	return append(lines, e.aliases(ctx, []string{host, n.Canonical}, have)...)
 }
 
 func (e *exam) noAddress(host string, err error) []report.Line {
-	if unknown(err) {
+	if look.Unknown(err) {
 		return report.Failed("make an A or AAAA record for "+host+", or mend issuer", "%s is not in the DNS: nobody reaches it, nobody asks for HTTP/%s", host, host)
 	}
 	return report.Failed("resolvectl query "+host+"; the servers are in /etc/resolv.conf", "the DNS does not answer for %s: %v", host, err)
@@ -108,13 +109,13 @@ func (e *exam) canonicalOnly(host, canonical, hint string) []report.Line {
 
 // reverse looks at the PTR records: where they give another name, MIT clients
 // with rdns ask for that one.
-func (e *exam) reverse(ctx context.Context, host string, n names, have []string) []report.Line {
-	if err := e.lookBack(ctx, &n); err != nil {
-		return report.Warning("resolvectl query "+list(n.addrs)+"; the servers are in /etc/resolv.conf", "the DNS does not say which names %s has: %v", list(n.addrs), err)
+func (e *exam) reverse(ctx context.Context, host string, n look.Names, have []string) []report.Line {
+	if err := e.network.LookBack(ctx, &n); err != nil {
+		return report.Warning("resolvectl query "+look.List(n.Addrs)+"; the servers are in /etc/resolv.conf", "the DNS does not say which names %s has: %v", look.List(n.Addrs), err)
 	}
 	var lines []report.Line
-	for _, a := range n.addrs {
-		for _, name := range n.reverse[a.String()] {
+	for _, a := range n.Addrs {
+		for _, name := range n.Reverse[a.String()] {
 			if name == host || slices.Contains(have, name) {
 				continue
 			}
@@ -128,10 +129,10 @@ func (e *exam) reverse(ctx context.Context, host string, n names, have []string)
 // aliases in the keytab that nobody can ask for.
 func (e *exam) aliases(ctx context.Context, asked, have []string) (lines []report.Line) {
 	for _, name := range have {
-		if slices.Contains(asked, name) || local(name) || !strings.Contains(name, ".") {
+		if slices.Contains(asked, name) || look.Local(name) || !strings.Contains(name, ".") {
 			continue
 		}
-		if _, err := e.look(ctx, name); err != nil && unknown(err) {
+		if _, err := e.network.Look(ctx, name); err != nil && look.Unknown(err) {
 			lines = append(lines, report.Warning("harmless; or a spelling mistake, or a DNS record is missing", "HTTP/%s is in the keytab, and the DNS does not know %s", name, name)...)
 		}
 	}

@@ -35,7 +35,7 @@ var layers = []layer{
 	{[]string{"idp/internal/kerberos", "idp/internal/kerberos/ticket", "idp/internal/web", "idp/internal/audit", "idp/internal/oidc/proof"}, "it is a leaf: what it needs it gets as a parameter"},
 	{[]string{"idp/internal/kerberos/spnego", "idp/internal/kerberos/keytab", "idp/internal/kerberos/pac", "idp/internal/kerberos/kdc"}, "tokens and PACs are read, keys kept and KDCs asked for whoever judges, not by them"},
 	{[]string{"idp/internal/kerberos/wire"}, "what Kerberos sends is read and written here, not judged"},
-	{[]string{"idp/internal/secret", "idp/internal/fetch", "idp/internal/reason", "idp/internal/metrics", "idp/internal/browserpolicy", "idp/internal/useragent", "idp/internal/doctor/report", "idp/internal/keytabplan", "idp/internal/user/common", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
+	{[]string{"idp/internal/secret", "idp/internal/fetch", "idp/internal/reason", "idp/internal/metrics", "idp/internal/browserpolicy", "idp/internal/useragent", "idp/internal/doctor/report", "idp/internal/doctor/look", "idp/internal/keytabplan", "idp/internal/user/common", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
 }
 
 type layer struct {

@@ -1,4 +1,6 @@
-package doctor
+// Package look is the doctor's eyes: it asks URLs and the DNS as the clients of an
+// installation do, and says who may read a file. It judges nothing and changes nothing.
+package look
 
 import (
 	"context"
@@ -10,20 +12,27 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
-// answer is what a URL answered.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
+// PerAsk bounds one question to the network.
+const PerAsk = 3 * time.Second
+
+// Network is what this machine sees.
+type Network struct{ Resolver *net.Resolver }
+
+// Answer is what a URL answered.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
-// get asks without a proxy of the environment and without following redirects.
+// Get asks without a proxy of the environment and without following redirects.
 // Whether the certificate is good is another check's question; nothing is sent
 // here, and nothing believed that could do harm.
-func (e *exam) get(ctx context.Context, to string, header ...string) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, perAsk)
+func (w Network) Get(ctx context.Context, to string, header ...string) (*Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, PerAsk)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
 	if err != nil {
@@ -32,7 +41,7 @@ func (e *exam) get(ctx context.Context, to string, header ...string) (*answer, e
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	transport := &http.Transport{DialContext: e.dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
+	transport := &http.Transport{DialContext: w.Dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -40,12 +49,12 @@ func (e *exam) get(ctx context.Context, to string, header ...string) (*answer, e
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	return &answer{resp.StatusCode, resp.Header, body}, err
+	return &Answer{resp.StatusCode, resp.Header, body}, err
 }
 
-// dial resolves as browsers do: *.localhost is loopback.
-func (e *exam) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Resolver: e.Resolver}
+// Dial resolves as browsers do: *.localhost is loopback.
+func (w Network) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{Resolver: w.Resolver}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || !strings.HasSuffix("."+host, ".localhost") {
 		return d.DialContext(ctx, network, address)
@@ -57,19 +66,16 @@ func (e *exam) dial(ctx context.Context, network, address string) (net.Conn, err
 	return conn, nil
 }
 
-// handshake returns the certificates that the issuer's address shows.
-func (e *exam) handshake(ctx context.Context) ([]*x509.Certificate, error) {
-	if e.issuer.Scheme != "https" {
-		return nil, errors.New("the issuer is not https")
-	}
-	ctx, cancel := context.WithTimeout(ctx, perAsk)
+// Certificates are those that an address shows to who asks for a name, its own first.
+func (w Network) Certificates(ctx context.Context, address, name string) ([]*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, PerAsk)
 	defer cancel()
-	conn, err := e.dial(ctx, "tcp", net.JoinHostPort(e.issuer.Hostname(), issuerPort(e)))
+	conn, err := w.Dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	tc := tls.Client(conn, &tls.Config{ServerName: e.issuer.Hostname(), InsecureSkipVerify: true}) //nolint:gosec // looking at it is the question
+	tc := tls.Client(conn, &tls.Config{ServerName: name, InsecureSkipVerify: true}) //nolint:gosec // looking at it is the question
 	if err := tc.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("no TLS handshake: %w", err)
 	}
