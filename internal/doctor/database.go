@@ -162,3 +162,14 @@ func judgeRoom(dir string, bytes int64) []report.Line {
 	}
 	return nil
 }
+
+// runsAs is the user that idp runs as, as far as files show it: the owner of the
+// embedded database. Empty: not known.
+func (e *exam) runsAs() string {
+	path, embedded := strings.CutPrefix(e.Database, sqliteURL)
+	info, err := os.Stat(path)
+	if !embedded || err != nil {
+		return ""
+	}
+	return look.Owner(info)
+}

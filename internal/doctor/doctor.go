@@ -26,6 +26,7 @@ import (
 
 	"idp/internal/directory"
 	"idp/internal/doctor/look"
+	"idp/internal/doctor/realm"
 	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 	"idp/internal/secret"
@@ -88,12 +89,12 @@ var checks = []check{
 	{"certificate", (*exam).certificate},
 	{"proxies", (*exam).proxies},
 	{"inside", (*exam).inside},
-	{"keytab", (*exam).keytab},
-	{"spn", (*exam).spn},
+	{"keytab", atRealm((*realm.Exam).Keytab)},
+	{"spn", atRealm((*realm.Exam).SPN)},
 	{"realms", (*exam).realms},
-	{"kdc", (*exam).checkKDCs},
-	{"clock", (*exam).clock},
-	{"key_version", (*exam).keyVersion},
+	{"kdc", atRealm((*realm.Exam).KDCs)},
+	{"clock", atRealm((*realm.Exam).Clock)},
+	{"key_version", atRealm((*realm.Exam).KeyVersion)},
 	{"channel_binding", (*exam).channelBinding},
 	{"offer_to", (*exam).offerTo},
 	{"password", (*exam).password},
@@ -103,6 +104,11 @@ var checks = []check{
 	{"signing_keys", (*exam).signingKeys},
 	{"clients", (*exam).clients},
 	{"sites", (*exam).sites},
+}
+
+// atRealm is a check that looks at the Kerberos side.
+func atRealm(run func(*realm.Exam, context.Context) []report.Line) func(*exam, context.Context) []report.Line {
+	return func(e *exam, ctx context.Context) []report.Line { return run(e.realm, ctx) }
 }
 
 // exam is one run of the checks, with what several of them look at.
@@ -116,8 +122,5 @@ type exam struct {
 
 	discovery func() []report.Line // is the issuer's address idp's?
 
-	acceptor func() (*kerberos.Acceptor, error)
-	keytabs  func() (kerberos.Status, error)
-	kdcs     func() []*realmKDCs // each trusted realm's, asked
-	tickets  func() []*tickets   // for our own services
+	realm *realm.Exam
 }

@@ -68,7 +68,7 @@ func (e *exam) judgeView(v view, from netip.Addr, offered bool) []report.Line {
 	case v.strange:
 		return report.Failed("trusted_proxies: [its address]; idp's log has it: journalctl -u idp | grep 'not in trusted_proxies'. Where it is there already, let it forward the client's address (X-Forwarded-For)",
 			"through %s idp sees everybody as outside: a proxy in between is not in trusted_proxies, or does not say for whom it asks", e.Issuer)
-	case v.unready && !e.hasKey():
+	case v.unready && !e.realm.HasKey():
 		return nil // keytab and realms say so
 	case v.unready:
 		return report.Warning("its log says why: journalctl -u idp | grep keytab; it reads a keytab again by itself within seconds", "the server that runs says that it has no key to check tickets with")
@@ -79,11 +79,6 @@ func (e *exam) judgeView(v view, from netip.Addr, offered bool) []report.Line {
 		return report.OK("through %s idp sees this machine as %s, which is outside, as offer_to has it", e.Issuer, v.at)
 	}
 	return nil // not the page
-}
-
-func (e *exam) hasKey() bool {
-	status, err := e.keytabs()
-	return err == nil && len(hosts(status)) > 0 && len(e.Kerberos.Realms) > 0
 }
 
 // offered reports whether an address is inside, by the configuration.

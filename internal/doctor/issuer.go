@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"idp/internal/doctor/look"
+	"idp/internal/doctor/realm"
 	"idp/internal/doctor/report"
 )
 
@@ -58,7 +59,7 @@ func (e *exam) whose(ctx context.Context, listenHost string) []report.Line {
 		return nil // spn says so
 	}
 	if err != nil {
-		return e.noAddress(host, err)
+		return realm.NoAddress(host, err)
 	}
 	details := map[string]any{"addresses": n.Addrs, "canonical": n.Canonical}
 	lines := e.judgeAddresses(host, n.Addrs, listenHost)

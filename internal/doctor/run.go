@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"idp/internal/doctor/look"
+	"idp/internal/doctor/realm"
 	"idp/internal/doctor/report"
 	"idp/internal/store"
 	"idp/internal/store/database"
@@ -79,10 +80,7 @@ func newExam(ctx context.Context, c Config) *exam {
 	e.db = onceDB(func() (*store.Store, database.Schema, error) { return e.openDB(ctx) })
 	e.shown = sync.OnceValues(func() ([]*x509.Certificate, error) { return e.handshake(ctx) })
 	e.discovery = sync.OnceValue(func() []report.Line { return e.judgeDiscovery(ctx) })
-	e.acceptor = sync.OnceValues(e.openKeytabs)
-	e.keytabs = sync.OnceValues(e.readKeytabs)
-	e.kdcs = sync.OnceValue(func() []*realmKDCs { return e.askKDCs(ctx) })
-	e.tickets = sync.OnceValue(func() []*tickets { return e.askTickets(ctx) })
+	e.realm = realm.New(ctx, realm.Config{Issuer: e.issuer, Kerberos: e.Kerberos, RunsAs: e.runsAs, Network: e.network, Now: e.Now})
 	return e
 }
 

@@ -1,4 +1,4 @@
-package doctor
+package realm
 
 import (
 	"context"
@@ -17,9 +17,9 @@ const (
 	fatalOffset = 5 * time.Minute
 )
 
-// clock compares our clock with that of each KDC, by which all members of the
+// Clock compares our clock with that of each KDC, by which all members of the
 // domain set theirs.
-func (e *exam) clock(context.Context) (lines []report.Line) {
+func (e *Exam) Clock(context.Context) (lines []report.Line) {
 	for _, r := range e.kdcs() {
 		told := false
 		for _, s := range r.kdcs {
@@ -50,7 +50,7 @@ func (s *server) offset() (offset time.Duration, ok bool) {
 
 // untold is a realm whose KDCs answered, and none said what time it is: what they
 // said to a login with the keytab's keys may.
-func (e *exam) untold(realm string) report.Line {
+func (e *Exam) untold(realm string) report.Line {
 	for _, t := range e.tickets() {
 		if t.realm != realm {
 			continue

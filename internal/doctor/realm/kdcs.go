@@ -1,4 +1,4 @@
-package doctor
+package realm
 
 import (
 	"context"
@@ -58,12 +58,12 @@ func (r *realmKDCs) usable() bool {
 	return slices.ContainsFunc(r.kdcs, func(s *server) bool { p := s.best(); return p != nil && !p.WrongRealm })
 }
 
-func (e *exam) kdcClient() *kdc.Client {
-	return kdc.New(kdc.Config{Krb5Conf: e.Kerberos.Krb5Conf, EtypeAllowed: wire.IsAES, Now: e.Now, Resolver: e.Resolver})
+func (e *Exam) kdcClient() *kdc.Client {
+	return kdc.New(kdc.Config{Krb5Conf: e.Kerberos.Krb5Conf, EtypeAllowed: wire.IsAES, Now: e.Now, Resolver: e.Network.Resolver})
 }
 
 // askKDCs asks every KDC of every trusted realm, all at once.
-func (e *exam) askKDCs(ctx context.Context) []*realmKDCs {
+func (e *Exam) askKDCs(ctx context.Context) []*realmKDCs {
 	var all sync.WaitGroup
 	var out []*realmKDCs
 	if e.Kerberos == nil {

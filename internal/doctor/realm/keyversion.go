@@ -1,4 +1,4 @@
-package doctor
+package realm
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 	"idp/internal/reason"
 )
 
-// keyVersion: does what the KDC seals open with the keytab? Nothing but a ticket
+// KeyVersion: does what the KDC seals open with the keytab? Nothing but a ticket
 // tells: the two have no other way to agree, and a keytab falls behind whenever
 // somebody sets the account's password.
-func (e *exam) keyVersion(ctx context.Context) (lines []report.Line) {
+func (e *Exam) KeyVersion(ctx context.Context) (lines []report.Line) {
 	if e.Kerberos == nil {
 		return nil
 	}
@@ -52,7 +52,7 @@ func useAES(principal string) string {
 const seeClock = "set the clock that is wrong: the line about clock says by how much it is"
 
 // stale are keys of the keytab that the KDC does not take for its own.
-func (e *exam) stale(t *tickets) (lines []report.Line) {
+func (e *Exam) stale(t *tickets) (lines []report.Line) {
 	if t.client != "" {
 		return nil // the tickets show it, with the version that the KDC has
 	}
@@ -68,8 +68,8 @@ func (e *exam) stale(t *tickets) (lines []report.Line) {
 }
 
 // nobody could log in to ask.
-func (e *exam) nobody(t *tickets) []report.Line {
-	name := "HTTP/" + look.Plain(e.issuer.Hostname())
+func (e *Exam) nobody(t *tickets) []report.Line {
+	name := "HTTP/" + look.Plain(e.Issuer.Hostname())
 	file := "http.keytab"
 	if len(e.Kerberos.Keytabs) > 0 {
 		file = e.Kerberos.Keytabs[0]
@@ -93,7 +93,7 @@ func (e *exam) nobody(t *tickets) []report.Line {
 	return report.Warning(byHand, "%s: the KDC logs in no name of the keytab, so key versions cannot be compared (Active Directory logs in accounts only); it says: %s", t.realm, strings.Join(said, "; "))
 }
 
-func (e *exam) judgeTicket(t *tickets, host string, o *ownTicket) []report.Line {
+func (e *Exam) judgeTicket(t *tickets, host string, o *ownTicket) []report.Line {
 	name := "HTTP/" + host + "@" + t.realm
 	if o.refused != nil {
 		return e.refusedTicket(t, host, name, o.refused)
@@ -123,8 +123,8 @@ func (e *exam) judgeTicket(t *tickets, host string, o *ownTicket) []report.Line 
 	}
 }
 
-func (e *exam) refusedTicket(t *tickets, host, name string, err error) []report.Line {
-	own := host == look.Plain(e.issuer.Hostname())
+func (e *Exam) refusedTicket(t *tickets, host, name string, err error) []report.Line {
+	own := host == look.Plain(e.Issuer.Hostname())
 	switch code := kerberos.KDCCode(err); {
 	case code == kdcNotUnique:
 		return report.Failed("setspn -X lists the accounts that share a name; take it from all but one: setspn -D HTTP/"+host+" OTHER", "%s: two accounts have this name, so the KDC gives nobody a ticket for it", name)
@@ -146,7 +146,7 @@ func (e *exam) refusedTicket(t *tickets, host, name string, err error) []report.
 }
 
 // otherOpens reports whether a ticket for another name does.
-func (e *exam) otherOpens(t *tickets, host string) bool {
+func (e *Exam) otherOpens(t *tickets, host string) bool {
 	for other, o := range t.byHost {
 		if other != host && o.refused == nil && o.Err == nil {
 			return true
@@ -156,7 +156,7 @@ func (e *exam) otherOpens(t *tickets, host string) bool {
 }
 
 // versions are those the keytabs have of a principal.
-func (e *exam) versions(name string) string {
+func (e *Exam) versions(name string) string {
 	status, _ := e.keytabs()
 	var out []string
 	for _, f := range status.Keytabs {

@@ -1,4 +1,4 @@
-package doctor
+package realm
 
 import (
 	"context"
@@ -13,10 +13,10 @@ import (
 	"idp/internal/kerberos/kdc"
 )
 
-// checkKDCs: can idp ask the KDCs of the realms it trusts? Tickets need none of
+// KDCs: can idp ask the KDCs of the realms it trusts? Tickets need none of
 // them, passwords do; and where idp does not get through, clients on the same
 // network often do not either.
-func (e *exam) checkKDCs(ctx context.Context) (lines []report.Line) {
+func (e *Exam) KDCs(ctx context.Context) (lines []report.Line) {
 	if e.Kerberos == nil {
 		return nil
 	}
@@ -32,7 +32,7 @@ func (e *exam) checkKDCs(ctx context.Context) (lines []report.Line) {
 	return lines
 }
 
-func (e *exam) judgeRealm(r *realmKDCs) (lines []report.Line) {
+func (e *Exam) judgeRealm(r *realmKDCs) (lines []report.Line) {
 	if r.err != nil {
 		return report.Failed(fmt.Sprintf("add a line kdc = dc1.%[1]s to %[2]s under [realms] in %[3]s; or make the DNS know it: dig +short SRV _kerberos._udp.%[1]s SRV _kerberos._tcp.%[1]s",
 			strings.ToLower(r.realm), r.realm, e.Kerberos.Krb5Conf), "%s: %v: no password can be checked", r.realm, r.err)
@@ -43,7 +43,7 @@ func (e *exam) judgeRealm(r *realmKDCs) (lines []report.Line) {
 	return lines
 }
 
-func (e *exam) judgeKDC(r *realmKDCs, s *server) report.Line {
+func (e *Exam) judgeKDC(r *realmKDCs, s *server) report.Line {
 	line := report.Line{Level: report.LevelOK, Details: s.details(r.realm)}
 	say := func(level report.Level, hint, format string, args ...any) report.Line {
 		line.Level, line.Hint, line.Text = level, hint, r.realm+": "+s.addr+" "+fmt.Sprintf(format, args...)
@@ -112,7 +112,7 @@ func (s *server) details(realm string) map[string]any {
 
 // kpasswd: an expired password can be changed on the login page only where the
 // server for that answers. Nothing but a connection is asked for.
-func (e *exam) kpasswd(ctx context.Context, r *realmKDCs) []report.Line {
+func (e *Exam) kpasswd(ctx context.Context, r *realmKDCs) []report.Line {
 	if !r.usable() {
 		return nil // the other lines matter first
 	}

@@ -1,4 +1,4 @@
-package doctor
+package realm
 
 import (
 	"context"
@@ -32,7 +32,7 @@ const (
 
 // askTickets asks, with the keytab's own keys, for the tickets that browsers will
 // ask for, in each trusted realm that the keytab has keys of.
-func (e *exam) askTickets(ctx context.Context) (all []*tickets) {
+func (e *Exam) askTickets(ctx context.Context) (all []*tickets) {
 	if e.Kerberos == nil {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (e *exam) askTickets(ctx context.Context) (all []*tickets) {
 	return all
 }
 
-func (e *exam) askFor(ctx context.Context, t *tickets) {
+func (e *Exam) askFor(ctx context.Context, t *tickets) {
 	hosts := e.asked(ctx)
 	ctx, cancel := context.WithTimeout(ctx, look.PerAsk)
 	defer cancel()
@@ -74,9 +74,9 @@ func (e *exam) askFor(ctx context.Context, t *tickets) {
 
 // asked are the hosts in the names that browsers ask for: the issuer's, and the
 // one at the end of its CNAMEs.
-func (e *exam) asked(ctx context.Context) []string {
-	host := look.Plain(e.issuer.Hostname())
-	n, err := e.network.Look(ctx, host)
+func (e *Exam) asked(ctx context.Context) []string {
+	host := look.Plain(e.Issuer.Hostname())
+	n, err := e.Network.Look(ctx, host)
 	if err != nil || n.Canonical == host {
 		return []string{host}
 	}
@@ -106,7 +106,7 @@ const (
 )
 
 // settles is the verdict on a host, the best of all realms'.
-func (e *exam) settles(host string) verdict {
+func (e *Exam) settles(host string) verdict {
 	best := unasked
 	for _, t := range e.tickets() {
 		o, has := t.byHost[host]

@@ -1,4 +1,4 @@
-package doctor
+package realm
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"idp/internal/doctor/report"
 )
 
-// spn: which names browsers and programs make out of the issuer's URL when they
+// SPN: which names browsers and programs make out of the issuer's URL when they
 // ask a KDC for a ticket (RFC 4559 §4.1 says no more than HTTP@host), and whether
 // the keytab has keys for them.
 //
@@ -20,11 +20,11 @@ import (
 //     DisableAuthNegotiateCnameLookup), and MIT Kerberos (dns_canonicalize_hostname).
 //   - The name the address has in the reverse zone: MIT Kerberos with rdns, which
 //     is its default; curl and Firefox on Linux use it.
-func (e *exam) spn(ctx context.Context) []report.Line {
+func (e *Exam) SPN(ctx context.Context) []report.Line {
 	if e.Kerberos == nil {
 		return nil
 	}
-	host := look.Plain(e.issuer.Hostname())
+	host := look.Plain(e.Issuer.Hostname())
 	if _, err := netip.ParseAddr(host); err == nil || host == "" {
 		return report.Warning("give the issuer a host name", "the issuer is the address %q: browsers ask for no ticket for an address", host)
 	}
@@ -33,9 +33,9 @@ func (e *exam) spn(ctx context.Context) []report.Line {
 		return report.Failed("mend what the lines about config say", "%v", err)
 	}
 	have := hosts(status)
-	n, err := e.network.Look(ctx, host)
+	n, err := e.Network.Look(ctx, host)
 	if err != nil {
-		return e.noAddress(host, err)
+		return NoAddress(host, err)
 	}
 	lines := e.forward(host, n.Canonical, have)
 	if !look.Local(host) {
@@ -44,7 +44,8 @@ func (e *exam) spn(ctx context.Context) []report.Line {
 	return append(lines, e.aliases(ctx, []string{host, n.Canonical}, have)...)
 }
 
-func (e *exam) noAddress(host string, err error) []report.Line {
+// NoAddress is what is wrong with a name that has none in the DNS.
+func NoAddress(host string, err error) []report.Line {
 	if look.Unknown(err) {
 		return report.Failed("make an A or AAAA record for "+host+", or mend issuer", "%s is not in the DNS: nobody reaches it, nobody asks for HTTP/%s", host, host)
 	}
@@ -54,7 +55,7 @@ func (e *exam) noAddress(host string, err error) []report.Line {
 // forward compares what the URL leads to with the keys. A name that the keytab
 // lacks does no harm where the KDC knows it as an alias of the same account: its
 // tickets then open with the keys we have, and only the KDC can tell.
-func (e *exam) forward(host, canonical string, have []string) []report.Line {
+func (e *Exam) forward(host, canonical string, have []string) []report.Line {
 	hasHost, hasCanonical := slices.Contains(have, host), slices.Contains(have, canonical)
 	details := map[string]any{"asked": slices.Compact([]string{host, canonical}), "keytab": have}
 	one := func(r []report.Line) []report.Line {
@@ -88,13 +89,13 @@ func (e *exam) forward(host, canonical string, have []string) []report.Line {
 }
 
 // hasRefused reports whether the keytab has keys of a host, and none is accepted.
-func (e *exam) hasRefused(host string) bool {
+func (e *Exam) hasRefused(host string) bool {
 	status, err := e.keytabs()
 	return err == nil && slices.Contains(hostsOf(status, false), host)
 }
 
 // canonicalOnly judges a CNAME whose target the keytab lacks.
-func (e *exam) canonicalOnly(host, canonical, hint string) []report.Line {
+func (e *Exam) canonicalOnly(host, canonical, hint string) []report.Line {
 	switch e.settles(canonical) {
 	case opens:
 		return report.OK("%s is a CNAME of %s: browsers ask for HTTP/%s, not in the keytab by that name, but the KDC knows it as an alias, and its ticket opens", host, canonical, canonical)
@@ -109,8 +110,8 @@ func (e *exam) canonicalOnly(host, canonical, hint string) []report.Line {
 
 // reverse looks at the PTR records: where they give another name, MIT clients
 // with rdns ask for that one.
-func (e *exam) reverse(ctx context.Context, host string, n look.Names, have []string) []report.Line {
-	if err := e.network.LookBack(ctx, &n); err != nil {
+func (e *Exam) reverse(ctx context.Context, host string, n look.Names, have []string) []report.Line {
+	if err := e.Network.LookBack(ctx, &n); err != nil {
 		return report.Warning("resolvectl query "+look.List(n.Addrs)+"; the servers are in /etc/resolv.conf", "the DNS does not say which names %s has: %v", look.List(n.Addrs), err)
 	}
 	var lines []report.Line
@@ -127,12 +128,12 @@ func (e *exam) reverse(ctx context.Context, host string, n look.Names, have []st
 }
 
 // aliases in the keytab that nobody can ask for.
-func (e *exam) aliases(ctx context.Context, asked, have []string) (lines []report.Line) {
+func (e *Exam) aliases(ctx context.Context, asked, have []string) (lines []report.Line) {
 	for _, name := range have {
 		if slices.Contains(asked, name) || look.Local(name) || !strings.Contains(name, ".") {
 			continue
 		}
-		if _, err := e.network.Look(ctx, name); err != nil && look.Unknown(err) {
+		if _, err := e.Network.Look(ctx, name); err != nil && look.Unknown(err) {
 			lines = append(lines, report.Warning("harmless; or a spelling mistake, or a DNS record is missing", "HTTP/%s is in the keytab, and the DNS does not know %s", name, name)...)
 		}
 	}
