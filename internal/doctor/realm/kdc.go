@@ -13,7 +13,7 @@ import (
 	"idp/internal/kerberos/kdc"
 )
 
-// KDCs: can idp ask the KDCs of the realms it trusts? Tickets need none of
+// KDCs asks: can idp ask the KDCs of the realms it trusts? Tickets need none of
 // them, passwords do; and where idp does not get through, clients on the same
 // network often do not either.
 func (e *Exam) KDCs(ctx context.Context) (lines []report.Line) {

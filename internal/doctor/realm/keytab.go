@@ -39,7 +39,7 @@ func (e *Exam) nothingRead() bool {
 	return err == nil && !slices.ContainsFunc(status.Keytabs, func(f keytab.FileStatus) bool { return len(f.Keys) > 0 })
 }
 
-// Keytab: what is in each file, whether any of it is of use, and who may read it.
+// Keytab tells what is in each file, whether any of it is of use, and who may read it.
 func (e *Exam) Keytab(context.Context) []report.Line {
 	if e.Kerberos == nil {
 		return report.OK("no kerberos section: nobody is asked for a ticket")

@@ -11,7 +11,7 @@ import (
 	"idp/internal/reason"
 )
 
-// KeyVersion: does what the KDC seals open with the keytab? Nothing but a ticket
+// KeyVersion asks: does what the KDC seals open with the keytab? Nothing but a ticket
 // tells: the two have no other way to agree, and a keytab falls behind whenever
 // somebody sets the account's password.
 func (e *Exam) KeyVersion(ctx context.Context) (lines []report.Line) {

@@ -10,7 +10,7 @@ import (
 	"idp/internal/doctor/report"
 )
 
-// SPN: which names browsers and programs make out of the issuer's URL when they
+// SPN tells which names browsers and programs make out of the issuer's URL when they
 // ask a KDC for a ticket (RFC 4559 §4.1 says no more than HTTP@host), and whether
 // the keytab has keys for them.
 //
