@@ -68,7 +68,7 @@ func (c *cli) userAdd() *cobra.Command {
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input")
+	f.StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input (a terminal asks twice and does not show it)")
 	f.StringVar(&u.Email, "email", "", "mail address")
 	f.StringVar(&u.FullName, "name", "", "full name")
 	f.StringArrayVar(&u.Groups, "group", nil, "group; may be repeated")
@@ -240,7 +240,7 @@ func (c *cli) userPasswd() *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input")
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input (a terminal asks twice and does not show it)")
 	_ = cmd.MarkFlagRequired("password-file")
 	return cmd
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"idp/internal/config"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/server"
@@ -25,7 +24,7 @@ func (o opened) newPassword(file string, u *store.User) (secret.String, error) {
 	if err != nil {
 		return "", err
 	}
-	password, err := config.ReadSecret(file)
+	password, err := readSecret(o.cmd, file, "password of "+plain(u.Name), true)
 	if err != nil {
 		return "", err
 	}
