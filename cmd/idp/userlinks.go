@@ -94,6 +94,33 @@ func (o opened) invited(u store.User) (*store.User, error) {
 	return &made, err
 }
 
+// invitedUsers are the last invitations of the users, by their ids, of the names behind
+// one and up to another.
+func (o opened) invitedUsers(after, last string) (map[string]*store.Link, error) {
+	links, err := o.store.InvitationsBetween(o.ctx, after, last)
+	invited := map[string]*store.Link{}
+	for i := range links {
+		invited[links[i].UserID] = &links[i]
+	}
+	return invited, err
+}
+
+// invitation says what came of one; of one that is over only to whom it matters: out,
+// who cannot log in by anything else.
+func invitation(l *store.Link, now store.Millis, out bool) string {
+	switch {
+	case l == nil:
+		return ""
+	case l.UsedAt != 0:
+		return "invitation used " + moment(l.UsedAt)
+	case l.ExpiresAt > now:
+		return "invited until " + moment(l.ExpiresAt)
+	case out:
+		return "invitation expired"
+	}
+	return ""
+}
+
 // noKerberos refuses a password of idp's own for somebody who has the directory's: it
 // would count in its place.
 func (o opened) noKerberos(u *store.User) error {
