@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"idp/internal/config"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/server"
@@ -25,7 +24,7 @@ func (o opened) newPassword(file string, u *store.User) (secret.String, error) {
 	if err != nil {
 		return "", err
 	}
-	password, err := config.ReadSecret(file)
+	password, err := readSecret(o.cmd, file, "password of "+plain(u.Name), true)
 	if err != nil {
 		return "", err
 	}
@@ -93,6 +92,33 @@ func (o opened) invited(u store.User) (*store.User, error) {
 	}
 	made, err := o.store.CreateUser(o.ctx, u, nil, store.Entry{Actor: o.actor, Name: u.Name})
 	return &made, err
+}
+
+// invitedUsers are the last invitations of the users, by their ids, of the names behind
+// one and up to another.
+func (o opened) invitedUsers(after, last string) (map[string]*store.Link, error) {
+	links, err := o.store.InvitationsBetween(o.ctx, after, last)
+	invited := map[string]*store.Link{}
+	for i := range links {
+		invited[links[i].UserID] = &links[i]
+	}
+	return invited, err
+}
+
+// invitation says what came of one; of one that is over only to whom it matters: out,
+// who cannot log in by anything else.
+func invitation(l *store.Link, now store.Millis, out bool) string {
+	switch {
+	case l == nil:
+		return ""
+	case l.UsedAt != 0:
+		return "invitation used " + moment(l.UsedAt)
+	case l.ExpiresAt > now:
+		return "invited until " + moment(l.ExpiresAt)
+	case out:
+		return "invitation expired"
+	}
+	return ""
 }
 
 // noKerberos refuses a password of idp's own for somebody who has the directory's: it
