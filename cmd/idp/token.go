@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"idp/internal/config"
+	"idp/internal/command"
 	"idp/internal/exchange"
 	"idp/internal/kerberos/ticket"
 	"idp/internal/reason"
@@ -42,7 +42,7 @@ func (c cli) token() *cobra.Command {
 				return err
 			}
 			if secretFile != "" {
-				if r.ClientSecret, err = config.ReadSecret(secretFile); err != nil {
+				if r.ClientSecret, err = command.ReadSecret(cmd, secretFile, "secret of "+r.ClientID, false); err != nil {
 					return fmt.Errorf("--client-secret-file: %w", err)
 				}
 			}
@@ -53,7 +53,7 @@ func (c cli) token() *cobra.Command {
 	f.StringVar(&r.Audience, "audience", "", "the back end, by the `URI` that it is registered under (resources)")
 	f.StringVar(&r.Issuer, "issuer", "", "the server's `URL` (default: IDP_ISSUER, or the issuer of the configuration file)")
 	f.StringVar(&r.ClientID, "client-id", "idp-cli", "the client that `ID` names, registered with ticket_exchange")
-	f.StringVar(&secretFile, "client-secret-file", "", "`FILE` with the client's secret on its first line, - for standard input; for client_secret_post")
+	f.StringVar(&secretFile, "client-secret-file", "", "`FILE` with the client's secret on its first line, - for standard input (a terminal does not show it); for client_secret_post")
 	f.StringVar(&r.Scope, "scope", "", "`SCOPES` of the token, with spaces between them (default: all of the client's)")
 	f.BoolVar(&asJSON, "json", false, "print the server's whole answer: expires_in, scope, an ID token where the scope has openid")
 	_ = cmd.MarkFlagRequired("audience")

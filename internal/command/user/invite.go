@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"idp/internal/command"
-	"idp/internal/config"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/server"
@@ -26,7 +25,7 @@ func (o opened) newPassword(file string, u *store.User) (secret.String, error) {
 	if err != nil {
 		return "", err
 	}
-	password, err := config.ReadSecret(file)
+	password, err := command.ReadSecret(o.Cmd, file, "password of "+command.Plain(u.Name), true)
 	if err != nil {
 		return "", err
 	}
@@ -94,6 +93,33 @@ func (o opened) invited(u store.User) (*store.User, error) {
 	}
 	made, err := o.Store.CreateUser(o.Ctx, u, nil, store.Entry{Actor: o.Actor, Name: u.Name})
 	return &made, err
+}
+
+// invitedUsers are the last invitations of the users, by their ids, of the names behind
+// one and up to another.
+func (o opened) invitedUsers(after, last string) (map[string]*store.Link, error) {
+	links, err := o.Store.InvitationsBetween(o.Ctx, after, last)
+	invited := map[string]*store.Link{}
+	for i := range links {
+		invited[links[i].UserID] = &links[i]
+	}
+	return invited, err
+}
+
+// invitation says what came of one; of one that is over only to whom it matters: out,
+// who cannot log in by anything else.
+func invitation(l *store.Link, now store.Millis, out bool) string {
+	switch {
+	case l == nil:
+		return ""
+	case l.UsedAt != 0:
+		return "invitation used " + command.Moment(l.UsedAt)
+	case l.ExpiresAt > now:
+		return "invited until " + command.Moment(l.ExpiresAt)
+	case out:
+		return "invitation expired"
+	}
+	return ""
 }
 
 // noKerberos refuses a password of idp's own for somebody who has the directory's: it

@@ -83,7 +83,7 @@ func (c commands) add() *cobra.Command {
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input")
+	f.StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input (a terminal asks twice and does not show it)")
 	f.StringVar(&u.Email, "email", "", "mail address")
 	f.StringVar(&u.FullName, "name", "", "full name")
 	f.StringArrayVar(&u.Groups, "group", nil, "group; may be repeated")
@@ -133,6 +133,9 @@ func (o opened) ownName(name string) error {
 func (c commands) list() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List users", Args: cobra.NoArgs,
+		Long: "List users, what each may log in by, and their STATUS: disabled, admin, and what came of an invitation (idp user\n" +
+			"invite): \"invited until\" its link ends, \"invitation expired\" where nobody used it and nothing else logs in as\n" +
+			"this user, or when it was used, for a week after the link's end.",
 		RunE: c.withStore(func(o opened, _ []string) error {
 			w := tabwriter.NewWriter(o.Cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tFULL NAME\tEMAIL\tGROUPS\tLOGS IN BY\tSTATUS")
@@ -148,8 +151,14 @@ func (c commands) list() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				invited, err := o.invitedUsers(after, users[len(users)-1].Name)
+				if err != nil {
+					return err
+				}
 				for _, u := range users {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, command.Plain(u.FullName), command.Plain(u.Email), command.Plain(strings.Join(u.Groups, ",")), logsInBy(u, linked[u.ID]), status(u))
+					by := logsInBy(u, linked[u.ID])
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, command.Plain(u.FullName), command.Plain(u.Email), command.Plain(strings.Join(u.Groups, ",")), by,
+						status(u, invitation(invited[u.ID], o.Store.Now(), by == nothing)))
 					after = u.Name
 				}
 				if len(users) < 500 {
@@ -185,6 +194,9 @@ func (o opened) linkedUsers(after, last string) (map[string]ways, error) {
 	return linked, err
 }
 
+// nothing is what nobody can log in by.
+const nothing = "nothing"
+
 func logsInBy(u store.User, linked ways) string {
 	var words []string
 	for _, way := range []struct {
@@ -196,18 +208,21 @@ func logsInBy(u store.User, linked ways) string {
 		}
 	}
 	if len(words) == 0 {
-		return "nothing"
+		return nothing
 	}
 	return strings.Join(words, ", ")
 }
 
-func status(u store.User) string {
+func status(u store.User, invitation string) string {
 	var words []string
 	if u.Disabled {
 		words = append(words, "disabled")
 	}
 	if u.Admin {
 		words = append(words, "admin")
+	}
+	if invitation != "" {
+		words = append(words, invitation)
 	}
 	return strings.Join(words, ",")
 }
@@ -244,7 +259,7 @@ func (c commands) passwd() *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input")
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`FILE` with the password on its first line, - for standard input (a terminal asks twice and does not show it)")
 	_ = cmd.MarkFlagRequired("password-file")
 	return cmd
 }
