@@ -5,38 +5,14 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"idp/internal/command"
-	"idp/internal/reason"
-	"idp/internal/secret"
 	"idp/internal/server"
 	"idp/internal/store"
 	"idp/internal/user"
 )
-
-// newPassword reads a password for a user and judges it. Where nobody has configured a
-// length, one that is merely short is taken, with a warning: scripts have always been
-// able to set it.
-func (o opened) newPassword(file string, u *store.User) (secret.String, error) {
-	policy, err := server.PasswordPolicy(o.Config)
-	if err != nil {
-		return "", err
-	}
-	password, err := command.ReadSecret(o.Cmd, file, "password of "+command.Plain(u.Name), true)
-	if err != nil {
-		return "", err
-	}
-	err = policy.Check(u, password)
-	var weak *user.PasswordError
-	if errors.As(err, &weak) && weak.Reason == reason.PasswordTooShort && o.Config.Passwords.MinLength == 0 && utf8.RuneCountInString(user.Normal(password)) >= user.LeastLength {
-		fmt.Fprintln(o.Cmd.ErrOrStderr(), "warning:", weak.Text, "It is taken, for it is you who sets it. idp user invite lets people choose their own.")
-		err = nil
-	}
-	return password, err
-}
 
 func (c commands) invite() *cobra.Command {
 	var u store.User
@@ -93,33 +69,6 @@ func (o opened) invited(u store.User) (*store.User, error) {
 	}
 	made, err := o.Store.CreateUser(o.Ctx, u, nil, store.Entry{Actor: o.Actor, Name: u.Name})
 	return &made, err
-}
-
-// invitedUsers are the last invitations of the users, by their ids, of the names behind
-// one and up to another.
-func (o opened) invitedUsers(after, last string) (map[string]*store.Link, error) {
-	links, err := o.Store.InvitationsBetween(o.Ctx, after, last)
-	invited := map[string]*store.Link{}
-	for i := range links {
-		invited[links[i].UserID] = &links[i]
-	}
-	return invited, err
-}
-
-// invitation says what came of one; of one that is over only to whom it matters: out,
-// who cannot log in by anything else.
-func invitation(l *store.Link, now store.Millis, out bool) string {
-	switch {
-	case l == nil:
-		return ""
-	case l.UsedAt != 0:
-		return "invitation used " + command.Moment(l.UsedAt)
-	case l.ExpiresAt > now:
-		return "invited until " + command.Moment(l.ExpiresAt)
-	case out:
-		return "invitation expired"
-	}
-	return ""
 }
 
 // noKerberos refuses a password of idp's own for somebody who has the directory's: it
