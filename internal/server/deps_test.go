@@ -27,6 +27,7 @@ var layers = []layer{
 	{[]string{"idp/internal/forwardauth/sites"}, "what the configuration says of sites is known before anybody asks"},
 	{[]string{"idp/internal/visitor"}, "it speaks for all who answer, and knows none of them"},
 	{[]string{"idp/internal/authn", "idp/internal/session", "idp/internal/factor", "idp/internal/upstream", "idp/internal/doctor"}, "who somebody is, and their browser's cookies, and what is wrong with an installation, know neither pages nor the protocol nor each other"},
+	{[]string{"idp/internal/policy"}, "what has to be shown is known before anybody shows it"},
 	{[]string{"idp/internal/doctor/realm"}, "the Kerberos side is looked at by itself"},
 	{[]string{"idp/internal/exchange"}, "it is a program that uses idp, and knows no more of it than others do"},
 	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/directory", "idp/internal/mail"}, "the domain knows nothing of logging in"},
@@ -70,6 +71,7 @@ var testCode = []string{
 // matches by prefix; only its own imports count, not those of its tests.
 var forbidden = []struct{ from, to, reason string }{
 	{"idp/internal/authn", "net/http", "a credential in, a user or a reason out: authenticators never write an answer"},
+	{"idp/internal/policy", "net/http", "what has to be shown is judged without HTTP"},
 	{"idp/internal/kerberos", "net/http", "Kerberos is judged without HTTP"},
 	{"idp/internal/store", "net/http", "the database knows no HTTP"},
 	{"idp/internal/user", "net/http", "the domain knows no HTTP"},

@@ -1,4 +1,8 @@
-package authn
+// Package policy is what a visitor is offered and must show, before they show anything:
+// where a login begins, by where they come from; which level (acr) it has to reach, by
+// who they turn out to be and what it is for; and which level what they showed (amr)
+// reaches. Package authn checks what is shown.
+package policy
 
 import (
 	"context"
@@ -96,12 +100,12 @@ func (p *Policy) Required(u *store.User, clientID, acr string, from From) string
 	return Stronger(p.Rules.Required(u.Groups, clientID, from), acr)
 }
 
-// OfLogin is Required for a login that has shown its first factor. Whoever has set up
+// OfLogin is Required for a login that has shown its first factor, by the methods amr. Whoever has set up
 // a second by their own choice (has) is asked for it behind a password, unless a rule
 // says that one factor will do; a ticket, which nobody typed, asks for no more.
-func (p *Policy) OfLogin(res *Result, has bool, clientID, acr string, from From) string {
-	ruled, decided := p.Rules.decide(res.User.Groups, clientID, from)
-	if has && !decided && slices.Contains(res.AMR, AMRPassword) {
+func (p *Policy) OfLogin(u *store.User, amr []string, has bool, clientID, acr string, from From) string {
+	ruled, decided := p.Rules.decide(u.Groups, clientID, from)
+	if has && !decided && slices.Contains(amr, AMRPassword) {
 		ruled = ACRMultiFactor
 	}
 	return Stronger(ruled, acr)
@@ -135,35 +139,4 @@ func (p *Policy) begin(ctx context.Context, row store.LoginRequest, from From, s
 		return "", err
 	}
 	return step + "?login=" + url.QueryEscape(row.ID), nil
-}
-
-// Inside reports whether a client is inside the company: its address is in one
-// of the prefixes and no unknown proxy stands between.
-func Inside(offerTo []netip.Prefix, from From) bool {
-	return !from.Outside && slices.ContainsFunc(offerTo, func(p netip.Prefix) bool { return p.Contains(from.Address) })
-}
-
-// Network is what pending requests of an address are counted by: the address,
-// and of IPv6, where everybody has 2^64 of them, the /64.
-func Network(a netip.Addr) string {
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return a.String()
-}
-
-// WideNetwork is the network around that of an address: what a provider gives a
-// customer of IPv6 (/48), and a /24 of IPv4.
-func WideNetwork(a netip.Addr) string {
-	bits := 24
-	if a.Is6() {
-		bits = 48
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return a.String()
-	}
-	return p.String()
 }

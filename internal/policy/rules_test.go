@@ -1,4 +1,4 @@
-package authn
+package policy
 
 import (
 	"net/netip"
@@ -52,13 +52,12 @@ func TestTheFirstRuleThatFitsDecides(t *testing.T) {
 func TestWhoHasAFactorIsAskedForIt(t *testing.T) {
 	p := &Policy{Rules: Rules{{Networks: nets("10.0.0.0/8"), ACR: "1"}, {Groups: []string{"admins"}, ACR: "phr"}}}
 	for name, c := range map[string]struct {
-		amr       []string
-		has       bool
-		group     string
-		address   string
-		acr       string
-		continues string
-		want      string
+		amr     []string
+		has     bool
+		group   string
+		address string
+		acr     string
+		want    string
 	}{
 		"a password, and a factor":                   {amr: []string{"pwd"}, has: true, address: "192.0.2.1", want: "mfa"},
 		"a password, and none":                       {amr: []string{"pwd"}, address: "192.0.2.1", want: "1"},
@@ -68,10 +67,9 @@ func TestWhoHasAFactorIsAskedForIt(t *testing.T) {
 		"a rule says more":                           {amr: []string{"pwd"}, has: true, group: "admins", address: "192.0.2.1", want: "phr"},
 		"a ticket":                                   {amr: []string{"wia"}, has: true, address: "192.0.2.1", want: "1"},
 		"a ticket, where a rule says more":           {amr: []string{"wia"}, group: "admins", address: "192.0.2.1", want: "phr"},
-		"a session that is to show more":             {amr: []string{"pwd"}, has: true, continues: "sid", address: "192.0.2.1", want: "mfa"},
 	} {
-		res := &Result{User: &store.User{Groups: []string{c.group}}, AMR: c.amr, Continues: c.continues}
-		if got := p.OfLogin(res, c.has, "wiki", c.acr, From{Address: netip.MustParseAddr(c.address)}); got != c.want {
+		u := &store.User{Groups: []string{c.group}}
+		if got := p.OfLogin(u, c.amr, c.has, "wiki", c.acr, From{Address: netip.MustParseAddr(c.address)}); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
