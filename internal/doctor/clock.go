@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos/wire"
 )
 
@@ -18,7 +19,7 @@ const (
 
 // clock compares our clock with that of each KDC, by which all members of the
 // domain set theirs.
-func (e *exam) clock(context.Context) (lines []Result) {
+func (e *exam) clock(context.Context) (lines []report.Line) {
 	for _, r := range e.kdcs() {
 		told := false
 		for _, s := range r.kdcs {
@@ -49,7 +50,7 @@ func (s *server) offset() (offset time.Duration, ok bool) {
 
 // untold is a realm whose KDCs answered, and none said what time it is: what they
 // said to a login with the keytab's keys may.
-func (e *exam) untold(realm string) Result {
+func (e *exam) untold(realm string) report.Line {
 	for _, t := range e.tickets() {
 		if t.realm != realm {
 			continue
@@ -65,7 +66,7 @@ func (e *exam) untold(realm string) Result {
 			}
 		}
 	}
-	return warning("compare them by hand: chronyc tracking here, date or w32tm /query /status there", "the KDC of %s does not say what time it is there: the clocks were not compared", realm)[0]
+	return report.Warning("compare them by hand: chronyc tracking here, date or w32tm /query /status there", "the KDC of %s does not say what time it is there: the clocks were not compared", realm)[0]
 }
 
 // offsetIn reads the clock that a KRB-ERROR brings along (RFC 4120 §5.9.1, stime).
@@ -78,7 +79,7 @@ func offsetIn(err error, asked time.Time) (time.Duration, bool) {
 }
 
 // judgeOffset takes how far the other clock is ahead.
-func judgeOffset(of string, offset time.Duration) Result {
+func judgeOffset(of string, offset time.Duration) report.Line {
 	const hint = "chronyc makestep here, or w32tm /resync on the domain controller, whichever is wrong: chronyc tracking and w32tm /query /status tell"
 	way, off := "behind", offset.Abs()
 	if offset < 0 {
@@ -86,13 +87,13 @@ func judgeOffset(of string, offset time.Duration) Result {
 	}
 	switch {
 	case off > fatalOffset:
-		return failed(hint, "this machine is %s %s %s; Kerberos allows 5 minutes: tickets and passwords are refused", spoken(off), way, of)[0]
+		return report.Failed(hint, "this machine is %s %s %s; Kerberos allows 5 minutes: tickets and passwords are refused", spoken(off), way, of)[0]
 	case off > oddOffset:
-		return warning(hint, "this machine is %s %s %s; from 5 minutes on everybody is refused", spoken(off), way, of)[0]
+		return report.Warning(hint, "this machine is %s %s %s; from 5 minutes on everybody is refused", spoken(off), way, of)[0]
 	case off < time.Second:
-		return ok("less than a second off %s", of)[0]
+		return report.OK("less than a second off %s", of)[0]
 	default:
-		return ok("%s %s %s", spoken(off), way, of)[0]
+		return report.OK("%s %s %s", spoken(off), way, of)[0]
 	}
 }
 

@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"idp/internal/directory"
+	"idp/internal/doctor/look"
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -71,29 +73,10 @@ type Problem struct {
 	Hint  string
 }
 
-// Level says how bad a line is.
-type Level string
-
-// The levels, from good to bad.
-const (
-	OK      Level = "ok"
-	Warning Level = "warning"
-	Failed  Level = "failed"
-)
-
-// Result is one line. Check and Level are stable, Text and Hint are for people.
-type Result struct {
-	Check   string         `json:"check"`
-	Level   Level          `json:"level"`
-	Text    string         `json:"text"`
-	Hint    string         `json:"hint,omitempty"` // the command or change that mends it
-	Details map[string]any `json:"details,omitempty"`
-}
-
 // check is one place to look at. Its lines get its name.
 type check struct {
 	name string
-	run  func(*exam, context.Context) []Result
+	run  func(*exam, context.Context) []report.Line
 }
 
 // checks in the order in which an admin should read them: a line further down
@@ -125,12 +108,13 @@ var checks = []check{
 // exam is one run of the checks, with what several of them look at.
 type exam struct {
 	Config
-	issuer *url.URL
+	issuer  *url.URL
+	network look.Network
 
 	db    func() (*store.Store, database.Schema, error)
 	shown func() ([]*x509.Certificate, error) // by the issuer's address, the server's own first
 
-	discovery func() []Result // is the issuer's address idp's?
+	discovery func() []report.Line // is the issuer's address idp's?
 
 	acceptor func() (*kerberos.Acceptor, error)
 	keytabs  func() (kerberos.Status, error)

@@ -3,25 +3,11 @@ package doctor
 import (
 	"fmt"
 	"os"
-	"os/user"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
-)
 
-// owner is the user a file belongs to, by name where it has one.
-func owner(info os.FileInfo) string {
-	sys, is := info.Sys().(*syscall.Stat_t)
-	if !is {
-		return ""
-	}
-	uid := strconv.FormatUint(uint64(sys.Uid), 10)
-	if u, err := user.LookupId(uid); err == nil {
-		return u.Username
-	}
-	return uid
-}
+	"idp/internal/doctor/look"
+)
 
 // runsAs is the user that idp runs as, as far as files show it: the owner of the
 // embedded database. Empty: not known.
@@ -31,19 +17,13 @@ func (e *exam) runsAs() string {
 	if !embedded || err != nil {
 		return ""
 	}
-	return owner(info)
+	return look.Owner(info)
 }
 
 // closedTo reports whether a file of owner is certainly not for user to read.
 func closedTo(user, owner string, m os.FileMode) bool {
 	return user != "" && user != "root" && user != owner && m.Perm()&0o044 == 0
 }
-
-// forOthers reports whether people who are neither owner nor group get at a file.
-func forOthers(info os.FileInfo) bool { return info.Mode().Perm()&0o007 != 0 }
-
-// mode is written as chmod takes it.
-func mode(info os.FileInfo) string { return fmt.Sprintf("%04o", info.Mode().Perm()) }
 
 // age is how long ago something was, as people say it.
 func age(since time.Duration) string {
@@ -58,5 +38,3 @@ func age(since time.Duration) string {
 		return fmt.Sprintf("%d minutes old", int(since.Minutes()))
 	}
 }
-
-func day(t time.Time) string { return t.UTC().Format("2006-01-02") }

@@ -8,17 +8,19 @@ import (
 	"sync"
 	"time"
 
+	"idp/internal/doctor/look"
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos/kdc"
 )
 
 // checkKDCs: can idp ask the KDCs of the realms it trusts? Tickets need none of
 // them, passwords do; and where idp does not get through, clients on the same
 // network often do not either.
-func (e *exam) checkKDCs(ctx context.Context) (lines []Result) {
+func (e *exam) checkKDCs(ctx context.Context) (lines []report.Line) {
 	if e.Kerberos == nil {
 		return nil
 	}
-	perRealm := make([][]Result, len(e.kdcs()))
+	perRealm := make([][]report.Line, len(e.kdcs()))
 	var all sync.WaitGroup
 	for i, r := range e.kdcs() {
 		all.Go(func() { perRealm[i] = append(e.judgeRealm(r), e.kpasswd(ctx, r)...) })
@@ -30,9 +32,9 @@ func (e *exam) checkKDCs(ctx context.Context) (lines []Result) {
 	return lines
 }
 
-func (e *exam) judgeRealm(r *realmKDCs) (lines []Result) {
+func (e *exam) judgeRealm(r *realmKDCs) (lines []report.Line) {
 	if r.err != nil {
-		return failed(fmt.Sprintf("add a line kdc = dc1.%[1]s to %[2]s under [realms] in %[3]s; or make the DNS know it: dig +short SRV _kerberos._udp.%[1]s SRV _kerberos._tcp.%[1]s",
+		return report.Failed(fmt.Sprintf("add a line kdc = dc1.%[1]s to %[2]s under [realms] in %[3]s; or make the DNS know it: dig +short SRV _kerberos._udp.%[1]s SRV _kerberos._tcp.%[1]s",
 			strings.ToLower(r.realm), r.realm, e.Kerberos.Krb5Conf), "%s: %v: no password can be checked", r.realm, r.err)
 	}
 	for _, s := range r.kdcs {
@@ -41,9 +43,9 @@ func (e *exam) judgeRealm(r *realmKDCs) (lines []Result) {
 	return lines
 }
 
-func (e *exam) judgeKDC(r *realmKDCs, s *server) Result {
-	line := Result{Level: OK, Details: s.details(r.realm)}
-	say := func(level Level, hint, format string, args ...any) Result {
+func (e *exam) judgeKDC(r *realmKDCs, s *server) report.Line {
+	line := report.Line{Level: report.LevelOK, Details: s.details(r.realm)}
+	say := func(level report.Level, hint, format string, args ...any) report.Line {
 		line.Level, line.Hint, line.Text = level, hint, r.realm+": "+s.addr+" "+fmt.Sprintf(format, args...)
 		return line
 	}
@@ -51,23 +53,23 @@ func (e *exam) judgeKDC(r *realmKDCs, s *server) Result {
 	best := s.best()
 	switch {
 	case best == nil:
-		level, more := Failed, "; no other KDC answers: no password can be checked"
+		level, more := report.LevelFailed, "; no other KDC answers: no password can be checked"
 		if r.usable() {
-			level, more = Warning, ": idp and clients lose time on it"
+			level, more = report.LevelWarning, ": idp and clients lose time on it"
 		}
 		return say(level, fmt.Sprintf("nc -vz %s %s; is it up, and does the firewall pass UDP and TCP %s to it? It is named by %s", host, port, port, s.source),
 			"does not answer (%s)%s", s.silences(), more)
 	case best.WrongRealm:
-		return say(Failed, fmt.Sprintf("name a KDC of %s under [realms] in %s, or trust the realm this one serves: kerberos.realms", r.realm, s.source),
+		return say(report.LevelFailed, fmt.Sprintf("name a KDC of %s under [realms] in %s, or trust the realm this one serves: kerberos.realms", r.realm, s.source),
 			"is a KDC, but of another realm: wrong realm")
 	case s.udp.answered() && s.tcp != nil && !s.tcp.answered():
-		return say(Warning, "let the firewall pass TCP "+port+" to it",
+		return say(report.LevelWarning, "let the firewall pass TCP "+port+" to it",
 			"answers over UDP, not over TCP (%s): answers about people in many groups do not fit into UDP", silence(s.tcp.err))
 	case s.tcp.answered() && s.udp != nil && !s.udp.answered() && !s.tcpFirst:
-		return say(Warning, fmt.Sprintf("udp_preference_limit = 1 in [libdefaults] of %s; or let the firewall pass UDP %s to it", e.Kerberos.Krb5Conf, port),
+		return say(report.LevelWarning, fmt.Sprintf("udp_preference_limit = 1 in [libdefaults] of %s; or let the firewall pass UDP %s to it", e.Kerberos.Krb5Conf, port),
 			"answers over TCP, not over UDP (%s): usual, and harmless but for the wait before each question that is asked by UDP first", silence(s.udp.err))
 	}
-	return say(OK, "", "answers over %s (%s)", s.transports(), brief(best.Took))
+	return say(report.LevelOK, "", "answers over %s (%s)", s.transports(), brief(best.Took))
 }
 
 func (s *server) transports() string {
@@ -110,11 +112,11 @@ func (s *server) details(realm string) map[string]any {
 
 // kpasswd: an expired password can be changed on the login page only where the
 // server for that answers. Nothing but a connection is asked for.
-func (e *exam) kpasswd(ctx context.Context, r *realmKDCs) []Result {
+func (e *exam) kpasswd(ctx context.Context, r *realmKDCs) []report.Line {
 	if !r.usable() {
 		return nil // the other lines matter first
 	}
-	ctx, cancel := context.WithTimeout(ctx, perAsk)
+	ctx, cancel := context.WithTimeout(ctx, look.PerAsk)
 	defer cancel()
 	client := e.kdcClient()
 	servers, err := client.KpasswdServers(ctx, r.realm)
@@ -127,12 +129,12 @@ func (e *exam) kpasswd(ctx context.Context, r *realmKDCs) []Result {
 			tried = append(tried, s.Addr+": "+silence(err))
 			continue
 		}
-		return ok("%s: %s takes connections for new passwords (kpasswd)", r.realm, s.Addr)
+		return report.OK("%s: %s takes connections for new passwords (kpasswd)", r.realm, s.Addr)
 	}
 	if err == nil {
 		err = fmt.Errorf("no server for new passwords (kpasswd) answers over TCP (%s)", strings.Join(tried, "; "))
 	}
-	return warning(fmt.Sprintf("let the firewall pass TCP 464 to the KDC; another server: kpasswd_server in [realms] of %s", e.Kerberos.Krb5Conf),
+	return report.Warning(fmt.Sprintf("let the firewall pass TCP 464 to the KDC; another server: kpasswd_server in [realms] of %s", e.Kerberos.Krb5Conf),
 		"%s: %v: an expired password cannot be changed on the login page", r.realm, err)
 }
 

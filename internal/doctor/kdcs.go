@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"idp/internal/doctor/look"
 	"idp/internal/kerberos/kdc"
 	"idp/internal/kerberos/wire"
 )
@@ -79,7 +80,7 @@ func (e *exam) askKDCs(ctx context.Context) []*realmKDCs {
 }
 
 func (r *realmKDCs) ask(ctx context.Context, client *kdc.Client) {
-	find, cancel := context.WithTimeout(ctx, perAsk)
+	find, cancel := context.WithTimeout(ctx, look.PerAsk)
 	defer cancel()
 	ways, err := client.Servers(find, r.realm)
 	if err != nil {
@@ -89,7 +90,7 @@ func (r *realmKDCs) ask(ctx context.Context, client *kdc.Client) {
 	var all sync.WaitGroup
 	for _, w := range ways {
 		s := r.server(w, ways[0].Network == "tcp")
-		limit, p := perAsk, &probe{}
+		limit, p := look.PerAsk, &probe{}
 		if w.Network == "udp" {
 			limit, s.udp = perUDP, p
 		} else {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"idp/internal/doctor/look"
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 	"idp/internal/kerberos/keytab"
 )
@@ -38,45 +40,45 @@ func (e *exam) nothingRead() bool {
 }
 
 // keytab: what is in each file, whether any of it is of use, and who may read it.
-func (e *exam) keytab(context.Context) []Result {
+func (e *exam) keytab(context.Context) []report.Line {
 	if e.Kerberos == nil {
-		return ok("no kerberos section: nobody is asked for a ticket")
+		return report.OK("no kerberos section: nobody is asked for a ticket")
 	}
 	status, err := e.keytabs()
 	if err != nil {
-		return failed("mend what the lines about config say", "%v", err)
+		return report.Failed("mend what the lines about config say", "%v", err)
 	}
 	if len(status.Keytabs) == 0 {
-		return failed("name a file under kerberos.keytabs; docs/operations.md says how to make it", "no keytab is named: no ticket can be opened")
+		return report.Failed("name a file under kerberos.keytabs; docs/operations.md says how to make it", "no keytab is named: no ticket can be opened")
 	}
-	var lines []Result
+	var lines []report.Line
 	for _, file := range status.Keytabs {
 		lines = append(lines, e.keytabFile(file)...)
 	}
 	return lines
 }
 
-func (e *exam) keytabFile(f keytab.FileStatus) []Result {
+func (e *exam) keytabFile(f keytab.FileStatus) []report.Line {
 	info, err := os.Stat(f.Path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return failed("export one for HTTP/"+e.issuer.Hostname()+" and put it there, or name another under kerberos.keytabs", "%s is not there", f.Path)
+		return report.Failed("export one for HTTP/"+e.issuer.Hostname()+" and put it there, or name another under kerberos.keytabs", "%s is not there", f.Path)
 	case errors.Is(err, os.ErrPermission) || errors.Is(f.Err, os.ErrPermission):
-		return failed("run this as the user that idp runs as; if it is that one: chown it to it", "%s cannot be read by this user", f.Path)
+		return report.Failed("run this as the user that idp runs as; if it is that one: chown it to it", "%s cannot be read by this user", f.Path)
 	case err != nil:
-		return failed("name a file under kerberos.keytabs", "%s cannot be read: %v", f.Path, err)
+		return report.Failed("name a file under kerberos.keytabs", "%s cannot be read: %v", f.Path, err)
 	case f.Err != nil:
-		return failed("export it again, for HTTP/"+e.issuer.Hostname(), "%s %v", f.Path, strings.TrimPrefix(f.Err.Error(), f.Path+": "))
+		return report.Failed("export it again, for HTTP/"+e.issuer.Hostname(), "%s %v", f.Path, strings.TrimPrefix(f.Err.Error(), f.Path+": "))
 	}
-	var lines []Result
+	var lines []report.Line
 	for _, p := range principals(f.Keys) {
 		lines = append(lines, e.keytabLine(f.Path, info, p))
 	}
-	if user := e.runsAs(); closedTo(user, owner(info), info.Mode()) {
-		lines = append(lines, warning("chown "+user+" "+f.Path, "%s belongs to %s alone, the database to %s: idp, if it runs as %s, cannot read it", f.Path, owner(info), user, user)...)
+	if user := e.runsAs(); closedTo(user, look.Owner(info), info.Mode()) {
+		lines = append(lines, report.Warning("chown "+user+" "+f.Path, "%s belongs to %s alone, the database to %s: idp, if it runs as %s, cannot read it", f.Path, look.Owner(info), user, user)...)
 	}
-	if forOthers(info) {
-		lines = append(lines, warning("chmod 0400 "+f.Path, "%s (mode %s, of %s) can be read by everybody on this host: whoever has it can be anybody here", f.Path, mode(info), owner(info))...)
+	if look.ForOthers(info) {
+		lines = append(lines, report.Warning("chmod 0400 "+f.Path, "%s (mode %s, of %s) can be read by everybody on this host: whoever has it can be anybody here", f.Path, look.Mode(info), look.Owner(info))...)
 	}
 	return lines
 }
@@ -116,7 +118,7 @@ func principals(keys []keytab.KeyStatus) (list []*principal) {
 	return list
 }
 
-func (e *exam) keytabLine(path string, info os.FileInfo, p *principal) Result {
+func (e *exam) keytabLine(path string, info os.FileInfo, p *principal) report.Line {
 	var versions []string
 	for _, v := range p.Versions {
 		versions = append(versions, fmt.Sprintf("kvno %d, %s", v, etypes(p.Keys[v])))
@@ -125,21 +127,21 @@ func (e *exam) keytabLine(path string, info os.FileInfo, p *principal) Result {
 	if made.IsZero() { // some programs do not write it
 		made = info.ModTime()
 	}
-	r := Result{Level: OK, Details: map[string]any{"file": path, "principal": p.Name, "keys": p.Keys, "made": made.UTC(), "modified": info.ModTime().UTC(), "mode": mode(info), "owner": owner(info)},
+	r := report.Line{Level: report.LevelOK, Details: map[string]any{"file": path, "principal": p.Name, "keys": p.Keys, "made": made.UTC(), "modified": info.ModTime().UTC(), "mode": look.Mode(info), "owner": look.Owner(info)},
 		Text: fmt.Sprintf("%s: %s %s; %s", path, p.Name, strings.Join(versions, "; "), age(e.Now().Sub(made)))}
 	newest := p.Keys[p.Versions[0]]
 	_, realm, _ := strings.Cut(p.Name, "@")
 	switch {
 	case !slices.ContainsFunc(newest, func(t etypeState) bool { return t.Allowed }):
-		r.Level = Failed
+		r.Level = report.LevelFailed
 		r.Text += ": no AES key, and none of these is accepted"
 		r.Hint = useAES(p.Name)
 	case !slices.ContainsFunc(newest, func(t etypeState) bool { return strings.HasPrefix(t.Name, "aes") }):
-		r.Level = Warning
+		r.Level = report.LevelWarning
 		r.Text += ": accepted because allow_rc4 is set; KDCs are giving RC4 up"
 		r.Hint = useAES(p.Name) + "; then take kerberos.allow_rc4 out"
 	case !slices.ContainsFunc(e.Kerberos.Realms, func(t kerberos.Realm) bool { return t.Name == realm }):
-		r.Level = Warning
+		r.Level = report.LevelWarning
 		r.Text += ": its realm is not trusted, so its own people are refused"
 		r.Hint = "kerberos: realms: [{name: " + realm + "}]"
 	}

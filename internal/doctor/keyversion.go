@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"idp/internal/doctor/look"
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 	"idp/internal/reason"
 )
@@ -12,12 +14,12 @@ import (
 // keyVersion: does what the KDC seals open with the keytab? Nothing but a ticket
 // tells: the two have no other way to agree, and a keytab falls behind whenever
 // somebody sets the account's password.
-func (e *exam) keyVersion(ctx context.Context) (lines []Result) {
+func (e *exam) keyVersion(ctx context.Context) (lines []report.Line) {
 	if e.Kerberos == nil {
 		return nil
 	}
 	if e.nothingRead() {
-		return failed(seeKeytab, "no key to open tickets with"+noPasswords+", for the keytab is what shows that a KDC is genuine")
+		return report.Failed(seeKeytab, "no key to open tickets with"+noPasswords+", for the keytab is what shows that a KDC is genuine")
 	}
 	for _, t := range e.tickets() {
 		lines = append(lines, e.stale(t)...)
@@ -50,7 +52,7 @@ func useAES(principal string) string {
 const seeClock = "set the clock that is wrong: the line about clock says by how much it is"
 
 // stale are keys of the keytab that the KDC does not take for its own.
-func (e *exam) stale(t *tickets) (lines []Result) {
+func (e *exam) stale(t *tickets) (lines []report.Line) {
 	if t.client != "" {
 		return nil // the tickets show it, with the version that the KDC has
 	}
@@ -58,7 +60,7 @@ func (e *exam) stale(t *tickets) (lines []Result) {
 	for _, tried := range t.tried {
 		if reason.Of(tried.Err) == reason.BadPassword && !said[tried.Principal] {
 			said[tried.Principal] = true // of its newest key: an older one is tried after it
-			lines = append(lines, failed(exportAgain, "the KDC of %s does not take the keytab's key of %s (kvno %d): it has another one, mostly a newer one, and tickets sealed with that do not open"+noPasswords,
+			lines = append(lines, report.Failed(exportAgain, "the KDC of %s does not take the keytab's key of %s (kvno %d): it has another one, mostly a newer one, and tickets sealed with that do not open"+noPasswords,
 				t.realm, tried.Principal, tried.KVNO)...)
 		}
 	}
@@ -66,8 +68,8 @@ func (e *exam) stale(t *tickets) (lines []Result) {
 }
 
 // nobody could log in to ask.
-func (e *exam) nobody(t *tickets) []Result {
-	name := "HTTP/" + plain(e.issuer.Hostname())
+func (e *exam) nobody(t *tickets) []report.Line {
+	name := "HTTP/" + look.Plain(e.issuer.Hostname())
 	file := "http.keytab"
 	if len(e.Kerberos.Keytabs) > 0 {
 		file = e.Kerberos.Keytabs[0]
@@ -78,9 +80,9 @@ func (e *exam) nobody(t *tickets) []Result {
 		case reason.BadPassword:
 			return nil // stale says it
 		case reason.ClockSkew:
-			return warning(seeClock, "%s: the KDC finds our clock wrong: keys cannot be compared", t.realm)
+			return report.Warning(seeClock, "%s: the KDC finds our clock wrong: keys cannot be compared", t.realm)
 		case reason.Etype:
-			return failed(useAES(tried.Principal),
+			return report.Failed(useAES(tried.Principal),
 				"the KDC and the keytab have no encryption type in common for %s: mostly the account has only RC4 keys at the KDC, and the keytab has AES", tried.Principal)
 		}
 	}
@@ -88,58 +90,58 @@ func (e *exam) nobody(t *tickets) []Result {
 	for _, tried := range t.tried {
 		said = append(said, explain(tried.Err))
 	}
-	return warning(byHand, "%s: the KDC logs in no name of the keytab, so key versions cannot be compared (Active Directory logs in accounts only); it says: %s", t.realm, strings.Join(said, "; "))
+	return report.Warning(byHand, "%s: the KDC logs in no name of the keytab, so key versions cannot be compared (Active Directory logs in accounts only); it says: %s", t.realm, strings.Join(said, "; "))
 }
 
-func (e *exam) judgeTicket(t *tickets, host string, o *ownTicket) []Result {
+func (e *exam) judgeTicket(t *tickets, host string, o *ownTicket) []report.Line {
 	name := "HTTP/" + host + "@" + t.realm
 	if o.refused != nil {
 		return e.refusedTicket(t, host, name, o.refused)
 	}
 	what := fmt.Sprintf("%s: the KDC's ticket (kvno %d, %s)", name, o.KVNO, shortEtype(o.Etype))
-	line := func(r []Result) []Result {
+	line := func(r []report.Line) []report.Line {
 		r[0].Details = map[string]any{"principal": name, "kvno": o.KVNO, "etype": o.Etype, "asked_as": t.client, "opened_by": o.OpenedBy}
 		return r
 	}
 	switch {
 	case o.Err == nil && o.OpenedBy != name:
-		return line(ok("%s opens with the key of %s", what, o.OpenedBy))
+		return line(report.OK("%s opens with the key of %s", what, o.OpenedBy))
 	case o.Err == nil:
-		return line(ok("%s opens with the keytab", what))
+		return line(report.OK("%s opens with the keytab", what))
 	case reason.Of(o.Err) == reason.Etype:
-		return line(failed(useAES(name),
+		return line(report.Failed(useAES(name),
 			"%s is sealed with %s, which is not accepted", name, shortEtype(o.Etype)))
 	case reason.Of(o.Err) == reason.KVNO:
-		return line(failed(exportAgain, "%s: the KDC has kvno %d, the keytab %s: its tickets do not open"+noPasswords, name, o.KVNO, e.versions(name)))
+		return line(report.Failed(exportAgain, "%s: the KDC has kvno %d, the keytab %s: its tickets do not open"+noPasswords, name, o.KVNO, e.versions(name)))
 	case reason.Of(o.Err) == reason.NoKey:
-		return line(failed("export all encryption types; "+exportAgain, "%s: the keytab has no %s key, and the KDC seals with that", name, shortEtype(o.Etype)))
+		return line(report.Failed("export all encryption types; "+exportAgain, "%s: the keytab has no %s key, and the KDC seals with that", name, shortEtype(o.Etype)))
 	case reason.Of(o.Err) == reason.WrongSPN:
-		return line(failed("setspn -Q HTTP/"+host+" names the account that has it; move the name to ours (setspn -D, then setspn -S HTTP/"+host+" ACCOUNT), or export its key as well: idp keytab plan",
+		return line(report.Failed("setspn -Q HTTP/"+host+" names the account that has it; move the name to ours (setspn -D, then setspn -S HTTP/"+host+" ACCOUNT), or export its key as well: idp keytab plan",
 			"%s opens with no key of the keytab: the name belongs to another account", what))
 	default:
-		return line(failed(exportAgain, "%s does not open with the keytab's key of that version: the account's password was set again, or the keytab is another realm's"+noPasswords, what))
+		return line(report.Failed(exportAgain, "%s does not open with the keytab's key of that version: the account's password was set again, or the keytab is another realm's"+noPasswords, what))
 	}
 }
 
-func (e *exam) refusedTicket(t *tickets, host, name string, err error) []Result {
-	own := host == plain(e.issuer.Hostname())
+func (e *exam) refusedTicket(t *tickets, host, name string, err error) []report.Line {
+	own := host == look.Plain(e.issuer.Hostname())
 	switch code := kerberos.KDCCode(err); {
 	case code == kdcNotUnique:
-		return failed("setspn -X lists the accounts that share a name; take it from all but one: setspn -D HTTP/"+host+" OTHER", "%s: two accounts have this name, so the KDC gives nobody a ticket for it", name)
+		return report.Failed("setspn -X lists the accounts that share a name; take it from all but one: setspn -D HTTP/"+host+" OTHER", "%s: two accounts have this name, so the KDC gives nobody a ticket for it", name)
 	case code == kdcUnknown && own && e.otherOpens(t, host):
-		return warning("setspn -S HTTP/"+host+" ACCOUNT (MIT: addprinc -randkey HTTP/"+host+"), then export the keytab again: idp keytab plan",
+		return report.Warning("setspn -S HTTP/"+host+" ACCOUNT (MIT: addprinc -randkey HTTP/"+host+"), then export the keytab again: idp keytab plan",
 			"the KDC does not know %s: clients that do not follow CNAMEs get no ticket", name)
 	case code == kdcUnknown:
 		also := ""
 		if !own {
 			also = " --also " + host
 		}
-		return failed("setspn -S HTTP/"+host+" ACCOUNT (MIT: addprinc -randkey HTTP/"+host+"), then export the keytab again: idp keytab plan"+also+"; where setspn -Q finds it twice: setspn -X",
+		return report.Failed("setspn -S HTTP/"+host+" ACCOUNT (MIT: addprinc -randkey HTTP/"+host+"), then export the keytab again: idp keytab plan"+also+"; where setspn -Q finds it twice: setspn -X",
 			"the KDC does not know %s: browsers get no ticket and send NTLM or nothing", name)
 	case reason.Of(err) == reason.ClockSkew:
-		return warning(seeClock, "%s: the KDC finds our clock wrong: keys cannot be compared", name)
+		return report.Warning(seeClock, "%s: the KDC finds our clock wrong: keys cannot be compared", name)
 	default:
-		return warning("docs/kerberos-errors.md; the KDC's own log says more", "%s: no ticket: %s", name, explain(err))
+		return report.Warning("docs/kerberos-errors.md; the KDC's own log says more", "%s: no ticket: %s", name, explain(err))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"idp/internal/doctor/look"
 	"idp/internal/kerberos"
 )
 
@@ -52,7 +53,7 @@ func (e *exam) askTickets(ctx context.Context) (all []*tickets) {
 
 func (e *exam) askFor(ctx context.Context, t *tickets) {
 	hosts := e.asked(ctx)
-	ctx, cancel := context.WithTimeout(ctx, perAsk)
+	ctx, cancel := context.WithTimeout(ctx, look.PerAsk)
 	defer cancel()
 	a, err := e.acceptor()
 	if err != nil {
@@ -74,12 +75,12 @@ func (e *exam) askFor(ctx context.Context, t *tickets) {
 // asked are the hosts in the names that browsers ask for: the issuer's, and the
 // one at the end of its CNAMEs.
 func (e *exam) asked(ctx context.Context) []string {
-	host := plain(e.issuer.Hostname())
-	n, err := e.look(ctx, host)
-	if err != nil || n.canonical == host {
+	host := look.Plain(e.issuer.Hostname())
+	n, err := e.network.Look(ctx, host)
+	if err != nil || n.Canonical == host {
 		return []string{host}
 	}
-	return []string{host, n.canonical}
+	return []string{host, n.Canonical}
 }
 
 // homes are the realms of the keys.
