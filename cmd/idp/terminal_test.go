@@ -105,7 +105,7 @@ func (y *typist) ends(status int, words string, unseen ...string) {
 func (p *place) hasPassword(name, password string) bool {
 	p.T.Helper()
 	st := storetest.Open(p.T, store.Config{URL: "sqlite:" + p.Dir + "/idp.db"})
-	defer st.Close()
+	defer func() { _ = st.Close() }()
 	u, err := st.UserByName(p.T.Context(), name)
 	if err != nil {
 		return false
@@ -161,9 +161,9 @@ func TestATerminalIsLeftAsItWas(t *testing.T) {
 		"SIGINT":                         {kill: syscall.SIGINT, says: "nothing was typed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			at := *p.Place
-			at.T = t
-			p := &place{Place: &at}
+			there := *p.Place
+			there.T = t
+			p := &place{Place: &there}
 			y := p.terminal("user", "add", "bob", "--password-file", "-")
 			y.types("password of bob: ", c.first)
 			if c.second != "" {
