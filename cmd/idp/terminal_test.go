@@ -105,7 +105,7 @@ func (y *typist) ends(status int, words string, unseen ...string) {
 func (p *place) hasPassword(name, password string) bool {
 	p.t.Helper()
 	st := storetest.Open(p.t, store.Config{URL: "sqlite:" + p.dir + "/idp.db"})
-	defer st.Close()
+	defer func() { _ = st.Close() }()
 	u, err := st.UserByName(p.t.Context(), name)
 	if err != nil {
 		return false
