@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"idp/internal/config"
+	"idp/internal/command"
 	"idp/internal/exchange"
 	"idp/internal/kerberos/ticket"
 	"idp/internal/reason"
@@ -21,7 +21,7 @@ import (
 // tokenTimeout bounds the KDCs and the server together.
 const tokenTimeout = 30 * time.Second
 
-func (c *cli) token() *cobra.Command {
+func (c cli) token() *cobra.Command {
 	r := exchange.Request{}
 	secretFile, asJSON := "", false
 	cmd := &cobra.Command{
@@ -42,7 +42,7 @@ func (c *cli) token() *cobra.Command {
 				return err
 			}
 			if secretFile != "" {
-				if r.ClientSecret, err = config.ReadSecret(secretFile); err != nil {
+				if r.ClientSecret, err = command.ReadSecret(cmd, secretFile, "secret of "+r.ClientID, false); err != nil {
 					return fmt.Errorf("--client-secret-file: %w", err)
 				}
 			}
@@ -53,7 +53,7 @@ func (c *cli) token() *cobra.Command {
 	f.StringVar(&r.Audience, "audience", "", "the back end, by the `URI` that it is registered under (resources)")
 	f.StringVar(&r.Issuer, "issuer", "", "the server's `URL` (default: IDP_ISSUER, or the issuer of the configuration file)")
 	f.StringVar(&r.ClientID, "client-id", "idp-cli", "the client that `ID` names, registered with ticket_exchange")
-	f.StringVar(&secretFile, "client-secret-file", "", "`FILE` with the client's secret on its first line, - for standard input; for client_secret_post")
+	f.StringVar(&secretFile, "client-secret-file", "", "`FILE` with the client's secret on its first line, - for standard input (a terminal does not show it); for client_secret_post")
 	f.StringVar(&r.Scope, "scope", "", "`SCOPES` of the token, with spaces between them (default: all of the client's)")
 	f.BoolVar(&asJSON, "json", false, "print the server's whole answer: expires_in, scope, an ID token where the scope has openid")
 	_ = cmd.MarkFlagRequired("audience")
@@ -61,11 +61,11 @@ func (c *cli) token() *cobra.Command {
 }
 
 // issuerFor is the named issuer, else that of the configuration, where there is one.
-func (c *cli) issuerFor(cmd *cobra.Command, named string) (string, error) {
+func (c cli) issuerFor(cmd *cobra.Command, named string) (string, error) {
 	if named != "" {
 		return named, nil
 	}
-	cfg, err := c.loadFor(cmd, "issuer")
+	cfg, err := c.LoadFor(cmd, "issuer")
 	if err != nil {
 		return "", err
 	}

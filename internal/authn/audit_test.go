@@ -10,6 +10,7 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/kerberos"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -42,7 +43,7 @@ func TestHoleLockedNameFillsTheAuditLog(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, st *store.Store) {
 		a, clock := limited(t, st, &kdc{answer: only("right")}, Limits{PerAddressInside: 5})
 		want := []reason.Code{reason.BadPassword, reason.BadPassword, reason.BadPassword, reason.TooManyGuesses, reason.TooManyGuesses}
-		for _, from := range []From{at("10.1.2.3"), knownTo("10.1.2.3", "kdc:EXAMPLE.TEST:alice")} {
+		for _, from := range []policy.From{at("10.1.2.3"), knownTo("10.1.2.3", "kdc:EXAMPLE.TEST:alice")} {
 			for i := range 8 {
 				for range 2 {
 					_, _ = a.password2(t, "alice", secret.String(fmt.Sprint("wrong", i)), from)
@@ -57,7 +58,7 @@ func TestHoleLockedNameFillsTheAuditLog(t *testing.T) {
 }
 
 // password2 is Password without the wait behind a failure.
-func (a *Authn) password2(t *testing.T, name string, password secret.String, from From) (*Result, error) {
+func (a *Authn) password2(t *testing.T, name string, password secret.String, from policy.From) (*Result, error) {
 	t.Helper()
 	res, err := a.password(t.Context(), name, password, from)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -38,7 +39,7 @@ type SecondFactor struct {
 //
 // The error is a *reason.Error when it was refused; it comes a multiple of half a
 // second after the call.
-func (a *Authn) Second(ctx context.Context, first *Result, f SecondFactor, from From) (*Result, error) {
+func (a *Authn) Second(ctx context.Context, first *Result, f SecondFactor, from policy.From) (*Result, error) {
 	start := time.Now()
 	id, err := a.second(ctx, first, f, from)
 	if err != nil {
@@ -46,11 +47,11 @@ func (a *Authn) Second(ctx context.Context, first *Result, f SecondFactor, from 
 		return nil, errors.Join(err, a.waitOut(ctx, start))
 	}
 	res := *first
-	res.AMR, res.FactorID, res.Second = Combined(first.AMR, f.AMR), id, f.As
+	res.AMR, res.FactorID, res.Second = policy.Combined(first.AMR, f.AMR), id, f.As
 	return &res, nil
 }
 
-func (a *Authn) second(ctx context.Context, first *Result, f SecondFactor, from From) (factorID string, err error) {
+func (a *Authn) second(ctx context.Context, first *Result, f SecondFactor, from policy.From) (factorID string, err error) {
 	u := first.User
 	if f.Typed == "" {
 		return f.Verify(ctx)
@@ -70,7 +71,7 @@ func (a *Authn) second(ctx context.Context, first *Result, f SecondFactor, from 
 }
 
 // knownFor: the browser has logged in to the account before, or is logged in.
-func knownFor(first *Result, from From) bool {
+func knownFor(first *Result, from policy.From) bool {
 	return first.Continues != "" || (from.Known != nil && first.Account != "" && from.Known(first.Account))
 }
 
@@ -115,6 +116,6 @@ var ofTheCode = []reason.Code{reason.BadCode, reason.CodeReplayed, reason.Factor
 
 // NeedsFactor books that a first factor was good and not enough for a program, which
 // cannot show another. The error is a *reason.Error.
-func (a *Authn) NeedsFactor(ctx context.Context, u *store.User, from From) error {
+func (a *Authn) NeedsFactor(ctx context.Context, u *store.User, from policy.From) error {
 	return a.failOf(ctx, from, u.ID, u.Name, reason.Refuse(reason.FactorNeeded, "a program cannot show a second factor: log in with a browser"))
 }

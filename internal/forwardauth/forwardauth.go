@@ -29,6 +29,7 @@ import (
 	"idp/internal/factor"
 	"idp/internal/forwardauth/sites"
 	"idp/internal/keys"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -43,7 +44,7 @@ type Options struct {
 	Sessions   *session.Sessions
 	Authn      *authn.Authn
 	Factors    *factor.Factors
-	Policy     *authn.Policy
+	Policy     *policy.Policy
 	Keys       *keys.Keys
 	Ring       *secret.Ring
 	Pages      *web.Pages

@@ -72,7 +72,7 @@ func (p *Provider) resumeAuthorize(w http.ResponseWriter, r *http.Request, row *
 		return web.Redirect(w, r, http.StatusSeeOther, target)
 	case row.ConsentAnswer == store.ConsentDenied:
 		return p.refusedConsent(w, r, a, row)
-	case c.Session.AuthTime < row.MinAuthTime: // a ticket older than max_age
+	case c.Session.AuthTime < row.MinAuthTime && c.Session.Upstream.ID == "": // a ticket older than max_age; an upstream's login was judged by the clock that told its time
 		return p.beginLogin(w, r, a, true)
 	case !a.IsAbout(c.User.ID):
 		return p.answerError(w, r, a, protocol.ErrLoginRequired().WithDescription("another user logged in than id_token_hint or sub names"))

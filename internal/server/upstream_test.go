@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"idp/internal/idptest"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -168,6 +170,32 @@ func TestUpstreamShowsAFreshLogin(t *testing.T) {
 	page := c.there.Get(p.Location.String())
 	wantWords(t, page, 200, "Confirm that it is you")
 	auth.Code(t, c.ours, c.back(c.there.LogIn(page, "bob", idptest.BobPassword).Location))
+}
+
+// A partner's clock that is behind keeps nobody out, and makes nobody's login younger
+// than the partner tells (OIDC Core §2): who trusts us is told the truth, and judges it.
+func TestHoleUpstreamLoginToldAsNow(t *testing.T) {
+	t.Parallel()
+	const behind = 40 * time.Second
+	c := newCouple(t, idptest.Options{}, ", create: first_login")
+	c.behind.Store(int64(behind))
+	rp := newRelyingParty(t, c.ours, "wiki", idptest.WikiSecret, "http://wiki.localhost/callback")
+	for name, query := range map[string]string{"prompt": "login", "max_age": "0"} {
+		auth := idptest.Wiki()
+		auth.Query.Set(name, query)
+		begun := time.Now()
+		there := c.there.Get(c.press(c.here.Get(auth.URL())).Location.String())
+		answer := c.there.LogIn(there, "bob", idptest.BobPassword).Location
+		acted := time.Now()
+		token, err := rp.oauth.Exchange(rp.ctx, auth.Code(t, c.ours, c.back(answer)), oauth2.VerifierOption(auth.Verifier))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		seconds, _ := rp.claims(t, token, auth.Query.Get("nonce"))["auth_time"].(float64)
+		if at := time.Unix(int64(seconds), 0); at.After(acted.Add(-behind)) || at.Before(begun.Add(-behind-time.Second)) {
+			t.Errorf("%s=%s: auth_time is %v before the login's end, want at least %v", name, query, acted.Sub(at), behind)
+		}
+	}
 }
 
 // TestUpstreamLinks: somebody links a login at an upstream to their account, logs in by

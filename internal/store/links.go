@@ -15,7 +15,8 @@ const (
 )
 
 // keepLinks is how long a link that is over is kept, so that whoever opens it late can
-// be told apart from whoever invents one, in the log.
+// be told apart from whoever invents one, in the log. An invitation that nobody has used
+// stays, one a user: it is why they cannot log in.
 const keepLinks = 7 * 24 * time.Hour
 
 const linkColumns = `l.hash, l.user_id, l.purpose, l.email, l.browser_hash, l.created_at, l.expires_at, l.used_at`
@@ -72,6 +73,14 @@ func (s *Store) Link(ctx context.Context, hash []byte) (*Link, *User, error) {
 		return nil, nil, err
 	}
 	return l, u, nil
+}
+
+// InvitationsBetween lists the invitations that are kept of the users whose names come
+// behind one name and up to another, those of a page of Users; of each the newest last.
+func (s *Store) InvitationsBetween(ctx context.Context, after, last string) ([]Link, error) {
+	return queryAll(ctx, s, (*Link).dest, `
+		SELECT `+linkColumns+` FROM links l JOIN users u ON u.id = l.user_id
+		WHERE u.name > $1 AND u.name <= $2 AND l.purpose = $3 ORDER BY u.name, l.created_at, l.hash`, after, last, LinkInvitation)
 }
 
 // LinkOfBrowser is Link for the browser with the cookie that it got when it opened one;

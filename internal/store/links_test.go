@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"idp/internal/audit"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -52,6 +54,43 @@ func TestALinkIsOfItsFirstBrowserAndGoodOnce(t *testing.T) {
 			if must(t, err); len(entries) != n {
 				t.Errorf("%s: %+v", event, entries)
 			}
+		}
+	})
+}
+
+// An invitation that nobody has used is kept, for it says why its user cannot log in.
+func TestInvitationsOfAPageOfUsers(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		e, b := store.Entry{Actor: "link"}, []byte("b")
+		used, unused, reset := w.user("alice"), w.user("bob"), w.user("carol")
+		l := w.link(used, store.LinkInvitation)
+		must(t, w.OpenLink(t.Context(), l.Hash, b, e))
+		must(t, w.UseLink(t.Context(), l.Hash, b, "$x", e))
+		w.link(unused, store.LinkInvitation)
+		w.pass(time.Second)
+		newest := w.link(unused, store.LinkInvitation)
+		w.link(reset, store.LinkReset)
+		between := func(after, last string) (names []string) {
+			t.Helper()
+			all, err := w.InvitationsBetween(t.Context(), after, last)
+			must(t, err)
+			for _, l := range all {
+				names = append(names, fmt.Sprint(l.UserID == used.ID, l.UsedAt > 0, l.ExpiresAt == newest.ExpiresAt))
+			}
+			return names
+		}
+		if diff := cmp.Diff([]string{"true true false", "false false true"}, between("", "carol")); diff != "" {
+			t.Error(diff)
+		}
+		if got := between("alice", "carol"); len(got) != 1 {
+			t.Errorf("behind alice: %v", got)
+		}
+		w.pass(8 * 24 * time.Hour)
+		if n, err := w.Sweep(t.Context()); err != nil || n != 2 {
+			t.Errorf("swept %d, %v; want the used invitation and the reset", n, err)
+		}
+		if diff := cmp.Diff([]string{"false false true"}, between("", "carol")); diff != "" {
+			t.Error(diff)
 		}
 	})
 }

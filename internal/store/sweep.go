@@ -58,7 +58,8 @@ var sweeps = []sweep{
 	{table: "replays", delete: `
 		DELETE FROM replays WHERE hash IN (SELECT hash FROM replays WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "links", keep: keepLinks, delete: `
-		DELETE FROM links WHERE hash IN (SELECT hash FROM links WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
+		DELETE FROM links WHERE hash IN (
+			SELECT hash FROM links WHERE expires_at <= $1 AND (used_at > 0 OR purpose <> 'invitation') LIMIT $2) AND expires_at <= $1`},
 	{table: "mails", delete: `
 		DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{table: "guesses", delete: `

@@ -32,7 +32,7 @@ type Profile struct {
 
 // login is what the claims come to.
 func (u *Upstream) login(ctx context.Context, m *metadata, left *store.UpstreamLogin, token *oauth2.Token, id *idToken) (*Login, error) {
-	at, err := u.actedAt(left, id.Claims)
+	at, err := u.actedAt(left, id)
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,7 @@ func (u *Upstream) Finish(ctx context.Context, left *store.UpstreamLogin, answer
 	if err != nil {
 		return nil, "", err
 	}
+	asked := u.now()
 	token, err := u.redeem(ctx, m, left, code)
 	if err != nil {
 		return nil, "", given(ctx, "token endpoint", err)
@@ -53,6 +54,7 @@ func (u *Upstream) Finish(ctx context.Context, left *store.UpstreamLogin, answer
 	if err != nil {
 		return nil, "", given(ctx, "ID token", err)
 	}
+	id.Asked = asked
 	l, err = u.login(ctx, m, left, token, id)
 	if err != nil {
 		return nil, id.Subject, given(ctx, "claims", err)

@@ -140,36 +140,55 @@ func TestHoleUpstreamClaimsAreRuled(t *testing.T) {
 }
 
 // TestHoleUpstreamStaleLogin: where a login of now is wanted, an upstream that answers
-// with an old one, or does not say, has not done it.
+// with an old one, or does not say, has not done it, whatever its clock shows; and a
+// login is told to be no younger than it is.
 func TestHoleUpstreamStaleLogin(t *testing.T) {
-	now := time.Now()
+	const minute, hour = time.Minute, time.Hour
 	for name, c := range map[string]struct {
-		want     Wanted
-		authTime any
-		code     reason.Code
+		since  time.Duration // before now that the person must have acted; now: -1; 0: whenever
+		acted  any           // before now; another claim; nil: not told
+		behind time.Duration // the upstream's clock
+		code   reason.Code
+		told   time.Duration // before now, at least
 	}{
-		"now, an hour ago":                 {Wanted{Fresh: true}, now.Add(-time.Hour).Unix(), reason.UpstreamStale},
-		"now, not told":                    {Wanted{Fresh: true}, nil, reason.UpstreamStale},
-		"now, no number":                   {Wanted{Fresh: true}, "now", reason.UpstreamStale},
-		"now, now":                         {Wanted{Fresh: true}, now.Unix(), ""},
-		"since an hour, two hours ago":     {Wanted{MinAuthTime: now.Add(-time.Hour)}, now.Add(-2 * time.Hour).Unix(), reason.UpstreamStale},
-		"since an hour, half an hour ago":  {Wanted{MinAuthTime: now.Add(-time.Hour)}, now.Add(-30 * time.Minute).Unix(), ""},
-		"whenever, not told":               {Wanted{}, nil, ""},
-		"whenever, in the future by a lie": {Wanted{}, now.Add(time.Hour).Unix(), ""},
+		"now, an hour ago":                       {since: -1, acted: hour, code: reason.UpstreamStale},
+		"now, not told":                          {since: -1, code: reason.UpstreamStale},
+		"now, no number":                         {since: -1, acted: "now", code: reason.UpstreamStale},
+		"now, now":                               {since: -1, acted: 0 * hour},
+		"now, half a minute ago":                 {since: -1, acted: minute / 2, code: reason.UpstreamStale},
+		"now, half a minute ago, ahead":          {since: -1, acted: minute / 2, behind: -minute / 2, code: reason.UpstreamStale},
+		"now, now, behind":                       {since: -1, acted: 0 * hour, behind: minute / 2, told: minute / 2},
+		"now, now, ahead":                        {since: -1, acted: 0 * hour, behind: -minute / 2},
+		"now, now, far behind":                   {since: -1, acted: 0 * hour, behind: 2 * minute, code: reason.UpstreamStale},
+		"since an hour, two hours ago":           {since: hour, acted: 2 * hour, code: reason.UpstreamStale},
+		"since an hour, half a minute more":      {since: hour, acted: hour + minute/2, code: reason.UpstreamStale},
+		"since an hour, half an hour ago":        {since: hour, acted: hour / 2, told: hour / 2},
+		"since an hour, half an hour ago, ahead": {since: hour, acted: hour / 2, behind: -minute / 2, told: hour / 2},
+		"whenever, not told":                     {},
+		"whenever, a minute ago, ahead":          {acted: minute, behind: -minute / 2, told: minute},
+		"whenever, in the future by a lie":       {acted: -hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLiar(t)
+			l, ours := newLiar(t), &clock{time.Now()}
 			l.claims = func(claims map[string]any) {
-				if claims["auth_time"] = c.authTime; c.authTime == nil {
+				there := ours.at.Add(-c.behind)
+				claims["iat"] = there.Unix()
+				if ago, ok := c.acted.(time.Duration); ok {
+					claims["auth_time"] = there.Add(-ago).Unix()
+				} else if claims["auth_time"] = c.acted; c.acted == nil {
 					delete(claims, "auth_time")
 				}
 			}
-			got, err := l.logIn(l.one(), c.want)
+			want := Wanted{Fresh: c.since < 0}
+			if c.since > 0 {
+				want.MinAuthTime = ours.at.Add(-c.since)
+			}
+			got, err := l.logIn(l.at(ours), want)
 			if reason.Of(err) != c.code || (err == nil) != (c.code == "") {
 				t.Fatalf("%+v, %v; want %s", got, err, c.code)
 			}
-			if err == nil && (got.AuthTime.After(time.Now()) || got.AuthTime.IsZero() != (c.authTime == nil)) {
-				t.Errorf("acted at %v", got.AuthTime)
+			if err == nil && (got.AuthTime.After(ours.at.Add(-c.told)) || got.AuthTime.IsZero() != (c.acted == nil)) {
+				t.Errorf("acted %v ago, want %v at least", ours.at.Sub(got.AuthTime), c.told)
 			}
 		})
 	}

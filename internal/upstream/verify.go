@@ -23,6 +23,8 @@ const (
 // idToken is an ID token that is good, and its claims.
 type idToken struct {
 	Subject string
+	Asked   time.Time // when we asked for it
+	Issued  time.Time // by the upstream's clock, in whole seconds
 	Claims  map[string]any
 	Raw     string
 }
@@ -45,7 +47,7 @@ func (u *Upstream) verified(ctx context.Context, m *metadata, left *store.Upstre
 	if t.AccessTokenHash != "" && t.VerifyAccessToken(token.AccessToken) != nil {
 		return nil, invalid("ID token: at_hash is not the access token's")
 	}
-	id := &idToken{Subject: t.Subject, Raw: raw, Claims: map[string]any{}}
+	id := &idToken{Subject: t.Subject, Issued: t.IssuedAt, Raw: raw, Claims: map[string]any{}}
 	if err := t.Claims(&id.Claims); err != nil {
 		return nil, invalid("ID token: the claims are no object")
 	}
@@ -94,30 +96,42 @@ func plainSubject(s string) bool {
 	return s != "" && len(s) <= maxSubject && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// actedAt is auth_time, and whether it is as recent as was asked for: where a login of
-// now was demanded, an upstream that does not show it has not done it.
-func (u *Upstream) actedAt(left *store.UpstreamLogin, claims map[string]any) (time.Time, error) {
-	var at time.Time
-	if seconds, ok := claims["auth_time"].(float64); ok && seconds > 0 && seconds < 1e11 {
-		at = time.Unix(int64(seconds), 0)
+// actedAt is when the person acted at the upstream, never later than they did, as far
+// as its clock tells: auth_time (OIDC Core §2). It may be older than was asked for, by a
+// clock that is behind, and is told so: whoever trusts us judges it (§3.1.3.7 step 13).
+func (u *Upstream) actedAt(left *store.UpstreamLogin, id *idToken) (time.Time, error) {
+	seconds, _ := id.Claims["auth_time"].(float64)
+	if seconds <= 0 || seconds >= 1e11 {
+		if left.MinAuthTime != 0 {
+			return time.Time{}, reason.Refuse(reason.UpstreamStale, "a login of now was asked for, and the ID token has no auth_time")
+		}
+		return time.Time{}, nil
 	}
-	now := u.now()
-	if at.After(now) {
-		at = now
+	now, at := u.now(), time.Unix(int64(seconds), 0)
+	if at.After(id.Issued) { // nobody acts after the token that tells it
+		at = id.Issued
 	}
-	if left.MinAuthTime == 0 {
-		return at, nil
+	if left.MinAuthTime != 0 {
+		if err := recent(at, id.Issued, now, time.UnixMilli(left.MinAuthTime)); err != nil {
+			return time.Time{}, err
+		}
 	}
-	least := time.UnixMilli(left.MinAuthTime)
-	switch {
-	case at.IsZero():
-		return at, reason.Refuse(reason.UpstreamStale, "a login of now was asked for, and the ID token has no auth_time")
-	case at.Before(least.Add(-skew)):
-		return at, reason.Refuse(reason.UpstreamStale, "auth_time is "+at.UTC().Format(time.RFC3339)+", and a login since "+least.UTC().Format(time.RFC3339)+" was asked for")
-	case at.Before(least): // a clock that is a little behind, or seconds cut off
-		at = least
+	if id.Issued.After(now) { // its clock is ahead: how long ago, by it, before we asked for the token
+		at = id.Asked.Add(at.Sub(id.Issued) - time.Second)
 	}
 	return at, nil
+}
+
+// recent: the upstream has logged somebody in anew where its max_age asked for it (OIDC
+// Core §3.1.2.1). How long ago its own clock tells best, however wrong it is: the token
+// is of this login (its nonce), so auth_time may be no longer before iat than the wanted
+// time is before now. Both are whole seconds.
+func recent(at, issued, now, least time.Time) error {
+	if issued.Sub(at) <= now.Sub(least)+time.Second && !at.Before(least.Add(-skew)) {
+		return nil
+	}
+	return reason.Refuse(reason.UpstreamStale, "auth_time is "+at.UTC().Format(time.RFC3339)+" in an ID token of "+issued.UTC().Format(time.RFC3339)+
+		", and a login since "+least.UTC().Format(time.RFC3339)+" was asked for")
 }
 
 // userinfo are the claims of the userinfo endpoint (OIDC Core §5.3), of the same person:
