@@ -139,10 +139,10 @@ func TestHoleTraefikKeepsNames(t *testing.T) {
 	}
 }
 
-// The matchers vars and vars_regexp of Caddy take placeholders in a value for what they
-// stand for, from 2.6.3 on, until 2.11.2 and later (CVE-2026-30852): of an address with
-// {http.request.body} Caddy 2.10.2 kept all that a stranger sent, 1.8 GB for 400 MB. The
-// Caddy that is run here does not, so the file is looked at.
+// The matchers vars and vars_regexp of many a Caddy take placeholders in a value for what
+// they stand for (CVE-2026-30852): of an address with {http.request.body} Caddy 2.10.2 kept
+// all that a stranger sent, 1.8 GB for 400 MB. The Caddy that is run here does not, so the
+// file is looked at.
 func TestHoleCaddyExpandsWhatClientsWrite(t *testing.T) {
 	text, err := os.ReadFile("../deploy/proxies/caddy/Caddyfile")
 	must(t, err)
