@@ -52,7 +52,11 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	if err == nil {
 		err = f.enough(r, q, gates, res)
 	}
-	if err == nil && !kept {
+	switch {
+	case kept: // its login is in the audit log
+	case reason.Of(err) == reason.FactorNeeded:
+		err = f.notFoundOutInSilence(r, q, res, key, err)
+	case err == nil:
 		err = f.audited(r, q, res, info.Method)
 	}
 	if err != nil {
@@ -149,6 +153,19 @@ func (f *ForwardAuth) enough(r *http.Request, q *question, gates []sites.Gate, r
 		}
 	}
 	return nil
+}
+
+// notFoundOutInSilence writes down that a first factor was right, and not enough: of a
+// password, which a script sends with every request, once a minute.
+func (f *ForwardAuth) notFoundOutInSilence(r *http.Request, q *question, res *authn.Result, key string, err error) error {
+	if known, _ := f.notEnough.get(key, f.Now()); known {
+		return err
+	}
+	err = f.Authn.NeedsFactor(r.Context(), res.User, f.caller(r, q))
+	if key != "" && reason.Of(err) == reason.FactorNeeded {
+		f.notEnough.put(key, true, f.Now().Add(passwordKept))
+	}
+	return err
 }
 
 // audited writes down a login that has no session to tell of it.
