@@ -77,8 +77,11 @@ func (f *ForwardAuth) refused(r *http.Request, err error) error {
 	}
 	info := web.InfoFrom(r.Context())
 	info.Reason, info.Detail, info.User = string(why.Reason), why.Explain(), why.Name
-	if why.Reason == reason.FactorNeeded {
+	switch why.Reason {
+	case reason.FactorNeeded:
 		return refusal{reason.SiteFactor, why.Explain()}
+	case reason.Unreachable, reason.KDCError, reason.Busy: // says nothing of the credential
+		return refusal{reason.SiteUnavailable, why.Explain()}
 	}
 	return refusal{reason.SiteCredential, why.Explain()}
 }
@@ -113,7 +116,7 @@ func (f *ForwardAuth) password(r *http.Request, q *question, value string) (res 
 	if was, ok := f.passwords.get(key, f.Now()); ok {
 		return &was, key, true, nil // a copy: whoever asked goes on with the user as they are now
 	}
-	res, err = f.Authn.Password(r.Context(), name, password, from)
+	res, err = f.Authn.PasswordInTime(r.Context(), passwordLimit, name, password, from)
 	return res, key, false, err
 }
 
@@ -180,6 +183,10 @@ func (f *ForwardAuth) caller(r *http.Request, q *question) policy.From {
 	from.Site = sites.Hostname(q.site.Host)
 	return from
 }
+
+// passwordLimit is how long a password is checked. Proxies wait 5 s for our answer, and
+// show one of their own then, which tells nobody why.
+const passwordLimit = 3 * time.Second
 
 // passwordKept is how long a password that was right is not asked about again.
 const passwordKept = time.Minute

@@ -126,10 +126,11 @@ local function question(r, site)
 end
 
 local function no(r, a)
-    if a.status ~= 401 and a.status ~= 403 then return 503 end
+    -- 503 with a reason: what checks passwords does not answer.
+    if a.status ~= 401 and a.status ~= 403 and not (a.status == 503 and a.headers["idp-reason"]) then return 503 end
     local status = a.status
     -- Apache keeps one line of each; a list of challenges is one too (RFC 9110 section 11.6.1).
-    for _, name in ipairs { "Location", "Idp-Reason", "WWW-Authenticate", "Cache-Control" } do
+    for _, name in ipairs { "Location", "Idp-Reason", "Retry-After", "WWW-Authenticate", "Cache-Control" } do
         local values = a.headers[name:lower()]
         if values then r.err_headers_out[name] = table.concat(values, ", ") end
     end
