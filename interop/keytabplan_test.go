@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"idp/internal/idptest"
 	"idp/internal/kerberos/krbtest"
@@ -91,7 +90,7 @@ func TestTheSambaPlanWorksAsPrinted(t *testing.T) {
 		t.Errorf("klist and idp check: want AES only, and a sound configuration:\n%s", printed)
 	}
 	before := p.ticket()
-	await(t, "the planned keytab opens a ticket", 15*time.Second, func() bool { return p.works(before) })
+	await(t, "the planned keytab opens a ticket", patience, func() bool { return p.works(before) })
 
 	first, rest := plantest.Split(p.plan(keytabplan.RollOver))
 	if len(rest) == 0 {
@@ -102,12 +101,12 @@ func TestTheSambaPlanWorksAsPrinted(t *testing.T) {
 	if after.Ticket.EncPart.KVNO <= before.Ticket.EncPart.KVNO {
 		t.Fatalf("key version %d, want more than %d", after.Ticket.EncPart.KVNO, before.Ticket.EncPart.KVNO)
 	}
-	await(t, "a ticket of the new key works", 15*time.Second, func() bool { return p.works(after) })
+	await(t, "a ticket of the new key works", patience, func() bool { return p.works(after) })
 	if !p.works(before) {
 		t.Errorf("a ticket of the old key: %s", lastReason(p.server))
 	}
 	p.do(rest)
-	await(t, "a ticket of the old key works no more", 15*time.Second, func() bool { return !p.works(before) })
+	await(t, "a ticket of the old key works no more", patience, func() bool { return !p.works(before) })
 	if !p.works(after) {
 		t.Errorf("a ticket of the new key, after the old one has gone: %s", lastReason(p.server))
 	}
@@ -123,7 +122,7 @@ func TestTheSambaPlanWorksAsPrinted(t *testing.T) {
 		t.Fatal("a ticket of a key that nobody exported works")
 	}
 	p.do(p.plan(keytabplan.Refresh))
-	await(t, "a ticket of the key that was refreshed works", 15*time.Second, func() bool { return p.works(unexported) })
+	await(t, "a ticket of the key that was refreshed works", patience, func() bool { return p.works(unexported) })
 	if !p.works(after) {
 		t.Errorf("a ticket of the key before, after the refresh: %s", lastReason(p.server))
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"idp/internal/doctor"
+	"idp/internal/doctor/report"
 	"idp/internal/idptest"
 	"idp/internal/server"
 )
@@ -171,7 +172,7 @@ func TestDoctorSeesWhatAProxyDoesWrong(t *testing.T) {
 // finds fails the test unless doctor's lines about a site are these, and the first tells
 // to write the mending line.
 func finds(t *testing.T, what string, f *front, c doctor.Config, says []string, mend string) {
-	var lines []doctor.Result
+	var lines []report.Line
 	for _, r := range doctor.Run(t.Context(), c) {
 		if r.Check == "sites" && strings.HasPrefix(r.Text, f.URL) { // others are about the issuer
 			lines = append(lines, r)

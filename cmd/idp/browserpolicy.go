@@ -13,7 +13,7 @@ import (
 	"idp/internal/browserpolicy"
 )
 
-func (c *cli) browserPolicy() *cobra.Command {
+func (c cli) browserPolicy() *cobra.Command {
 	out := ""
 	cmd := &cobra.Command{
 		Use: "browser-policy", Short: "Files that let browsers send tickets to this issuer", Args: cobra.NoArgs,
@@ -22,7 +22,7 @@ func (c *cli) browserPolicy() *cobra.Command {
 			"Without --out it says what there is, and the values to type where you have such policies already;\n" +
 			"with --out it writes the files. People can test their browser, and get the files, at /setup.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.loadFor(cmd, "issuer")
+			cfg, err := c.LoadFor(cmd, "issuer")
 			if err != nil {
 				return err
 			}

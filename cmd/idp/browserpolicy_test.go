@@ -9,14 +9,14 @@ import (
 
 func TestBrowserPolicyWritesItsFiles(t *testing.T) {
 	p := newPlace(t, "")
-	p.more = []string{"IDP_ISSUER=https://sso.example.com:8443"}
-	dir := filepath.Join(p.dir, "not", "there")
-	said, _, err := p.run("", "browser-policy")
+	p.More = []string{"IDP_ISSUER=https://sso.example.com:8443"}
+	dir := filepath.Join(p.Dir, "not", "there")
+	said, _, err := p.Run("", "browser-policy")
 	if err != nil || !strings.Contains(said, "AuthServerAllowlist = sso.example.com\n") || !strings.Contains(said, "Nothing was written") {
 		t.Errorf("without --out: %v\n%s", err, said)
 	}
 	for range 2 { // the second time over its own files
-		said, stderr, err := p.run("", "browser-policy", "--out", dir)
+		said, stderr, err := p.Run("", "browser-policy", "--out", dir)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, stderr)
 		}
@@ -44,15 +44,15 @@ func TestBrowserPolicyWritesItsFiles(t *testing.T) {
 
 func TestBrowserPolicyExplainsLocalhost(t *testing.T) {
 	p := newPlace(t, "")
-	p.more = []string{"IDP_ISSUER=http://localhost:8080"}
-	if said, stderr, err := p.run("", "browser-policy"); err != nil || !strings.Contains(said, "only in browsers on this machine") {
+	p.More = []string{"IDP_ISSUER=http://localhost:8080"}
+	if said, stderr, err := p.Run("", "browser-policy"); err != nil || !strings.Contains(said, "only in browsers on this machine") {
 		t.Errorf("%v %s\n%s", err, stderr, said)
 	}
 }
 
 func TestBrowserPolicyRefusesWhatItCannotDo(t *testing.T) {
 	p := newPlace(t, "")
-	p.write("file", "in the way")
+	p.Write("file", "in the way")
 	for name, c := range map[string]struct {
 		environ, out, want string
 	}{
@@ -60,8 +60,8 @@ func TestBrowserPolicyRefusesWhatItCannotDo(t *testing.T) {
 		"not ASCII":         {"IDP_ISSUER=https://säge.example.com", "out", "xn--"},
 		"no issuer":         {"IDP_ISSUER=sso.example.com", "out", "is not a URL"},
 	} {
-		p.more = []string{c.environ}
-		said, stderr, err := p.run("", "browser-policy", "--out", filepath.Join(p.dir, c.out))
+		p.More = []string{c.environ}
+		said, stderr, err := p.Run("", "browser-policy", "--out", filepath.Join(p.Dir, c.out))
 		if err == nil || !strings.Contains(stderr, c.want) || said != "" {
 			t.Errorf("%s: %v, %q, want an error that says %q", name, err, stderr, c.want)
 		}

@@ -12,12 +12,12 @@ import (
 	"idp/internal/server"
 )
 
-func (c *cli) check() *cobra.Command {
+func (c cli) check() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check the configuration and print every problem at once", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.loadChecked()
+			cfg, err := c.LoadChecked()
 			var problems config.Problems
 			if err != nil && !errors.As(err, &problems) {
 				return err

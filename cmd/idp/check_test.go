@@ -28,10 +28,10 @@ resources:
   - {uri: https://api.example.com, access_token_alg: none}
   - {uri: https://api.example.com}
 `)
-	p.write("logo.gif", "GIF89a")
-	p.write("short.txt", "1234567\n")
-	p.write("empty.txt", "\n")
-	_, errs, err := p.run("", "check")
+	p.Write("logo.gif", "GIF89a")
+	p.Write("short.txt", "1234567\n")
+	p.Write("empty.txt", "\n")
+	_, errs, err := p.Run("", "check")
 	for _, want := range []string{
 		"idp.yaml:3: lisen: unknown key", "idp.yaml:4: brand.accent: ", "idp.yaml:4: brand.logo: want an SVG", "idp.yaml:5: tls: ",
 		"none.txt", "idp.yaml:8: users[1].name: ", "idp.yaml:8: users[1].password_file: ",
@@ -45,16 +45,16 @@ resources:
 	if strings.Count(errs, "\n") != 14 {
 		t.Errorf("check prints something twice:\n%s", errs)
 	}
-	if _, serveErrs, err := p.run("", "serve"); err == nil || serveErrs != errs {
+	if _, serveErrs, err := p.Run("", "serve"); err == nil || serveErrs != errs {
 		t.Errorf("serve: %v\n%s\nwant what check says:\n%s", err, serveErrs, errs)
 	}
-	if _, err := os.Stat(filepath.Join(p.dir, "idp.db")); err == nil {
+	if _, err := os.Stat(filepath.Join(p.Dir, "idp.db")); err == nil {
 		t.Error("a refused configuration has made a database")
 	}
 	if err == nil {
 		t.Error("check succeeds")
 	}
-	out, _, _ := p.run("", "check", "--json")
+	out, _, _ := p.Run("", "check", "--json")
 	var result struct {
 		OK    bool
 		Lines []struct {
@@ -75,11 +75,11 @@ func TestConfigurationWithEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.write("idp.yaml", string(yaml))
-	p.write("logo.svg", "<svg/>")
-	p.write("bob.txt", "correct horse\n")
-	p.write("wiki.secret", "a secret\n")
-	p.write("initial.token", "0123456789abcdef\n")
+	p.Write("idp.yaml", string(yaml))
+	p.Write("logo.svg", "<svg/>")
+	p.Write("bob.txt", "correct horse\n")
+	p.Write("wiki.secret", "a secret\n")
+	p.Write("initial.token", "0123456789abcdef\n")
 	srv := httptest.NewUnstartedServer(nil)
 	srv.StartTLS()
 	defer srv.Close()
@@ -88,9 +88,9 @@ func TestConfigurationWithEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.write("tls.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})))
-	p.write("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
-	out, errs, err := p.run("", "check")
+	p.Write("tls.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})))
+	p.Write("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+	out, errs, err := p.Run("", "check")
 	if err != nil || !strings.Contains(out, "ok: ") {
 		t.Errorf("check: %v\n%s%s", err, out, errs)
 	}
@@ -100,20 +100,20 @@ func TestConfigurationWithEveryKey(t *testing.T) {
 // nobody: files that worked go on working.
 func TestWeakClientSecretsAreWarnedOf(t *testing.T) {
 	p := newPlace(t, "clients: [{client_id: a, client_secret_file: a.secret, redirect_uris: [\"https://a.example/cb\"]}]\n")
-	p.write("a.secret", "short\n")
+	p.Write("a.secret", "short\n")
 	const want = "the secret of a has fewer than 16 characters"
-	if out := p.mustRun("", "check"); !strings.Contains(out, "warning: ") || !strings.Contains(out, "idp.yaml:3: clients[0].client_secret_file: "+want) || !strings.Contains(out, "ok: ") {
+	if out := p.MustRun("", "check"); !strings.Contains(out, "warning: ") || !strings.Contains(out, "idp.yaml:3: clients[0].client_secret_file: "+want) || !strings.Contains(out, "ok: ") {
 		t.Errorf("check:\n%s", out)
 	}
-	_, log := p.serve()
+	_, log := p.Serve()
 	if len(log.Lines(`"level":"WARN"`, want)) != 1 {
 		t.Errorf("serve logs:\n%s", log)
 	}
-	if out, _, _ := p.run("", "doctor"); !strings.Contains(out, want) {
+	if out, _, _ := p.Run("", "doctor"); !strings.Contains(out, want) {
 		t.Errorf("doctor:\n%s", out)
 	}
-	p.write("a.secret", "0123456789abcdef\n")
-	if out := p.mustRun("", "check"); strings.Contains(out, "warning") {
+	p.Write("a.secret", "0123456789abcdef\n")
+	if out := p.MustRun("", "check"); strings.Contains(out, "warning") {
 		t.Errorf("check of a good one:\n%s", out)
 	}
 }

@@ -21,17 +21,17 @@ func TestUnknownCommandsFail(t *testing.T) {
 		"help backup":       "idp backup is not there yet",
 		"serve nosuch":      "nosuch",
 	} {
-		out, errs, err := p.run("", strings.Fields(args)...)
+		out, errs, err := p.Run("", strings.Fields(args)...)
 		if err == nil || out != "" || !strings.Contains(errs, want) {
 			t.Errorf("idp %s: %v\n%s%s", args, err, out, errs)
 		}
 	}
 	for args, want := range map[string]string{"": "Available Commands", "user": "Take a Kerberos account away", "help user": "Take a Kerberos account away", "help": "Available Commands", "help user link": "--principal", "user link --help": "--principal"} {
-		if out := p.mustRun("", strings.Fields(args)...); !strings.Contains(out, want) {
+		if out := p.MustRun("", strings.Fields(args)...); !strings.Contains(out, want) {
 			t.Errorf("idp %s:\n%s", args, out)
 		}
 	}
-	if flag, command := p.mustRun("", "--version"), p.mustRun("", "version"); flag != command {
+	if flag, command := p.MustRun("", "--version"), p.MustRun("", "version"); flag != command {
 		t.Errorf("--version says %q, version %q", flag, command)
 	}
 }

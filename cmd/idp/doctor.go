@@ -6,8 +6,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/config"
 	"idp/internal/doctor"
+	"idp/internal/doctor/report"
 	"idp/internal/server"
 )
 
@@ -17,7 +19,7 @@ const (
 	exitUsage  = 2 // there was nothing to check: wrong usage, or no configuration that can be read
 )
 
-func (c *cli) doctor() *cobra.Command {
+func (c cli) doctor() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look at the whole installation and say what is wrong, and what mends it",
@@ -40,17 +42,17 @@ func usage(err error) error {
 	return &exit{exitUsage, err}
 }
 
-func (c *cli) runDoctor(cmd *cobra.Command, asJSON bool) error {
-	cfg, err := c.load()
+func (c cli) runDoctor(cmd *cobra.Command, asJSON bool) error {
+	cfg, err := c.Load()
 	var problems config.Problems
 	if err != nil && !errors.As(err, &problems) {
 		return usage(err)
 	}
-	write := doctor.Print
+	write := report.Print
 	if asJSON {
-		write = doctor.PrintJSON
+		write = report.PrintJSON
 	}
-	if cfg == nil || !legible(problems) {
+	if cfg == nil || !command.Legible(problems) {
 		return &exit{exitUsage, write(cmd.OutOrStdout(), doctor.Unreadable(server.DoctorProblems(problems)))}
 	}
 	problems = problems.With(server.Check(cfg))
@@ -58,21 +60,10 @@ func (c *cli) runDoctor(cmd *cobra.Command, asJSON bool) error {
 	if err := write(cmd.OutOrStdout(), lines); err != nil {
 		return err
 	}
-	if doctor.Worst(lines) == doctor.Failed {
+	if report.Worst(lines) == report.LevelFailed {
 		return &exit{exitFailed, nil}
 	}
 	return nil
-}
-
-// legible reports whether a file is YAML with keys: of one that is not, nothing
-// but the defaults would be looked at.
-func legible(problems config.Problems) bool {
-	for _, p := range problems {
-		if p.Key == "" {
-			return false
-		}
-	}
-	return true
 }
 
 // exit ends the program with a status of its own; a nil error says no more.

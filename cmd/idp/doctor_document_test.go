@@ -59,10 +59,10 @@ func ofTheDay(text string) string { return days.ReplaceAllString(text, "_") }
 
 // forReaders takes the ports, folders and users of a test's run out of an output.
 func (p *place) forReaders(out string, r *krbtest.Realm) string {
-	_, port, _ := strings.Cut(strings.TrimPrefix(p.url, "http://"), ":")
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.URL, "http://"), ":")
 	_, kdc, _ := strings.Cut(r.Addr, ":")
 	pairs := append(p.nicer,
-		p.dir+"/", "", r.Krb5Conf, "/etc/krb5.conf",
+		p.Dir+"/", "", r.Krb5Conf, "/etc/krb5.conf",
 		"127.0.0.1:"+port, "127.0.0.1:443", ":"+port, "", "port "+port, "port 443",
 		r.Addr, "127.0.0.1:88", "127.0.0.1 "+kdc, "127.0.0.1 88", "TCP "+kdc, "TCP 88", "UDP "+kdc, "UDP 88",
 	)

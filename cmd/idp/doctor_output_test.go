@@ -17,6 +17,7 @@ import (
 	"idp/internal/directory/ldaptest"
 	"idp/internal/doctor"
 	"idp/internal/doctor/dnstest"
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos/krbtest"
 	"idp/internal/server"
 )
@@ -60,7 +61,7 @@ var setUps = []setUp{
 		mend: func(_ *place, r *krbtest.Realm) { r.Stop() }},
 	{name: "udp-blocked", want: []string{"warning  kdc …answers over TCP, not over UDP"},
 		mend: func(p *place, r *krbtest.Realm) {
-			tcp := r.TCPOnly(p.t)
+			tcp := r.TCPOnly(p.T)
 			p.editFile(r.Krb5Conf, r.Addr, tcp)
 			p.editFile(r.Krb5Conf, "udp_preference_limit = 1\n", "")
 			p.nicer = append(p.nicer, tcp, "127.0.0.1:88", strings.Replace(tcp, ":", " ", 1), "127.0.0.1 88", "UDP "+tcp[len("127.0.0.1:"):], "UDP 88")
@@ -84,10 +85,10 @@ var setUps = []setUp{
 		mend: func(p *place, _ *krbtest.Realm) {
 			p.edit("tls: {certificate: sso.crt, key: sso.key}\n", "trusted_proxies: [127.0.0.1/32]\n")
 			p.edit("channel_binding: require", "channel_binding_certificates: [sso.crt]")
-			other := newPlace(p.t, "")
-			other.serve()
-			p.proxyTo(other.url)
-			p.nicer = append(p.nicer, other.url, "http://127.0.0.1:8080")
+			other := newPlace(p.T, "")
+			other.Serve()
+			p.proxyTo(other.URL)
+			p.nicer = append(p.nicer, other.URL, "http://127.0.0.1:8080")
 		}},
 }
 
@@ -165,7 +166,7 @@ func linesOf(check, out string) (lines string) {
 // of the section in the file another.
 func withDirectory(change func(s *ldaptest.Server, section string) string) func(*place, *krbtest.Realm) {
 	return func(p *place, _ *krbtest.Realm) {
-		s := ldaptest.Start(p.t)
+		s := ldaptest.Start(p.T)
 		s.AddPerson("alice")
 		section := s.YAML("")
 		if change != nil {
@@ -186,54 +187,54 @@ func hasLine(out, begins, has string) bool {
 }
 
 func (p *place) no(err error) {
-	p.t.Helper()
+	p.T.Helper()
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 }
 
-func (p *place) remove(name string) { p.t.Helper(); p.no(os.Remove(filepath.Join(p.dir, name))) }
+func (p *place) remove(name string) { p.T.Helper(); p.no(os.Remove(filepath.Join(p.Dir, name))) }
 
-func (p *place) kadmin(r *krbtest.Realm, commands string) { p.t.Helper(); p.no(r.Kadmin(commands)) }
+func (p *place) kadmin(r *krbtest.Realm, commands string) { p.T.Helper(); p.no(r.Kadmin(commands)) }
 
 // export makes a new keytab.
 func (p *place) export(r *krbtest.Realm, names ...string) {
-	p.t.Helper()
-	p.no(r.ExportKeytab(filepath.Join(p.dir, "http.keytab"), names...))
+	p.T.Helper()
+	p.no(r.ExportKeytab(filepath.Join(p.Dir, "http.keytab"), names...))
 }
 
 // edit replaces a text of the configuration.
 func (p *place) edit(old, text string) {
-	p.t.Helper()
-	p.editFile(filepath.Join(p.dir, "idp.yaml"), old, text)
+	p.T.Helper()
+	p.editFile(filepath.Join(p.Dir, "idp.yaml"), old, text)
 }
 
 func (p *place) editFile(path, old, text string) {
-	p.t.Helper()
+	p.T.Helper()
 	b, err := os.ReadFile(path)
 	p.no(err)
 	if !strings.Contains(string(b), old) {
-		p.t.Fatalf("no %q in\n%s", old, b)
+		p.T.Fatalf("no %q in\n%s", old, b)
 	}
 	p.no(os.WriteFile(path, []byte(strings.ReplaceAll(string(b), old, text)), 0o600))
 }
 
 // proxy ends TLS in front of idp, forwards as proxies do, and makes its address
 // the issuer's.
-func (p *place) proxy() { p.t.Helper(); p.proxyTo(p.url) }
+func (p *place) proxy() { p.T.Helper(); p.proxyTo(p.URL) }
 
 func (p *place) proxyTo(backend string) {
-	p.t.Helper()
+	p.T.Helper()
 	to, err := url.Parse(backend)
 	p.no(err)
-	pair, err := tls.LoadX509KeyPair(filepath.Join(p.dir, "sso.crt"), filepath.Join(p.dir, "sso.key"))
+	pair, err := tls.LoadX509KeyPair(filepath.Join(p.Dir, "sso.crt"), filepath.Join(p.Dir, "sso.key"))
 	p.no(err)
 	srv := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.SetXForwarded() }})
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	srv.Config.MaxHeaderBytes = 1 << 20
 	srv.StartTLS()
-	p.t.Cleanup(srv.Close)
-	_, port, _ := strings.Cut(strings.TrimPrefix(p.url, "http://"), ":")
+	p.T.Cleanup(srv.Close)
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.URL, "http://"), ":")
 	p.edit("issuer: https://sso.localhost:"+port, "issuer: https://sso.localhost:"+srv.URL[strings.LastIndexByte(srv.URL, ':')+1:])
 	edge := srv.URL[strings.LastIndexByte(srv.URL, ':'):]
 	p.nicer = append(p.nicer, "-connect sso.localhost"+edge, "-connect sso.localhost:443", edge, "")
@@ -241,16 +242,16 @@ func (p *place) proxyTo(backend string) {
 
 // inProcess runs doctor with a DNS of its own, which a program cannot be given.
 func (p *place) inProcess(z dnstest.Zone) string {
-	p.t.Helper()
-	p.t.Chdir(p.dir)
+	p.T.Helper()
+	p.T.Chdir(p.Dir)
 	cfg, err := config.Load("idp.yaml", nil)
 	p.no(err)
 	c := server.Doctor(cfg, nil, versionText())
-	c.Resolver, c.Roots = dnstest.Resolver(p.t, z), x509.NewCertPool()
+	c.Resolver, c.Roots = dnstest.Resolver(p.T, z), x509.NewCertPool()
 	root, err := os.ReadFile("sso.crt")
 	p.no(err)
 	c.Roots.AppendCertsFromPEM(root)
 	var b bytes.Buffer
-	p.no(doctor.Print(&b, doctor.Run(p.t.Context(), c)))
+	p.no(report.Print(&b, doctor.Run(p.T.Context(), c)))
 	return b.String()
 }

@@ -40,51 +40,51 @@ func healthy(t *testing.T, more ...string) (*place, *krbtest.Realm) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.write("http.keytab", string(keytab))
+	p.Write("http.keytab", string(keytab))
 	p.certificate("sso.localhost")
-	_, port, _ := strings.Cut(strings.TrimPrefix(p.url, "http://"), ":")
-	p.write("idp.yaml", fmt.Sprintf(healthyYAML, port, r.Krb5Conf))
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.URL, "http://"), ":")
+	p.Write("idp.yaml", fmt.Sprintf(healthyYAML, port, r.Krb5Conf))
 	return p, r
 }
 
 // certificate makes one that signs itself, and lets idp's process trust it.
 func (p *place) certificate(name string) {
-	p.t.Helper()
+	p.T.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(365 * 24 * time.Hour), IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
-	p.write("sso.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	p.write("sso.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
-	p.more = append(p.more, "SSL_CERT_FILE="+filepath.Join(p.dir, "sso.crt"))
+	p.Write("sso.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	p.Write("sso.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+	p.More = append(p.More, "SSL_CERT_FILE="+filepath.Join(p.Dir, "sso.crt"))
 }
 
 // start starts the server and waits until `idp healthcheck` is content.
 func (p *place) start() {
-	p.t.Helper()
-	p.serveUntil(func() bool {
-		_, _, err := p.run("", "healthcheck")
+	p.T.Helper()
+	p.ServeUntil(func() bool {
+		_, _, err := p.Run("", "healthcheck")
 		return err == nil
 	})
 }
 
 // doctor runs it and returns its lines and exit status.
 func (p *place) doctor(args ...string) (out, errs string, status int) {
-	p.t.Helper()
-	out, errs, err := p.run("", append([]string{"doctor"}, args...)...)
+	p.T.Helper()
+	out, errs, err := p.Run("", append([]string{"doctor"}, args...)...)
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	if ended != nil {
 		status = ended.ExitCode()
@@ -99,7 +99,7 @@ func TestDoctorOfAHealthyInstallation(t *testing.T) {
 		t.Errorf("before the first start: status %d\n%s%s", status, before, errs)
 	}
 	for _, name := range []string{"idp.db", "idp.key"} {
-		if _, err := os.Stat(filepath.Join(p.dir, name)); err == nil {
+		if _, err := os.Stat(filepath.Join(p.Dir, name)); err == nil {
 			t.Errorf("doctor has made %s", name)
 		}
 	}
@@ -124,15 +124,15 @@ func TestDoctorOfAHealthyInstallation(t *testing.T) {
 func TestDoctorOfABrokenInstallation(t *testing.T) {
 	p, _ := healthy(t)
 	p.certificate("www.localhost")
-	p.more = nil
-	if err := os.Chmod(filepath.Join(p.dir, "http.keytab"), 0o644); err != nil {
+	p.More = nil
+	if err := os.Chmod(filepath.Join(p.Dir, "http.keytab"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	base, err := os.ReadFile(filepath.Join(p.dir, "idp.yaml"))
+	base, err := os.ReadFile(filepath.Join(p.Dir, "idp.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.write("idp.yaml", string(base)+"brand: {accent: red}\nlisen: x\n")
+	p.Write("idp.yaml", string(base)+"brand: {accent: red}\nlisen: x\n")
 	out, _, status := p.doctor()
 	if status != 1 {
 		t.Errorf("status %d, want 1", status)
@@ -173,7 +173,7 @@ func TestDoctorWithNothingToLookAt(t *testing.T) {
 	if out, _, status := p.doctor("--config", "none.yaml"); status != 2 || !strings.HasPrefix(out, "failed   config none.yaml: ") {
 		t.Errorf("a file that is not there: status %d\n%s", status, out)
 	}
-	p.write("idp.yaml", "issuer: [\n")
+	p.Write("idp.yaml", "issuer: [\n")
 	out, _, status := p.doctor()
 	if status != 2 || !strings.HasPrefix(out, "failed   config idp.yaml:") || strings.Contains(out, "\nok") {
 		t.Errorf("no YAML: status %d\n%s", status, out)

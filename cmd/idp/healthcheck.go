@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (c *cli) healthcheck() *cobra.Command {
+func (c cli) healthcheck() *cobra.Command {
 	return &cobra.Command{
 		Use: "healthcheck", Short: "Ask the server on this host whether it is ready (for containers)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.load()
+			cfg, err := c.Load()
 			if err != nil {
 				return err
 			}

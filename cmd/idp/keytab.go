@@ -6,17 +6,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/config"
 	"idp/internal/keytabplan"
 )
 
-func (c *cli) keytab() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "keytab", Short: "Say how to make the keytab"})
+func (c cli) keytab() *cobra.Command {
+	cmd := command.Group(&cobra.Command{Use: "keytab", Short: "Say how to make the keytab"})
 	cmd.AddCommand(c.keytabPlan())
 	return cmd
 }
 
-func (c *cli) keytabPlan() *cobra.Command {
+func (c cli) keytabPlan() *cobra.Command {
 	var r keytabplan.Request
 	var system string
 	var rollover, refresh bool
@@ -28,7 +29,7 @@ func (c *cli) keytabPlan() *cobra.Command {
 			"that tickets that are out go on working.\n" +
 			"Nothing is run or changed. Lines that begin with # explain; all others can be pasted as they are.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.loadFor(cmd, "issuer", "kerberos.realms", "kerberos.keytabs")
+			cfg, err := c.LoadFor(cmd, "issuer", "kerberos.realms", "kerberos.keytabs")
 			if err != nil {
 				return err
 			}

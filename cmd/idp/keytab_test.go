@@ -33,24 +33,24 @@ func newPlanned(t *testing.T) *planned {
 		t.Fatal(err)
 	}
 	p := &planned{place: newPlace(t, ""), realm: realm, kdc: t.TempDir(), owner: me.Username}
-	addr := strings.TrimPrefix(p.url, "http://")
+	addr := strings.TrimPrefix(p.URL, "http://")
 	_, port, _ := strings.Cut(addr, ":")
-	p.write("idp.yaml", fmt.Sprintf("issuer: http://localhost:%s\nlisten: %s\nkerberos: {keytabs: [\"it's the http.keytab\"], krb5_conf: %q, realms: [{name: %s}]}\n", port, addr, realm.Krb5Conf, realm.Name))
+	p.Write("idp.yaml", fmt.Sprintf("issuer: http://localhost:%s\nlisten: %s\nkerberos: {keytabs: [\"it's the http.keytab\"], krb5_conf: %q, realms: [{name: %s}]}\n", port, addr, realm.Krb5Conf, realm.Name))
 	return p
 }
 
 // plan prints it, and returns its steps: what is printed must be what is run.
 func (p *planned) plan(task keytabplan.Task) []keytabplan.Step {
-	p.t.Helper()
+	p.T.Helper()
 	args := []string{"keytab", "plan", "--for", "mit", "--owner", p.owner}
 	if flag := map[keytabplan.Task]string{keytabplan.RollOver: "--rollover", keytabplan.Refresh: "--refresh"}[task]; flag != "" {
 		args = append(args, flag)
 	}
-	out := p.mustRun("", args...)
+	out := p.MustRun("", args...)
 	plans, err := keytabplan.New(keytabplan.Request{Host: "localhost", Realm: p.realm.Name, Owner: p.owner,
-		Keytab: filepath.Join(p.dir, "it's the http.keytab"), Config: filepath.Join(p.dir, "idp.yaml")}, "mit", task)
+		Keytab: filepath.Join(p.Dir, "it's the http.keytab"), Config: filepath.Join(p.Dir, "idp.yaml")}, "mit", task)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	var printed, want []string
 	for line := range strings.Lines(out) {
@@ -62,45 +62,45 @@ func (p *planned) plan(task keytabplan.Task) []keytabplan.Step {
 		want = append(want, s.Commands...)
 	}
 	if !slices.Equal(printed, want) {
-		p.t.Fatalf("printed commands:\n%s\nwant\n%s", strings.Join(printed, "\n"), strings.Join(want, "\n"))
+		p.T.Fatalf("printed commands:\n%s\nwant\n%s", strings.Join(printed, "\n"), strings.Join(want, "\n"))
 	}
 	return plans[0].Steps
 }
 
 // do types one step where the admin works.
 func (p *planned) do(s keytabplan.Step) string {
-	p.t.Helper()
-	out, err := plantest.Do(s, p.kdc, append(p.realm.Env(), "PATH="+filepath.Dir(binary)+":/usr/sbin:"+os.Getenv("PATH")))
+	p.T.Helper()
+	out, err := plantest.Do(s, p.kdc, append(p.realm.Env(), "PATH="+filepath.Dir(p.Command().Path)+":/usr/sbin:"+os.Getenv("PATH")))
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	return out
 }
 
 func (p *planned) ticket() *krbtest.Ticket {
-	p.t.Helper()
+	p.T.Helper()
 	ticket, err := p.realm.Ticket("alice", krbtest.AlicePassword, "HTTP/localhost")
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	return ticket
 }
 
 // login sends a ticket and reports whether it logs in.
 func (p *planned) login(ticket *krbtest.Ticket) bool {
-	p.t.Helper()
+	p.T.Helper()
 	token, err := ticket.Token()
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
-	req, err := http.NewRequest(http.MethodGet, p.url+"/login/negotiate", nil)
+	req, err := http.NewRequest(http.MethodGet, p.URL+"/login/negotiate", nil)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Negotiate "+base64.StdEncoding.EncodeToString(token))
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	_ = resp.Body.Close()
 	return resp.StatusCode == http.StatusSeeOther && strings.HasSuffix(resp.Header.Get("Location"), "/account")
@@ -108,10 +108,10 @@ func (p *planned) login(ticket *krbtest.Ticket) bool {
 
 // await waits until the server has seen the new keytab.
 func (p *planned) await(what string, ticket *krbtest.Ticket, want bool) {
-	p.t.Helper()
+	p.T.Helper()
 	for deadline := time.Now().Add(time.Minute); p.login(ticket) != want; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("%s: logging in is %v after a minute, want %v", what, !want, want)
+			p.T.Fatalf("%s: logging in is %v after a minute, want %v", what, !want, want)
 		}
 	}
 }
@@ -120,7 +120,7 @@ func (p *planned) await(what string, ticket *krbtest.Ticket, want bool) {
 // restart, and whoever has a ticket notices nothing.
 func TestTheMITPlanWorksAsPrinted(t *testing.T) {
 	p := newPlanned(t)
-	p.serve()
+	p.Serve()
 	listed := ""
 	for _, s := range p.plan(keytabplan.SetUp) {
 		listed += p.do(s)
@@ -133,7 +133,7 @@ func TestTheMITPlanWorksAsPrinted(t *testing.T) {
 	if strings.Contains(listed, "warning") {
 		t.Errorf("idp check warns:\n%s", listed)
 	}
-	if info, err := os.Stat(filepath.Join(p.dir, "it's the http.keytab")); err != nil || info.Mode().Perm() != 0o400 {
+	if info, err := os.Stat(filepath.Join(p.Dir, "it's the http.keytab")); err != nil || info.Mode().Perm() != 0o400 {
 		t.Errorf("the keytab's mode: %v %v, want 0400", info, err)
 	}
 	before := p.ticket()
@@ -168,7 +168,7 @@ func TestARefreshAfterAKeyThatNobodyExported(t *testing.T) {
 	for _, s := range p.plan(keytabplan.SetUp) {
 		p.do(s)
 	}
-	p.serve()
+	p.Serve()
 	before := p.ticket()
 	p.await("the first key", before, true)
 	if err := p.realm.Kadmin("cpw -randkey HTTP/localhost\n"); err != nil {
@@ -194,7 +194,7 @@ func TestARefreshAfterAKeyThatNobodyExported(t *testing.T) {
 		p.await("after the roll-over, a ticket of the "+what+" key", ticket, true)
 	}
 	for _, left := range []string{".new", ".add"} {
-		if _, err := os.Stat(filepath.Join(p.dir, "it's the http.keytab"+left)); err == nil {
+		if _, err := os.Stat(filepath.Join(p.Dir, "it's the http.keytab"+left)); err == nil {
 			t.Errorf("a keytab is left over: %s", left)
 		}
 	}
@@ -203,10 +203,10 @@ func TestARefreshAfterAKeyThatNobodyExported(t *testing.T) {
 // The plan needs nothing but the issuer and what it prints.
 func TestPlanAndPolicyBeforeTheirFilesAreThere(t *testing.T) {
 	p := newPlace(t, "")
-	p.write("idp.yaml", "issuer: https://sso.example.com\ntls: {certificate: sso.crt, key: sso.key}\nkerberos: {realms: [{name: EXAMPLE.COM}]}\n"+
+	p.Write("idp.yaml", "issuer: https://sso.example.com\ntls: {certificate: sso.crt, key: sso.key}\nkerberos: {realms: [{name: EXAMPLE.COM}]}\n"+
 		"clients: [{client_id: wiki, client_secret_file: wiki.secret, redirect_uris: [\"https://wiki.example.com/cb\"]}]\n")
 	for _, args := range [][]string{{"keytab", "plan"}, {"browser-policy"}} {
-		out, errs, err := p.run("", args...)
+		out, errs, err := p.Run("", args...)
 		if err != nil || !strings.Contains(out, "sso.example.com") {
 			t.Errorf("%v: %v\n%s%s", args, err, out, errs)
 		}
@@ -216,19 +216,19 @@ func TestPlanAndPolicyBeforeTheirFilesAreThere(t *testing.T) {
 			}
 		}
 	}
-	p.write("idp.yaml", "issuer: sso.example.com\ntls: {certificate: sso.crt, key: sso.key}\n")
-	if out, errs, err := p.run("", "keytab", "plan", "--realm", "EXAMPLE.COM"); err == nil || out != "" || !strings.Contains(errs, "idp.yaml:1: issuer: ") {
+	p.Write("idp.yaml", "issuer: sso.example.com\ntls: {certificate: sso.crt, key: sso.key}\n")
+	if out, errs, err := p.Run("", "keytab", "plan", "--realm", "EXAMPLE.COM"); err == nil || out != "" || !strings.Contains(errs, "idp.yaml:1: issuer: ") {
 		t.Errorf("an issuer that is none: %v\n%s%s", err, out, errs)
 	}
-	p.write("idp.yaml", "issuer: [\n")
-	if out, _, err := p.run("", "browser-policy"); err == nil || out != "" {
+	p.Write("idp.yaml", "issuer: [\n")
+	if out, _, err := p.Run("", "browser-policy"); err == nil || out != "" {
 		t.Errorf("no YAML: %v\n%s", err, out)
 	}
 }
 
 func TestKeytabPlanRefusesWhatHasNoSPN(t *testing.T) {
 	address := newPlace(t, "kerberos: {realms: [{name: EXAMPLE.COM}]}\n") // its issuer is http://127.0.0.1
-	if _, errs, err := address.run("", "keytab", "plan"); err == nil || !strings.Contains(errs, "names only") {
+	if _, errs, err := address.Run("", "keytab", "plan"); err == nil || !strings.Contains(errs, "names only") {
 		t.Errorf("an address: %v %s", err, errs)
 	}
 	p := newPlanned(t)
@@ -240,15 +240,15 @@ func TestKeytabPlanRefusesWhatHasNoSPN(t *testing.T) {
 		{"no user name", "--owner $(id)"},
 		{"no account name", "--account a-name-of-more-than-twenty"},
 	} {
-		if _, errs, err := p.run("", append([]string{"keytab", "plan"}, strings.Fields(c.args)...)...); err == nil || !strings.Contains(errs, c.want) {
+		if _, errs, err := p.Run("", append([]string{"keytab", "plan"}, strings.Fields(c.args)...)...); err == nil || !strings.Contains(errs, c.want) {
 			t.Errorf("%s: %v %s", c.args, err, errs)
 		}
 	}
-	p.write("idp.yaml", "issuer: http://localhost:8080\n")
-	if _, errs, err := p.run("", "keytab", "plan"); err == nil || !strings.Contains(errs, "--realm") {
+	p.Write("idp.yaml", "issuer: http://localhost:8080\n")
+	if _, errs, err := p.Run("", "keytab", "plan"); err == nil || !strings.Contains(errs, "--realm") {
 		t.Errorf("no realm: %v %s", err, errs)
 	}
-	out := p.mustRun("", "keytab", "plan", "--realm", "EXAMPLE.COM", "--also", "SSO.example.com")
+	out := p.MustRun("", "keytab", "plan", "--realm", "EXAMPLE.COM", "--also", "SSO.example.com")
 	for _, want := range []string{"HTTP/localhost", "HTTP/sso.example.com@EXAMPLE.COM", "own localhost", "Not tried by us", "Tried: our tests"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the plan does not say %q", want)
@@ -260,14 +260,14 @@ func TestKeytabPlanRefusesWhatHasNoSPN(t *testing.T) {
 // one file, and later the new one stays alone.
 func TestTheLinuxPartOfARollOverOnWindows(t *testing.T) {
 	p := newPlanned(t)
-	keytab := filepath.Join(p.dir, "it's the http.keytab")
+	keytab := filepath.Join(p.Dir, "it's the http.keytab")
 	const spn = "HTTP/localhost"
 	for _, err := range []error{p.realm.Kadmin("addprinc -randkey " + spn + "\n"), p.realm.ExportKeytab(keytab, spn)} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.serve()
+	p.Serve()
 	before := p.ticket()
 	for _, err := range []error{p.realm.Kadmin("cpw -randkey " + spn + "\n"), p.realm.ExportKeytab(keytab+".add", spn)} {
 		if err != nil {

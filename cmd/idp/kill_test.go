@@ -21,10 +21,10 @@ import (
 func TestKillLosesNothingAcknowledged(t *testing.T) {
 	p := newPlace(t, "clients: [{client_id: app, token_endpoint_auth_method: none, redirect_uris: [\"http://127.0.0.1/cb\"]}]\n")
 	for range 3 {
-		cmd, _ := p.serve()
+		cmd, _ := p.Serve()
 		kept := p.postUntilKilled(cmd)
 		p.checkDatabase()
-		cmd, _ = p.serve()
+		cmd, _ = p.Serve()
 		for state, location := range kept {
 			status, to := p.location(http.MethodGet, location, nil)
 			back, err := url.Parse(to)
@@ -41,7 +41,7 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 // server in the midst of them. It returns what was acknowledged: where to go on,
 // by the request's state. An address may have 2,000 pending in all.
 func (p *place) postUntilKilled(cmd *exec.Cmd) map[string]string {
-	p.t.Helper()
+	p.T.Helper()
 	type answer struct{ state, location string }
 	answers, done := make(chan answer), make(chan struct{})
 	var killed atomic.Bool
@@ -50,15 +50,15 @@ func (p *place) postUntilKilled(cmd *exec.Cmd) map[string]string {
 		posting.Go(func() {
 			for n := 0; ; n++ {
 				state := fmt.Sprintf("%d-%d", i, n)
-				status, to, err := p.try(http.MethodPost, p.url+"/authorize", authorizeForm(state))
+				status, to, err := p.try(http.MethodPost, p.URL+"/authorize", authorizeForm(state))
 				if err != nil {
 					if !killed.Load() {
-						p.t.Errorf("before the kill: %v", err)
+						p.T.Errorf("before the kill: %v", err)
 					}
 					return
 				}
-				if status != http.StatusSeeOther || !strings.HasPrefix(to, p.url+"/authorize?") || !strings.Contains(to, "request_uri=") {
-					p.t.Errorf("%d to %q, want to be sent on to the request that was stored", status, to)
+				if status != http.StatusSeeOther || !strings.HasPrefix(to, p.URL+"/authorize?") || !strings.Contains(to, "request_uri=") {
+					p.T.Errorf("%d to %q, want to be sent on to the request that was stored", status, to)
 					return
 				}
 				answers <- answer{state, to}
@@ -77,7 +77,7 @@ func (p *place) postUntilKilled(cmd *exec.Cmd) map[string]string {
 			}
 		case <-done:
 			if len(kept) < 200 {
-				p.t.Fatalf("%d requests were acknowledged, want 200 and a kill", len(kept))
+				p.T.Fatalf("%d requests were acknowledged, want 200 and a kill", len(kept))
 			}
 			_ = cmd.Wait()
 			return kept
@@ -94,14 +94,14 @@ func authorizeForm(state string) url.Values {
 
 // checkDatabase asks SQLite whether the file is sound.
 func (p *place) checkDatabase() {
-	p.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(p.dir, "idp.db"))
+	p.T.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(p.Dir, "idp.db"))
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
 	var result string
 	if err := db.QueryRow("PRAGMA integrity_check").Scan(&result); err != nil || result != "ok" {
-		p.t.Fatalf("integrity_check: %v %s, want ok", err, result)
+		p.T.Fatalf("integrity_check: %v %s, want ok", err, result)
 	}
 }

@@ -11,23 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"idp/internal/freeport"
+	"idp/internal/command/commandtest"
 )
 
-// freeAddress is one nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	addr, err := freeport.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
-
 func TestMetricsOnAListenerOfTheirOwn(t *testing.T) {
-	addr := freeAddress(t)
+	addr := commandtest.FreeAddress(t)
 	p := newPlace(t, "metrics_listen: "+addr+"\n")
-	cmd, log := p.serve()
+	cmd, log := p.Serve()
 	resp, err := http.Get("http://" + addr + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -37,21 +27,21 @@ func TestMetricsOnAListenerOfTheirOwn(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("/metrics: %d %v", resp.StatusCode, err)
 	}
-	version := strings.Fields(p.mustRun("", "version"))[1]
+	version := strings.Fields(p.MustRun("", "version"))[1]
 	for _, want := range []string{`idp_build_info{goversion="go`, `version="` + version, `route="/readyz"`} {
 		if !strings.Contains(string(body), want) {
 			t.Errorf("no %s in\n%s", want, body)
 		}
 	}
-	if status, _ := p.get("/metrics"); status != http.StatusNotFound {
+	if status, _ := p.Get("/metrics"); status != http.StatusNotFound {
 		t.Errorf("/metrics on the public address: %d, want 404", status)
 	}
 
-	text, err := os.ReadFile(filepath.Join(p.dir, "idp.yaml"))
+	text, err := os.ReadFile(filepath.Join(p.Dir, "idp.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.write("idp.yaml", strings.Replace(string(text), addr, freeAddress(t), 1))
+	p.Write("idp.yaml", strings.Replace(string(text), addr, commandtest.FreeAddress(t), 1))
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -79,12 +69,12 @@ func TestAnAddressInUseIsSaidWithItsKey(t *testing.T) {
 	}
 	defer ln.Close()
 	p := newPlace(t, "metrics_listen: "+ln.Addr().String()+"\n")
-	if _, errs, err := p.run("", "serve"); err == nil || !strings.Contains(errs, "metrics_listen: listen tcp "+ln.Addr().String()) || !strings.Contains(errs, "in use") {
+	if _, errs, err := p.Run("", "serve"); err == nil || !strings.Contains(errs, "metrics_listen: listen tcp "+ln.Addr().String()) || !strings.Contains(errs, "in use") {
 		t.Errorf("serve: %v %s", err, errs)
 	}
 	same := newPlace(t, "")
-	same.more = []string{"IDP_METRICS_LISTEN=" + strings.TrimPrefix(same.url, "http://")}
-	if _, errs, err := same.run("", "check"); err == nil || !strings.Contains(errs, "same as listen") {
+	same.More = []string{"IDP_METRICS_LISTEN=" + strings.TrimPrefix(same.URL, "http://")}
+	if _, errs, err := same.Run("", "check"); err == nil || !strings.Contains(errs, "same as listen") {
 		t.Errorf("check: %v %s", err, errs)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"idp/internal/server"
 )
 
-func (c *cli) serve() *cobra.Command {
+func (c cli) serve() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Run the server", Args: cobra.NoArgs,
 		Long: "Run the server until SIGTERM or Ctrl-C: for 3 seconds it tells load balancers that it leaves,\n" +
@@ -26,14 +26,14 @@ func (c *cli) serve() *cobra.Command {
 	}
 }
 
-func (c *cli) runServe(ctx context.Context) error {
+func (c cli) runServe(ctx context.Context) error {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	slog.SetDefault(log)
 	collectSeldom()
 	hangup := make(chan os.Signal, 1) // first of all: a SIGHUP that nobody catches ends the process
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	cfg, err := c.loadChecked()
+	cfg, err := c.LoadChecked()
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ Then write an idp.yaml with your issuer and Kerberos realm: see README.md. "idp 
 
 `
 
-func (c *cli) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, s *server.Server, log *slog.Logger) {
+func (c cli) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, s *server.Server, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -94,8 +94,8 @@ func (c *cli) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, s *se
 	}
 }
 
-func (c *cli) reload(ctx context.Context, s *server.Server) error {
-	cfg, err := c.loadChecked()
+func (c cli) reload(ctx context.Context, s *server.Server) error {
+	cfg, err := c.LoadChecked()
 	if err != nil {
 		return err
 	}

@@ -29,19 +29,19 @@ type typist struct {
 
 // terminal starts idp in a terminal of its own, as a login shell would.
 func (p *place) terminal(args ...string) *typist {
-	p.t.Helper()
+	p.T.Helper()
 	keys, screen, err := pty()
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
-	p.t.Cleanup(func() { _, _ = keys.Close(), screen.Close() }) // held open, to be looked at when idp has gone
-	y := &typist{t: p.t, keys: keys, cmd: p.command(args...), screen: &idptest.Log{}}
+	p.T.Cleanup(func() { _, _ = keys.Close(), screen.Close() }) // held open, to be looked at when idp has gone
+	y := &typist{t: p.T, keys: keys, cmd: p.Command(args...), screen: &idptest.Log{}}
 	y.cmd.Stdin, y.cmd.Stdout, y.cmd.Stderr = screen, screen, screen
 	y.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Pdeathsig: syscall.SIGKILL}
 	if err := y.cmd.Start(); err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
-	p.t.Cleanup(func() { _ = y.cmd.Process.Kill(); _ = y.cmd.Wait() })
+	p.T.Cleanup(func() { _ = y.cmd.Process.Kill(); _ = y.cmd.Wait() })
 	go func() {
 		b := make([]byte, 1024)
 		for n, err := keys.Read(b); err == nil; n, err = keys.Read(b) {
@@ -103,16 +103,16 @@ func (y *typist) ends(status int, words string, unseen ...string) {
 
 // hasPassword tells whether a local user has a password.
 func (p *place) hasPassword(name, password string) bool {
-	p.t.Helper()
-	st := storetest.Open(p.t, store.Config{URL: "sqlite:" + p.dir + "/idp.db"})
+	p.T.Helper()
+	st := storetest.Open(p.T, store.Config{URL: "sqlite:" + p.Dir + "/idp.db"})
 	defer func() { _ = st.Close() }()
-	u, err := st.UserByName(p.t.Context(), name)
+	u, err := st.UserByName(p.T.Context(), name)
 	if err != nil {
 		return false
 	}
-	ok, _, err := user.NewHasher().Verify(p.t.Context(), u.PasswordHash, secret.String(password))
+	ok, _, err := user.NewHasher().Verify(p.T.Context(), u.PasswordHash, secret.String(password))
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	return ok
 }
@@ -137,8 +137,8 @@ func TestHoleTheTerminalShowsWhatIsTyped(t *testing.T) {
 		t.Error("bob has another password than was typed")
 	}
 
-	p.write("token.yaml", "issuer: http://localhost:1\n")
-	p.more = append(p.more, "KRB5CCNAME=FILE:"+p.dir+"/none")
+	p.Write("token.yaml", "issuer: http://localhost:1\n")
+	p.More = append(p.More, "KRB5CCNAME=FILE:"+p.Dir+"/none")
 	y = p.terminal("token", "--config", "token.yaml", "--audience", "https://x.example.com", "--client-secret-file", "-")
 	y.types("secret of idp-cli: ", "a secret of a client\r") // once: nothing is set by it
 	y.ends(1, "idp: ", "a secret of", "again")
@@ -161,8 +161,9 @@ func TestATerminalIsLeftAsItWas(t *testing.T) {
 		"SIGINT":                         {kill: syscall.SIGINT, says: "nothing was typed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := *p
-			p.t = t
+			there := *p.Place
+			there.T = t
+			p := &place{Place: &there}
 			y := p.terminal("user", "add", "bob", "--password-file", "-")
 			y.types("password of bob: ", c.first)
 			if c.second != "" {
@@ -174,7 +175,7 @@ func TestATerminalIsLeftAsItWas(t *testing.T) {
 				}
 			}
 			y.ends(1, c.says, "horse", "short")
-			if list := p.mustRun("", "user", "list"); strings.Contains(list, "bob") {
+			if list := p.MustRun("", "user", "list"); strings.Contains(list, "bob") {
 				t.Errorf("bob was made:\n%s", list)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idp/internal/command"
 	"idp/internal/exchange"
 	"idp/internal/kerberos/ticket"
 	"idp/internal/reason"
@@ -20,7 +21,7 @@ import (
 // tokenTimeout bounds the KDCs and the server together.
 const tokenTimeout = 30 * time.Second
 
-func (c *cli) token() *cobra.Command {
+func (c cli) token() *cobra.Command {
 	r := exchange.Request{}
 	secretFile, asJSON := "", false
 	cmd := &cobra.Command{
@@ -41,7 +42,7 @@ func (c *cli) token() *cobra.Command {
 				return err
 			}
 			if secretFile != "" {
-				if r.ClientSecret, err = readSecret(cmd, secretFile, "secret of "+r.ClientID, false); err != nil {
+				if r.ClientSecret, err = command.ReadSecret(cmd, secretFile, "secret of "+r.ClientID, false); err != nil {
 					return fmt.Errorf("--client-secret-file: %w", err)
 				}
 			}
@@ -60,11 +61,11 @@ func (c *cli) token() *cobra.Command {
 }
 
 // issuerFor is the named issuer, else that of the configuration, where there is one.
-func (c *cli) issuerFor(cmd *cobra.Command, named string) (string, error) {
+func (c cli) issuerFor(cmd *cobra.Command, named string) (string, error) {
 	if named != "" {
 		return named, nil
 	}
-	cfg, err := c.loadFor(cmd, "issuer")
+	cfg, err := c.LoadFor(cmd, "issuer")
 	if err != nil {
 		return "", err
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"idp/internal/command/commandtest"
 	"idp/internal/idptest"
 	"idp/internal/kerberos/krbtest"
 )
@@ -51,9 +52,9 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	realm := krbtest.Start(t, krbtest.Options{})
-	d := &desk{place: &place{t: t, dir: t.TempDir()}, realm: realm}
+	d := &desk{place: &place{Place: &commandtest.Place{T: t, Dir: t.TempDir()}}, realm: realm}
 	d.server = idptest.Start(t, idptest.Options{Clients: tokenClients, YAML: idptest.KerberosYAML(realm) + "resources: [{uri: " + ledger + "}]\n"})
-	d.url = d.server.Issuer
+	d.URL = d.server.Issuer
 	var err error
 	if d.ccache, err = realm.Kinit("alice", krbtest.AlicePassword); err != nil {
 		t.Fatal(err)
@@ -64,52 +65,52 @@ func newDesk(t *testing.T) *desk {
 
 // environment is the realm's, and more.
 func (d *desk) environment(more ...string) {
-	d.more = append([]string{"KRB5_CONFIG=" + d.realm.Krb5Conf, "no_proxy=", "http_proxy=http://127.0.0.1:1"}, more...)
+	d.More = append([]string{"KRB5_CONFIG=" + d.realm.Krb5Conf, "no_proxy=", "http_proxy=http://127.0.0.1:1"}, more...)
 }
 
 // refused runs idp token, which has to fail and to say all of this.
 func (d *desk) refused(args []string, want ...string) {
-	d.t.Helper()
-	out, errs, err := d.run("", append([]string{"token"}, args...)...)
+	d.T.Helper()
+	out, errs, err := d.Run("", append([]string{"token"}, args...)...)
 	if err == nil || out != "" {
-		d.t.Errorf("idp token %v printed %q, %v", args, out, err)
+		d.T.Errorf("idp token %v printed %q, %v", args, out, err)
 	}
 	for _, w := range want {
 		if !strings.Contains(errs, w) {
-			d.t.Errorf("idp token %v does not say %q:\n%s", args, w, errs)
+			d.T.Errorf("idp token %v does not say %q:\n%s", args, w, errs)
 		}
 	}
 }
 
 // claims are those of a token for the ledger, as the ledger reads them.
 func (d *desk) claims(token string) (claims map[string]any) {
-	d.t.Helper()
+	d.T.Helper()
 	ctx := oidc.ClientContext(context.Background(), &http.Client{Transport: idptest.Transport()})
 	provider, err := oidc.NewProvider(ctx, d.server.Issuer)
 	if err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	verified, err := provider.Verifier(&oidc.Config{ClientID: ledger}).Verify(ctx, token)
 	if err == nil {
 		err = verified.Claims(&claims)
 	}
 	if err != nil {
-		d.t.Fatalf("%q: %v", token, err)
+		d.T.Fatalf("%q: %v", token, err)
 	}
 	return claims
 }
 
 func TestTokenByATicket(t *testing.T) {
 	d := newDesk(t)
-	out := d.mustRun("", "token", "--issuer", d.url, "--audience", ledger)
+	out := d.MustRun("", "token", "--issuer", d.URL, "--audience", ledger)
 	token := strings.TrimSuffix(out, "\n")
 	if c := d.claims(token); c["preferred_username"] != "alice" || c["client_id"] != "idp-cli" || c["scope"] != "openid profile read" {
 		t.Errorf("%v", c)
 	}
 	// A client with a secret, less scope, the issuer by the file, another way to name the cache.
-	d.write("idp.yaml", "issuer: "+d.url+"\nkerberos: {keytabs: [not-on-this-machine.keytab]}\n")
+	d.Write("idp.yaml", "issuer: "+d.URL+"\nkerberos: {keytabs: [not-on-this-machine.keytab]}\n")
 	d.environment("KRB5CCNAME=" + d.ccache)
-	out = d.mustRun(idptest.WikiSecret+"\n", "token", "--audience", ledger, "--client-id", "cron", "--client-secret-file", "-", "--scope", "read", "--json")
+	out = d.MustRun(idptest.WikiSecret+"\n", "token", "--audience", ledger, "--client-id", "cron", "--client-secret-file", "-", "--scope", "read", "--json")
 	var answer map[string]any
 	if err := json.Unmarshal([]byte(out), &answer); err != nil || answer["token_type"] != "Bearer" || answer["scope"] != "read" {
 		t.Fatalf("%s: %v", out, err)
@@ -126,13 +127,13 @@ func TestTokenByATicket(t *testing.T) {
 // Where kinit put the ticket is where it is found.
 func TestTokenFromOtherCaches(t *testing.T) {
 	d := newDesk(t)
-	for _, cache := range []string{"DIR:" + d.dir + "/cc"} {
+	for _, cache := range []string{"DIR:" + d.Dir + "/cc"} {
 		if err := d.realm.Client().KinitTo(cache, "alice", krbtest.AlicePassword); err != nil {
 			t.Fatal(err)
 		}
 		d.environment("KRB5CCNAME=" + cache)
 		t.Cleanup(func() { _ = d.realm.Client().Run(cache, "", "kdestroy") })
-		if c := d.claims(strings.TrimSpace(d.mustRun("", "token", "--issuer", d.url, "--audience", ledger))); c["preferred_username"] != "alice" {
+		if c := d.claims(strings.TrimSpace(d.MustRun("", "token", "--issuer", d.URL, "--audience", ledger))); c["preferred_username"] != "alice" {
 			t.Errorf("%s: %v", cache, c)
 		}
 	}
@@ -148,28 +149,28 @@ func secureDesk(t *testing.T, edit func(p *place)) *place {
 	p.start()
 	cache, err := r.Kinit("alice", krbtest.AlicePassword)
 	p.no(err)
-	p.more = append(p.more, "KRB5_CONFIG="+r.Krb5Conf, "KRB5CCNAME="+cache)
+	p.More = append(p.More, "KRB5_CONFIG="+r.Krb5Conf, "KRB5CCNAME="+cache)
 	return p
 }
 
 // Over https the token is bound to the certificate, and a server may demand that.
 func TestTokenIsBoundToTheCertificate(t *testing.T) {
 	p := secureDesk(t, func(*place) {})
-	if out := p.mustRun("", "token", "--audience", ledger); strings.Count(out, ".") != 2 {
+	if out := p.MustRun("", "token", "--audience", ledger); strings.Count(out, ".") != 2 {
 		t.Errorf("%q", out)
 	}
-	p.more = append(p.more, "SSL_CERT_FILE=/dev/null")
-	if out, errs, err := p.run("", "token", "--audience", ledger); err == nil || out != "" || !strings.Contains(errs, "SSL_CERT_FILE=ca.pem") {
+	p.More = append(p.More, "SSL_CERT_FILE=/dev/null")
+	if out, errs, err := p.Run("", "token", "--audience", ledger); err == nil || out != "" || !strings.Contains(errs, "SSL_CERT_FILE=ca.pem") {
 		t.Errorf("an unknown certificate: %v %q %s", err, out, errs)
 	}
 	p = secureDesk(t, func(p *place) {
-		p.write("other.crt", readFile(t, filepath.Join(p.dir, "sso.crt")))
+		p.Write("other.crt", readFile(t, filepath.Join(p.Dir, "sso.crt")))
 		p.certificate("sso.localhost")
 		p.edit("tls: {certificate: sso.crt, key: sso.key}\n", "trusted_proxies: [127.0.0.1/32]\n")
 		p.edit("channel_binding: require\n", "channel_binding: require\n  channel_binding_certificates: [other.crt]\n")
 		p.proxy()
 	})
-	if out, errs, err := p.run("", "token", "--audience", ledger); err == nil || out != "" || !strings.Contains(errs, "CHANNEL_BINDING") || !strings.Contains(errs, "channel_binding_certificates") {
+	if out, errs, err := p.Run("", "token", "--audience", ledger); err == nil || out != "" || !strings.Contains(errs, "CHANNEL_BINDING") || !strings.Contains(errs, "channel_binding_certificates") {
 		t.Errorf("behind a proxy with another certificate: %v %q %s", err, out, errs)
 	}
 }
@@ -190,16 +191,16 @@ func TestTokenAsKrb5ConfSays(t *testing.T) {
 	conf := readFile(t, other.Krb5Conf)
 	conf = strings.ReplaceAll(conf, "localhost = PARTNER.TEST", "localhost = EXAMPLE.TEST")
 	conf = strings.Replace(conf, "[libdefaults]", "[libdefaults]\n    default_ccache_name = FILE:"+other.Dir+"/krb5cc_%{uid}", 1)
-	d.write("krb5.conf", conf)
-	d.more = append(d.more, "KRB5CCNAME=", "KRB5_CONFIG="+filepath.Join(d.dir, "none")+":"+filepath.Join(d.dir, "krb5.conf"))
-	args := []string{"--issuer", d.url, "--audience", ledger}
+	d.Write("krb5.conf", conf)
+	d.More = append(d.More, "KRB5CCNAME=", "KRB5_CONFIG="+filepath.Join(d.Dir, "none")+":"+filepath.Join(d.Dir, "krb5.conf"))
+	args := []string{"--issuer", d.URL, "--audience", ledger}
 	d.refused(args, "no ticket: "+own, "kinit")
 	if err := os.Rename(cache, own); err != nil {
 		t.Fatal(err)
 	}
 	// The KDCs agree; this server does not trust the realm, and says so.
 	d.refused(args, "invalid_request", "REALM_NOT_TRUSTED")
-	d.write("krb5.conf", strings.ReplaceAll(conf, "localhost = EXAMPLE.TEST", "localhost = PARTNER.TEST"))
+	d.Write("krb5.conf", strings.ReplaceAll(conf, "localhost = EXAMPLE.TEST", "localhost = PARTNER.TEST"))
 	d.refused(args, "WRONG_SPN", "domain_realm")
 }
 
@@ -210,20 +211,20 @@ func TestTokenByReferral(t *testing.T) {
 	if err := realm.Trust(other); err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{place: &place{t: t, dir: t.TempDir()}, realm: other}
+	d := &desk{place: &place{Place: &commandtest.Place{T: t, Dir: t.TempDir()}}, realm: other}
 	d.server = idptest.Start(t, idptest.Options{Clients: tokenClients, YAML: strings.Replace(idptest.KerberosYAML(realm), "{name: "+realm.Name+"}", "{name: "+realm.Name+"}, {name: "+other.Name+"}", 1) + "resources: [{uri: " + ledger + "}]\n"})
 	args := []string{"--issuer", d.server.Issuer, "--audience", ledger}
 	conf := readFile(t, other.Krb5Conf) // of the KDC of carol's realm
-	d.write("krb5.conf", conf[:strings.Index(conf, "[domain_realm]")])
+	d.Write("krb5.conf", conf[:strings.Index(conf, "[domain_realm]")])
 	cache, err := other.Kinit("carol", "carol-password")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.more = []string{"KRB5CCNAME=" + cache, "KRB5_CONFIG=" + filepath.Join(d.dir, "krb5.conf")}
+	d.More = []string{"KRB5CCNAME=" + cache, "KRB5_CONFIG=" + filepath.Join(d.Dir, "krb5.conf")}
 	d.refused(args, "WRONG_SPN", "HTTP/idp.localhost@PARTNER.TEST", "domain_realm")
 
 	other.Refer(t, "localhost", realm.Name)
-	if c := d.claims(strings.TrimSpace(d.mustRun("", append([]string{"token"}, args...)...))); c["preferred_username"] != "carol@PARTNER.TEST" {
+	if c := d.claims(strings.TrimSpace(d.MustRun("", append([]string{"token"}, args...)...))); c["preferred_username"] != "carol@PARTNER.TEST" {
 		t.Errorf("%v", c)
 	}
 	// Two KDCs that take each other's realm for the server's.
@@ -238,7 +239,7 @@ func TestTokenByReferral(t *testing.T) {
 // A ticket for the server itself is enough; one for another is not.
 func TestTokenByAServiceTicketAlone(t *testing.T) {
 	d := newDesk(t)
-	args := []string{"token", "--issuer", d.url, "--audience", ledger}
+	args := []string{"token", "--issuer", d.URL, "--audience", ledger}
 	for _, service := range []string{"HTTP/localhost", "HTTP/idp.localhost"} {
 		if _, err := d.realm.Kinit("alice", krbtest.AlicePassword, "-S", service); err != nil {
 			t.Fatal(err)
@@ -247,7 +248,7 @@ func TestTokenByAServiceTicketAlone(t *testing.T) {
 			d.refused(args[1:], "no ticket-granting ticket of alice@EXAMPLE.TEST in it, only for HTTP/localhost@EXAMPLE.TEST", "kinit")
 		}
 	}
-	if c := d.claims(strings.TrimSpace(d.mustRun("", args...))); c["preferred_username"] != "alice" {
+	if c := d.claims(strings.TrimSpace(d.MustRun("", args...))); c["preferred_username"] != "alice" {
 		t.Errorf("%v", c)
 	}
 }
@@ -260,15 +261,15 @@ func TestTokenTellsOfOtherTickets(t *testing.T) {
 	if err := d.realm.Trust(other); err != nil {
 		t.Fatal(err)
 	}
-	cache := "DIR:" + d.dir + "/cc"
+	cache := "DIR:" + d.Dir + "/cc"
 	for _, err := range []error{d.realm.Client().KinitTo(cache, "alice", krbtest.AlicePassword), other.Client().KinitTo(cache, "carol", "carol-password")} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	args := []string{"--issuer", d.url, "--audience", ledger}
-	alice := "tickets are here for alice@EXAMPLE.TEST (DIR::" + d.dir + "/cc/tkt)"
-	d.more = append(d.more, "KRB5CCNAME="+cache, "KRB5_CONFIG="+other.Krb5Conf)
+	args := []string{"--issuer", d.URL, "--audience", ledger}
+	alice := "tickets are here for alice@EXAMPLE.TEST (DIR::" + d.Dir + "/cc/tkt)"
+	d.More = append(d.More, "KRB5CCNAME="+cache, "KRB5_CONFIG="+other.Krb5Conf)
 	d.refused(args, "WRONG_SPN", "HTTP/idp.localhost@PARTNER.TEST", alice, "kswitch -p")
 	d.environment("KRB5CCNAME=" + cache)
 	d.refused(args, "REALM_NOT_TRUSTED", alice, "kswitch -p")
@@ -279,38 +280,38 @@ func TestTokenTellsOfOtherTickets(t *testing.T) {
 	if err := d.realm.Client().Run(cache, "", "kswitch", "-p", "alice@EXAMPLE.TEST"); err != nil {
 		t.Fatal(err)
 	}
-	if c := d.claims(strings.TrimSpace(d.mustRun("", append([]string{"token"}, args...)...))); c["preferred_username"] != "alice" {
+	if c := d.claims(strings.TrimSpace(d.MustRun("", append([]string{"token"}, args...)...))); c["preferred_username"] != "alice" {
 		t.Errorf("%v", c)
 	}
 }
 
 func TestTokenSaysWhatToDo(t *testing.T) {
 	d := newDesk(t)
-	args := []string{"--issuer", d.url, "--audience", ledger}
+	args := []string{"--issuer", d.URL, "--audience", ledger}
 	d.refused(nil, `required flag(s) "audience"`)
 	d.refused([]string{"--audience", ledger}, "--issuer", "IDP_ISSUER")
 	d.refused([]string{"--audience", ledger, "--issuer", "http://sso.example.com"}, "want https")
 	d.refused([]string{"--audience", ledger, "--issuer", "sso.example.com"}, "want its URL")
 	d.refused([]string{"--audience", ledger, "--issuer", "http://localhost:1"}, "connection refused")
-	d.refused([]string{"--audience", ledger, "--issuer", strings.Replace(d.url, "idp.localhost", "127.0.0.1", 1)}, "the issuer is called", d.url)
-	d.refused([]string{"--audience", ledger, "--issuer", d.url + "/account"}, "is this the issuer?")
+	d.refused([]string{"--audience", ledger, "--issuer", strings.Replace(d.URL, "idp.localhost", "127.0.0.1", 1)}, "the issuer is called", d.URL)
+	d.refused([]string{"--audience", ledger, "--issuer", d.URL + "/account"}, "is this the issuer?")
 	d.refused(append(args, "--client-id", "nobody"), "invalid_client", `"nobody"`, "--client-secret-file", "token_endpoint_auth_method none")
-	d.write("secret", idptest.WikiSecret)
+	d.Write("secret", idptest.WikiSecret)
 	d.refused(append(args, "--client-id", "wiki", "--client-secret-file", "secret"), "invalid_client", `"wiki"`, "not token_endpoint_auth_method client_secret_post", "client_secret_basic")
 	d.refused(append(args, "--client-id", "app"), "unauthorized_client", "ticket_exchange ["+ledger+"]")
-	d.refused([]string{"--issuer", d.url, "--audience", "https://other.example.com"}, "invalid_target", "resources")
+	d.refused([]string{"--issuer", d.URL, "--audience", "https://other.example.com"}, "invalid_target", "resources")
 	d.refused(append(args, "--client-id", "cron", "--client-secret-file", "none"), "--client-secret-file")
 
-	d.environment("KRB5CCNAME=" + d.dir + "/none")
+	d.environment("KRB5CCNAME=" + d.Dir + "/none")
 	d.refused(args, "no ticket", "kinit", "klist")
 	for _, kind := range []string{"API:x", "MEMORY:x"} {
 		d.environment("KRB5CCNAME=" + kind)
 		d.refused(args, kind, "export KRB5CCNAME=FILE:", "kinit")
 	}
-	d.write("garbage", "\x05\x04garbage")
+	d.Write("garbage", "\x05\x04garbage")
 	d.environment("KRB5CCNAME=FILE:garbage")
 	d.refused(args, "garbage: not a credential cache")
-	d.environment("KRB5CCNAME=FILE:" + d.dir)
+	d.environment("KRB5CCNAME=FILE:" + d.Dir)
 	d.refused(args, "no file of at most")
 
 	d.environment("KRB5CCNAME=" + d.ccache)
@@ -327,9 +328,9 @@ func TestTokenSaysWhatToDo(t *testing.T) {
 }
 
 func (d *desk) kadmin(commands string) {
-	d.t.Helper()
+	d.T.Helper()
 	if err := d.realm.Kadmin(commands); err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 }
 
@@ -338,7 +339,7 @@ func (d *desk) kadmin(commands string) {
 func (d *desk) pretender(answer http.HandlerFunc) (issuer string) {
 	mux := http.NewServeMux()
 	s := httptest.NewServer(mux)
-	d.t.Cleanup(s.Close)
+	d.T.Cleanup(s.Close)
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
 	issuer = "http://idp.localhost:" + port
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
@@ -353,14 +354,14 @@ func (d *desk) pretender(answer http.HandlerFunc) (issuer string) {
 // to be the server that opened the ticket, in this exchange.
 func TestHoleTokenOfAServerWithoutProof(t *testing.T) {
 	d := newDesk(t)
-	real, err := url.Parse(d.url)
+	real, err := url.Parse(d.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	relay := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(real) }, Transport: idptest.Transport()}
 	proof := ""
 	relay.ModifyResponse = func(r *http.Response) error { proof = r.Header.Get("WWW-Authenticate"); return nil }
-	if out := d.mustRun("", "token", "--issuer", d.pretender(relay.ServeHTTP), "--audience", ledger); len(out) < 100 || !strings.HasPrefix(proof, "Negotiate ") {
+	if out := d.MustRun("", "token", "--issuer", d.pretender(relay.ServeHTTP), "--audience", ledger); len(out) < 100 || !strings.HasPrefix(proof, "Negotiate ") {
 		t.Fatalf("through a relay: %q %q", out, proof)
 	}
 	b64 := base64.StdEncoding.EncodeToString

@@ -20,6 +20,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/factor"
+	"idp/internal/policy"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/upstream"
@@ -31,7 +32,7 @@ import (
 type Config struct {
 	Store     *store.Store
 	Sessions  *session.Sessions
-	Policy    *authn.Policy
+	Policy    *policy.Policy
 	Factors   *factor.Factors
 	Passkeys  *factor.Passkeys // nil: there can be none at this issuer
 	Authn     *authn.Authn     // checks a password before it is changed

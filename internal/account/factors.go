@@ -12,8 +12,8 @@ import (
 	"time"
 	"unicode"
 
-	"idp/internal/authn"
 	"idp/internal/factor"
+	"idp/internal/policy"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -89,7 +89,7 @@ func (a *Account) changing(w http.ResponseWriter, r *http.Request) (*visit, fact
 			return nil, have, err
 		}
 		if have.Any() {
-			need = authn.ACRMultiFactor
+			need = policy.ACRMultiFactor
 		}
 	}
 	if r.Method == http.MethodGet {
@@ -97,7 +97,7 @@ func (a *Account) changing(w http.ResponseWriter, r *http.Request) (*visit, fact
 		return v, have, err
 	}
 	switch {
-	case !a.Policy.Enough(v.Session, v.User, "", v.from) || !a.confirms(v.Session) || !authn.Reaches(v.Session.ACR, need):
+	case !a.Policy.Enough(v.Session, v.User, "", v.from) || !a.confirms(v.Session) || !policy.Reaches(v.Session.ACR, need):
 		return nil, have, web.Redirect(w, r, http.StatusSeeOther, r.URL.Path) // which asks for what is missing
 	case !a.Sessions.CheckFormToken(v.browser, factorsPurpose, r.PostForm.Get("form_token")):
 		return nil, have, web.FormExpired()
@@ -140,7 +140,7 @@ func (a *Account) ServeFactor(w http.ResponseWriter, r *http.Request) error {
 // needed: the rules want a factor, and this is the last one. Without it, whoever knows
 // the password would set up the next.
 func (a *Account) needed(v *visit, have factor.Have) bool {
-	return len(have.All) == 1 && authn.Reaches(a.Policy.Required(v.User, "", "", v.from), authn.ACRMultiFactor)
+	return len(have.All) == 1 && policy.Reaches(a.Policy.Required(v.User, "", "", v.from), policy.ACRMultiFactor)
 }
 
 func one(have factor.Have, id string) (store.Factor, bool) {

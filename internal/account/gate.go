@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/visitor"
@@ -20,7 +20,7 @@ const confirmedFor = 10 * time.Minute
 type visit struct {
 	*session.Current
 	browser *session.Browser
-	from    authn.From
+	from    policy.From
 }
 
 // visitor is whoever opens one of the pages, with a session that has shown as much
@@ -51,7 +51,7 @@ func (a *Account) confirmed(w http.ResponseWriter, r *http.Request, need string)
 	switch {
 	case !a.confirms(v.Session):
 		return nil, a.logIn(w, r, v, store.LoginRequest{Fresh: true, ACR: need})
-	case !authn.Reaches(v.Session.ACR, need):
+	case !policy.Reaches(v.Session.ACR, need):
 		return nil, a.stepUp(w, r, v, need)
 	}
 	return v, nil
@@ -73,7 +73,7 @@ func (a *Account) confirmedByAll(w http.ResponseWriter, r *http.Request) (*visit
 
 // confirms reports whether a session began by somebody's own doing a moment ago.
 func (a *Account) confirms(s *store.Session) bool {
-	silent := len(s.AMR) == 1 && slices.Contains(s.AMR, authn.AMRTicket)
+	silent := len(s.AMR) == 1 && slices.Contains(s.AMR, policy.AMRTicket)
 	return !silent && a.Policy.Now().Sub(time.UnixMilli(s.AuthTime)) < confirmedFor
 }
 
@@ -95,7 +95,7 @@ func (a *Account) logIn(w http.ResponseWriter, r *http.Request, v *visit, row st
 		return web.NotANavigation()
 	}
 	row.BrowserHash, row.ReturnTo = v.browser.Hash, returnTo(r)
-	target, err := a.Policy.Begin(r.Context(), row, v.from, authn.Markers{SignedOut: v.browser.SignedOut, NoTicket: v.browser.NoTicket})
+	target, err := a.Policy.Begin(r.Context(), row, v.from, policy.Markers{SignedOut: v.browser.SignedOut, NoTicket: v.browser.NoTicket})
 	return visitor.SendOn(w, r, target, err)
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/store"
 	"idp/internal/upstream"
@@ -68,7 +68,7 @@ func (a *Account) changesLogins(w http.ResponseWriter, r *http.Request) (v *visi
 		v, err = a.confirmed(w, r, need)
 		return v, true, err
 	}
-	return v, a.confirms(v.Session) && authn.Reaches(v.Session.ACR, need), nil
+	return v, a.confirms(v.Session) && policy.Reaches(v.Session.ACR, need), nil
 }
 
 // levelToChange is the level at which somebody changes how they log in: with a second factor
@@ -78,7 +78,7 @@ func (a *Account) levelToChange(ctx context.Context, v *visit) (string, error) {
 	if err != nil || !have.Any() {
 		return "", err
 	}
-	return authn.ACRMultiFactor, nil
+	return policy.ACRMultiFactor, nil
 }
 
 // loginsCard tells by which logins elsewhere somebody comes in, where there are any.
@@ -145,7 +145,7 @@ func (a *Account) sentLogins(w http.ResponseWriter, r *http.Request) (*visit, er
 	if err != nil {
 		return nil, err
 	}
-	if !a.confirms(v.Session) || !authn.Reaches(v.Session.ACR, need) {
+	if !a.confirms(v.Session) || !policy.Reaches(v.Session.ACR, need) {
 		return nil, web.Redirect(w, r, http.StatusSeeOther, changeLogins)
 	}
 	return v, nil

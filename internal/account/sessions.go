@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/store"
 	"idp/internal/useragent"
 	"idp/internal/web"
@@ -92,7 +92,7 @@ func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 // there is one that people are logged in by ticket from.
 func (a *Account) inside(address string) bool {
 	addr, err := netip.ParseAddr(address)
-	return err == nil && a.Policy.UsesTickets() && authn.Inside(a.Policy.OfferTo, authn.From{Address: addr})
+	return err == nil && a.Policy.UsesTickets() && policy.Inside(a.Policy.OfferTo, policy.From{Address: addr})
 }
 
 // devices are what stays logged in by itself: devices that were allowed by a code (RFC

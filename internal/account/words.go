@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/store"
 )
 
@@ -13,19 +13,19 @@ func how(s *store.Session) string {
 	shown := func(amr string) bool { return slices.Contains(s.AMR, amr) }
 	var ways []string
 	switch {
-	case shown(authn.AMRTicket):
+	case shown(policy.AMRTicket):
 		ways = append(ways, "with your company ticket")
 	case s.Upstream.ID != "":
 		ways = append(ways, "with your login at "+s.Upstream.ID)
-	case shown(authn.AMRPassword) && s.Principal != "":
+	case shown(policy.AMRPassword) && s.Principal != "":
 		ways = append(ways, "with your name and password, checked by your company")
-	case shown(authn.AMRPassword):
+	case shown(policy.AMRPassword):
 		ways = append(ways, "with your name and password")
 	}
-	if shown(authn.AMRPasskey) {
+	if shown(policy.AMRPasskey) {
 		ways = append(ways, "with a passkey")
 	}
-	if shown(authn.AMROneTime) {
+	if shown(policy.AMROneTime) {
 		ways = append(ways, "with a one-time code")
 	}
 	if len(ways) == 0 {

@@ -21,13 +21,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"slices"
 	"time"
 
 	"idp/internal/audit"
 	"idp/internal/directory"
 	"idp/internal/kerberos"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -76,19 +76,6 @@ type checker interface {
 	AccountOf(context.Context, kerberos.Name) (string, error)
 }
 
-// From says where a credential came from, for policy and for the audit entry.
-type From struct {
-	Address   netip.Addr
-	Outside   bool // forwarded by a proxy nobody told us about
-	RequestID string
-	ClientID  string
-	Site      string // the protected site (host name) that a credential was sent to; empty: to us
-	Agent     string // what the browser says it is, in words of package useragent
-	// Known reports whether the browser has logged in to an account (Result.Account)
-	// before; nil: it is no browser.
-	Known func(account string) bool
-}
-
 // Result is a user whose credential was good.
 type Result struct {
 	User      *store.User
@@ -103,7 +90,7 @@ type Result struct {
 	// PasswordHash is of the local password that was right; the session starts only
 	// while it is still the user's. Empty: no local password was typed.
 	PasswordHash string
-	// Account is what the browser is to remember, for From.Known; empty: no password
+	// Account is what the browser is to remember, for policy.From.Known; empty: no password
 	// was typed.
 	Account  string
 	Remember bool                  // its person wants this device remembered
@@ -199,22 +186,41 @@ func (a *Authn) realm(name string) *kerberos.Realm {
 
 // Refuse books the refusal of what is no credential at all, of whoever typed
 // name (may be empty); the error is a *reason.Error.
-func (a *Authn) Refuse(ctx context.Context, from From, name string, code reason.Code, detail string) error {
+func (a *Authn) Refuse(ctx context.Context, from policy.From, name string, code reason.Code, detail string) error {
 	return a.fail(ctx, from, printable(name), reason.Refuse(code, detail))
 }
 
 // fail writes the audit entry of a refused credential. Trouble of our own (the
 // database, a caller that went away) is passed on and is no refusal.
-func (a *Authn) fail(ctx context.Context, from From, name string, err error) error {
+func (a *Authn) fail(ctx context.Context, from policy.From, name string, err error) error {
 	return a.failOf(ctx, from, "", name, err)
 }
 
-// noCredential is what anybody can send, as often as they like, and what is nobody's login
-// that failed. The audit log is kept for ever.
-var noCredential = []reason.Code{reason.Malformed, reason.MalformedInput, reason.TokenTooBig}
+// failOfNobody is fail where nobody may be known: a token that no key of ours has opened, a
+// passkey that is nobody's, an upstream that names no one. Anybody can bring that about
+// without end, so of one network the audit log has each reason once in ten minutes.
+func (a *Authn) failOfNobody(ctx context.Context, from policy.From, name string, err error) error {
+	var refused *reason.Error
+	if !errors.As(err, &refused) || refused.Name != "" || refused.UserID != "" {
+		return a.fail(ctx, from, name, err)
+	}
+	what := secret.Hash(secret.String(string(refused.Reason) + "\x00" + name + "\x00" + policy.Network(from.Address)))
+	first, seenErr := a.Store.SeenOnce(context.WithoutCancel(ctx), store.UseRefusal, what, a.Now().Add(originWindow))
+	if seenErr != nil {
+		return fmt.Errorf("audit of a failed login: %w", seenErr)
+	}
+	if !first {
+		err = repeated(err)
+	}
+	return a.fail(ctx, from, name, err)
+}
+
+// noCredential is what anybody can send, as often as they like and under whatever name,
+// and what nobody looks at. The audit log is kept for ever.
+var noCredential = []reason.Code{reason.Malformed, reason.MalformedInput, reason.TokenTooBig, reason.PasswordsDiffer, reason.Busy}
 
 // failOf is fail for a user who is known: its entry is found in the user's own history.
-func (a *Authn) failOf(ctx context.Context, from From, userID, name string, err error) error {
+func (a *Authn) failOf(ctx context.Context, from policy.From, userID, name string, err error) error {
 	var found *reason.Error
 	if !errors.As(err, &found) {
 		return err
@@ -224,8 +230,8 @@ func (a *Authn) failOf(ctx context.Context, from From, userID, name string, err 
 	if refused.Name == "" {
 		refused.Name = name
 	}
-	if refused.Reason == reason.Busy || refused.Unasked || refused.Name == "" && slices.Contains(noCredential, refused.Reason) {
-		return refused // nobody looked at it: the log line says so, and the database has enough to do
+	if refused.Unasked || slices.Contains(noCredential, refused.Reason) {
+		return refused // the log line says so, and the database has enough to do
 	}
 	entry := store.Entry{
 		Event: audit.LoginFailed, Reason: string(refused.Reason), UserID: cmp.Or(userID, refused.UserID), Name: refused.Name, ClientID: from.ClientID,

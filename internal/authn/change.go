@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"idp/internal/audit"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -17,7 +18,7 @@ import (
 // any other. The error is a *reason.Error: of a login, or PASSWORD_REFUSED when
 // the KDC did not take the new one; it comes a multiple of half a second after
 // the call.
-func (a *Authn) ChangePassword(ctx context.Context, name string, old, next secret.String, from From) (*Result, error) {
+func (a *Authn) ChangePassword(ctx context.Context, name string, old, next secret.String, from policy.From) (*Result, error) {
 	start := time.Now()
 	res, err := a.change(ctx, name, old, next, from)
 	if err == nil {
@@ -27,12 +28,12 @@ func (a *Authn) ChangePassword(ctx context.Context, name string, old, next secre
 	return nil, errors.Join(err, a.waitOut(ctx, start))
 }
 
-func (a *Authn) change(ctx context.Context, name string, old, next secret.String, from From) (*Result, error) {
+func (a *Authn) change(ctx context.Context, name string, old, next secret.String, from policy.From) (*Result, error) {
 	if err := checkTyped(name, old); err != nil {
 		return nil, err
 	}
 	if err := checkTyped(name, next); err != nil || next == old {
-		return nil, reason.Refuse(reason.PasswordRefused, "the new password is empty, too long, not UTF-8, or the old one")
+		return nil, unasked(reason.PasswordRefused, "the new password is empty, too long, not UTF-8, or the old one")
 	}
 	acc, err := a.accountOf(ctx, name, from)
 	if err != nil {
@@ -60,7 +61,7 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 		err = a.passwords.ChangePassword(ctx, acc.name, old, next)
 	}
 	if settled := guess.settle(ctx, err); settled != nil || err != nil {
-		return nil, errors.Join(err, settled)
+		return nil, errors.Join(guess.told(err), settled)
 	}
 	entry := store.Entry{
 		Event: audit.PasswordChanged, Actor: printable(name), Name: printable(name), ClientID: from.ClientID,
@@ -73,7 +74,7 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 	if err != nil {
 		return nil, err
 	}
-	res, err := a.known(ctx, login, AMRPassword)
+	res, err := a.known(ctx, login, policy.AMRPassword)
 	if err == nil {
 		res.Account = acc.canonical
 	}

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 )
@@ -18,7 +19,7 @@ const stopped = 500 * time.Millisecond
 // and half a second more where a KDC counts the guess already. Such a check is not broken
 // off, and the audit log has what comes of it; its place among all those that are under
 // way, which are bounded, is its own until then.
-func (a *Authn) PasswordInTime(ctx context.Context, limit time.Duration, name string, password secret.String, from From) (*Result, error) {
+func (a *Authn) PasswordInTime(ctx context.Context, limit time.Duration, name string, password secret.String, from policy.From) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	type outcome struct {

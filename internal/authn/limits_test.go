@@ -12,6 +12,7 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/kerberos"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -52,17 +53,17 @@ func limited(t *testing.T, st *store.Store, k *kdc, l Limits) (*Authn, *clock) {
 	return a, c
 }
 
-func at(address string) From { return From{Address: netip.MustParseAddr(address)} }
+func at(address string) policy.From { return policy.From{Address: netip.MustParseAddr(address)} }
 
 // knownTo is a browser in which an account has logged in before.
-func knownTo(address, account string) From {
+func knownTo(address, account string) policy.From {
 	f := at(address)
 	f.Known = func(a string) bool { return a == account }
 	return f
 }
 
 // try is Password without the wait behind a failure.
-func (a *Authn) try(t *testing.T, name string, password secret.String, from From) reason.Code {
+func (a *Authn) try(t *testing.T, name string, password secret.String, from policy.From) reason.Code {
 	t.Helper()
 	res, err := a.password(t.Context(), name, password, from)
 	if err == nil && res.User == nil {
@@ -80,7 +81,7 @@ func TestHoleSpellingGivesNoGuesses(t *testing.T) {
 	outside := at("203.0.113.7")
 	for _, c := range []struct {
 		authn    *Authn
-		from     From
+		from     policy.From
 		name     string
 		spelling []string
 	}{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"idp/internal/policy"
 	"idp/internal/store"
 )
 
@@ -29,26 +30,27 @@ func DefaultLimits() Limits { return Limits{PerAddress: 20, PerAddressInside: 20
 
 // origin is where a password comes from. Of IPv6 it is a /64, of which a customer may
 // have 65,536: the network around it is bounded, too. That of IPv4 is many customers'.
-func (a *Authn) origin(from From) store.Origin {
+func (a *Authn) origin(from policy.From) store.Origin {
 	limit := a.Limits.PerAddress
-	if Inside(a.Section.OfferTo, from) {
+	if policy.Inside(a.Section.OfferTo, from) {
 		limit = a.Limits.PerAddressInside
 	}
 	if limit == 0 || !from.Address.IsValid() {
 		return store.Origin{}
 	}
-	o := store.Origin{Network: Network(from.Address), Limit: limit, WideLimit: limit * wideFactor}
+	o := store.Origin{Network: policy.Network(from.Address), Limit: limit, WideLimit: limit * wideFactor}
 	if o.Wide = o.Network; from.Address.Is6() {
-		o.Wide = WideNetwork(from.Address)
+		o.Wide = policy.WideNetwork(from.Address)
 	}
 	return o
 }
 
 // wrongFrom counts a wrong password where it came from: each once, so that a program
-// that repeats one uses up nothing.
-func (l *limiter) wrongFrom(ctx context.Context, from store.Origin, hash []byte) error {
+// that repeats one uses up nothing. Not counted: it was before, or so many came from
+// there that no more are. Where there is no bound, nothing is kept, and each counts.
+func (l *limiter) wrongFrom(ctx context.Context, from store.Origin, hash []byte) (counted bool, err error) {
 	if from.Network == "" {
-		return nil
+		return true, nil
 	}
 	now := l.now()
 	return l.store.WrongPassword(context.WithoutCancel(ctx), from, hash, now.Add(originWindow).UnixMilli(), now.UnixMilli())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -28,7 +29,7 @@ func (a *Authn) waitOut(ctx context.Context, start time.Time) error {
 // Confirm checks the local password of whoever is logged in, as one of the guesses at
 // it, and returns its hash as it stands now. The error is a *reason.Error when it is
 // wrong; it comes as late as Password's.
-func (a *Authn) Confirm(ctx context.Context, u *store.User, password secret.String, from From) (hash string, err error) {
+func (a *Authn) Confirm(ctx context.Context, u *store.User, password secret.String, from policy.From) (hash string, err error) {
 	start := time.Now()
 	if hash, err = a.confirm(ctx, u, password, from); err == nil {
 		return hash, nil
@@ -37,7 +38,7 @@ func (a *Authn) Confirm(ctx context.Context, u *store.User, password secret.Stri
 	return "", errors.Join(err, a.waitOut(ctx, start))
 }
 
-func (a *Authn) confirm(ctx context.Context, u *store.User, password secret.String, from From) (string, error) {
+func (a *Authn) confirm(ctx context.Context, u *store.User, password secret.String, from policy.From) (string, error) {
 	if err := checkTyped(u.Name, password); err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -19,7 +20,7 @@ const checkTimeout = 15 * time.Second
 // Password checks a name and a password from the form or the browser's prompt.
 // The error is a *reason.Error when they were refused; it comes a
 // multiple of half a second after the call.
-func (a *Authn) Password(ctx context.Context, name string, password secret.String, from From) (*Result, error) {
+func (a *Authn) Password(ctx context.Context, name string, password secret.String, from policy.From) (*Result, error) {
 	start := time.Now()
 	res, err := a.password(ctx, name, password, from)
 	if err == nil {
@@ -30,7 +31,7 @@ func (a *Authn) Password(ctx context.Context, name string, password secret.Strin
 	return nil, errors.Join(err, a.waitOut(ctx, start))
 }
 
-func (a *Authn) password(ctx context.Context, name string, password secret.String, from From) (*Result, error) {
+func (a *Authn) password(ctx context.Context, name string, password secret.String, from policy.From) (*Result, error) {
 	if err := checkTyped(name, password); err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func (a *Authn) counted(ctx context.Context, acc account, password secret.String
 	if res != nil {
 		res.Account = acc.canonical
 	}
-	return res, err
+	return res, guess.told(err)
 }
 
 // crowdOf is whom an account's password waits with.
@@ -107,7 +108,7 @@ func (a *Authn) check(ctx context.Context, acc account, password secret.String) 
 	if err != nil {
 		return nil, err
 	}
-	return a.known(ctx, login, AMRPassword)
+	return a.known(ctx, login, policy.AMRPassword)
 }
 
 // committed is a context for what must not be broken off, for the KDC counts it: who
@@ -148,7 +149,7 @@ func (a *Authn) checkLocal(ctx context.Context, u *store.User, password secret.S
 	if rehash {
 		hash = a.rehash(ctx, u, password)
 	}
-	return &Result{User: u, AMR: []string{AMRPassword}, AuthTime: a.Now(), PasswordHash: hash}, nil
+	return &Result{User: u, AMR: []string{policy.AMRPassword}, AuthTime: a.Now(), PasswordHash: hash}, nil
 }
 
 // rehash replaces a hash with yesterday's parameters and returns the one that is the
@@ -182,12 +183,14 @@ func checkTyped(name string, password secret.String) error {
 }
 
 // printable bounds a typed name for log and audit: people type passwords into
-// the wrong field, so what no user could be called is not kept.
+// the wrong field, so what no user could be called is not kept. A name of Windows
+// (EXAMPLE\alice) is one.
 func printable(name string) string {
-	if user.CheckName(name) != nil {
-		return ""
+	domain, rest, short := strings.Cut(name, `\`)
+	if short && user.CheckName(domain) == nil && user.CheckName(rest) == nil && len(name) <= user.MaxName || user.CheckName(name) == nil {
+		return name
 	}
-	return name
+	return ""
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -17,6 +17,7 @@ import (
 	"idp/internal/kerberos"
 	"idp/internal/kerberos/pac"
 	"idp/internal/kerberos/wire"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -88,7 +89,7 @@ func newAuthn(t *testing.T, st *store.Store, k *kdc) *Authn {
 	return a
 }
 
-var here = From{Address: netip.MustParseAddr("127.0.0.1")}
+var here = policy.From{Address: netip.MustParseAddr("127.0.0.1")}
 
 func reasonOf(err error) reason.Code {
 	var e *reason.Error
@@ -217,18 +218,6 @@ func TestKerberosLoginEndsWithItsTicket(t *testing.T) {
 	res, err := a.Password(t.Context(), "alice", "right", here)
 	if err != nil || res.Until.IsZero() || time.Until(res.Until) > time.Hour {
 		t.Errorf("until %v (%v), want the ticket's end in an hour", res.Until, err)
-	}
-}
-
-func TestInside(t *testing.T) {
-	offer := kerberos.DefaultConfig().OfferTo
-	for addr, want := range map[string]bool{"127.0.0.1": true, "10.1.2.3": true, "192.0.2.1": false, "::1": true, "fd00::1": true, "2001:db8::1": false} {
-		if got := Inside(offer, From{Address: netip.MustParseAddr(addr)}); got != want {
-			t.Errorf("Inside(%s) = %v, want %v", addr, got, want)
-		}
-	}
-	if Inside(offer, From{Address: netip.MustParseAddr("10.1.2.3"), Outside: true}) {
-		t.Error("forwarded by a stranger, and inside")
 	}
 }
 

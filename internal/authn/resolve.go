@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"idp/internal/kerberos"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/store"
 )
@@ -56,7 +57,7 @@ func (acc *account) class() string {
 }
 
 // accountOf is resolve, and where a credential may be checked for whom.
-func (a *Authn) accountOf(ctx context.Context, name string, from From) (account, error) {
+func (a *Authn) accountOf(ctx context.Context, name string, from policy.From) (account, error) {
 	acc, err := a.resolve(ctx, name)
 	if err != nil {
 		return acc, err
@@ -77,9 +78,9 @@ func (a *Authn) accountOf(ctx context.Context, name string, from From) (account,
 // those of outsiders are counted apart: they use up no guess of those inside. A local
 // user's are counted like those of a name that the KDC would know, or "too many" would
 // tell one from the other.
-func (a *Authn) place(acc *account, from From) (apart bool) {
-	apart = a.passwords != nil && !a.Section.PasswordFromOutside && !Inside(a.Section.OfferTo, from)
-	acc.network, acc.origin, acc.counted = Network(from.Address), a.origin(from), acc.canonical
+func (a *Authn) place(acc *account, from policy.From) (apart bool) {
+	apart = a.passwords != nil && !a.Section.PasswordFromOutside && !policy.Inside(a.Section.OfferTo, from)
+	acc.network, acc.origin, acc.counted = policy.Network(from.Address), a.origin(from), acc.canonical
 	if apart {
 		acc.counted = outsiders + acc.canonical
 	}
@@ -114,7 +115,7 @@ func (a *Authn) resolve(ctx context.Context, name string) (account, error) {
 }
 
 // whyOutside tells the log why a client counts as outside.
-func whyOutside(from From) string {
+func whyOutside(from policy.From) string {
 	if from.Outside {
 		return "kerberos.password_from_outside is off, and the request was forwarded by a peer that is not in trusted_proxies, or by a trusted proxy that did not say for whom"
 	}

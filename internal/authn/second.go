@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -38,7 +39,7 @@ type SecondFactor struct {
 //
 // The error is a *reason.Error when it was refused; it comes a multiple of half a
 // second after the call.
-func (a *Authn) Second(ctx context.Context, first *Result, f SecondFactor, from From) (*Result, error) {
+func (a *Authn) Second(ctx context.Context, first *Result, f SecondFactor, from policy.From) (*Result, error) {
 	start := time.Now()
 	id, err := a.second(ctx, first, f, from)
 	if err != nil {
@@ -46,11 +47,11 @@ func (a *Authn) Second(ctx context.Context, first *Result, f SecondFactor, from 
 		return nil, errors.Join(err, a.waitOut(ctx, start))
 	}
 	res := *first
-	res.AMR, res.FactorID, res.Second = Combined(first.AMR, f.AMR), id, f.As
+	res.AMR, res.FactorID, res.Second = policy.Combined(first.AMR, f.AMR), id, f.As
 	return &res, nil
 }
 
-func (a *Authn) second(ctx context.Context, first *Result, f SecondFactor, from From) (factorID string, err error) {
+func (a *Authn) second(ctx context.Context, first *Result, f SecondFactor, from policy.From) (factorID string, err error) {
 	u := first.User
 	if f.Typed == "" {
 		return f.Verify(ctx)
@@ -70,7 +71,7 @@ func (a *Authn) second(ctx context.Context, first *Result, f SecondFactor, from 
 }
 
 // knownFor: the browser has logged in to the account before, or is logged in.
-func knownFor(first *Result, from From) bool {
+func knownFor(first *Result, from policy.From) bool {
 	return first.Continues != "" || (from.Known != nil && first.Account != "" && from.Known(first.Account))
 }
 
@@ -85,7 +86,7 @@ func (l *limiter) takeCode(ctx context.Context, userID string, typed secret.Stri
 	case err != nil:
 		return nil, err
 	case t.State == store.GuessTaken:
-		return &guess{l, g, t.Token}, nil
+		return &guess{l, g, t.Token, ""}, nil
 	case t.State == store.GuessKnownWrong:
 		// Not looked at again, although it may be right by now: a guess that could be
 		// made once in each half minute would be sixty.
@@ -103,8 +104,9 @@ func (g *guess) settleCode(ctx context.Context, err error) error {
 	case err == nil:
 		return l.store.ClearGuesses(ctx, g.Name, g.Asked, g.token)
 	case slices.Contains(ofTheCode, code):
-		return errors.Join(l.store.FailGuess(ctx, g.token, string(code), false, l.now().Add(failureWindow).UnixMilli()),
-			l.wrongFrom(ctx, g.From, g.Hash))
+		failed := l.store.FailGuess(ctx, g.token, string(code), false, l.now().Add(failureWindow).UnixMilli())
+		_, err := l.wrongFrom(ctx, g.From, g.Hash)
+		return errors.Join(failed, err)
 	}
 	return l.store.GiveBackGuess(ctx, g.token)
 }
@@ -114,6 +116,6 @@ var ofTheCode = []reason.Code{reason.BadCode, reason.CodeReplayed, reason.Factor
 
 // NeedsFactor books that a first factor was good and not enough for a program, which
 // cannot show another. The error is a *reason.Error.
-func (a *Authn) NeedsFactor(ctx context.Context, u *store.User, from From) error {
+func (a *Authn) NeedsFactor(ctx context.Context, u *store.User, from policy.From) error {
 	return a.failOf(ctx, from, u.ID, u.Name, reason.Refuse(reason.FactorNeeded, "a program cannot show a second factor: log in with a browser"))
 }

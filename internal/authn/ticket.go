@@ -6,18 +6,19 @@ import (
 	"strings"
 
 	"idp/internal/kerberos"
+	"idp/internal/policy"
 	"idp/internal/reason"
 )
 
 // Ticket checks the only token of `Authorization: Negotiate`, decoded. The error
 // is a *reason.Error when the ticket was refused.
-func (a *Authn) Ticket(ctx context.Context, token []byte, from From) (*Result, error) {
+func (a *Authn) Ticket(ctx context.Context, token []byte, from policy.From) (*Result, error) {
 	if a.Kerberos == nil {
 		return nil, a.noKeytab(ctx, from)
 	}
 	login, err := a.Kerberos.Accept(ctx, token)
 	if err != nil {
-		return nil, a.fail(ctx, from, "", typed(err))
+		return nil, a.failTicket(ctx, from, err)
 	}
 	return a.ticketOf(ctx, login, from)
 }
@@ -29,13 +30,13 @@ type Continuation struct{ Reply, State []byte }
 // TicketLeg checks one token of an exchange that may have several; state is what
 // the leg before left, empty for the first. Either a Result or a Continuation
 // comes of it, or an error as of Ticket.
-func (a *Authn) TicketLeg(ctx context.Context, token, state []byte, from From) (*Result, *Continuation, error) {
+func (a *Authn) TicketLeg(ctx context.Context, token, state []byte, from policy.From) (*Result, *Continuation, error) {
 	if a.Kerberos == nil {
 		return nil, nil, a.noKeytab(ctx, from)
 	}
 	leg, err := a.Kerberos.Step(ctx, token, state)
 	if err != nil {
-		return nil, nil, a.fail(ctx, from, "", typed(err))
+		return nil, nil, a.failTicket(ctx, from, err)
 	}
 	if leg.Login == nil {
 		return nil, &Continuation{Reply: leg.Reply, State: leg.State}, nil
@@ -44,15 +45,25 @@ func (a *Authn) TicketLeg(ctx context.Context, token, state []byte, from From) (
 	return res, nil, err
 }
 
-func (a *Authn) noKeytab(ctx context.Context, from From) error {
-	return a.fail(ctx, from, "", reason.Refuse(reason.NoKeytab, "no keytab is configured"))
+func (a *Authn) noKeytab(ctx context.Context, from policy.From) error {
+	return a.failOfNobody(ctx, from, "", reason.Refuse(reason.NoKeytab, "no keytab is configured"))
 }
 
-func (a *Authn) ticketOf(ctx context.Context, login *kerberos.Login, from From) (*Result, error) {
+// unopened are the reasons of tokens that no key of ours has opened: anybody makes them.
+var unopened = []reason.Code{reason.NTLM, reason.NegoexOnly, reason.NotFirst, reason.NoKeytab, reason.WrongSPN, reason.KVNO, reason.WrongKey, reason.NoKey, reason.Etype}
+
+func (a *Authn) failTicket(ctx context.Context, from policy.From, err error) error {
+	if err = typed(err); slices.Contains(unopened, reason.Of(err)) {
+		return a.failOfNobody(ctx, from, "", err)
+	}
+	return a.fail(ctx, from, "", err)
+}
+
+func (a *Authn) ticketOf(ctx context.Context, login *kerberos.Login, from policy.From) (*Result, error) {
 	if err := a.madeFor(login, from); err != nil {
 		return nil, a.fail(ctx, from, login.Principal.String(), err)
 	}
-	res, err := a.known(ctx, login, AMRTicket)
+	res, err := a.known(ctx, login, policy.AMRTicket)
 	if err != nil {
 		return nil, a.fail(ctx, from, login.Principal.String(), typed(err))
 	}
@@ -64,7 +75,7 @@ func (a *Authn) ticketOf(ctx context.Context, login *kerberos.Login, from From) 
 // madeFor refuses a ticket that was made for a protected site and is shown elsewhere: at
 // another one, or to us. Whoever runs that site, or listens on another port of its host,
 // could otherwise pass on what its visitors sent, and be them everywhere.
-func (a *Authn) madeFor(login *kerberos.Login, from From) error {
+func (a *Authn) madeFor(login *kerberos.Login, from policy.From) error {
 	if len(login.Service.Components) != 2 {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/store"
 	"idp/internal/user"
@@ -22,7 +23,7 @@ type UpstreamLogin struct {
 }
 
 // Upstream says whose the login is. The error is a *reason.Error when it is refused.
-func (a *Authn) Upstream(ctx context.Context, l UpstreamLogin, from From) (*Result, error) {
+func (a *Authn) Upstream(ctx context.Context, l UpstreamLogin, from policy.From) (*Result, error) {
 	u, err := a.mapping.Upstream(ctx, l.Person)
 	if err != nil {
 		return nil, a.UpstreamRefused(ctx, l.Person.Upstream, l.Person.Subject, err, from)
@@ -36,22 +37,21 @@ func (a *Authn) Upstream(ctx context.Context, l UpstreamLogin, from From) (*Resu
 
 // UpstreamRefused books the refusal of a login at an upstream, of a subject there
 // (empty: not known).
-func (a *Authn) UpstreamRefused(ctx context.Context, upstream, subject string, err error, from From) error {
-	name := upstream
-	if subject != "" {
-		name += ":" + subject
+func (a *Authn) UpstreamRefused(ctx context.Context, upstream, subject string, err error, from policy.From) error {
+	if subject == "" {
+		return a.failOfNobody(ctx, from, upstream, typed(err))
 	}
-	return a.fail(ctx, from, reason.Short(name), typed(err))
+	return a.fail(ctx, from, reason.Short(upstream+":"+subject), typed(err))
 }
 
 // amrOf are methods that reach a level, for a login that happened elsewhere: what we
 // have not seen ourselves is not told. One factor needs none.
 func amrOf(acr string) []string {
 	switch acr {
-	case ACRPhishingResistant:
-		return []string{AMRPasskey, AMRUserVerified}
-	case ACRMultiFactor:
-		return []string{AMRMultiFactor}
+	case policy.ACRPhishingResistant:
+		return []string{policy.AMRPasskey, policy.AMRUserVerified}
+	case policy.ACRMultiFactor:
+		return []string{policy.AMRMultiFactor}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -47,7 +48,7 @@ func (e *TooManyCodes) Error() string {
 func (c *UserCodes) Try(ctx context.Context, userID string, from netip.Addr, code string, look func() (right bool, err error)) error {
 	// A user's name has no slash in it, so these are nobody's.
 	limit := maxCodesPerUser
-	ofNetwork, err := c.take(ctx, "/device/network/"+Network(from), code, maxCodesPerNetwork)
+	ofNetwork, err := c.take(ctx, "/device/network/"+policy.Network(from), code, maxCodesPerNetwork)
 	var full *TooManyCodes
 	if errors.As(err, &full) {
 		limit, err = maxCodesInFullNetwork, nil

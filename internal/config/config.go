@@ -22,6 +22,7 @@ import (
 	"idp/internal/forwardauth/sites"
 	"idp/internal/kerberos"
 	"idp/internal/mail"
+	"idp/internal/policy"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/upstream"
@@ -45,7 +46,7 @@ type Config struct {
 	Upstreams      []upstream.Config   `yaml:"upstreams"` // OpenID providers that people may log in with
 	LDAP           directory.Config    `yaml:"ldap"`
 	SMTP           mail.Config         `yaml:"smtp"`
-	Factors        authn.Rules         `yaml:"factors"`   // who must show how much; the first rule that fits decides
+	Factors        policy.Rules        `yaml:"factors"`   // who must show how much; the first rule that fits decides
 	Limits         authn.Limits        `yaml:"limits"`    // how many wrong passwords an address may send
 	Sessions       session.Rules       `yaml:"sessions"`  // how long logins last; the first rule that fits decides, else lifetimes
 	Clients        []store.Client      `yaml:"clients"`   // relying parties this file owns

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/upstream"
 )
 
@@ -20,8 +20,8 @@ func (k *checks) upstreams() {
 		k.file(at+".client_secret_file", u.ClientSecretFile)
 		k.file(at+".client_key_file", u.ClientKeyFile)
 		for theirs, ours := range u.ACR {
-			if theirs == "" || !slices.Contains(authn.ACRLevels, ours) {
-				k.add(at+".acr", fmt.Sprintf("%q: %q is no level", theirs, ours), "its acr: one of "+strings.Join(authn.ACRLevels, ", "))
+			if theirs == "" || !slices.Contains(policy.ACRLevels, ours) {
+				k.add(at+".acr", fmt.Sprintf("%q: %q is no level", theirs, ours), "its acr: one of "+strings.Join(policy.ACRLevels, ", "))
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 )
 
@@ -19,7 +20,7 @@ type known struct {
 
 // channelBinding: a token is bound to the certificate its client sees
 // (tls-server-end-point, RFC 5929 §4), so we must know that certificate.
-func (e *exam) channelBinding(context.Context) []Result {
+func (e *exam) channelBinding(context.Context) []report.Line {
 	if e.Kerberos == nil {
 		return nil
 	}
@@ -27,36 +28,36 @@ func (e *exam) channelBinding(context.Context) []Result {
 	required := how == "require"
 	switch {
 	case how == "off":
-		return ok("off: a token that another site lured out of a browser is not noticed")
+		return report.OK("off: a token that another site lured out of a browser is not noticed")
 	case e.issuer.Scheme != "https" && required:
-		return failed("channel_binding: allow, or an https issuer", "require, and the issuer is not https: without TLS no client sends a binding, all tickets are refused")
+		return report.Failed("channel_binding: allow, or an https issuer", "require, and the issuer is not https: without TLS no client sends a binding, all tickets are refused")
 	case e.issuer.Scheme != "https":
-		return ok("%s: no TLS, no binding", how)
+		return report.OK("%s: no TLS, no binding", how)
 	case required && e.TLSCertificate == "" && len(e.Kerberos.ChannelBindingCertificates) == 0:
-		return failed(e.nameIt(), "require, a proxy ends TLS, and its certificate is not known: all tickets are refused")
+		return report.Failed(e.nameIt(), "require, a proxy ends TLS, and its certificate is not known: all tickets are refused")
 	}
 	ours, bad := e.bound()
 	return append(bad, e.judgeBinding(how, ours)...)
 }
 
-func (e *exam) judgeBinding(how string, ours []known) []Result {
+func (e *exam) judgeBinding(how string, ours []known) []report.Line {
 	if len(ours) == 0 {
 		if how == "require" {
 			return nil // the lines about the files say it
 		}
-		return warning(e.nameIt(), "%s, but a proxy ends TLS and its certificate is not known: bindings are not compared", how)
+		return report.Warning(e.nameIt(), "%s, but a proxy ends TLS and its certificate is not known: bindings are not compared", how)
 	}
 	shown, err := e.shown()
 	if err != nil {
-		return warning("run this again when "+e.Issuer+" answers", "%s: bound to %s; cannot be compared with what clients see: %v", how, fileNames(ours), err)
+		return report.Warning("run this again when "+e.Issuer+" answers", "%s: bound to %s; cannot be compared with what clients see: %v", how, fileNames(ours), err)
 	}
 	if !slices.ContainsFunc(ours, func(k known) bool { return k.leaf.Equal(shown[0]) }) {
-		return failed(e.nameIt(), "clients see another certificate (%s, until %s) than idp knows (%s): tickets bound to it are refused", strings.Join(shown[0].DNSNames, " "), day(shown[0].NotAfter), fileNames(ours))
+		return report.Failed(e.nameIt(), "clients see another certificate (%s, until %s) than idp knows (%s): tickets bound to it are refused", strings.Join(shown[0].DNSNames, " "), report.Day(shown[0].NotAfter), fileNames(ours))
 	}
 	if note := oddHash(shown[0]); note != "" {
-		return warning("use a certificate signed with ECDSA or RSA PKCS #1 and SHA-256", "%s: %s", how, note)
+		return report.Warning("use a certificate signed with ECDSA or RSA PKCS #1 and SHA-256", "%s: %s", how, note)
 	}
-	return ok("%s: tickets are bound to the certificate that %s shows (tls-server-end-point, %s)", how, e.Issuer, kerberos.EndPointAlgorithm(shown[0]))
+	return report.OK("%s: tickets are bound to the certificate that %s shows (tls-server-end-point, %s)", how, e.Issuer, kerberos.EndPointAlgorithm(shown[0]))
 }
 
 // nameIt is the command that fetches the certificate clients see.
@@ -67,14 +68,14 @@ func (e *exam) nameIt() string {
 
 // bound are the certificates idp takes bindings for, as it reads them: the first
 // of each file.
-func (e *exam) bound() (ours []known, bad []Result) {
+func (e *exam) bound() (ours []known, bad []report.Line) {
 	if pair, err := tls.LoadX509KeyPair(e.TLSCertificate, e.TLSKey); err == nil {
 		ours = append(ours, known{e.TLSCertificate, pair.Leaf})
 	}
 	for _, file := range e.Kerberos.ChannelBindingCertificates {
 		leaf, err := kerberos.ReadCertificate(file)
 		if err != nil {
-			bad = append(bad, failed("name PEM files that hold the certificate clients see", "channel_binding_certificates: %v", err)...)
+			bad = append(bad, report.Failed("name PEM files that hold the certificate clients see", "channel_binding_certificates: %v", err)...)
 			continue
 		}
 		ours = append(ours, known{file, leaf})

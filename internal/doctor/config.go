@@ -1,24 +1,28 @@
 package doctor
 
-import "context"
+import (
+	"context"
+
+	"idp/internal/doctor/report"
+)
 
 // config repeats what `idp check` says; the other checks go on with what of the
 // file could be read.
-func (e *exam) config(context.Context) []Result {
+func (e *exam) config(context.Context) []report.Line {
 	switch {
 	case len(e.Problems) > 0:
-		return append(Unreadable(e.Problems), lines(Warning, e.Warnings)...)
+		return append(Unreadable(e.Problems), lines(report.LevelWarning, e.Warnings)...)
 	case e.File == "":
-		return warning("write an idp.yaml with your issuer and realm, or name it with --config", "no idp.yaml here or in /etc/idp: the defaults, for trying out (%s)", e.Version)
+		return report.Warning("write an idp.yaml with your issuer and realm, or name it with --config", "no idp.yaml here or in /etc/idp: the defaults, for trying out (%s)", e.Version)
 	default:
-		return append(ok("%s is sound (%s)", e.File, e.Version), lines(Warning, e.Warnings)...)
+		return append(report.OK("%s is sound (%s)", e.File, e.Version), lines(report.LevelWarning, e.Warnings)...)
 	}
 }
 
 // Unreadable are the lines for a file of which nothing else can be looked at.
-func Unreadable(problems []Problem) []Result { return lines(Failed, problems) }
+func Unreadable(problems []Problem) []report.Line { return lines(report.LevelFailed, problems) }
 
-func lines(level Level, problems []Problem) (lines []Result) {
+func lines(level report.Level, problems []Problem) (lines []report.Line) {
 	for _, p := range problems {
 		text := p.Text
 		if p.Key != "" {
@@ -27,7 +31,7 @@ func lines(level Level, problems []Problem) (lines []Result) {
 		if p.Where != "" {
 			text = p.Where + ": " + text
 		}
-		lines = append(lines, Result{Check: "config", Level: level, Text: text, Hint: p.Hint, Details: map[string]any{"where": p.Where, "key": p.Key}})
+		lines = append(lines, report.Line{Check: "config", Level: level, Text: text, Hint: p.Hint, Details: map[string]any{"where": p.Where, "key": p.Key}})
 	}
 	return lines
 }

@@ -13,6 +13,7 @@ import (
 
 	"idp/internal/config"
 	"idp/internal/doctor"
+	"idp/internal/doctor/report"
 	"idp/internal/keys"
 	"idp/internal/server"
 	"idp/internal/store"
@@ -143,7 +144,7 @@ func TestPostgresThatDoesNotAnswer(t *testing.T) {
 	in.Database = "postgres://idp:hunter2@127.0.0.1:1/idp?sslmode=disable"
 	wants(t, in.say("database"), "failed connection refused")
 	var all bytes.Buffer
-	if err := doctor.PrintJSON(&all, doctor.Run(t.Context(), in.Config)); err != nil || strings.Contains(all.String(), "hunter2") {
+	if err := report.PrintJSON(&all, doctor.Run(t.Context(), in.Config)); err != nil || strings.Contains(all.String(), "hunter2") {
 		t.Errorf("a password is shown, or %v:\n%s", err, all.String())
 	}
 	u, err := url.Parse(storetest.Postgres(t))

@@ -9,11 +9,13 @@ import (
 	"strings"
 
 	"idp/internal/directory"
+	"idp/internal/doctor/look"
+	"idp/internal/doctor/report"
 )
 
 // directory asks each server of the section ldap as a login does, up to the question
 // whether any person is to be seen there.
-func (e *exam) directory(ctx context.Context) (lines []Result) {
+func (e *exam) directory(ctx context.Context) (lines []report.Line) {
 	if e.Directory == nil || !e.Directory.Configured() {
 		return nil
 	}
@@ -22,39 +24,39 @@ func (e *exam) directory(ctx context.Context) (lines []Result) {
 		if len(e.Directory.Problems()) > 0 {
 			return nil // the line about config says so
 		}
-		return failed("ldap.ca_file: the PEM certificate of the authority that signed the directory's", "ldap: %v", err)
+		return report.Failed("ldap.ca_file: the PEM certificate of the authority that signed the directory's", "ldap: %v", err)
 	}
 	defer d.Close()
-	probes := d.Probe(ctx, perAsk)
+	probes := d.Probe(ctx, look.PerAsk)
 	works := false
 	for _, p := range probes {
 		works = works || p.Err == nil && p.Anybody
 	}
 	for _, p := range probes {
 		r := e.judgeProbe(p)
-		if r.Level == Failed && works { // another one takes over
-			r.Level = Warning
+		if r.Level == report.LevelFailed && works { // another one takes over
+			r.Level = report.LevelWarning
 		}
 		lines = append(lines, r)
 	}
 	return lines
 }
 
-func (e *exam) judgeProbe(p directory.Probe) Result {
+func (e *exam) judgeProbe(p directory.Probe) report.Line {
 	base := e.Directory.Base
-	bad := func(level Level, hint, format string, args ...any) Result {
-		return Result{Level: level, Hint: hint, Text: fmt.Sprintf(format, args...)}
+	bad := func(level report.Level, hint, format string, args ...any) report.Line {
+		return report.Line{Level: level, Hint: hint, Text: fmt.Sprintf(format, args...)}
 	}
 	switch left := p.Until.Sub(e.Now()); {
 	case p.Err != nil:
-		return bad(Failed, e.mendProbe(p), "%v", p.Err)
+		return bad(report.LevelFailed, e.mendProbe(p), "%v", p.Err)
 	case !p.Anybody:
-		return bad(Failed, "does "+who(e.Directory.BindDN)+" have the right to read people there? else ldap.filter is too narrow, or ldap.base another branch",
+		return bad(report.LevelFailed, "does "+who(e.Directory.BindDN)+" have the right to read people there? else ldap.filter is too narrow, or ldap.base another branch",
 			"%s: no person is to be seen below %s", p.Server, base)
 	case left < expiresSoon:
-		return bad(Warning, "renew it: idp does not ask a server whose certificate is over", "%s: its certificate is good until %s only", p.Server, day(p.Until))
+		return bad(report.LevelWarning, "renew it: idp does not ask a server whose certificate is over", "%s: its certificate is good until %s only", p.Server, report.Day(p.Until))
 	}
-	return Result{Level: OK, Text: fmt.Sprintf("%s answers (%dms), its certificate is good until %s; people are to be seen below %s", p.Server, p.Took.Milliseconds(), day(p.Until), base)}
+	return report.Line{Level: report.LevelOK, Text: fmt.Sprintf("%s answers (%dms), its certificate is good until %s; people are to be seen below %s", p.Server, p.Took.Milliseconds(), report.Day(p.Until), base)}
 }
 
 // mendProbe is what mends a step that failed.

@@ -25,6 +25,9 @@ import (
 	"time"
 
 	"idp/internal/directory"
+	"idp/internal/doctor/look"
+	"idp/internal/doctor/realm"
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -71,29 +74,10 @@ type Problem struct {
 	Hint  string
 }
 
-// Level says how bad a line is.
-type Level string
-
-// The levels, from good to bad.
-const (
-	OK      Level = "ok"
-	Warning Level = "warning"
-	Failed  Level = "failed"
-)
-
-// Result is one line. Check and Level are stable, Text and Hint are for people.
-type Result struct {
-	Check   string         `json:"check"`
-	Level   Level          `json:"level"`
-	Text    string         `json:"text"`
-	Hint    string         `json:"hint,omitempty"` // the command or change that mends it
-	Details map[string]any `json:"details,omitempty"`
-}
-
 // check is one place to look at. Its lines get its name.
 type check struct {
 	name string
-	run  func(*exam, context.Context) []Result
+	run  func(*exam, context.Context) []report.Line
 }
 
 // checks in the order in which an admin should read them: a line further down
@@ -105,12 +89,12 @@ var checks = []check{
 	{"certificate", (*exam).certificate},
 	{"proxies", (*exam).proxies},
 	{"inside", (*exam).inside},
-	{"keytab", (*exam).keytab},
-	{"spn", (*exam).spn},
+	{"keytab", atRealm((*realm.Exam).Keytab)},
+	{"spn", atRealm((*realm.Exam).SPN)},
 	{"realms", (*exam).realms},
-	{"kdc", (*exam).checkKDCs},
-	{"clock", (*exam).clock},
-	{"key_version", (*exam).keyVersion},
+	{"kdc", atRealm((*realm.Exam).KDCs)},
+	{"clock", atRealm((*realm.Exam).Clock)},
+	{"key_version", atRealm((*realm.Exam).KeyVersion)},
 	{"channel_binding", (*exam).channelBinding},
 	{"offer_to", (*exam).offerTo},
 	{"password", (*exam).password},
@@ -122,18 +106,21 @@ var checks = []check{
 	{"sites", (*exam).sites},
 }
 
+// atRealm is a check that looks at the Kerberos side.
+func atRealm(run func(*realm.Exam, context.Context) []report.Line) func(*exam, context.Context) []report.Line {
+	return func(e *exam, ctx context.Context) []report.Line { return run(e.realm, ctx) }
+}
+
 // exam is one run of the checks, with what several of them look at.
 type exam struct {
 	Config
-	issuer *url.URL
+	issuer  *url.URL
+	network look.Network
 
 	db    func() (*store.Store, database.Schema, error)
 	shown func() ([]*x509.Certificate, error) // by the issuer's address, the server's own first
 
-	discovery func() []Result // is the issuer's address idp's?
+	discovery func() []report.Line // is the issuer's address idp's?
 
-	acceptor func() (*kerberos.Acceptor, error)
-	keytabs  func() (kerberos.Status, error)
-	kdcs     func() []*realmKDCs // each trusted realm's, asked
-	tickets  func() []*tickets   // for our own services
+	realm *realm.Exam
 }

@@ -8,23 +8,26 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"idp/internal/doctor/look"
+	"idp/internal/doctor/report"
 )
 
 // inside: as whom does idp see this machine, through whatever is in between? The
 // page by which people test their browser (/setup/test) tells everybody that about
 // themselves, and asks for a ticket who is inside.
-func (e *exam) inside(ctx context.Context) []Result {
-	if e.Kerberos == nil || len(e.Kerberos.OfferTo) == 0 || e.issuer.Hostname() == "" || e.discovery()[0].Level != OK {
+func (e *exam) inside(ctx context.Context) []report.Line {
+	if e.Kerberos == nil || len(e.Kerberos.OfferTo) == 0 || e.issuer.Hostname() == "" || e.discovery()[0].Level != report.LevelOK {
 		return nil
 	}
-	page, err := e.get(ctx, e.Issuer+"/setup/test")
+	page, err := e.network.Get(ctx, e.Issuer+"/setup/test")
 	if err != nil {
 		return nil // server says so
 	}
 	from := e.ownAddress(ctx)
 	line := e.judgeView(seenBy(page), from, e.offered(from))
 	if len(line) > 0 {
-		line[0].Details = map[string]any{"from": from.String(), "status": page.status}
+		line[0].Details = map[string]any{"from": from.String(), "status": page.Status}
 	}
 	return line
 }
@@ -41,10 +44,10 @@ var seenAt = regexp.MustCompile(`sees you at <code>([0-9a-f.:]+)</code>`)
 
 // seenBy reads the page. The names of settings in it are the least likely to be
 // reworded.
-func seenBy(page *answer) (v view) {
-	body := string(page.body)
-	v.asked = slices.ContainsFunc(page.header.Values("WWW-Authenticate"), func(s string) bool { return strings.EqualFold(s, "Negotiate") })
-	if page.status != http.StatusOK || v.asked {
+func seenBy(page *look.Answer) (v view) {
+	body := string(page.Body)
+	v.asked = slices.ContainsFunc(page.Header.Values("WWW-Authenticate"), func(s string) bool { return strings.EqualFold(s, "Negotiate") })
+	if page.Status != http.StatusOK || v.asked {
 		return v
 	}
 	v.strange = strings.Contains(body, "<code>trusted_proxies</code>")
@@ -55,32 +58,27 @@ func seenBy(page *answer) (v view) {
 	return v
 }
 
-func (e *exam) judgeView(v view, from netip.Addr, offered bool) []Result {
+func (e *exam) judgeView(v view, from netip.Addr, offered bool) []report.Line {
 	switch {
 	case v.asked && offered:
-		return ok("through %s idp sees this machine (%s) as inside, and asks for a ticket", e.Issuer, from)
+		return report.OK("through %s idp sees this machine (%s) as inside, and asks for a ticket", e.Issuer, from)
 	case v.asked:
-		return warning("look at trusted_proxies and offer_to, and whether idp's log names the client or the proxy",
+		return report.Warning("look at trusted_proxies and offer_to, and whether idp's log names the client or the proxy",
 			"through %s idp sees this machine (%s) as inside, though offer_to does not have it: something in between makes it somebody else", e.Issuer, from)
 	case v.strange:
-		return failed("trusted_proxies: [its address]; idp's log has it: journalctl -u idp | grep 'not in trusted_proxies'. Where it is there already, let it forward the client's address (X-Forwarded-For)",
+		return report.Failed("trusted_proxies: [its address]; idp's log has it: journalctl -u idp | grep 'not in trusted_proxies'. Where it is there already, let it forward the client's address (X-Forwarded-For)",
 			"through %s idp sees everybody as outside: a proxy in between is not in trusted_proxies, or does not say for whom it asks", e.Issuer)
-	case v.unready && !e.hasKey():
+	case v.unready && !e.realm.HasKey():
 		return nil // keytab and realms say so
 	case v.unready:
-		return warning("its log says why: journalctl -u idp | grep keytab; it reads a keytab again by itself within seconds", "the server that runs says that it has no key to check tickets with")
+		return report.Warning("its log says why: journalctl -u idp | grep keytab; it reads a keytab again by itself within seconds", "the server that runs says that it has no key to check tickets with")
 	case v.at.IsValid() && offered:
-		return failed("let people inside reach idp without address translation; or add that address to kerberos.offer_to, where nobody from outside comes with it",
+		return report.Failed("let people inside reach idp without address translation; or add that address to kerberos.offer_to, where nobody from outside comes with it",
 			"through %s idp sees this machine (%s) as %s, which is outside: a router or proxy in between gives it that address, or idp was not restarted after offer_to was changed", e.Issuer, from, v.at)
 	case v.at.IsValid():
-		return ok("through %s idp sees this machine as %s, which is outside, as offer_to has it", e.Issuer, v.at)
+		return report.OK("through %s idp sees this machine as %s, which is outside, as offer_to has it", e.Issuer, v.at)
 	}
 	return nil // not the page
-}
-
-func (e *exam) hasKey() bool {
-	status, err := e.keytabs()
-	return err == nil && len(hosts(status)) > 0 && len(e.Kerberos.Realms) > 0
 }
 
 // offered reports whether an address is inside, by the configuration.
@@ -90,9 +88,9 @@ func (e *exam) offered(a netip.Addr) bool {
 
 // ownAddress is the one by which this machine goes to the issuer.
 func (e *exam) ownAddress(ctx context.Context) netip.Addr {
-	ctx, cancel := context.WithTimeout(ctx, perAsk)
+	ctx, cancel := context.WithTimeout(ctx, look.PerAsk)
 	defer cancel()
-	conn, err := e.dial(ctx, "tcp", net.JoinHostPort(e.issuer.Hostname(), issuerPort(e)))
+	conn, err := e.network.Dial(ctx, "tcp", net.JoinHostPort(e.issuer.Hostname(), issuerPort(e)))
 	if err != nil {
 		return netip.Addr{}
 	}

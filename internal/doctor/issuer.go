@@ -6,32 +6,36 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"idp/internal/doctor/look"
+	"idp/internal/doctor/realm"
+	"idp/internal/doctor/report"
 )
 
 // checkIssuer compares the URL that people type with the address idp listens on.
-func (e *exam) checkIssuer(ctx context.Context) []Result {
+func (e *exam) checkIssuer(ctx context.Context) []report.Line {
 	host, port, err := net.SplitHostPort(e.Listen)
 	if err != nil || e.issuer.Hostname() == "" {
 		return nil // config has said so
 	}
 	lines := e.scheme(host)
 	if p := issuerPort(e); p != port && port != "0" && len(e.TrustedProxies) == 0 {
-		lines = append(lines, warning("fine where something forwards port "+p+" to "+port+"; else change listen or issuer",
+		lines = append(lines, report.Warning("fine where something forwards port "+p+" to "+port+"; else change listen or issuer",
 			"people go to port %s of %s, idp listens on port %s, and no proxy is trusted that could be in between", p, e.issuer.Hostname(), port)...)
 	}
 	return append(lines, e.whose(ctx, host)...)
 }
 
 // scheme: who ends TLS, and whether plain HTTP can be heard by others.
-func (e *exam) scheme(listenHost string) []Result {
-	ends, alone := e.TLSCertificate != "", local(listenHost)
+func (e *exam) scheme(listenHost string) []report.Line {
+	ends, alone := e.TLSCertificate != "", look.Local(listenHost)
 	switch {
 	case e.issuer.Scheme == "http" && ends:
-		return failed("write https in issuer, or take tls out", "the issuer is http, and idp speaks TLS: nobody gets an answer at %s", e.Issuer)
+		return report.Failed("write https in issuer, or take tls out", "the issuer is http, and idp speaks TLS: nobody gets an answer at %s", e.Issuer)
 	case e.issuer.Scheme == "http" && !alone:
-		return warning("listen on 127.0.0.1, or use https", "%s is for this machine only, and idp listens on %s", e.Issuer, e.Listen)
+		return report.Warning("listen on 127.0.0.1, or use https", "%s is for this machine only, and idp listens on %s", e.Issuer, e.Listen)
 	case e.issuer.Scheme == "https" && !ends && !alone:
-		return warning("let only the proxy reach it: a firewall, or listen on 127.0.0.1 where the proxy is on this machine",
+		return report.Warning("let only the proxy reach it: a firewall, or listen on 127.0.0.1 where the proxy is on this machine",
 			"idp speaks plain HTTP on %s: whoever reaches it there sends passwords that can be heard", e.Listen)
 	}
 	return nil
@@ -48,38 +52,38 @@ func issuerPort(e *exam) string {
 }
 
 // whose machine the issuer's name leads to.
-func (e *exam) whose(ctx context.Context, listenHost string) []Result {
-	host := plain(e.issuer.Hostname())
-	n, err := e.look(ctx, host)
+func (e *exam) whose(ctx context.Context, listenHost string) []report.Line {
+	host := look.Plain(e.issuer.Hostname())
+	n, err := e.network.Look(ctx, host)
 	if err != nil && e.Kerberos != nil {
 		return nil // spn says so
 	}
 	if err != nil {
-		return e.noAddress(host, err)
+		return realm.NoAddress(host, err)
 	}
-	details := map[string]any{"addresses": n.addrs, "canonical": n.canonical}
-	lines := e.judgeAddresses(host, n.addrs, listenHost)
+	details := map[string]any{"addresses": n.Addrs, "canonical": n.Canonical}
+	lines := e.judgeAddresses(host, n.Addrs, listenHost)
 	lines[0].Details = details
 	return lines
 }
 
-func (e *exam) judgeAddresses(host string, addrs []netip.Addr, listenHost string) []Result {
-	here, proxy := func(a netip.Addr) bool { return local(a.String()) || slices.Contains(own(), a) }, e.trusts
+func (e *exam) judgeAddresses(host string, addrs []netip.Addr, listenHost string) []report.Line {
+	here, proxy := func(a netip.Addr) bool { return look.Local(a.String()) || slices.Contains(own(), a) }, e.trusts
 	switch {
-	case !local(host) && slices.ContainsFunc(addrs, netip.Addr.IsLoopback):
-		return warning("give the name the address that others reach; an entry in this machine's /etc/hosts alone does no harm", "%s is %s, as seen from here: where the DNS says so too, everybody else is sent to their own machine", host, list(addrs))
+	case !look.Local(host) && slices.ContainsFunc(addrs, netip.Addr.IsLoopback):
+		return report.Warning("give the name the address that others reach; an entry in this machine's /etc/hosts alone does no harm", "%s is %s, as seen from here: where the DNS says so too, everybody else is sent to their own machine", host, look.List(addrs))
 	case slices.ContainsFunc(addrs, here):
 		if addr, err := netip.ParseAddr(listenHost); err == nil && !addr.IsUnspecified() && e.TLSCertificate != "" && !slices.Contains(addrs, addr) {
-			return failed("listen on "+net.JoinHostPort(addrs[0].String(), issuerPort(e))+", or on all addresses: :"+issuerPort(e), "%s is %s, and idp listens on %s only", host, list(addrs), e.Listen)
+			return report.Failed("listen on "+net.JoinHostPort(addrs[0].String(), issuerPort(e))+", or on all addresses: :"+issuerPort(e), "%s is %s, and idp listens on %s only", host, look.List(addrs), e.Listen)
 		}
-		return ok("%s is %s: this machine; idp listens on %s", host, list(addrs), e.Listen)
+		return report.OK("%s is %s: this machine; idp listens on %s", host, look.List(addrs), e.Listen)
 	case slices.ContainsFunc(addrs, proxy):
-		return ok("%s is %s: a trusted proxy; idp listens on %s", host, list(addrs), e.Listen)
+		return report.OK("%s is %s: a trusted proxy; idp listens on %s", host, look.List(addrs), e.Listen)
 	case len(e.TrustedProxies) > 0:
-		return ok("%s is %s: not this machine, so a proxy or load balancer; idp listens on %s", host, list(addrs), e.Listen)
+		return report.OK("%s is %s: not this machine, so a proxy or load balancer; idp listens on %s", host, look.List(addrs), e.Listen)
 	default:
-		return warning("fine where a router or load balancer passes connections on unopened; a proxy that ends TLS belongs into trusted_proxies",
-			"%s is %s, which is not this machine (%s)", host, list(addrs), list(own()))
+		return report.Warning("fine where a router or load balancer passes connections on unopened; a proxy that ends TLS belongs into trusted_proxies",
+			"%s is %s, which is not this machine (%s)", host, look.List(addrs), look.List(own()))
 	}
 }
 

@@ -5,26 +5,27 @@ import (
 	"strconv"
 	"strings"
 
+	"idp/internal/doctor/report"
 	"idp/internal/reason"
 )
 
 // misled: what is wrong between a site's proxy and idp, where idp refuses whatever is
 // asked about it, for this reason. nil: it is another reason, or none.
-func (e *exam) misled(s Site, path string, why reason.Code) []Result {
+func (e *exam) misled(s Site, path string, why reason.Code) []report.Line {
 	nobody := ": nobody is let in"
 	if path == s.Start {
 		nobody = ": nobody can log in"
 	}
 	switch why {
 	case reason.SiteProxy:
-		return failed(e.trustIt(), "%s%s: idp does not know the proxy, and answers it nothing (%s)"+nobody, s.Origin, path, why)
+		return report.Failed(e.trustIt(), "%s%s: idp does not know the proxy, and answers it nothing (%s)"+nobody, s.Origin, path, why)
 	case reason.SiteUnknown:
-		return failed(s.told()+". Where it stands there: restart idp, if idp.yaml was changed. Which host it was told: journalctl -u idp | grep "+string(why),
+		return report.Failed(s.told()+". Where it stands there: restart idp, if idp.yaml was changed. Which host it was told: journalctl -u idp | grep "+string(why),
 			"%s%s: the proxy tells idp of a host that is not %s, nor another site of forward_auth (%s)"+nobody, s.Origin, path, s.host(), why)
 	case reason.SiteInsecure:
-		return failed(s.told(), "%s%s: the proxy does not tell idp that browsers come by %s (%s)"+nobody, s.Origin, path, s.scheme(), why)
+		return report.Failed(s.told(), "%s%s: the proxy does not tell idp that browsers come by %s (%s)"+nobody, s.Origin, path, s.scheme(), why)
 	case reason.SiteContradictory:
-		return failed(s.says(func(p shipped) place { return p.whole })+". Which one it is: journalctl -u idp | grep "+string(why),
+		return report.Failed(s.says(func(p shipped) place { return p.whole })+". Which one it is: journalctl -u idp | grep "+string(why),
 			"%s%s: a header is missing in what the proxy tells idp, or two contradict each other (%s)"+nobody, s.Origin, path, why)
 	}
 	return nil
@@ -32,7 +33,7 @@ func (e *exam) misled(s Site, path string, why reason.Code) []Result {
 
 // comesBack: does a login lead back to where browsers are? to is the authorization request
 // that begins it. nil: it does.
-func (s Site) comesBack(to string) []Result {
+func (s Site) comesBack(to string) []report.Line {
 	_, query, _ := strings.Cut(to, "?")
 	request, _ := url.ParseQuery(query) // what can be read of it
 	own, err := url.Parse(s.Origin)
@@ -45,9 +46,9 @@ func (s Site) comesBack(to string) []Result {
 	}
 	switch {
 	case back.Scheme != own.Scheme || back.Hostname() != own.Hostname():
-		return failed(s.told(), "%s: a login there leads back to %s://%s, by what the proxy tells idp: nobody comes back", s.Origin, reason.Short(back.Scheme), reason.Short(back.Host))
+		return report.Failed(s.told(), "%s: a login there leads back to %s://%s, by what the proxy tells idp: nobody comes back", s.Origin, reason.Short(back.Scheme), reason.Short(back.Host))
 	case back.Host != own.Host:
-		return warning("where browsers see that port: host: "+back.Host+" in forward_auth; else "+s.told(), "%s: a login there leads back to another port, %s", s.Origin, back.Host)
+		return report.Warning("where browsers see that port: host: "+back.Host+" in forward_auth; else "+s.told(), "%s: a login there leads back to another port, %s", s.Origin, back.Host)
 	}
 	return nil
 }

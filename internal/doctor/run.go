@@ -3,12 +3,14 @@ package doctor
 import (
 	"context"
 	"crypto/x509"
-	"fmt"
 	"net"
 	"net/url"
 	"sync"
 	"time"
 
+	"idp/internal/doctor/look"
+	"idp/internal/doctor/realm"
+	"idp/internal/doctor/report"
 	"idp/internal/store"
 	"idp/internal/store/database"
 )
@@ -16,22 +18,21 @@ import (
 const (
 	perCheck = 12 * time.Second // PostgreSQL alone may take 5 s to be given up
 	inTotal  = 15 * time.Second
-	perAsk   = 3 * time.Second // one question to the network
 )
 
 // Run makes every check and returns their lines in the order of the list.
-func Run(ctx context.Context, c Config) []Result {
+func Run(ctx context.Context, c Config) []report.Line {
 	ctx, cancel := context.WithTimeout(ctx, inTotal)
 	defer cancel()
 	e := newExam(ctx, c)
-	lines := make([][]Result, len(checks))
+	lines := make([][]report.Line, len(checks))
 	var all sync.WaitGroup
 	for i, c := range checks {
 		all.Go(func() { lines[i] = e.bounded(ctx, c, perCheck) })
 	}
 	all.Wait()
 	e.close(ctx)
-	var out []Result
+	var out []report.Line
 	for i, c := range checks {
 		for _, r := range lines[i] {
 			r.Check = c.name
@@ -41,27 +42,16 @@ func Run(ctx context.Context, c Config) []Result {
 	return out
 }
 
-// Worst is the level of a whole run.
-func Worst(lines []Result) Level {
-	worst := OK
-	for _, r := range lines {
-		if r.Level == Failed || worst == OK {
-			worst = r.Level
-		}
-	}
-	return worst
-}
-
 // bounded waits for a check no longer than limit. One that hangs in spite of its
 // context is left behind, and so is one that panics: the others have their say.
-func (e *exam) bounded(ctx context.Context, c check, limit time.Duration) []Result {
+func (e *exam) bounded(ctx context.Context, c check, limit time.Duration) []report.Line {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	done := make(chan []Result, 1)
+	done := make(chan []report.Line, 1)
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				done <- failed("report this: it is a bug of idp", "the check itself broke: %v", p)
+				done <- report.Failed("report this: it is a bug of idp", "the check itself broke: %v", p)
 			}
 		}()
 		done <- c.run(e, ctx)
@@ -70,7 +60,7 @@ func (e *exam) bounded(ctx context.Context, c check, limit time.Duration) []Resu
 	case lines := <-done:
 		return lines
 	case <-ctx.Done():
-		return failed("what it asks does not answer: a firewall? the lines around this one may say more", "no answer in time")
+		return report.Failed("what it asks does not answer: a firewall? the lines around this one may say more", "no answer in time")
 	}
 }
 
@@ -82,17 +72,15 @@ func newExam(ctx context.Context, c Config) *exam {
 	if e.Resolver == nil {
 		e.Resolver = net.DefaultResolver
 	}
+	e.network = look.Network{Resolver: e.Resolver}
 	var err error
 	if e.issuer, err = url.Parse(c.Issuer); err != nil {
 		e.issuer = &url.URL{}
 	}
 	e.db = onceDB(func() (*store.Store, database.Schema, error) { return e.openDB(ctx) })
 	e.shown = sync.OnceValues(func() ([]*x509.Certificate, error) { return e.handshake(ctx) })
-	e.discovery = sync.OnceValue(func() []Result { return e.judgeDiscovery(ctx) })
-	e.acceptor = sync.OnceValues(e.openKeytabs)
-	e.keytabs = sync.OnceValues(e.readKeytabs)
-	e.kdcs = sync.OnceValue(func() []*realmKDCs { return e.askKDCs(ctx) })
-	e.tickets = sync.OnceValue(func() []*tickets { return e.askTickets(ctx) })
+	e.discovery = sync.OnceValue(func() []report.Line { return e.judgeDiscovery(ctx) })
+	e.realm = realm.New(ctx, realm.Config{Issuer: e.issuer, Kerberos: e.Kerberos, RunsAs: e.runsAs, Network: e.network, Now: e.Now})
 	return e
 }
 
@@ -109,17 +97,4 @@ func (e *exam) close(ctx context.Context) {
 	case <-done:
 	case <-ctx.Done():
 	}
-}
-
-// ok, warning and failed make the one line most checks end with.
-func ok(format string, args ...any) []Result {
-	return []Result{{Level: OK, Text: fmt.Sprintf(format, args...)}}
-}
-
-func warning(hint, format string, args ...any) []Result {
-	return []Result{{Level: Warning, Hint: hint, Text: fmt.Sprintf(format, args...)}}
-}
-
-func failed(hint, format string, args ...any) []Result {
-	return []Result{{Level: Failed, Hint: hint, Text: fmt.Sprintf(format, args...)}}
 }

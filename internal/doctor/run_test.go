@@ -1,15 +1,13 @@
 package doctor
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"idp/internal/doctor/report"
 	"idp/internal/store/database"
 )
 
@@ -18,12 +16,12 @@ func TestACheckThatHangsOrBreaksStopsNoOther(t *testing.T) {
 	e := &exam{}
 	forever := make(chan struct{})
 	defer close(forever)
-	hangs := check{"hangs", func(*exam, context.Context) []Result { <-forever; return nil }}
-	if r := e.bounded(t.Context(), hangs, time.Millisecond); len(r) != 1 || r[0].Level != Failed || r[0].Text != "no answer in time" {
+	hangs := check{"hangs", func(*exam, context.Context) []report.Line { <-forever; return nil }}
+	if r := e.bounded(t.Context(), hangs, time.Millisecond); len(r) != 1 || r[0].Level != report.LevelFailed || r[0].Text != "no answer in time" {
 		t.Errorf("a check that hangs: %+v", r)
 	}
-	breaks := check{"breaks", func(*exam, context.Context) []Result { panic("x") }}
-	if r := e.bounded(t.Context(), breaks, time.Minute); len(r) != 1 || r[0].Level != Failed || !strings.Contains(r[0].Text, "broke") {
+	breaks := check{"breaks", func(*exam, context.Context) []report.Line { panic("x") }}
+	if r := e.bounded(t.Context(), breaks, time.Minute); len(r) != 1 || r[0].Level != report.LevelFailed || !strings.Contains(r[0].Text, "broke") {
 		t.Errorf("a check that breaks: %+v", r)
 	}
 }
@@ -53,54 +51,6 @@ func TestRunOnNothing(t *testing.T) {
 	}
 }
 
-func TestPrint(t *testing.T) {
-	lines := []Result{
-		{Check: "keytab", Level: OK, Text: "fine"},
-		{Check: "signing_keys", Level: Warning, Text: "old", Hint: "idp serve"},
-		{Check: "spn", Level: Failed, Text: "no\nok       spn          forged\x1b[31m", Hint: "add it", Details: map[string]any{"a": 1}},
-	}
-	var b bytes.Buffer
-	if err := Print(&b, lines); err != nil {
-		t.Fatal(err)
-	}
-	want := "ok       keytab       fine\n" +
-		"warning  signing_keys old\n" +
-		"                      -> idp serve\n" +
-		"failed   spn          no ok       spn          forged [31m\n" +
-		"                      -> add it\n"
-	if b.String() != want {
-		t.Errorf("got\n%swant\n%s", b.String(), want)
-	}
-	b.Reset()
-	if err := PrintJSON(&b, lines); err != nil {
-		t.Fatal(err)
-	}
-	var got struct {
-		OK    *bool
-		Lines []map[string]any
-	}
-	if err := json.Unmarshal(b.Bytes(), &got); err != nil || got.OK == nil || *got.OK || len(got.Lines) != 3 || got.Lines[1]["hint"] != "idp serve" || got.Lines[2]["check"] != "spn" {
-		t.Errorf("JSON: %v\n%s", err, b.String())
-	}
-}
-
-func TestWorst(t *testing.T) {
-	of := func(levels ...Level) (lines []Result) {
-		for _, l := range levels {
-			lines = append(lines, Result{Level: l})
-		}
-		return lines
-	}
-	for _, c := range []struct {
-		lines []Result
-		want  Level
-	}{{nil, OK}, {of(OK, OK), OK}, {of(OK, Warning, OK), Warning}, {of(Warning, Failed, Warning, OK), Failed}} {
-		if got := Worst(c.lines); got != c.want {
-			t.Errorf("%v: %s, want %s", c.lines, got, c.want)
-		}
-	}
-}
-
 func TestConfigurationLines(t *testing.T) {
 	level := func(c Config) string {
 		c.Listen, c.Issuer = "127.0.0.1:1", "http://localhost:1"
@@ -124,25 +74,21 @@ func TestJudgements(t *testing.T) {
 	engine := database.Engine{Name: "SQLite", Version: "3"}
 	for _, c := range []struct {
 		what string
-		got  []Result
-		want Level // empty: no line
+		got  []report.Line
+		want report.Level // empty: no line
 	}{
-		{"this schema", judgeSchema("db", engine, database.Schema{Version: 2, Known: 2, Supported: true}), OK},
-		{"an older schema", judgeSchema("db", engine, database.Schema{Version: 1, Known: 2, Supported: true}), Warning},
-		{"a newer schema", judgeSchema("db", engine, database.Schema{Version: 3, Known: 2, Supported: true}), Warning},
-		{"one for newer programs", judgeSchema("db", engine, database.Schema{Version: 3, Known: 2}), Failed},
-		{"an empty database", judgeSchema("db", engine, database.Schema{Known: 2, Supported: true}), OK},
+		{"this schema", judgeSchema("db", engine, database.Schema{Version: 2, Known: 2, Supported: true}), report.LevelOK},
+		{"an older schema", judgeSchema("db", engine, database.Schema{Version: 1, Known: 2, Supported: true}), report.LevelWarning},
+		{"a newer schema", judgeSchema("db", engine, database.Schema{Version: 3, Known: 2, Supported: true}), report.LevelWarning},
+		{"one for newer programs", judgeSchema("db", engine, database.Schema{Version: 3, Known: 2}), report.LevelFailed},
+		{"an empty database", judgeSchema("db", engine, database.Schema{Known: 2, Supported: true}), report.LevelOK},
 		{"the same clock", judgeClock(-time.Second), ""},
-		{"a clock ahead", judgeClock(3 * time.Second), Warning},
-		{"a clock behind", judgeClock(-3 * time.Second), Warning},
-		{"another hour", judgeClock(-time.Hour), Failed},
-		{"a KDC's clock at the edge", []Result{judgeOffset("it", 30*time.Second)}, OK},
-		{"a KDC's clock beyond it", []Result{judgeOffset("it", -31*time.Second)}, Warning},
-		{"as far as Kerberos goes", []Result{judgeOffset("it", -5*time.Minute)}, Warning},
-		{"too far", []Result{judgeOffset("it", 5*time.Minute+time.Second)}, Failed},
+		{"a clock ahead", judgeClock(3 * time.Second), report.LevelWarning},
+		{"a clock behind", judgeClock(-3 * time.Second), report.LevelWarning},
+		{"another hour", judgeClock(-time.Hour), report.LevelFailed},
 		{"room", judgeRoom("/d", 2<<30), ""},
-		{"little room", judgeRoom("/d", 500<<20), Warning},
-		{"none", judgeRoom("/d", 10<<20), Failed},
+		{"little room", judgeRoom("/d", 500<<20), report.LevelWarning},
+		{"none", judgeRoom("/d", 10<<20), report.LevelFailed},
 		{"not known", judgeRoom("/d", -1), ""},
 	} {
 		if len(c.got) == 0 && c.want == "" || len(c.got) == 1 && c.got[0].Level == c.want {
@@ -155,16 +101,6 @@ func TestJudgements(t *testing.T) {
 	}
 }
 
-func TestAge(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		-time.Hour: "dated in the future", time.Minute: "1 minutes old", 5 * time.Hour: "5 hours old", 47 * time.Hour: "47 hours old", 12 * 24 * time.Hour: "12 days old",
-	} {
-		if got := age(d); got != want {
-			t.Errorf("%s: %s, want %s", d, got, want)
-		}
-	}
-}
-
 func TestIssuerPort(t *testing.T) {
 	for text, want := range map[string]string{"https://a": "443", "http://a": "80", "https://a:8443": "8443"} {
 		u, err := url.Parse(text)
@@ -173,21 +109,6 @@ func TestIssuerPort(t *testing.T) {
 		}
 		if got := issuerPort(&exam{issuer: u}); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
-		}
-	}
-}
-
-func TestClosedTo(t *testing.T) {
-	for _, c := range []struct {
-		user, owner string
-		mode        os.FileMode
-		want        bool
-	}{
-		{"idp", "root", 0o600, true}, {"idp", "idp", 0o400, false}, {"idp", "root", 0o640, false},
-		{"idp", "root", 0o604, false}, {"root", "idp", 0o400, false}, {"", "root", 0o400, false},
-	} {
-		if got := closedTo(c.user, c.owner, c.mode); got != c.want {
-			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }

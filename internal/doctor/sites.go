@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 
+	"idp/internal/doctor/look"
+	"idp/internal/doctor/report"
 	"idp/internal/reason"
 )
 
@@ -22,19 +24,19 @@ type Site struct {
 
 // sites: does each site's proxy route our paths to idp, as a proxy that is trusted, and
 // keep strangers out? Whoever asks here is one.
-func (e *exam) sites(ctx context.Context) (lines []Result) {
+func (e *exam) sites(ctx context.Context) (lines []report.Line) {
 	for _, s := range e.Sites {
 		lines = append(lines, e.site(ctx, s)...)
 	}
 	return append(lines, e.askedByAnybody(ctx)...)
 }
 
-func (e *exam) site(ctx context.Context, s Site) []Result {
+func (e *exam) site(ctx context.Context, s Site) []report.Line {
 	s, start, err := e.reach(ctx, s)
 	if err != nil {
-		return warning(s.whereItIs(), "%s does not answer: %v", s.Origin, err)
+		return report.Warning(s.whereItIs(), "%s does not answer: %v", s.Origin, err)
 	}
-	s.proxies = proxyOf(start.header.Get("Server"))
+	s.proxies = proxyOf(start.Header.Get("Server"))
 	if bad := e.judgeStart(s, start); bad != nil {
 		if !s.Open { // worse than that nobody can log in
 			bad = append(e.letIn(ctx, s), bad...)
@@ -51,97 +53,97 @@ func (e *exam) site(ctx context.Context, s Site) []Result {
 	if bad := e.cookies(ctx, s); bad != nil {
 		return bad
 	}
-	return ok("%s: %s (not looked at: whether the application can be reached past it)", s.Origin, leads)
+	return report.OK("%s: %s (not looked at: whether the application can be reached past it)", s.Origin, leads)
 }
 
 // reach asks where a login begins. On this machine a site may be https though the issuer
 // is not; then that is its origin.
-func (e *exam) reach(ctx context.Context, s Site) (Site, *answer, error) {
-	start, err := e.get(ctx, s.Origin+s.Start)
+func (e *exam) reach(ctx context.Context, s Site) (Site, *look.Answer, error) {
+	start, err := e.network.Get(ctx, s.Origin+s.Start)
 	if s.scheme() != "http" || err == nil && e.answersUs(s, start) {
 		return s, start, err
 	}
 	secure := s
 	secure.Origin = "https://" + s.host()
-	if again, err := e.get(ctx, secure.Origin+s.Start); err == nil && e.answersUs(s, again) {
+	if again, err := e.network.Get(ctx, secure.Origin+s.Start); err == nil && e.answersUs(s, again) {
 		return secure, again, nil
 	}
 	return s, start, err
 }
 
 // answersUs reports whether an answer for a site is idp's.
-func (e *exam) answersUs(s Site, got *answer) bool {
-	return got.header.Get(s.Header) != "" || strings.HasPrefix(got.header.Get("Location"), e.Issuer+"/authorize?")
+func (e *exam) answersUs(s Site, got *look.Answer) bool {
+	return got.Header.Get(s.Header) != "" || strings.HasPrefix(got.Header.Get("Location"), e.Issuer+"/authorize?")
 }
 
 // judgeStart: is a login begun by us, for this site? nil: it is.
-func (e *exam) judgeStart(s Site, start *answer) []Result {
+func (e *exam) judgeStart(s Site, start *look.Answer) []report.Line {
 	route := s.says(func(p shipped) place { return p.route })
-	why := reason.Code(start.header.Get(s.Header))
+	why := reason.Code(start.Header.Get(s.Header))
 	if bad := e.misled(s, s.Start, why); bad != nil {
 		return bad
 	}
-	to := start.header.Get("Location")
+	to := start.Header.Get("Location")
 	switch {
 	case why != "": // of the question about this path
-		return failed(route, "%s asks idp about %s, and does not lead there: nobody can log in", s.Origin, s.Start)
-	case start.status >= http.StatusInternalServerError && e.discovery()[0].Level != OK:
-		return warning("see the line about server", "%s: its proxy runs, and gets no answer from idp (%d): the rest cannot be seen", s.Origin, start.status)
-	case start.status >= http.StatusInternalServerError:
-		return failed(s.says(func(p shipped) place { return p.address })+". There stands idp's address, "+e.Listen+", as the proxy reaches it; the proxy's log says why", "%s: its proxy gets no answer from idp, which runs (%d): nobody can log in", s.Origin, start.status)
+		return report.Failed(route, "%s asks idp about %s, and does not lead there: nobody can log in", s.Origin, s.Start)
+	case start.Status >= http.StatusInternalServerError && e.discovery()[0].Level != report.LevelOK:
+		return report.Warning("see the line about server", "%s: its proxy runs, and gets no answer from idp (%d): the rest cannot be seen", s.Origin, start.Status)
+	case start.Status >= http.StatusInternalServerError:
+		return report.Failed(s.says(func(p shipped) place { return p.address })+". There stands idp's address, "+e.Listen+", as the proxy reaches it; the proxy's log says why", "%s: its proxy gets no answer from idp, which runs (%d): nobody can log in", s.Origin, start.Status)
 	case !strings.HasPrefix(to, e.Issuer+"/authorize?"):
-		return failed(route, "%s%s is not answered by idp (%d)", s.Origin, s.Start, start.status)
+		return report.Failed(route, "%s%s is not answered by idp (%d)", s.Origin, s.Start, start.Status)
 	}
 	return s.comesBack(to)
 }
 
 // stranger opens the first page, as somebody who is not logged in. nil: they come to the
 // login.
-func (e *exam) stranger(ctx context.Context, s Site) []Result {
-	page, err := e.get(ctx, s.Origin+"/", "Accept", "text/html")
+func (e *exam) stranger(ctx context.Context, s Site) []report.Line {
+	page, err := e.network.Get(ctx, s.Origin+"/", "Accept", "text/html")
 	if err != nil {
-		return warning("look at the proxy's log", "%s/ does not answer: %v", s.Origin, err)
+		return report.Warning("look at the proxy's log", "%s/ does not answer: %v", s.Origin, err)
 	}
-	why := reason.Code(page.header.Get(s.Header))
+	why := reason.Code(page.Header.Get(s.Header))
 	if bad := e.misled(s, "/", why); bad != nil {
 		return bad
 	}
 	if bad := s.judgeLetIn(page); bad != nil {
 		return bad
 	}
-	to := page.header.Get("Location")
+	to := page.Header.Get("Location")
 	switch {
-	case page.status >= http.StatusInternalServerError:
-		return failed(s.asks()+". The proxy's log, and idp's, say why", "%s/ answers %d to a stranger: is /forward-auth asked, and answered?", s.Origin, page.status)
+	case page.Status >= http.StatusInternalServerError:
+		return report.Failed(s.asks()+". The proxy's log, and idp's, say why", "%s/ answers %d to a stranger: is /forward-auth asked, and answered?", s.Origin, page.Status)
 	case why == reason.SiteNetwork:
-		return warning("fine where this machine is in none of the site's networks; else: does the proxy send the client's address in X-Forwarded-For?",
+		return report.Warning("fine where this machine is in none of the site's networks; else: does the proxy send the client's address in X-Forwarded-For?",
 			"%s/ is not for this machine (%s): how it receives others cannot be seen from here", s.Origin, why)
-	case to == "" && why == "" && page.status != http.StatusUnauthorized:
-		return failed(s.asks(), "%s/ answers %d to a stranger, which is not idp's word: is /forward-auth asked?", s.Origin, page.status)
-	case to == "" || page.status == http.StatusUnauthorized:
-		return warning(s.says(func(p shipped) place { return p.login })+". It makes a redirect of idp's answer 401 that has a Location", "%s/ keeps strangers out (%s), and does not lead people to the login", s.Origin, withReason(page.status, why))
+	case to == "" && why == "" && page.Status != http.StatusUnauthorized:
+		return report.Failed(s.asks(), "%s/ answers %d to a stranger, which is not idp's word: is /forward-auth asked?", s.Origin, page.Status)
+	case to == "" || page.Status == http.StatusUnauthorized:
+		return report.Warning(s.says(func(p shipped) place { return p.login })+". It makes a redirect of idp's answer 401 that has a Location", "%s/ keeps strangers out (%s), and does not lead people to the login", s.Origin, withReason(page.Status, why))
 	case why == "" && !strings.Contains(to, s.Start):
-		return failed(s.asks(), "%s/ leads strangers to %s, which is not idp's word: is /forward-auth asked?", s.Origin, reason.Short(to))
+		return report.Failed(s.asks(), "%s/ leads strangers to %s, which is not idp's word: is /forward-auth asked?", s.Origin, reason.Short(to))
 	case !strings.HasPrefix(to, s.Origin+s.Start):
-		return failed(s.told(), "%s/ leads strangers to %s", s.Origin, reason.Short(to))
+		return report.Failed(s.told(), "%s/ leads strangers to %s", s.Origin, reason.Short(to))
 	}
 	return nil
 }
 
 // letIn: is the first page open to strangers? nil: it is not, as far as can be seen.
-func (e *exam) letIn(ctx context.Context, s Site) []Result {
-	page, err := e.get(ctx, s.Origin+"/", "Accept", "text/html")
+func (e *exam) letIn(ctx context.Context, s Site) []report.Line {
+	page, err := e.network.Get(ctx, s.Origin+"/", "Accept", "text/html")
 	if err != nil {
 		return nil // the line about the login says what there is to say
 	}
 	return s.judgeLetIn(page)
 }
 
-func (s Site) judgeLetIn(page *answer) []Result {
-	if page.status >= http.StatusMultipleChoices {
+func (s Site) judgeLetIn(page *look.Answer) []report.Line {
+	if page.Status >= http.StatusMultipleChoices {
 		return nil
 	}
-	return failed(s.asks()+". So the proxy asks /forward-auth before it passes anything on", "%s/ lets strangers in: it answers %d to nobody", s.Origin, page.status)
+	return report.Failed(s.asks()+". So the proxy asks /forward-auth before it passes anything on", "%s/ lets strangers in: it answers %d to nobody", s.Origin, page.Status)
 }
 
 // asks is what makes a proxy ask.
@@ -149,15 +151,15 @@ func (s Site) asks() string { return s.says(func(p shipped) place { return p.que
 
 // cookies: does the proxy pass them on to idp, with the question and below /.idp/? nil:
 // nothing else is to be seen. Without, every login is followed by another.
-func (e *exam) cookies(ctx context.Context, s Site) []Result {
+func (e *exam) cookies(ctx context.Context, s Site) []report.Line {
 	for _, path := range []string{s.Start, "/"} {
-		page, err := e.get(ctx, s.Origin+path, "Accept", "text/html", "Cookie", s.Twice)
+		page, err := e.network.Get(ctx, s.Origin+path, "Accept", "text/html", "Cookie", s.Twice)
 		if err != nil {
-			return warning("look at the proxy's log", "%s%s does not answer a request with cookies: %v", s.Origin, path, err)
+			return report.Warning("look at the proxy's log", "%s%s does not answer a request with cookies: %v", s.Origin, path, err)
 		}
-		to := page.header.Get("Location")
-		if reason.Code(page.header.Get(s.Header)) == reason.SiteLogin || strings.HasPrefix(to, e.Issuer+"/authorize?") || strings.HasPrefix(to, s.Origin+s.Start) {
-			return failed(s.passesCookie(path), "%s%s: the proxy does not pass Cookie on to idp: nobody stays logged in", s.Origin, path)
+		to := page.Header.Get("Location")
+		if reason.Code(page.Header.Get(s.Header)) == reason.SiteLogin || strings.HasPrefix(to, e.Issuer+"/authorize?") || strings.HasPrefix(to, s.Origin+s.Start) {
+			return report.Failed(s.passesCookie(path), "%s%s: the proxy does not pass Cookie on to idp: nobody stays logged in", s.Origin, path)
 		}
 	}
 	return nil

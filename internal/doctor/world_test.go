@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"idp/internal/doctor"
+	"idp/internal/doctor/report"
 	"idp/internal/kerberos"
 	"idp/internal/secret"
 	"idp/internal/server"
@@ -66,7 +67,7 @@ func (in *installation) say(check string) []string {
 		if r.Check == check {
 			out = append(out, string(r.Level)+" "+r.Text)
 		}
-		if r.Level != doctor.OK && r.Check == check && r.Hint == "" {
+		if r.Level != report.LevelOK && r.Check == check && r.Hint == "" {
 			in.t.Errorf("no way to mend: %s %s", r.Check, r.Text)
 		}
 	}
@@ -78,7 +79,7 @@ func (in *installation) hint(check string) string {
 	in.t.Helper()
 	var found []string
 	for _, r := range doctor.Run(in.t.Context(), in.Config) {
-		if r.Check == check && r.Level != doctor.OK {
+		if r.Check == check && r.Level != report.LevelOK {
 			found = append(found, r.Hint)
 		}
 	}

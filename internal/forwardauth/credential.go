@@ -9,6 +9,7 @@ import (
 	"idp/internal/audit"
 	"idp/internal/authn"
 	"idp/internal/forwardauth/sites"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -51,7 +52,11 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	if err == nil {
 		err = f.enough(r, q, gates, res)
 	}
-	if err == nil && !kept {
+	switch {
+	case kept: // its login is in the audit log
+	case reason.Of(err) == reason.FactorNeeded:
+		err = f.notFoundOutInSilence(r, q, res, key, err)
+	case err == nil:
 		err = f.audited(r, q, res, info.Method)
 	}
 	if err != nil {
@@ -61,7 +66,7 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 		f.passwords.put(key, *res, f.Now().Add(passwordKept))
 	}
 	info.LoggedIn = !kept
-	return &identity{user: res.User, amr: res.AMR, acr: authn.ACROf(res.AMR), authTime: res.AuthTime.UnixMilli()}, nil
+	return &identity{user: res.User, amr: res.AMR, acr: policy.ACROf(res.AMR), authTime: res.AuthTime.UnixMilli()}, nil
 }
 
 // refused puts the reason of a credential into the log line. Trouble of ours is passed on.
@@ -138,7 +143,7 @@ func (f *ForwardAuth) stillThere(r *http.Request, res *authn.Result) error {
 // enough: what is demanded of a login here, as at the login pages (package login).
 func (f *ForwardAuth) enough(r *http.Request, q *question, gates []sites.Gate, res *authn.Result) error {
 	has := false
-	if slices.Contains(res.AMR, authn.AMRPassword) {
+	if slices.Contains(res.AMR, policy.AMRPassword) {
 		have, err := f.Factors.Of(r.Context(), res.User.ID)
 		if err != nil {
 			return err
@@ -146,11 +151,24 @@ func (f *ForwardAuth) enough(r *http.Request, q *question, gates []sites.Gate, r
 		has = have.Any()
 	}
 	for _, g := range gates {
-		if !g.Anyone && !authn.Reaches(authn.ACROf(res.AMR), f.Policy.OfLogin(res, has, q.site.Host, g.ACR, q.from(r))) {
+		if !g.Anyone && !policy.Reaches(policy.ACROf(res.AMR), f.Policy.OfLogin(res.User, res.AMR, has, q.site.Host, g.ACR, q.from(r))) {
 			return reason.Refuse(reason.FactorNeeded, "a second factor is demanded, and a program cannot show one")
 		}
 	}
 	return nil
+}
+
+// notFoundOutInSilence writes down that a first factor was right, and not enough: of a
+// password, which a script sends with every request, once a minute.
+func (f *ForwardAuth) notFoundOutInSilence(r *http.Request, q *question, res *authn.Result, key string, err error) error {
+	if known, _ := f.notEnough.get(key, f.Now()); known {
+		return err
+	}
+	err = f.Authn.NeedsFactor(r.Context(), res.User, f.caller(r, q))
+	if key != "" && reason.Of(err) == reason.FactorNeeded {
+		f.notEnough.put(key, true, f.Now().Add(passwordKept))
+	}
+	return err
 }
 
 // audited writes down a login that has no session to tell of it.
@@ -160,7 +178,7 @@ func (f *ForwardAuth) audited(r *http.Request, q *question, res *authn.Result, h
 		Address: from.Address.String(), Agent: from.Agent, RequestID: from.RequestID, Detail: how + ", a program at a protected site"})
 }
 
-func (f *ForwardAuth) caller(r *http.Request, q *question) authn.From {
+func (f *ForwardAuth) caller(r *http.Request, q *question) policy.From {
 	from := visitor.From(r, q.site.Host)
 	from.Site = sites.Hostname(q.site.Host)
 	return from
@@ -175,7 +193,7 @@ const passwordKept = time.Minute
 
 // passwordKey is a keyed hash of a name and a password, of the site that they were sent
 // to, and of where they came from: from outside they might not have been accepted.
-func (f *ForwardAuth) passwordKey(from authn.From, name string, password secret.String) string {
+func (f *ForwardAuth) passwordKey(from policy.From, name string, password secret.String) string {
 	where := from.Address.String()
 	if from.Outside {
 		where = "outside"

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"strings"
 
-	"idp/internal/authn"
 	"idp/internal/forwardauth/sites"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/session"
@@ -85,7 +85,7 @@ func (f *ForwardAuth) loggedIn(r *http.Request, q *question, gates []sites.Gate)
 		return nil, err
 	}
 	for _, g := range gates {
-		if !g.Anyone && !(authn.Reaches(c.Session.ACR, g.ACR) && f.Policy.Enough(c.Session, c.User, q.site.Host, q.from(r))) {
+		if !g.Anyone && !(policy.Reaches(c.Session.ACR, g.ACR) && f.Policy.Enough(c.Session, c.User, q.site.Host, q.from(r))) {
 			return nil, refusal{reason.SiteFactor, "the session has shown acr " + c.Session.ACR}
 		}
 	}

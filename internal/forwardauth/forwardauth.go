@@ -29,6 +29,7 @@ import (
 	"idp/internal/factor"
 	"idp/internal/forwardauth/sites"
 	"idp/internal/keys"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -43,7 +44,7 @@ type Options struct {
 	Sessions   *session.Sessions
 	Authn      *authn.Authn
 	Factors    *factor.Factors
-	Policy     *authn.Policy
+	Policy     *policy.Policy
 	Keys       *keys.Keys
 	Ring       *secret.Ring
 	Pages      *web.Pages
@@ -61,6 +62,7 @@ type ForwardAuth struct {
 	assertions  kept[string, string]       // signed, by all that they say but when
 	stated      kept[statement, string]    // the same, by what the database answered
 	passwords   kept[string, authn.Result] // whose they were, by passwordKey
+	notEnough   kept[string, bool]         // those that were right, and not enough, by passwordKey: the audit log has it
 	passwordMAC []byte                     // of this process alone
 }
 

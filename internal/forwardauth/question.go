@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"strings"
 
-	"idp/internal/authn"
 	"idp/internal/forwardauth/sites"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/visitor"
 	"idp/internal/web"
@@ -147,7 +147,7 @@ func all(h http.Header, headers ...saying) (err error) {
 }
 
 // from is who asks for the page, as its proxy says.
-func (q *question) from(r *http.Request) authn.From {
+func (q *question) from(r *http.Request) policy.From {
 	return visitor.At(r, q.site.Host)
 }
 

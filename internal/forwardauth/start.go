@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"idp/internal/authn"
 	"idp/internal/forwardauth/sites"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/web"
@@ -102,7 +102,7 @@ func (f *ForwardAuth) target(r *http.Request, q *question) (t target, err error)
 		return t, nil
 	}
 	if err == nil {
-		t.acr = authn.Stronger(t.acr, f.Policy.OfSession(c.Session, c.User, q.site.Host, q.from(r)))
+		t.acr = policy.Stronger(t.acr, f.Policy.OfSession(c.Session, c.User, q.site.Host, q.from(r)))
 	}
 	return t, err
 }
@@ -150,7 +150,7 @@ func (f *ForwardAuth) authorize(q *question, challenge string, t target, query u
 	if query.Get("other") != "" {
 		v.Set("prompt", "select_account")
 	}
-	if t.acr != "" && t.acr != authn.ACROneFactor {
+	if t.acr != "" && t.acr != policy.ACROneFactor {
 		v.Set("claims", essentialACR(t.acr))
 	}
 	return "/authorize?" + v.Encode()
@@ -161,8 +161,8 @@ func (q *question) callback() string { return origin(q.origin) + sites.PathCallb
 // essentialACR asks for a level or a stronger one (OIDC Core §5.5.1.1).
 func essentialACR(need string) string {
 	var levels []string
-	for _, level := range authn.ACRLevels {
-		if authn.Reaches(level, need) {
+	for _, level := range policy.ACRLevels {
+		if policy.Reaches(level, need) {
 			levels = append(levels, level)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/kerberos"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/web"
 )
@@ -21,7 +22,7 @@ func (l *Login) basic(w http.ResponseWriter, r *http.Request, a *attempt, value 
 	if a.browser.SignedOut {
 		switch {
 		case a.row == nil:
-			return web.Redirect(w, r, http.StatusSeeOther, authn.PathForm)
+			return web.Redirect(w, r, http.StatusSeeOther, policy.PathForm)
 		case !a.row.Rechallenged:
 			return l.rechallenge(w, r, a)
 		}

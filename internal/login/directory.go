@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/store"
 	"idp/internal/user"
@@ -43,7 +44,7 @@ func (l *Login) askDirectory(r *http.Request, a *attempt, res *authn.Result) err
 // no directory knows: its ticket or its KDC would say when it is disabled there, and a
 // passkey would go on for ever.
 func (l *Login) vouchedByNobody(r *http.Request, a *attempt, res *authn.Result) error {
-	if !slices.Contains(res.AMR, authn.AMRPasskey) || slices.Contains(res.AMR, authn.AMRPassword) || slices.Contains(res.AMR, authn.AMRTicket) ||
+	if !slices.Contains(res.AMR, policy.AMRPasskey) || slices.Contains(res.AMR, policy.AMRPassword) || slices.Contains(res.AMR, policy.AMRTicket) ||
 		res.Upstream.ID != "" || res.User.PasswordHash != "" {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/factor"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -33,7 +34,7 @@ type second struct {
 }
 
 // reached: all that is wanted was shown.
-func (s *second) reached() bool { return authn.Reaches(authn.ACROf(s.first.AMR), s.need) }
+func (s *second) reached() bool { return policy.Reaches(policy.ACROf(s.first.AMR), s.need) }
 
 // purpose is what the forms' token is good for: this step of this user.
 func (s *second) purpose() string {
@@ -53,7 +54,7 @@ func (l *Login) ServeFactor(w http.ResponseWriter, r *http.Request) error {
 		return l.finish(w, r, s.attempt, s.first)
 	case !s.have.Any():
 		return l.serveSetUp(w, r, s)
-	case authn.Reaches(authn.ACROf(s.first.AMR), authn.ACRMultiFactor) && !s.have.Passkeys:
+	case policy.Reaches(policy.ACROf(s.first.AMR), policy.ACRMultiFactor) && !s.have.Passkeys:
 		return l.needsPasskey(w, r, s)
 	}
 	return l.askFactor(w, r, s)
@@ -84,14 +85,14 @@ func (l *Login) second(w http.ResponseWriter, r *http.Request, id string) (*seco
 	if s.have, err = l.Factors.Of(r.Context(), s.first.User.ID); err != nil {
 		return nil, err
 	}
-	s.need = l.Policy.OfLogin(s.first, s.have.Any(), a.from.ClientID, a.row.ACR, a.from)
+	s.need = l.Policy.OfLogin(s.first.User, s.first.AMR, s.have.Any(), a.from.ClientID, a.row.ACR, a.from)
 	return s, nil
 }
 
 // askFactor asks for a factor that the person has.
 func (l *Login) askFactor(w http.ResponseWriter, r *http.Request, s *second) error {
 	p := web.FactorPage{FactorStep: l.step(r, s), Recovery: r.URL.Query().Get("with") == withRecovery && s.have.Recovery > 0,
-		HasCode: s.asksCode(), HasPasskey: s.have.Passkeys, NeedsPasskey: s.need == authn.ACRPhishingResistant}
+		HasCode: s.asksCode(), HasPasskey: s.have.Passkeys, NeedsPasskey: s.need == policy.ACRPhishingResistant}
 	if s.have.Recovery > 0 {
 		p.RecoveryURL = p.StartURL + "&with=" + withRecovery
 	}
@@ -105,9 +106,9 @@ func (l *Login) askFactor(w http.ResponseWriter, r *http.Request, s *second) err
 // step is what all pages of the step show.
 func (l *Login) step(r *http.Request, s *second) web.FactorStep {
 	p := web.FactorStep{
-		Action: authn.PathFactor, FormToken: l.Sessions.FormToken(s.browser, s.purpose()), LoginID: s.row.ID,
+		Action: policy.PathFactor, FormToken: l.Sessions.FormToken(s.browser, s.purpose()), LoginID: s.row.ID,
 		Site: l.Site(r.Context(), s.row.ClientID, redirectOf(s.row)), User: s.first.User.Name,
-		StartURL: stepPath(authn.PathFactor, s.row), OtherURL: formPath(s.row) + "&other=1",
+		StartURL: stepPath(policy.PathFactor, s.row), OtherURL: formPath(s.row) + "&other=1",
 		Reference: reference(r), Remember: l.mayRemember(r, s), Remembered: s.first.Remember,
 	}
 	if code := reason.Code(s.row.Reason); ofSecond(code) {
@@ -149,13 +150,13 @@ func (l *Login) ServeFactorSubmit(w http.ResponseWriter, r *http.Request) error 
 
 func (l *Login) tryCode(w http.ResponseWriter, r *http.Request, s *second) error {
 	typed := secret.String(r.PostForm.Get("code"))
-	return l.try(w, r, s, "", authn.SecondFactor{As: authn.MethodCode, AMR: []string{authn.AMROneTime}, Typed: typed,
+	return l.try(w, r, s, "", authn.SecondFactor{As: authn.MethodCode, AMR: []string{policy.AMROneTime}, Typed: typed,
 		Verify: func(ctx context.Context) (string, error) { return l.Factors.CheckCode(ctx, s.first.User.ID, typed) }})
 }
 
 func (l *Login) tryRecovery(w http.ResponseWriter, r *http.Request, s *second) error {
 	typed := secret.String(r.PostForm.Get("recovery_code"))
-	return l.try(w, r, s, withRecovery, authn.SecondFactor{As: authn.MethodRecovery, AMR: []string{authn.AMROneTime}, Typed: typed,
+	return l.try(w, r, s, withRecovery, authn.SecondFactor{As: authn.MethodRecovery, AMR: []string{policy.AMROneTime}, Typed: typed,
 		Verify: func(ctx context.Context) (string, error) {
 			return "", l.Factors.UseRecoveryCode(ctx, s.first.User.ID, typed, l.entry(s))
 		}})
@@ -198,7 +199,7 @@ func (l *Login) failStep(w http.ResponseWriter, r *http.Request, s *second, with
 	if err != nil {
 		return err
 	}
-	target := stepPath(authn.PathFactor, s.row)
+	target := stepPath(policy.PathFactor, s.row)
 	if with != "" {
 		target += "&with=" + with
 	}

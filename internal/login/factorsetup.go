@@ -10,6 +10,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/factor"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -28,7 +29,7 @@ const firstAppName = "Authenticator app"
 // here and now. Only whoever has just typed a password may: what a ticket, or a
 // browser that was left alone, shows is not enough to make an account somebody's.
 func (l *Login) serveSetUp(w http.ResponseWriter, r *http.Request, s *second) error {
-	if s.need == authn.ACRPhishingResistant {
+	if s.need == policy.ACRPhishingResistant {
 		return l.needsPasskey(w, r, s)
 	}
 	if !l.maySetUp(s) {
@@ -46,7 +47,7 @@ func (l *Login) serveSetUp(w http.ResponseWriter, r *http.Request, s *second) er
 // maySetUp reports whether what was shown is a person's own doing, of a moment ago: an
 // upstream may have logged in whoever sat there in silence, and says when they acted.
 func (l *Login) maySetUp(s *second) bool {
-	silent := len(s.first.AMR) == 1 && slices.Contains(s.first.AMR, authn.AMRTicket)
+	silent := len(s.first.AMR) == 1 && slices.Contains(s.first.AMR, policy.AMRTicket)
 	return !silent && l.Policy.Now().Sub(s.first.AuthTime) < setUpFor
 }
 
@@ -72,8 +73,8 @@ func (l *Login) offer(s *second) factor.Offer {
 // goes on to their recovery codes.
 func (l *Login) setUp(w http.ResponseWriter, r *http.Request, s *second) error {
 	web.InfoFrom(r.Context()).Method = authn.MethodCode
-	if s.have.Any() || s.need == authn.ACRPhishingResistant || !l.maySetUp(s) {
-		return web.Redirect(w, r, http.StatusSeeOther, stepPath(authn.PathFactor, s.row)) // which says what is wanted
+	if s.have.Any() || s.need == policy.ACRPhishingResistant || !l.maySetUp(s) {
+		return web.Redirect(w, r, http.StatusSeeOther, stepPath(policy.PathFactor, s.row)) // which says what is wanted
 	}
 	id, err := l.Factors.Add(r.Context(), factor.NewApp{Offer: l.offer(s), UserID: s.first.User.ID, Name: firstAppName,
 		Code: secret.String(r.PostForm.Get("setup_code")), First: true, PasswordHash: s.first.PasswordHash, Entry: l.entry(s)})
@@ -83,14 +84,14 @@ func (l *Login) setUp(w http.ResponseWriter, r *http.Request, s *second) error {
 		refused.Name = s.first.User.Name
 		return l.failStep(w, r, s, "", refused)
 	case errors.Is(err, store.ErrConflict): // set up in another tab, or by somebody else
-		return web.Redirect(w, r, http.StatusSeeOther, stepPath(authn.PathFactor, s.row))
+		return web.Redirect(w, r, http.StatusSeeOther, stepPath(policy.PathFactor, s.row))
 	case errors.Is(err, store.ErrNotFound):
 		return web.LoginExpired(err)
 	case err != nil:
 		return err
 	}
 	res := *s.first
-	res.AMR, res.FactorID, res.Second = authn.Combined(s.first.AMR, []string{authn.AMROneTime}), id, authn.MethodCode
+	res.AMR, res.FactorID, res.Second = policy.Combined(s.first.AMR, []string{policy.AMROneTime}), id, authn.MethodCode
 	return l.WithNewCodes(w, r, s.attempt, &res)
 }
 

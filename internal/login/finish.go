@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -24,19 +25,19 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, res *
 	if err := l.askDirectory(r, a, res); err != nil {
 		return err
 	}
-	acr := authn.ACROf(res.AMR)
+	acr := policy.ACROf(res.AMR)
 	need, err := l.required(r, a, res)
 	if err != nil {
 		return err
 	}
-	if !authn.Reaches(acr, need) {
+	if !policy.Reaches(acr, need) {
 		return l.hold(w, r, a, res, false)
 	}
 	how := cmp.Or(res.Method, info.Method)
 	in := session.Login{
 		User: res.User, AMR: res.AMR, ACR: acr, AuthTime: res.AuthTime, Until: res.Until, Principal: res.Principal,
 		TicketEnd: res.TicketEnd, PasswordHash: res.PasswordHash, Upstream: res.Upstream, FactorID: res.FactorID, Continues: res.Continues,
-		Remember: res.Remember && !slices.Contains(res.AMR, authn.AMRTicket), Account: res.Account,
+		Remember: res.Remember && !slices.Contains(res.AMR, policy.AMRTicket), Account: res.Account,
 		Address: a.from.Address.String(), Ticket: how == authn.MethodTicket, Method: methodOf(res),
 		Entry: store.Entry{
 			Actor: res.User.Name, UserID: res.User.ID, Name: res.User.Name, ClientID: a.from.ClientID,

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/web"
@@ -39,7 +40,7 @@ func (l *Login) startHere(w http.ResponseWriter, r *http.Request, a *attempt) er
 	if current != nil {
 		return web.Redirect(w, r, http.StatusSeeOther, "/account")
 	}
-	target, err := l.accountRequest(r, a, authn.Markers{SignedOut: true}, "", "") // the form was asked for
+	target, err := l.accountRequest(r, a, policy.Markers{SignedOut: true}, "", "") // the form was asked for
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (l *Login) submit(w http.ResponseWriter, r *http.Request, a *attempt) error
 	}
 	logRefusal(info, refused)
 	if a.row == nil {
-		target, err := l.accountRequest(r, a, authn.Markers{SignedOut: true}, refused.Reason, refused.Name)
+		target, err := l.accountRequest(r, a, policy.Markers{SignedOut: true}, refused.Reason, refused.Name)
 		if err != nil {
 			return err
 		}

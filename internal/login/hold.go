@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -21,14 +22,14 @@ func (l *Login) required(r *http.Request, a *attempt, res *authn.Result) (string
 		acr = a.row.ACR
 	}
 	has := false
-	if slices.Contains(res.AMR, authn.AMRPassword) { // who has typed no password is not asked by their own choice
+	if slices.Contains(res.AMR, policy.AMRPassword) { // who has typed no password is not asked by their own choice
 		have, err := l.Factors.Of(r.Context(), res.User.ID)
 		if err != nil {
 			return "", err
 		}
 		has = have.Any()
 	}
-	return l.Policy.OfLogin(res, has, a.from.ClientID, acr, a.from), nil
+	return l.Policy.OfLogin(res.User, res.AMR, has, a.from.ClientID, acr, a.from), nil
 }
 
 // hold keeps what a login has shown so far in its request and sends the browser on to
@@ -55,7 +56,7 @@ func (l *Login) hold(w http.ResponseWriter, r *http.Request, a *attempt, res *au
 	if err != nil {
 		return err
 	}
-	return web.Redirect(w, r, http.StatusSeeOther, stepPath(authn.PathFactor, a.row))
+	return web.Redirect(w, r, http.StatusSeeOther, stepPath(policy.PathFactor, a.row))
 }
 
 // needsFactor is the answer to a program whose credential is good and not enough.

@@ -8,6 +8,7 @@ import (
 
 	"idp/internal/audit"
 	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -125,7 +126,7 @@ func linkOver(code string, cause error) error {
 	return &web.Error{Status: http.StatusBadRequest, Code: code, Title: "This link cannot be used",
 		Message: "It was used already, is too old, was replaced by a newer one, or was opened in another browser first.",
 		Hint:    "If you have chosen a password by it, log in. Else ask whoever sent it for a new one.",
-		Links:   []web.Link{{Text: "Log in", URL: authn.PathForm}}, Err: cause}
+		Links:   []web.Link{{Text: "Log in", URL: policy.PathForm}}, Err: cause}
 }
 
 // linkEntry: whoever has the link acts as its user.
@@ -243,7 +244,7 @@ func (l *Login) linked(w http.ResponseWriter, r *http.Request, a *attempt, userI
 		return err
 	}
 	row := store.LoginRequest{BrowserHash: a.browser.Hash, ReturnTo: "/account"}
-	step, err := l.Policy.Begin(r.Context(), row, a.from, authn.Markers{SignedOut: true})
+	step, err := l.Policy.Begin(r.Context(), row, a.from, policy.Markers{SignedOut: true})
 	if errors.Is(err, store.ErrTooMany) {
 		return web.TooManyRequests(err)
 	}
@@ -257,5 +258,5 @@ func (l *Login) linked(w http.ResponseWriter, r *http.Request, a *attempt, userI
 	if a, err = l.begin(w, r, target.Query().Get("login")); err != nil {
 		return err
 	}
-	return l.finish(w, r, a, &authn.Result{User: u, AMR: []string{authn.AMRPassword}, AuthTime: l.Policy.Now(), PasswordHash: hash})
+	return l.finish(w, r, a, &authn.Result{User: u, AMR: []string{policy.AMRPassword}, AuthTime: l.Policy.Now(), PasswordHash: hash})
 }

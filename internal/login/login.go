@@ -26,6 +26,7 @@ import (
 	"idp/internal/authn"
 	"idp/internal/factor"
 	"idp/internal/kerberos"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -42,7 +43,7 @@ type Config struct {
 	Authn     *authn.Authn
 	Factors   *factor.Factors
 	Passkeys  *factor.Passkeys // nil: there can be none at this issuer
-	Policy    *authn.Policy
+	Policy    *policy.Policy
 	Passwords *user.Policy // which new ones are accepted
 	Pages     *web.Pages
 	Kerberos  kerberos.Config // what is challenged
@@ -80,7 +81,7 @@ type attempt struct {
 	browser *session.Browser
 	row     *store.LoginRequest // nil: a program, or a form opened without one
 	typed   string              // the name typed at the prompt, to begin the form with
-	from    authn.From
+	from    policy.From
 }
 
 // begin reads the browser and its login request. The id comes from ?login=, in a
@@ -108,7 +109,7 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, id string) (*attem
 
 // accountRequest writes a login request that leads to /account and returns the
 // address of its first step.
-func (l *Login) accountRequest(r *http.Request, a *attempt, m authn.Markers, code reason.Code, username string) (string, error) {
+func (l *Login) accountRequest(r *http.Request, a *attempt, m policy.Markers, code reason.Code, username string) (string, error) {
 	if r.Method == http.MethodGet && !web.Navigation(r) {
 		return "", web.NotANavigation()
 	}
@@ -131,7 +132,7 @@ func logRefusal(info *web.Info, e *reason.Error) {
 	info.Reason, info.Detail, info.User = string(e.Reason), e.Explain(), e.Name
 }
 
-func formPath(row *store.LoginRequest) string { return stepPath(authn.PathForm, row) }
+func formPath(row *store.LoginRequest) string { return stepPath(policy.PathForm, row) }
 
 func stepPath(path string, row *store.LoginRequest) string {
 	if row == nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/web"
 )
 
@@ -79,9 +80,9 @@ func methodOf(res *authn.Result) string {
 	switch {
 	case res.Upstream.ID != "":
 		m = web.Method{Kind: web.MethodUpstream, ID: res.Upstream.ID}
-	case slices.Contains(res.AMR, authn.AMRTicket):
+	case slices.Contains(res.AMR, policy.AMRTicket):
 		m.Kind = web.MethodTicket
-	case slices.Contains(res.AMR, authn.AMRPasskey) && !slices.Contains(res.AMR, authn.AMRPassword):
+	case slices.Contains(res.AMR, policy.AMRPasskey) && !slices.Contains(res.AMR, policy.AMRPassword):
 		m.Kind = web.MethodPasskey
 	}
 	return rememberedAs(m)

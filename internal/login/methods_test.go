@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/store"
 	"idp/internal/web"
 )
@@ -60,16 +61,16 @@ func TestTheMethodsOfALoginPageInOrder(t *testing.T) {
 
 func TestWhatTheBrowserRemembersOfALogin(t *testing.T) {
 	for want, res := range map[string]authn.Result{
-		"form":             {AMR: []string{authn.AMRPassword}},
-		"ticket":           {AMR: authn.Combined([]string{authn.AMRTicket}, []string{authn.AMROneTime})},
-		"passkey":          {AMR: []string{authn.AMRPasskey, authn.AMRUserVerified}},
-		"upstream:partner": {AMR: []string{authn.AMRPassword}, Upstream: store.UpstreamSession{ID: "partner"}},
+		"form":             {AMR: []string{policy.AMRPassword}},
+		"ticket":           {AMR: policy.Combined([]string{policy.AMRTicket}, []string{policy.AMROneTime})},
+		"passkey":          {AMR: []string{policy.AMRPasskey, policy.AMRUserVerified}},
+		"upstream:partner": {AMR: []string{policy.AMRPassword}, Upstream: store.UpstreamSession{ID: "partner"}},
 	} {
 		if got := methodOf(&res); got != want {
 			t.Errorf("%v is remembered as %q, want %q", res.AMR, got, want)
 		}
 	}
-	second := authn.Result{AMR: authn.Combined([]string{authn.AMRPassword}, []string{authn.AMRPasskey})}
+	second := authn.Result{AMR: policy.Combined([]string{policy.AMRPassword}, []string{policy.AMRPasskey})}
 	if got := methodOf(&second); got != "form" {
 		t.Errorf("a passkey that was added to a password is remembered as %q", got)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/kerberos"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/visitor"
 	"idp/internal/web"
@@ -54,7 +55,7 @@ func (l *Login) ServeNegotiate(w http.ResponseWriter, r *http.Request) error {
 // it followed can thus neither choose who is logged in, nor use a ticket of
 // somebody who signed out.
 func (l *Login) startAgain(w http.ResponseWriter, r *http.Request, a *attempt) error {
-	target, err := l.accountRequest(r, a, authn.Markers{SignedOut: a.browser.SignedOut, NoTicket: a.browser.NoTicket}, "", "")
+	target, err := l.accountRequest(r, a, policy.Markers{SignedOut: a.browser.SignedOut, NoTicket: a.browser.NoTicket}, "", "")
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/web"
 )
@@ -14,7 +15,7 @@ import (
 // page renders the login page, as an answer of its own or as a 401's body.
 func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *attempt, code reason.Code) error {
 	p := web.LoginPage{
-		Action: authn.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
+		Action: policy.PathForm, FormToken: l.Sessions.FormToken(a.browser, formPurpose),
 		Notice: notice(code, web.InfoFrom(r.Context()).Method == authn.MethodTicket), Reference: reference(r), Upstreams: l.buttons(a),
 	}
 	if err := l.offerToRemember(r, &p); err != nil {
@@ -22,7 +23,7 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, a *atte
 	}
 	offered := l.offered(a)
 	if offered {
-		p.TicketURL, p.NoTicketOffer = stepPath(authn.PathNegotiate, a.row), !a.browser.NoTicket
+		p.TicketURL, p.NoTicketOffer = stepPath(policy.PathNegotiate, a.row), !a.browser.NoTicket
 	}
 	if a.row != nil {
 		if err := l.known(r, a, &p, code); err != nil {
@@ -84,7 +85,7 @@ func wantsAnother(r *http.Request, a *attempt) bool {
 // otherURL is the page without the name of anybody.
 func otherURL(a *attempt) string {
 	if a.row == nil {
-		return authn.PathForm
+		return policy.PathForm
 	}
 	return formPath(a.row) + "&other=1"
 }

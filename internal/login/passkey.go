@@ -7,6 +7,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/factor"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -35,7 +36,7 @@ func (l *Login) passkeyAlone(a *attempt, token string) (*web.PasskeyForm, error)
 		return nil, nil //nolint:nilnil // no button is an answer, not an error
 	}
 	options, err := l.Passkeys.AskAlone(askedAlone(a))
-	return &web.PasskeyForm{Action: authn.PathForm, FormToken: token, LoginID: a.row.ID, Options: options, Fills: true}, err
+	return &web.PasskeyForm{Action: policy.PathForm, FormToken: token, LoginID: a.row.ID, Options: options, Fills: true}, err
 }
 
 // submitPasskey logs in with a passkey alone.
@@ -99,7 +100,7 @@ func (l *Login) passkeyOf(r *http.Request, s *second) (*web.PasskeyForm, error) 
 func (s *second) asksCode() bool { return s.have.Codes && !(s.verified() && s.have.Passkeys) }
 
 // verified: the passkey must make sure of its person, and nothing less will do.
-func (s *second) verified() bool { return s.need == authn.ACRPhishingResistant }
+func (s *second) verified() bool { return s.need == policy.ACRPhishingResistant }
 
 // tryPasskey adds a passkey to what was shown.
 func (l *Login) tryPasskey(w http.ResponseWriter, r *http.Request, s *second) error {
@@ -107,9 +108,9 @@ func (l *Login) tryPasskey(w http.ResponseWriter, r *http.Request, s *second) er
 		return web.BadForm(errors.New("no passkey was asked for"))
 	}
 	shown, refused := l.Passkeys.Assertion(r.Context(), askedOf(s, factor.ToAdd), s.verified(), r.PostForm.Get("passkey"))
-	f := authn.SecondFactor{As: authn.MethodPasskey, AMR: []string{authn.AMRPasskey}}
+	f := authn.SecondFactor{As: authn.MethodPasskey, AMR: []string{policy.AMRPasskey}}
 	if refused == nil && shown.Verified {
-		f.AMR = append(f.AMR, authn.AMRUserVerified)
+		f.AMR = append(f.AMR, policy.AMRUserVerified)
 	}
 	f.Verify = func(context.Context) (string, error) {
 		if refused != nil {

@@ -6,6 +6,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/factor"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -35,7 +36,7 @@ func (l *Login) needsPasskey(w http.ResponseWriter, r *http.Request, s *second) 
 
 // mayMakePasskey: a passkey is wanted, the person has none, and has shown all else.
 func (l *Login) mayMakePasskey(s *second) bool {
-	shown := !s.have.Any() || authn.Reaches(authn.ACROf(s.first.AMR), authn.ACRMultiFactor)
+	shown := !s.have.Any() || policy.Reaches(policy.ACROf(s.first.AMR), policy.ACRMultiFactor)
 	return l.Passkeys != nil && s.verified() && !s.have.Passkeys && shown && l.maySetUp(s)
 }
 
@@ -45,7 +46,7 @@ func (l *Login) mayMakePasskey(s *second) bool {
 func (l *Login) makePasskey(w http.ResponseWriter, r *http.Request, s *second) error {
 	web.InfoFrom(r.Context()).Method = authn.MethodPasskey
 	if !l.mayMakePasskey(s) {
-		return web.Redirect(w, r, http.StatusSeeOther, stepPath(authn.PathFactor, s.row)) // which says what is wanted
+		return web.Redirect(w, r, http.StatusSeeOther, stepPath(policy.PathFactor, s.row)) // which says what is wanted
 	}
 	made, err := l.Passkeys.Registration(r.Context(), askedOf(s, factor.ToRegister), true, r.PostForm.Get("new_passkey"))
 	if err == nil {
@@ -58,14 +59,14 @@ func (l *Login) makePasskey(w http.ResponseWriter, r *http.Request, s *second) e
 		refused.Name = s.first.User.Name
 		return l.failStep(w, r, s, "", refused)
 	case errors.Is(err, store.ErrConflict): // made in another tab, or a passkey of somebody else
-		return web.Redirect(w, r, http.StatusSeeOther, stepPath(authn.PathFactor, s.row))
+		return web.Redirect(w, r, http.StatusSeeOther, stepPath(policy.PathFactor, s.row))
 	case errors.Is(err, store.ErrNotFound):
 		return web.LoginExpired(err)
 	case err != nil:
 		return err
 	}
 	res := *s.first
-	res.AMR, res.FactorID, res.Second = authn.Combined(s.first.AMR, []string{authn.AMRPasskey, authn.AMRUserVerified}), made.Factor.ID, authn.MethodPasskey
+	res.AMR, res.FactorID, res.Second = policy.Combined(s.first.AMR, []string{policy.AMRPasskey, policy.AMRUserVerified}), made.Factor.ID, authn.MethodPasskey
 	if s.have.Any() {
 		return l.finish(w, r, s.attempt, &res)
 	}

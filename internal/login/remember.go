@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"slices"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/web"
 )
 
@@ -27,5 +27,5 @@ func (l *Login) offerToRemember(r *http.Request, p *web.LoginPage) error {
 // ticket, which says nothing of whose device this is, nor in addition to a session, whose
 // limits stay.
 func (l *Login) mayRemember(r *http.Request, s *second) bool {
-	return s.first.Continues == "" && !slices.Contains(s.first.AMR, authn.AMRTicket) && l.Sessions.MayRemember(r, s.first.User)
+	return s.first.Continues == "" && !slices.Contains(s.first.AMR, policy.AMRTicket) && l.Sessions.MayRemember(r, s.first.User)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -43,8 +44,8 @@ func (l *Login) toUpstream(w http.ResponseWriter, r *http.Request, a *attempt) e
 	if a.row.MinAuthTime > 0 {
 		want.MinAuthTime = time.UnixMilli(a.row.MinAuthTime)
 	}
-	if authn.Reaches(a.row.ACR, authn.ACRMultiFactor) {
-		want.ACRValues = u.ACRValues(func(ours string) bool { return authn.Reaches(ours, a.row.ACR) })
+	if policy.Reaches(a.row.ACR, policy.ACRMultiFactor) {
+		want.ACRValues = u.ACRValues(func(ours string) bool { return policy.Reaches(ours, a.row.ACR) })
 	}
 	leaving, err := u.Begin(r.Context(), want)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -50,7 +50,7 @@ func (l *Login) linkUpstream(w http.ResponseWriter, r *http.Request, left *store
 }
 
 // writeLink writes the link; it is none of somebody else's, and once is enough.
-func (l *Login) writeLink(r *http.Request, c *session.Current, p user.UpstreamPerson, from authn.From) error {
+func (l *Login) writeLink(r *http.Request, c *session.Current, p user.UpstreamPerson, from policy.From) error {
 	id := p.Identity()
 	id.UserID = c.User.ID
 	entry := store.Entry{Actor: c.User.Name, UserID: c.User.ID, Name: c.User.Name, SessionID: c.Session.ID,
@@ -71,7 +71,7 @@ func (l *Login) writeLink(r *http.Request, c *session.Current, p user.UpstreamPe
 
 // notLinked is the page for a link that did not come about. Who holds a login already is
 // for the log.
-func (l *Login) notLinked(r *http.Request, id, subject string, err error, from authn.From) error {
+func (l *Login) notLinked(r *http.Request, id, subject string, err error, from policy.From) error {
 	err = l.Authn.UpstreamRefused(r.Context(), id, subject, err, from)
 	var refused *reason.Error
 	if !errors.As(err, &refused) {

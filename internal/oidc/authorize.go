@@ -9,10 +9,10 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"idp/internal/authn"
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/visitor"
@@ -82,7 +82,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request, a *authreq.
 // demand and, where its person can be asked for more, what the request wishes for.
 func (p *Provider) enough(r *http.Request, a *authreq.Request, c *session.Current) bool {
 	return a.MeetsACR(c.Session.ACR) && p.Policy.Enough(c.Session, c.User, a.Client.ClientID, visitor.At(r, a.Client.ClientID)) &&
-		(a.Prompts(protocol.PromptNone) || authn.Reaches(c.Session.ACR, a.NeededACR()))
+		(a.Prompts(protocol.PromptNone) || policy.Reaches(c.Session.ACR, a.NeededACR()))
 }
 
 // beginStepUp is beginLogin for whoever is logged in and has shown too little.
@@ -132,7 +132,7 @@ func (p *Provider) beginLogin(w http.ResponseWriter, r *http.Request, a *authreq
 	}
 	row := p.loginRow(a, b)
 	row.Fresh = fresh
-	step, err := p.Policy.Begin(r.Context(), row, visitor.At(r, a.Client.ClientID), authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
+	step, err := p.Policy.Begin(r.Context(), row, visitor.At(r, a.Client.ClientID), policy.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
 	return visitor.SendOn(w, r, step, err)
 }
 

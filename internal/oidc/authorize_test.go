@@ -15,11 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"idp/internal/authn"
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -152,7 +152,7 @@ func TestUnknownParametersAndAuthorizationHeadersAreIgnored(t *testing.T) {
 func (b *browser) row(a *answer) (string, *store.LoginRequest) {
 	b.w.t.Helper()
 	to := a.location()
-	if a.Code != http.StatusSeeOther || (!strings.HasPrefix(to.Path, "/login") && to.Path != authn.PathFactor) {
+	if a.Code != http.StatusSeeOther || (!strings.HasPrefix(to.Path, "/login") && to.Path != policy.PathFactor) {
 		b.w.t.Fatalf("answer %d to %s, want a login step", a.Code, to)
 	}
 	row, err := b.w.Store.LoginRequest(b.w.t.Context(), to.Query().Get("login"), b.hash())

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 )
 
 // only are the claims of these names.
@@ -187,11 +187,11 @@ func TestAStrongerLevelIsAskedFor(t *testing.T) {
 	}
 	for _, change := range [][2]string{{"claims", needed}, {"acr_values", "phr mfa"}} {
 		path, row := b.row(b.get(authorizeURL("wiki", change[0], change[1])))
-		if path != authn.PathFactor || row.ACR != "mfa" {
-			t.Errorf("%s: sent to %s for %q, want %s for mfa", change[0], path, row.ACR, authn.PathFactor)
+		if path != policy.PathFactor || row.ACR != "mfa" {
+			t.Errorf("%s: sent to %s for %q, want %s for mfa", change[0], path, row.ACR, policy.PathFactor)
 		}
 		b.logIn(url.Values{"user": {"alice"}, "login": {row.ID}})
-		if path, row = b.row(b.get("/authorize/resume?login=" + row.ID)); path != authn.PathFactor || row.ACR != "mfa" {
+		if path, row = b.row(b.get("/authorize/resume?login=" + row.ID)); path != policy.PathFactor || row.ACR != "mfa" {
 			t.Errorf("%s, one factor again: sent to %s for %q", change[0], path, row.ACR)
 		}
 	}

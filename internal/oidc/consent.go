@@ -10,11 +10,11 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"idp/internal/authn"
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/visitor"
@@ -101,7 +101,7 @@ func (p *Provider) askConsent(w http.ResponseWriter, r *http.Request, a *authreq
 		if err := p.Store.AskConsent(r.Context(), row.ID, row.BrowserHash, c.Session.ID, asked); err != nil {
 			return expiredIfGone(err)
 		}
-		return web.Redirect(w, r, http.StatusSeeOther, authn.PathConsent+"?login="+url.QueryEscape(row.ID))
+		return web.Redirect(w, r, http.StatusSeeOther, policy.PathConsent+"?login="+url.QueryEscape(row.ID))
 	}
 	if !web.Navigation(r) {
 		return web.NotANavigation()

@@ -10,7 +10,6 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"idp/internal/authn"
 	"idp/internal/keys"
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clientauth"
@@ -21,6 +20,7 @@ import (
 	"idp/internal/oidc/signout"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 )
 
 // Paths of endpoints that are named in more than one place.
@@ -70,7 +70,7 @@ func (p *Provider) metadata() ([]byte, error) {
 			ResponseTypesSupported:                    []string{string(protocol.ResponseTypeCode)},
 			ResponseModesSupported:                    authreq.ResponseModes,
 			GrantTypesSupported:                       clients.GrantTypesSupported,
-			ACRValuesSupported:                        authn.ACRLevels,
+			ACRValuesSupported:                        policy.ACRLevels,
 			SubjectTypesSupported:                     []string{"public"},
 			IDTokenSigningAlgValuesSupported:          keys.Algorithms,
 			UserinfoSigningAlgValuesSupported:         append([]string{"none"}, keys.Algorithms...), // none: JSON, not signed

@@ -12,11 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"idp/internal/audit"
-	"idp/internal/authn"
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
 	"idp/internal/oidc/tokens"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
@@ -491,6 +491,6 @@ func TestHoleExchangeBesideTheFactorRules(t *testing.T) {
 	w := newExchange(t, storetest.SQLite(t))
 	w.user("alice")
 	shown := w.exchange("wiki", w.loggedIn("alice").tokens("wiki", "scope", "openid profile").str("access_token"), testLedger)
-	w.Policy.Rules = authn.Rules{{Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, Clients: []string{testLedger}, ACR: authn.ACROneFactor}, {Clients: []string{testLedger}, ACR: authn.ACRMultiFactor}}
+	w.Policy.Rules = policy.Rules{{Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, Clients: []string{testLedger}, ACR: policy.ACROneFactor}, {Clients: []string{testLedger}, ACR: policy.ACRMultiFactor}}
 	w.wantRefused("one factor", testLedger, exchangeForm(shown, testArchive, "scope", "read"), "invalid_request", "acr mfa")
 }

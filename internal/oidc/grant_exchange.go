@@ -13,10 +13,10 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/audit"
-	"idp/internal/authn"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/store"
 )
@@ -42,11 +42,11 @@ func (p *Provider) exchangeGrant(r *http.Request, client *store.Client, ps wire.
 	if err != nil {
 		return nil, err
 	}
-	policy, ok := clients.ExchangeFor(client, target)
+	allowed, ok := clients.ExchangeFor(client, target)
 	if !ok {
 		return nil, protocol.ErrInvalidTarget().WithDescription("the client may not exchange tokens for this audience (exchange)")
 	}
-	if err := p.mayExchange(client, policy, sub, jkt); err != nil {
+	if err := p.mayExchange(client, allowed, sub, jkt); err != nil {
 		return nil, err
 	}
 	st, err := p.subjectState(r.Context(), client, sub)
@@ -58,15 +58,15 @@ func (p *Provider) exchangeGrant(r *http.Request, client *store.Client, ps wire.
 	}
 	// Without an address: it is the client's, and a rule about people's networks says
 	// nothing of it.
-	if need := p.Policy.Required(st.user, client.ClientID, "", authn.From{Outside: true}); !authn.Reaches(st.grant.ACR, need) {
+	if need := p.Policy.Required(st.user, client.ClientID, "", policy.From{Outside: true}); !policy.Reaches(st.grant.ACR, need) {
 		return nil, badSubject("the user has not shown enough for this client (factors: acr "+need+")", nil)
 	}
-	scope, err := exchangedScope(policy, p.narrows(sub), st.scope, ps["scope"])
+	scope, err := exchangedScope(allowed, p.narrows(sub), st.scope, ps["scope"])
 	if err != nil {
 		return nil, err
 	}
 	t := tokens.Response{Client: client, Grant: st.grant, User: st.user, Giver: st.giver, Scope: scope, Audience: target, JKT: jkt,
-		Issued: issued, Act: &tokens.Actor{Subject: client.ClientID, Act: sub.Act}, Parent: sub.ID, Expires: p.exchangedUntil(policy, sub)}
+		Issued: issued, Act: &tokens.Actor{Subject: client.ClientID, Act: sub.Act}, Parent: sub.ID, Expires: p.exchangedUntil(allowed, sub)}
 	if err := p.recordExchange(r, &t, sub); err != nil {
 		return nil, subjectGone(err)
 	}
@@ -124,9 +124,9 @@ func (p *Provider) readSubject(ps wire.Params) (s subject, err error) {
 
 // mayExchange: a client exchanges what it was given itself, and what was made for the
 // audiences that its policy names. A token for this issuer is nobody else's to take.
-func (p *Provider) mayExchange(client *store.Client, policy store.Exchange, s subject, jkt string) error {
+func (p *Provider) mayExchange(client *store.Client, allowed store.Exchange, s subject, jkt string) error {
 	own := !s.site && s.ClientID == client.ClientID
-	taken := s.Audience != p.Issuer && slices.Contains(policy.From, s.Audience)
+	taken := s.Audience != p.Issuer && slices.Contains(allowed.From, s.Audience)
 	switch {
 	case !own && !taken:
 		return badSubject("the subject token was given to another client, and is not for an audience that this one may take tokens of (exchange: from)", nil)
@@ -180,9 +180,9 @@ func (p *Provider) narrows(s subject) bool {
 
 // exchangedScope is what of the asked scope may be given, all of it where nothing is
 // asked. had is the subject token's.
-func exchangedScope(policy store.Exchange, narrows bool, had, asked string) (string, error) {
-	may := clients.FilterScope(strings.Join(policy.Scopes, " "), func(name string) bool { return !narrows || clients.HasScope(had, name) })
-	if may == "" && len(policy.Scopes) > 0 {
+func exchangedScope(allowed store.Exchange, narrows bool, had, asked string) (string, error) {
+	may := clients.FilterScope(strings.Join(allowed.Scopes, " "), func(name string) bool { return !narrows || clients.HasScope(had, name) })
+	if may == "" && len(allowed.Scopes) > 0 {
 		return "", protocol.ErrInvalidScope().WithDescription("the subject token has none of the scopes that the client may pass on to this audience")
 	}
 	scope, ok := clients.Narrower(may, asked)
@@ -193,8 +193,8 @@ func exchangedScope(policy store.Exchange, narrows bool, had, asked string) (str
 }
 
 // exchangedUntil: as the policy says, and no longer than the subject token.
-func (p *Provider) exchangedUntil(policy store.Exchange, s subject) time.Time {
-	until := p.Now().Add(cmp.Or(policy.Lifetime.D(), p.Lifetimes.AccessToken))
+func (p *Provider) exchangedUntil(allowed store.Exchange, s subject) time.Time {
+	until := p.Now().Add(cmp.Or(allowed.Lifetime.D(), p.Lifetimes.AccessToken))
 	if end := time.Unix(s.Expires, 0); end.Before(until) {
 		return end
 	}

@@ -11,6 +11,7 @@ import (
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -71,7 +72,7 @@ func (p *Provider) ticketGrant(w http.ResponseWriter, r *http.Request, client *s
 		t.Expires = res.TicketEnd
 	}
 	t.Grant = &store.Grant{ID: secret.ID(), ClientID: client.ClientID, UserID: res.User.ID, Scope: t.Scope, Resource: t.Audience,
-		AMR: res.AMR, ACR: authn.ACROf(res.AMR), AuthTime: res.AuthTime.UnixMilli(), CreatedAt: now.UnixMilli(), ExpiresAt: t.Expires.Add(time.Minute).UnixMilli()}
+		AMR: res.AMR, ACR: policy.ACROf(res.AMR), AuthTime: res.AuthTime.UnixMilli(), CreatedAt: now.UnixMilli(), ExpiresAt: t.Expires.Add(time.Minute).UnixMilli()}
 	if err := p.giveForTicket(r, &t, from); err != nil {
 		return nil, subjectGone(err)
 	}
@@ -110,7 +111,7 @@ func (p *Provider) readTicketRequest(t *tokens.Response, ps wire.Params) (err er
 
 // showTicket checks the ticket, and that it is enough for whom it is of. The error is a
 // *reason.Error when it was refused, and in the audit log.
-func (p *Provider) showTicket(r *http.Request, from authn.From) (*authn.Result, error) {
+func (p *Provider) showTicket(r *http.Request, from policy.From) (*authn.Result, error) {
 	web.InfoFrom(r.Context()).Method = authn.MethodTicket
 	_, value, _ := web.Authorization(r.Header)
 	token, ok := web.NegotiateToken(value)
@@ -121,14 +122,14 @@ func (p *Provider) showTicket(r *http.Request, from authn.From) (*authn.Result, 
 	if err != nil {
 		return nil, err
 	}
-	if !authn.Reaches(authn.ACROf(res.AMR), p.Policy.OfLogin(res, false, from.ClientID, "", from)) {
+	if !policy.Reaches(policy.ACROf(res.AMR), p.Policy.OfLogin(res.User, res.AMR, false, from.ClientID, "", from)) {
 		return nil, p.Authn.NeedsFactor(r.Context(), res.User, from)
 	}
 	return res, nil
 }
 
 // giveForTicket stores the grant and the audit entry of the login.
-func (p *Provider) giveForTicket(r *http.Request, t *tokens.Response, from authn.From) error {
+func (p *Provider) giveForTicket(r *http.Request, t *tokens.Response, from policy.From) error {
 	return p.Store.GiveGrant(r.Context(), store.Give{
 		Grant: *t.Grant, Login: true,
 		Entry: store.Entry{Actor: t.User.Name, Address: from.Address.String(), Agent: from.Agent, RequestID: from.RequestID, Detail: authn.MethodTicket},

@@ -37,6 +37,7 @@ import (
 	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/signout"
 	"idp/internal/oidc/tokens"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -62,7 +63,7 @@ type Config struct {
 	Pages     *web.Pages
 	Clients   *clients.Registry
 	Fetchers  *clients.Fetchers // ask clients' jwks_uri; nil: the system's certificates are believed
-	Policy    *authn.Policy
+	Policy    *policy.Policy
 	Authn     *authn.Authn        // checks tickets that are exchanged; nil: none are
 	Upstreams *upstream.Upstreams // whom people who sign out here sign out at, too; nil: nobody
 	Ring      *secret.Ring

@@ -15,12 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"idp/internal/authn"
 	"idp/internal/keys"
 	"idp/internal/keys/keystest"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/rptest"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -123,7 +123,7 @@ func newNode(t testing.TB, database string, clock *atomic.Int64, first bool) *wo
 	must(t, err)
 	pages, err := web.NewPages(web.Brand{Name: "Example Ltd"})
 	must(t, err)
-	policy := &authn.Policy{Store: st, OfferTo: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Usable: func() error { return nil }, Now: now}
+	policy := &policy.Policy{Store: st, OfferTo: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Usable: func() error { return nil }, Now: now}
 	w.Provider, err = New(Config{Issuer: testIssuer, Store: st, Sessions: sessions, Keys: k, Pages: pages,
 		Clients: clients.New(testClients(), st, now), Policy: policy, Ring: ring, Realm: "EXAMPLE.COM", Resources: testResources, Now: now})
 	must(t, err)

@@ -13,7 +13,9 @@ import (
 // reason of the importing layer.
 var layers = []layer{
 	{[]string{"idp/cmd/idp"}, "it is the top"},
-	{[]string{"idp/internal/server"}, "the assembly is known to nobody but the command"},
+	{[]string{"idp/internal/command/user", "idp/internal/command/client"}, "commands are typed alone: none knows another"},
+	{[]string{"idp/internal/command"}, "what commands share knows none of them"},
+	{[]string{"idp/internal/server"}, "the assembly is known to nobody but the commands"},
 	{[]string{"idp/internal/config"}, "it only collects what the packages declare, for the assembly"},
 	{[]string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account", "idp/internal/setup", "idp/internal/forwardauth"}, "the HTTP packages meet in the login request row and a redirect"},
 	{[]string{"idp/internal/oidc/backchannel"}, "relying parties are told of ended sessions beside all requests: no endpoint knows it"},
@@ -25,6 +27,8 @@ var layers = []layer{
 	{[]string{"idp/internal/forwardauth/sites"}, "what the configuration says of sites is known before anybody asks"},
 	{[]string{"idp/internal/visitor"}, "it speaks for all who answer, and knows none of them"},
 	{[]string{"idp/internal/authn", "idp/internal/session", "idp/internal/factor", "idp/internal/upstream", "idp/internal/doctor"}, "who somebody is, and their browser's cookies, and what is wrong with an installation, know neither pages nor the protocol nor each other"},
+	{[]string{"idp/internal/policy"}, "what has to be shown is known before anybody shows it"},
+	{[]string{"idp/internal/doctor/realm"}, "the Kerberos side is looked at by itself"},
 	{[]string{"idp/internal/exchange"}, "it is a program that uses idp, and knows no more of it than others do"},
 	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/directory", "idp/internal/mail"}, "the domain knows nothing of logging in"},
 	{[]string{"idp/internal/store"}, "the database knows no rules but its own"},
@@ -33,7 +37,7 @@ var layers = []layer{
 	{[]string{"idp/internal/kerberos", "idp/internal/kerberos/ticket", "idp/internal/web", "idp/internal/audit", "idp/internal/oidc/proof"}, "it is a leaf: what it needs it gets as a parameter"},
 	{[]string{"idp/internal/kerberos/spnego", "idp/internal/kerberos/keytab", "idp/internal/kerberos/pac", "idp/internal/kerberos/kdc"}, "tokens and PACs are read, keys kept and KDCs asked for whoever judges, not by them"},
 	{[]string{"idp/internal/kerberos/wire"}, "what Kerberos sends is read and written here, not judged"},
-	{[]string{"idp/internal/secret", "idp/internal/fetch", "idp/internal/reason", "idp/internal/metrics", "idp/internal/browserpolicy", "idp/internal/useragent", "idp/internal/keytabplan", "idp/internal/user/common", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
+	{[]string{"idp/internal/secret", "idp/internal/fetch", "idp/internal/reason", "idp/internal/metrics", "idp/internal/browserpolicy", "idp/internal/useragent", "idp/internal/doctor/report", "idp/internal/doctor/look", "idp/internal/keytabplan", "idp/internal/user/common", "idp/migrations", "idp/web/static", "idp/web/templates"}, "it needs nothing of idp"},
 }
 
 type layer struct {
@@ -48,6 +52,7 @@ func layerOf(path string) int {
 // testCode runs in tests only, or beside idp.
 var testCode = []string{
 	"idp/internal/freeport",
+	"idp/internal/command/commandtest",
 	"idp/internal/doctor/dnstest",
 	"idp/internal/factor/factortest",
 	"idp/internal/keytabplan/plantest",
@@ -66,6 +71,7 @@ var testCode = []string{
 // matches by prefix; only its own imports count, not those of its tests.
 var forbidden = []struct{ from, to, reason string }{
 	{"idp/internal/authn", "net/http", "a credential in, a user or a reason out: authenticators never write an answer"},
+	{"idp/internal/policy", "net/http", "what has to be shown is judged without HTTP"},
 	{"idp/internal/kerberos", "net/http", "Kerberos is judged without HTTP"},
 	{"idp/internal/store", "net/http", "the database knows no HTTP"},
 	{"idp/internal/user", "net/http", "the domain knows no HTTP"},
@@ -93,12 +99,12 @@ var only = []struct {
 	{"github.com/gorilla/sessions", []string{"idp/internal/session"}, "cookies are made in one place"},
 	{"github.com/prometheus", []string{"idp/internal/metrics"}, "what is counted, and with which labels, is seen in one place"},
 	{"idp/internal/store/database", []string{"idp/internal/store", "idp/internal/doctor"}, "all SQL is in store; doctor looks at the schema"},
-	{"idp/internal/config", []string{"idp/internal/server", "idp/internal/idptest", "idp/cmd/idp", "idp/examples"}, "packages get their own Config, not the file"},
+	{"idp/internal/config", []string{"idp/internal/server", "idp/internal/idptest", "idp/internal/command", "idp/cmd/idp", "idp/examples"}, "packages get their own Config, not the file"},
 	{"idp/internal/web", []string{"idp/internal/login", "idp/internal/oidc", "idp/internal/account", "idp/internal/setup", "idp/internal/forwardauth", "idp/internal/session", "idp/internal/visitor", "idp/internal/server"}, "only these answer HTTP"},
 	{"idp/internal/kerberos", []string{"idp/internal/directory/ldaptest", "idp/internal/authn", "idp/internal/login", "idp/internal/setup", "idp/internal/config", "idp/internal/doctor", "idp/internal/server", "idp/internal/exchange", "idp/cmd/idp", "idp/internal/idptest", "idp/examples"}, "tickets are judged by those who log people in, and shown by the command line; doctor looks at the keys"},
 	{"idp/internal/kerberos/krbtest", []string{"idp/internal/idptest", "idp/internal/kerberos", "idp/internal/directory/ldaptest", "idp/examples"}, "a throw-away realm is for tests and the demo"},
-	{"idp/internal/freeport", []string{"idp/internal/kerberos/krbtest", "idp/internal/directory/ldaptest", "idp/examples"}, "idp itself is told its port, or takes the kernel's"},
-	{"idp/internal/idptest", []string{}, "it is for tests"},
+	{"idp/internal/freeport", []string{"idp/internal/command/commandtest", "idp/internal/kerberos/krbtest", "idp/internal/directory/ldaptest", "idp/examples"}, "idp itself is told its port, or takes the kernel's"},
+	{"idp/internal/idptest", []string{"idp/internal/command/commandtest"}, "it is for tests"},
 }
 
 // libraries of the protocols whose dangerous packages nobody may import.

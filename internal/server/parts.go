@@ -14,6 +14,7 @@ import (
 	"idp/internal/kerberos"
 	"idp/internal/login"
 	"idp/internal/oidc"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/setup"
@@ -33,7 +34,7 @@ type parts struct {
 
 	auth      *authn.Authn
 	sessions  *session.Sessions
-	policy    *authn.Policy
+	policy    *policy.Policy
 	passwords *user.Policy
 	passkeys  *factor.Passkeys // nil: there can be none
 
@@ -72,7 +73,7 @@ func (p *parts) recognise(ctx context.Context) (err error) {
 		Absolute: c.Lifetimes.SessionAbsolute.D(), Rules: c.Sessions, Now: s.now, Directory: asks(p.auth)}); err != nil {
 		return err
 	}
-	p.policy = &authn.Policy{Store: s.store, OfferTo: c.Kerberos.OfferTo, Rules: c.Factors, Now: s.now}
+	p.policy = &policy.Policy{Store: s.store, OfferTo: c.Kerberos.OfferTo, Rules: c.Factors, Now: s.now}
 	if p.acceptor != nil {
 		p.policy.Usable = p.acceptor.Ready
 	}

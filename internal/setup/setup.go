@@ -11,6 +11,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/browserpolicy"
+	"idp/internal/policy"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -38,7 +39,7 @@ type Config struct {
 	Store    *store.Store
 	Sessions *session.Sessions
 	Authn    *authn.Authn
-	Policy   *authn.Policy
+	Policy   *policy.Policy
 	Pages    *web.Pages
 	Issuer   *url.URL // what browsers are to send tickets to
 }

@@ -7,6 +7,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/kerberos"
+	"idp/internal/policy"
 	"idp/internal/reason"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -33,7 +34,7 @@ func (s *Setup) ServeTest(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case !s.Policy.UsesTickets():
 		return s.page(w, r, http.StatusOK, web.SetupPage{Outcome: outcomeNone})
-	case !authn.Inside(s.Policy.OfferTo, a.from): // before anything is told of the server
+	case !policy.Inside(s.Policy.OfferTo, a.from): // before anything is told of the server
 		return s.page(w, r, http.StatusOK, s.fromOutside(info))
 	case !s.Policy.OffersTicket(a.from):
 		return s.page(w, r, http.StatusOK, web.SetupPage{Outcome: outcomeUnready, Text: s.unready()})
@@ -59,7 +60,7 @@ func (s *Setup) ServeTest(w http.ResponseWriter, r *http.Request) error {
 type attempt struct {
 	browser *session.Browser
 	row     *store.LoginRequest // nil: a program, or a browser that keeps no cookies
-	from    authn.From
+	from    policy.From
 }
 
 // begin reads the browser and its login request. One that is over is none: the test
@@ -90,7 +91,7 @@ func (s *Setup) begin(w http.ResponseWriter, r *http.Request) (*attempt, error) 
 // tokens. Who logs in with it gets to the set-up page.
 func (s *Setup) request(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	row := store.LoginRequest{BrowserHash: a.browser.Hash, ReturnTo: pathPage}
-	target, err := s.Policy.Begin(r.Context(), row, a.from, authn.Markers{})
+	target, err := s.Policy.Begin(r.Context(), row, a.from, policy.Markers{})
 	if errors.Is(err, store.ErrTooMany) {
 		return web.TooManyRequests(err)
 	}

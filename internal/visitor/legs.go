@@ -5,13 +5,14 @@ import (
 	"net/http"
 
 	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/store"
 	"idp/internal/web"
 )
 
 // Leg checks one token of Negotiate. What the next one needs is kept in the login request
 // (KeepLeg), so that any node can go on; without one (row is nil) the first must be enough.
-func Leg(r *http.Request, a *authn.Authn, row *store.LoginRequest, token []byte, from authn.From) (*authn.Result, *authn.Continuation, error) {
+func Leg(r *http.Request, a *authn.Authn, row *store.LoginRequest, token []byte, from policy.From) (*authn.Result, *authn.Continuation, error) {
 	if row == nil {
 		res, err := a.Ticket(r.Context(), token, from)
 		return res, nil, err

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"net/http"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/store"
 	"idp/internal/useragent"
 	"idp/internal/web"
@@ -15,14 +15,14 @@ import (
 
 // At is where a request for a relying party comes from, for the rules: they look at the
 // address. clientID is empty where the request is for none.
-func At(r *http.Request, clientID string) authn.From {
+func At(r *http.Request, clientID string) policy.From {
 	info := web.InfoFrom(r.Context())
-	return authn.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: clientID}
+	return policy.From{Address: info.Client, Outside: info.Outside, RequestID: info.RequestID, ClientID: clientID}
 }
 
 // From is At with what the browser says it is, for what is written down. That costs more
 // to find out than the rest, and forward auth is asked at every picture of a page.
-func From(r *http.Request, clientID string) authn.From {
+func From(r *http.Request, clientID string) policy.From {
 	from := At(r, clientID)
 	from.Agent = useragent.Identify(r.Header).String()
 	return from

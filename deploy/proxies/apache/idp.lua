@@ -15,7 +15,7 @@ local told = { "Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "R
 -- What somebody might read a user, a path, a host or an address from, by the
 -- beginning of its name.
 local foreign = { "remote-", "x-remote-", "x-auth-request-", "x-webauth-", "x-forwarded-", "x-original-", "x-rewrite-url", "x-real-ip", "forwarded", "proxy",
-    "cf-connecting-ip", "client-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-host", "x-http-host-override", "x-scheme", "x-script-name" }
+    "cf-connecting-ip", "client-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-host", "x-http-host-override", "x-scheme", "x-script-name", "x-sendfile-type", "x-accel-mapping" }
 
 local seconds = 5 -- a password is checked by a KDC
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 	"idp/internal/store"
 )
 
@@ -92,8 +92,8 @@ func (g Gate) Admits(u *store.User) bool {
 }
 
 // ReachableFrom reports whether a request comes from one of the networks.
-func (g Gate) ReachableFrom(from authn.From) bool {
-	return len(g.networks) == 0 || authn.Inside(g.networks, from)
+func (g Gate) ReachableFrom(from policy.From) bool {
+	return len(g.networks) == 0 || policy.Inside(g.networks, from)
 }
 
 // Told are the groups of a user that the site is told.
@@ -136,7 +136,7 @@ func (s *Site) Demands(path string) (acr string) {
 	gates, _ := s.Gates(path)
 	for _, g := range gates {
 		if !g.Anyone {
-			acr = authn.Stronger(acr, g.ACR)
+			acr = policy.Stronger(acr, g.ACR)
 		}
 	}
 	return acr

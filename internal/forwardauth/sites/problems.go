@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 )
 
 // Problem is what is wrong with one site, by its index.
@@ -113,7 +113,7 @@ func (r Rule) check(add func(field, text, hint string)) {
 }
 
 func checkACR(acr, field string, add func(field, text, hint string)) {
-	if acr != "" && !slices.Contains(authn.ACRLevels, acr) {
-		add(field, fmt.Sprintf("%q is no level", acr), "one of "+strings.Join(authn.ACRLevels, ", "))
+	if acr != "" && !slices.Contains(policy.ACRLevels, acr) {
+		add(field, fmt.Sprintf("%q is no level", acr), "one of "+strings.Join(policy.ACRLevels, ", "))
 	}
 }

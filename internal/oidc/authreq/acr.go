@@ -6,7 +6,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"idp/internal/authn"
+	"idp/internal/policy"
 )
 
 // unmetRequirements: OpenID Connect Core Error Code
@@ -25,7 +25,7 @@ func (a *Request) MeetsACR(have string) bool {
 	if !a.Claims.acrNeeded {
 		return true
 	}
-	_, ok := authn.SatisfiedACR(have, a.Claims.acr)
+	_, ok := policy.SatisfiedACR(have, a.Claims.acr)
 	return ok
 }
 
@@ -35,21 +35,21 @@ func (a *Request) MeetsACR(have string) bool {
 // what there is. Empty: none is asked for that we know.
 func (a *Request) NeededACR() string {
 	if a.Claims.acrNeeded {
-		return authn.WeakestACR(a.Claims.acr)
+		return policy.WeakestACR(a.Claims.acr)
 	}
-	return authn.WeakestACR(a.wantedACR())
+	return policy.WeakestACR(a.wantedACR())
 }
 
 // UnreachableACR reports whether no login would do, so that nobody is asked for
 // another one.
 func (a *Request) UnreachableACR() bool {
-	return a.Claims.acrNeeded && !authn.ReachableACR(a.Claims.acr)
+	return a.Claims.acrNeeded && !policy.ReachableACR(a.Claims.acr)
 }
 
 // ToldACR is the acr that tokens tell of a session: of the levels asked for the
 // first that it satisfies, for the relying party compares; else its own.
 func (a *Request) ToldACR(have string) string {
-	if level, ok := authn.SatisfiedACR(have, a.wantedACR()); ok {
+	if level, ok := policy.SatisfiedACR(have, a.wantedACR()); ok {
 		return level
 	}
 	return have

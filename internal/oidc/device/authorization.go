@@ -26,6 +26,7 @@ import (
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/session"
 	"idp/internal/store"
@@ -46,7 +47,7 @@ type Config struct {
 	Sessions *session.Sessions
 	Pages    *web.Pages
 	Clients  *clients.Registry
-	Policy   *authn.Policy
+	Policy   *policy.Policy
 	Auth     *clientauth.Auth
 	Tokens   *tokens.Tokens
 	Codes    *authn.UserCodes // against guessing
@@ -112,7 +113,7 @@ func (p *Endpoints) deviceRow(r *http.Request, client *store.Client, ps wire.Par
 	now, info := p.Now(), web.InfoFrom(r.Context())
 	return store.DeviceCode{
 		GrantID: secret.ID(), ClientID: client.ClientID, Address: info.Client.String(), Outside: info.Outside,
-		Network: authn.Network(info.Client), Wide: authn.WideNetwork(info.Client),
+		Network: policy.Network(info.Client), Wide: policy.WideNetwork(info.Client),
 		Scope: scope, Resource: resource, PollEvery: pollEvery.Milliseconds(),
 		CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(deviceLifetime).UnixMilli(),
 	}, nil

@@ -12,6 +12,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/oidc/clients"
+	"idp/internal/policy"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/visitor"
@@ -149,7 +150,7 @@ func from(row *store.DeviceCode, visitor *web.Info) (address string, near bool) 
 	if row.Outside {
 		return "", false
 	}
-	return row.Address, !visitor.Outside && row.Network == authn.Network(visitor.Client)
+	return row.Address, !visitor.Outside && row.Network == policy.Network(visitor.Client)
 }
 
 // ago says in words how long ago something was.
@@ -236,7 +237,7 @@ func (p *Endpoints) logInForDevice(w http.ResponseWriter, r *http.Request, code 
 		return err
 	}
 	step, err := p.Policy.Begin(r.Context(), store.LoginRequest{BrowserHash: b.Hash, ReturnTo: devicePath(code), Fresh: other},
-		visitor.At(r, ""), authn.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
+		visitor.At(r, ""), policy.Markers{SignedOut: b.SignedOut, NoTicket: b.NoTicket})
 	return visitor.SendOn(w, r, step, err)
 }
 

@@ -18,10 +18,10 @@ import (
 	"strings"
 	"time"
 
-	"idp/internal/authn"
 	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -66,7 +66,7 @@ const (
 func (p *Requests) Keep(ctx context.Context, owner string, ps wire.Params, pushed []byte, d time.Duration) (uri string, err error) {
 	handle := secret.Token()
 	err = p.Store.PutPushedRequest(ctx, store.PushedRequest{
-		Hash: secret.Hash(handle), ClientID: owner, Address: authn.Network(web.InfoFrom(ctx).Client),
+		Hash: secret.Hash(handle), ClientID: owner, Address: policy.Network(web.InfoFrom(ctx).Client),
 		Params: ps.Encode(), PushedHash: pushed, ExpiresAt: p.Now().Add(d).UnixMilli(),
 	})
 	if errors.Is(err, store.ErrTooMany) {

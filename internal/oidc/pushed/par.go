@@ -9,11 +9,11 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"idp/internal/authn"
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/web"
@@ -93,7 +93,7 @@ func (p *Requests) push(ctx context.Context, a *authreq.Request) error {
 		CountClient: clients.RegisteredItself(a.Client) && !a.Client.Public(), // anybody can push for a public one
 		ExpiresAt:   p.Now().Add(pushedFor).UnixMilli()}
 	if a.Client.Public() || clients.RegisteredItself(a.Client) {
-		row.Address = authn.Network(web.InfoFrom(ctx).Client)
+		row.Address = policy.Network(web.InfoFrom(ctx).Client)
 	}
 	err := p.Store.PutPushedRequest(ctx, row)
 	if errors.Is(err, store.ErrTooMany) { // RFC 9126 §2.3

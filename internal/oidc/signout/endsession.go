@@ -20,11 +20,11 @@ import (
 	"slices"
 	"strings"
 
-	"idp/internal/authn"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
+	"idp/internal/policy"
 	"idp/internal/session"
 	"idp/internal/store"
 	"idp/internal/upstream"
@@ -40,7 +40,7 @@ type Config struct {
 	Clients   *clients.Registry
 	Tokens    *tokens.Tokens
 	Kept      *pushed.Requests    // what has to come again by GET
-	Policy    *authn.Policy       // whether people log in by ticket
+	Policy    *policy.Policy      // whether people log in by ticket
 	Upstreams *upstream.Upstreams // where else people sign out; nil: nowhere
 }
 

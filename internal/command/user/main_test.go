@@ -1,0 +1,9 @@
+package user
+
+import (
+	"testing"
+
+	"idp/internal/command/commandtest"
+)
+
+func TestMain(m *testing.M) { commandtest.Main(m) }
