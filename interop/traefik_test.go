@@ -28,6 +28,7 @@ func TestTraefik(t *testing.T) {
 	t.Run("serves", func(t *testing.T) { serve(t, traefik) })
 	t.Run("is attacked", func(t *testing.T) { attack(t, traefik) })
 	t.Run("without idp", func(t *testing.T) { withoutIDP(t, traefik) })
+	t.Run("without a KDC", func(t *testing.T) { withoutKDC(t, traefik) })
 }
 
 func (f *front) traefik(t testing.TB) {

@@ -44,7 +44,7 @@ func TestSecurityTestsExist(t *testing.T) {
 // too, as package.Name.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-tags", "browser,interop,bench", "-f", `{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, "idp/...").Output()
+	out, err := exec.Command("go", "list", "-tags", "browser,interop,bench,recipes,traefik", "-f", `{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, "idp/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
