@@ -69,6 +69,20 @@ func TestHoleWhoGoesAwayMovesOthersToTheDead(t *testing.T) {
 	}
 }
 
+// TestHoleWhoWaitsAndGoesAwayHurriesOthers: whoever waits a while for KDCs that take their
+// time, and goes away, does not have everybody else wait for a second only.
+func TestHoleWhoWaitsAndGoesAwayHurriesOthers(t *testing.T) {
+	r := krbtest.Start(t, krbtest.Options{})
+	r.UseKDCs(t, "udp_preference_limit = 1", krbtest.DeadKDC(t))
+	c := newClient(r)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	time.AfterFunc(quietAfter+HedgeAfter, cancel) // udp and tcp have been asked
+	if _, err := c.Exchange(ctx, r.Name, []byte("a request"), HedgeAfter); err == nil || c.last.isQuiet(r.Name) {
+		t.Errorf("%v; the realm is taken to be dead", err)
+	}
+}
+
 // TestManyDeadKDCs: whoever does not wait until all were asked is no reason that the last
 // are never asked.
 func TestManyDeadKDCs(t *testing.T) {
