@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"idp/internal/audit"
 	"idp/internal/secret"
@@ -18,8 +19,8 @@ func (u *User) dest() []any {
 }
 
 // CreateUser adds a user, and what an outside source knows him by unless that
-// is nil. An empty ID is filled with a random one. ErrConflict: the name, the
-// ID or the identity is taken.
+// is nil. An empty ID is filled with a random one. ErrConflict: the name, in whatever
+// case its letters (A to Z) are, the ID or the identity is taken.
 func (s *Store) CreateUser(ctx context.Context, u User, identity *Identity, e Entry) (User, error) {
 	if u.ID == "" {
 		u.ID = secret.ID()
@@ -32,6 +33,13 @@ func (s *Store) CreateUser(ctx context.Context, u User, identity *Identity, e En
 
 // insertUser adds a user who has an id.
 func (s *Store) insertUser(t database.Tx, u User, identity *Identity, e Entry) error {
+	err := t.QueryRow([]any{new(string)}, nameHolder, u.Name)
+	if err == nil {
+		return ErrConflict
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
 	n, err := t.Exec(`
 		INSERT INTO users (id, name, full_name, email, email_verified, password_hash, groups, claims, admin, disabled, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT DO NOTHING`,
@@ -73,6 +81,16 @@ func (s *Store) UserByName(ctx context.Context, name string) (*User, error) {
 		return nil, err
 	}
 	return u, nil
+}
+
+// nameHolder finds who has a name, first to the letter and then in another case.
+const nameHolder = `SELECT u.name FROM users u WHERE lower(u.name) = lower($1) ORDER BY CASE WHEN u.name = $1 THEN 0 ELSE 1 END, u.name LIMIT 1`
+
+// NameHolder is the name of the user who has a name, or one that differs from it in
+// nothing but the case of its letters: nobody else can get it. ErrNotFound: it is free.
+func (s *Store) NameHolder(ctx context.Context, name string) (holder string, err error) {
+	err = s.queryRow(ctx, []any{&holder}, nameHolder, name)
+	return holder, err
 }
 
 // Users lists users by name, starting after a name; limit 0 is 100, at most 1,000.

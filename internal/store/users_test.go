@@ -47,6 +47,33 @@ func TestUsersComeBackAsTheyWereStored(t *testing.T) {
 	})
 }
 
+// TestHoleNamesOfOnePersonToAnApplication: many an application ignores case, and takes Bob for
+// bob.
+func TestHoleNamesOfOnePersonToAnApplication(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		for _, name := range []string{"bob", "Carol"} {
+			_, err := w.CreateUser(ctx, store.User{Name: name}, nil, store.Entry{})
+			must(t, err)
+		}
+		for name, holder := range map[string]string{"BOB": "bob", "bob": "bob", "carol": "Carol", "b_b": "", "bob2": ""} {
+			got, err := w.NameHolder(ctx, name)
+			if holder == "" {
+				want(t, err, store.ErrNotFound)
+				continue
+			}
+			must(t, err)
+			if got != holder {
+				t.Errorf("%s is held by %q, want %q", name, got, holder)
+			}
+			_, err = w.CreateUser(ctx, store.User{Name: name}, &store.Identity{Source: "kerberos:R", Key: "name:" + name}, store.Entry{})
+			want(t, err, store.ErrConflict)
+			_, err = w.UserByIdentity(ctx, "kerberos:R", "name:"+name)
+			want(t, err, store.ErrNotFound)
+		}
+	})
+}
+
 func TestTakenNamesAndIdentitiesAreConflictsAndLeaveNothing(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		ctx := t.Context()

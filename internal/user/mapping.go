@@ -198,18 +198,26 @@ func (m *Mapping) findOrMake(ctx context.Context, id store.Identity, name, fullN
 	if u, err = m.Store.UserByIdentity(ctx, id.Source, id.Key); err == nil {
 		return enabled(u)
 	}
-	return nil, nameTaken(id, name)
+	holder, err := m.Store.NameHolder(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return nil, nameTaken(id, name, holder)
 }
 
-// nameTaken says what an admin may type to decide.
-func nameTaken(id store.Identity, name string) error {
+// nameTaken says what an admin may type to decide. The holder's name may differ in the
+// case of its letters.
+func nameTaken(id store.Identity, name, holder string) error {
 	realm := strings.TrimPrefix(id.Source, SourceKerberos)
 	what, key, _ := strings.Cut(id.Key, ":")
 	if what == "name" {
 		what = "principal"
 	}
+	if holder != name {
+		name += ", in other letters"
+	}
 	return fmt.Errorf("%w: %s. The same person: idp user link '%s' --realm %s --%s '%s'; somebody else: the same with a new name and --create",
-		ErrNameTaken, name, name, realm, what, key)
+		ErrNameTaken, name, holder, realm, what, key)
 }
 
 func enabled(u *store.User) (*store.User, error) {

@@ -138,6 +138,10 @@ func TestNameTakenSaysWhatToType(t *testing.T) {
 	if !errors.Is(err, user.ErrNameTaken) || !strings.Contains(err.Error(), "idp user link 'alice' --realm HERE.TEST --sid 'S-1-5-21-1-2-3-1104'") {
 		t.Errorf("%v", err)
 	}
+	_, err = m.User(t.Context(), principal("ALICE@HERE.TEST", "HERE.TEST", "ALICE"))
+	if !errors.Is(err, user.ErrNameTaken) || !strings.Contains(err.Error(), "ALICE, in other letters. The same person: idp user link 'alice' --realm HERE.TEST --principal 'ALICE'") {
+		t.Errorf("%v", err)
+	}
 }
 
 func must(u *store.User, err error) *store.User {

@@ -82,16 +82,12 @@ func (o opened) ownName(name string) error {
 			return fmt.Errorf("%q is the name of somebody in the realm %s", name, r.Name)
 		}
 	}
-	folded := strings.ToLower(name)
-	if folded == name {
+	holder, err := o.Store.NameHolder(o.Ctx, name)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		return nil
+	case err == nil && holder != name:
+		return fmt.Errorf("there is a user %q already; %q beside it would only confuse", holder, name)
 	}
-	_, err := o.Store.UserByName(o.Ctx, folded)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err == nil {
-		err = fmt.Errorf("there is a user %q already; %q beside it would only confuse", folded, name)
-	}
-	return err
+	return err // of a name that is taken to the letter, whoever writes it tells
 }
