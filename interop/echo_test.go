@@ -105,7 +105,17 @@ func (e *echo) answer(c net.Conn, from *bufio.Reader) error {
 	if strings.EqualFold(req.Header.Get("Upgrade"), "websocket") {
 		return switchProtocols(c, req, h)
 	}
-	return write(c, "200 OK", h)
+	return write(c, "200 OK"+deliveredFrom(req), h)
+}
+
+// deliveredFrom is the header by which the proxy is to deliver a file, where a request
+// says that it does and from where, as Rack's and Plack's Sendfile make it.
+func deliveredFrom(req *http.Request) string {
+	from, to, ok := strings.Cut(req.Header.Get("X-Accel-Mapping"), "=")
+	if !ok || req.Header.Get("X-Sendfile-Type") == "" {
+		return ""
+	}
+	return "\r\n" + req.Header.Get("X-Sendfile-Type") + ": " + strings.Replace(req.URL.Path, from, to, 1)
 }
 
 func write(c net.Conn, status string, h heard) error {

@@ -43,6 +43,22 @@ func TestHoleProofForAnotherAddress(t *testing.T) {
 	}
 }
 
+// A proof is good once (RFC 9449 §11.1): who has read one, and the bound token beside it,
+// has nothing to show.
+func TestHoleProofUsedTwice(t *testing.T) {
+	e := runExample(t, "api-node", "localhost")
+	key := rptest.NewKey(t, "ES256")
+	bound := e.bound(t, key)
+	for range 2 {
+		proof := key.Proof(t, http.MethodGet, e.URL+"/whoami", "", time.Now(), map[string]any{"ath": rptest.TokenHash(bound)})
+		for _, want := range []string{"200", "401"} {
+			if got := e.raw(t, "/whoami", "Authorization: DPoP "+bound+"\r\nDPoP: "+proof+"\r\n"); !strings.HasPrefix(got, want) {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+	}
+}
+
 // bound is a token of the client script for the back end, bound to a key.
 func (e *example) bound(t *testing.T, key *rptest.Key) string {
 	t.Helper()

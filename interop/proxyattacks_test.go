@@ -104,8 +104,10 @@ var othersNames = []string{"X-Remote-User", "X-Remote-Name", "X-Remote-Email", "
 	"X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Original-URI", "X-Original-Host"}
 
 // placesNames are names from which applications read an address, a host or a path: the
-// first two come before X-Forwarded-For in some.
-var placesNames = []string{"True-Client-IP", "Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "X-Host", "X-HTTP-Host-Override", "X-Scheme", "X-Script-Name"}
+// first two come before X-Forwarded-For in some. By the last two Rack and Plack let the
+// proxy deliver a file from another path (CVE-2025-61780, CVE-2026-7381).
+var placesNames = []string{"True-Client-IP", "Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "X-Host", "X-HTTP-Host-Override", "X-Scheme", "X-Script-Name",
+	"X-Sendfile-Type", "X-Accel-Mapping"}
 
 // arrivesOnce sends a request that may arrive.
 func (a *attacks) arrivesOnce(t *testing.T, path, user string, headers ...string) {
@@ -321,6 +323,8 @@ func (a *attacks) forwardingHeaders(t *testing.T) {
 			}
 		}
 	}
+	// The application lets the proxy deliver what it answers, from where the client says.
+	a.arrivesOnce(t, "/public/report", "", "X-Sendfile-Type: X-Accel-Redirect", "X-Accel-Mapping: /public/=/admin/")
 	// Both families at once, as a whole.
 	a.send(t, "GET /admin/ HTTP/1.1", "bob", "X-Original-URL: https://site.localhost/public/", "X-Original-Method: GET", "X-Forwarded-Proto: https", "X-Forwarded-Host: site.localhost", "X-Forwarded-Uri: /public/", "X-Forwarded-Method: GET")
 }

@@ -23,6 +23,8 @@ type front struct {
 	dir              string // other users may read it, as the servers' do
 	idp, app         string // addresses
 	certificate, key string // files
+
+	faults []string // pairs: what the shipped files say, and what stands there instead
 }
 
 // newFront is one that has not been started, between idp and an application.
@@ -64,7 +66,11 @@ func (f *front) adapt(t testing.TB, shipped string, edits ...string) string {
 			t.Fatalf("deploy/proxies/%s does not say %q", shipped, edits[i])
 		}
 	}
-	return f.write(t, filepath.Base(shipped), strings.NewReplacer(edits...).Replace(string(text)))
+	made := string(text)
+	for i := 0; i < len(f.faults); i += 2 {
+		made = strings.ReplaceAll(made, f.faults[i], f.faults[i+1])
+	}
+	return f.write(t, filepath.Base(shipped), strings.NewReplacer(edits...).Replace(made))
 }
 
 func (f *front) write(t testing.TB, name, text string) string {
@@ -133,8 +139,7 @@ func (f *front) haproxy(t testing.TB) {
 	key, err := os.ReadFile(f.key)
 	must(t, err)
 	f.write(t, "reports.pem", string(certificate)+string(key))
-	lua, err := filepath.Abs("../deploy/proxies/haproxy/idp.lua")
-	must(t, err)
+	lua := f.adapt(t, "haproxy/idp.lua")
 	config := f.adapt(t, "haproxy/haproxy.cfg", "bind :80", "bind "+f.Plain, "bind :443", "bind "+f.Addr, "127.0.0.1:8080", f.idp, "127.0.0.1:3000", f.app,
 		"/etc/haproxy/reports.pem", f.dir+"/reports.pem", "/etc/haproxy/idp.lua", lua, "abns@idp-question", "abns@"+f.Addr,
 		"https://reports.example.com", f.URL, "Host reports.example.com", "Host "+f.host(), "reports.example.com", "site.localhost")

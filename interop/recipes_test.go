@@ -17,6 +17,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"idp/examples/demo/stage"
+	"idp/internal/idptest"
 )
 
 // recipe is an idp that is set up as a page of docs/recipes says; edit are pairs, old
@@ -28,7 +29,7 @@ func recipe(t *testing.T, page string, edit ...string) *documented {
 	secret := filepath.Join(t.TempDir(), page+".secret")
 	must(t, os.WriteFile(secret, []byte(docSecret), 0o600))
 	doc := strings.NewReplacer("the-content-of-"+page+".secret", docSecret, page+".secret", secret).Replace(string(text))
-	return newDocumentedBy(t, doc, "https", "k8s-admins, vault-writers, science, jupyter-admins, staff", edit...)
+	return newDocumentedBy(t, doc, "https", "k8s-admins, vault-writers, science, jupyter-admins, git-admins, git-users, git-shop, staff", edit...)
 }
 
 // part is a block below another heading of the page.
@@ -177,4 +178,95 @@ func TestRecipeJupyterHub(t *testing.T) {
 	if p := v.logIn(v.open("http://localhost:"+port+"/hub/oauth_login"), "eve", stage.BobPassword); p.StatusCode != http.StatusForbidden {
 		t.Errorf("eve: %d at %s", p.StatusCode, p.Request.URL)
 	}
+}
+
+// Gitea: bob is an administrator and in a team by his groups, and neither when they
+// end; who is in none is refused.
+func TestRecipeGitea(t *testing.T) {
+	if out, err := exec.Command("../scripts/build-gitea").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	built := absolute(t, "../.cache/gitea")
+	listen, port := freeAddress(t)
+	site := "http://localhost:" + port
+	d := recipe(t, "gitea", "https://git.example.com", site)
+	work := filepath.Join(d.dir, "gitea")
+	must(t, os.MkdirAll(filepath.Join(work, "custom", "conf"), 0o755))
+	d.write(t, "gitea/custom/conf/app.ini", d.part(t, "Gitea", "ini")+`
+[server]
+HTTP_ADDR = 127.0.0.1
+HTTP_PORT = `+port+`
+ROOT_URL = `+site+`/
+DISABLE_SSH = true
+STATIC_ROOT_PATH = `+built+`/static
+[database]
+DB_TYPE = sqlite3
+[security]
+INSTALL_LOCK = true
+[cron.update_checker]
+ENABLED = false
+`)
+	env := append(os.Environ(), "PATH="+built+":"+os.Getenv("PATH"), "SSL_CERT_FILE="+d.CA, "GITEA_WORK_DIR="+work, "HOME="+work, "GITEA_I_AM_BEING_UNSAFE_RUNNING_AS_ROOT=true")
+	does := func(command string) {
+		t.Helper()
+		cmd := exec.Command("bash", "-ec", command)
+		cmd.Env, cmd.Dir = env, work
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	does("gitea migrate")
+	does("gitea admin user create --admin --username root-of-all --password " + docSecret + " --email root@example.com --must-change-password=false")
+	does(d.part(t, "Gitea", "sh"))
+	cmd := exec.Command(built+"/gitea", "web")
+	cmd.Env, cmd.Dir = env, work
+	launch(t, cmd, d.siteLog(), listen)
+	api := func(method, path, body string, status int) (answer []byte) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, site+"/api/v1"+path, strings.NewReader(body))
+		must(t, err)
+		req.SetBasicAuth("root-of-all", docSecret)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		must(t, err)
+		text := idptest.ReadAll(t, resp)
+		if resp.StatusCode != status {
+			t.Fatalf("%s %s: %s\n%s", method, path, resp.Status, text)
+		}
+		return []byte(text)
+	}
+	api(http.MethodPost, "/orgs", `{"username": "shop"}`, http.StatusCreated)
+	api(http.MethodPost, "/orgs/shop/teams", `{"name": "developers", "permission": "write", "units": ["repo.code"]}`, http.StatusCreated)
+	is := func(admin, developer bool) {
+		t.Helper()
+		var who struct {
+			Login, Email string
+			IsAdmin      bool `json:"is_admin"`
+		}
+		must(t, json.Unmarshal(api(http.MethodGet, "/users/bob", "", http.StatusOK), &who))
+		if who.Login != "bob" || who.Email != "bob@example.com" || who.IsAdmin != admin {
+			t.Errorf("Gitea has %+v", who)
+		}
+		found := string(api(http.MethodGet, "/users/bob/orgs", "", http.StatusOK))
+		if strings.Contains(found, `"shop"`) != developer {
+			t.Errorf("his organisations: %s", found)
+		}
+	}
+	logIn := func(name string) *idptest.Page {
+		t.Helper()
+		v := newVisitor(t, d.binary)
+		return v.logIn(v.open(site+"/user/oauth2/idp"), name, stage.BobPassword)
+	}
+	if p := logIn("bob"); p.StatusCode != http.StatusOK || p.Request.URL.Host != "localhost:"+port || !strings.Contains(p.Body, "bob") {
+		t.Fatalf("%d at %s, walked %s\n%s", p.StatusCode, p.Request.URL, p.Walked, p.Body)
+	}
+	is(true, true)
+	d.does(t, "user", "set", "bob", "--group", "git-users")
+	logIn("bob")
+	is(false, false)
+	d.does(t, "user", "add", "eve", "--password-file", d.write(t, "eve.password", stage.BobPassword), "--email", "eve@example.com")
+	if p := logIn("eve"); !strings.HasPrefix(p.Request.URL.String(), site+"/user/login") {
+		t.Errorf("eve: %d at %s\n%s", p.StatusCode, p.Request.URL, p.Body)
+	}
+	api(http.MethodGet, "/users/eve", "", http.StatusNotFound)
 }

@@ -23,6 +23,7 @@ export async function bearer(issuer, audience) {
     try {
       // Signature, iss, aud, exp, the type at+jwt; the proof, where the token is bound to a key.
       caller = await oauth.validateJwtAccessToken(server, asRequest(req, audience), audience, options)
+      if (caller.cnf && !isNew(caller.cnf.jkt, req.headers.dpop)) throw new Error('the proof was used before')
     } catch (err) {
       console.error('refused', req.url, err.message, err.cause ?? '')
       return refuse(res, 401, 'Bearer error="invalid_token"')
@@ -32,6 +33,23 @@ export async function bearer(issuer, audience) {
     }
     return handler(req, res, caller)
   }
+}
+
+// The proofs that have come, by when they are worth nothing by themselves: the library
+// bears a clock that is 300 s off, either way. Several processes need one memory for all.
+const used = new Map()
+
+// isNew: a proof is good once (RFC 9449 §11.1), or whoever reads it could show it again.
+function isNew(key, proof) {
+  const now = Date.now()
+  for (const [old, until] of used) {
+    if (until > now) break // the rest is younger
+    used.delete(old)
+  }
+  const id = `${key} ${JSON.parse(Buffer.from(proof.split('.')[1], 'base64url')).jti}`
+  if (used.has(id)) return false
+  used.set(id, now + 601_000)
+  return true
 }
 
 // asRequest is the request as the library wants it: only its head matters. The

@@ -196,9 +196,28 @@ func (a *Authn) fail(ctx context.Context, from policy.From, name string, err err
 	return a.failOf(ctx, from, "", name, err)
 }
 
-// noCredential is what anybody can send, as often as they like, and what is nobody's login
-// that failed. The audit log is kept for ever.
-var noCredential = []reason.Code{reason.Malformed, reason.MalformedInput, reason.TokenTooBig}
+// failOfNobody is fail where nobody may be known: a token that no key of ours has opened, a
+// passkey that is nobody's, an upstream that names no one. Anybody can bring that about
+// without end, so of one network the audit log has each reason once in ten minutes.
+func (a *Authn) failOfNobody(ctx context.Context, from policy.From, name string, err error) error {
+	var refused *reason.Error
+	if !errors.As(err, &refused) || refused.Name != "" || refused.UserID != "" {
+		return a.fail(ctx, from, name, err)
+	}
+	what := secret.Hash(secret.String(string(refused.Reason) + "\x00" + name + "\x00" + policy.Network(from.Address)))
+	first, seenErr := a.Store.SeenOnce(context.WithoutCancel(ctx), store.UseRefusal, what, a.Now().Add(originWindow))
+	if seenErr != nil {
+		return fmt.Errorf("audit of a failed login: %w", seenErr)
+	}
+	if !first {
+		err = repeated(err)
+	}
+	return a.fail(ctx, from, name, err)
+}
+
+// noCredential is what anybody can send, as often as they like and under whatever name,
+// and what nobody looks at. The audit log is kept for ever.
+var noCredential = []reason.Code{reason.Malformed, reason.MalformedInput, reason.TokenTooBig, reason.PasswordsDiffer, reason.Busy}
 
 // failOf is fail for a user who is known: its entry is found in the user's own history.
 func (a *Authn) failOf(ctx context.Context, from policy.From, userID, name string, err error) error {
@@ -211,8 +230,8 @@ func (a *Authn) failOf(ctx context.Context, from policy.From, userID, name strin
 	if refused.Name == "" {
 		refused.Name = name
 	}
-	if refused.Reason == reason.Busy || refused.Unasked || refused.Name == "" && slices.Contains(noCredential, refused.Reason) {
-		return refused // nobody looked at it: the log line says so, and the database has enough to do
+	if refused.Unasked || slices.Contains(noCredential, refused.Reason) {
+		return refused // the log line says so, and the database has enough to do
 	}
 	entry := store.Entry{
 		Event: audit.LoginFailed, Reason: string(refused.Reason), UserID: cmp.Or(userID, refused.UserID), Name: refused.Name, ClientID: from.ClientID,

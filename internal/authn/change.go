@@ -33,7 +33,7 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 		return nil, err
 	}
 	if err := checkTyped(name, next); err != nil || next == old {
-		return nil, reason.Refuse(reason.PasswordRefused, "the new password is empty, too long, not UTF-8, or the old one")
+		return nil, unasked(reason.PasswordRefused, "the new password is empty, too long, not UTF-8, or the old one")
 	}
 	acc, err := a.accountOf(ctx, name, from)
 	if err != nil {
@@ -61,7 +61,7 @@ func (a *Authn) change(ctx context.Context, name string, old, next secret.String
 		err = a.passwords.ChangePassword(ctx, acc.name, old, next)
 	}
 	if settled := guess.settle(ctx, err); settled != nil || err != nil {
-		return nil, errors.Join(err, settled)
+		return nil, errors.Join(guess.told(err), settled)
 	}
 	entry := store.Entry{
 		Event: audit.PasswordChanged, Actor: printable(name), Name: printable(name), ClientID: from.ClientID,

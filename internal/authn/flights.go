@@ -59,7 +59,7 @@ func (f *flights) do(ctx context.Context, key string, check func(context.Context
 func (f *flights) wait(ctx context.Context, key string, fl *flight) (*Result, error) {
 	select {
 	case <-fl.done:
-		return fl.res, fl.err
+		return fl.res, repeated(fl.err) // its first caller's refusal is in the audit log
 	case <-ctx.Done():
 		f.leave(key, fl)
 		return nil, ctx.Err()

@@ -54,6 +54,7 @@ type guess struct {
 	limiter *limiter
 	store.Guess
 	token string
+	was   reason.Code // for what the very same was refused before; empty: it was not
 }
 
 // hash is what is kept of a guess: who was asked for, which several names that
@@ -78,23 +79,33 @@ func (l *limiter) take(ctx context.Context, acc account, password secret.String)
 	switch t.State {
 	case store.GuessTaken:
 		g.From = acc.origin
-		return &guess{l, g, t.Token}, nil
+		return &guess{l, g, t.Token, reason.Code(t.Reason)}, nil
 	case store.GuessKnownWrong:
 		return nil, unasked(cmp.Or(reason.Code(t.Reason), reason.BadPassword), "the same password again; not asked")
 	case store.GuessFromFull:
 		return nil, unasked(reason.TooManyFromAddress, fmt.Sprintf("%d wrong passwords from %s, or %d from %s, within %s",
 			g.From.Limit, g.From.Network, g.From.WideLimit, g.From.Wide, originWindow))
 	}
-	if err := l.wrongFrom(ctx, acc.origin, g.Hash); err != nil {
+	counted, err := l.wrongFrom(ctx, acc.origin, g.Hash)
+	if err != nil {
 		return nil, err
 	}
-	return nil, reason.Refuse(reason.TooManyGuesses, fmt.Sprintf("%d wrong passwords for %s within %s", l.max, g.Name, failureWindow))
+	refused := reason.Refuse(reason.TooManyGuesses, fmt.Sprintf("%d wrong passwords for %s within %s", l.max, g.Name, failureWindow))
+	refused.Unasked = !counted // came from there before, or as many as are counted from there
+	return nil, refused
 }
 
-func unasked(why reason.Code, detail string) error {
-	refused := reason.Refuse(why, detail)
-	refused.Unasked = true
-	return refused
+func unasked(why reason.Code, detail string) error { return repeated(reason.Refuse(why, detail)) }
+
+// repeated is a refusal of what was refused before, which the audit log has.
+func repeated(err error) error {
+	var refused *reason.Error
+	if err = typed(err); !errors.As(err, &refused) {
+		return err
+	}
+	again := *refused // several callers may hold the error
+	again.Unasked = true
+	return &again
 }
 
 // reserve takes a slot of a name. It waits for guesses in flight, whose slots may
@@ -121,10 +132,20 @@ func (g *guess) settle(ctx context.Context, err error) error {
 	}
 	code := reason.Of(typed(err))
 	if again := slices.Contains(ofTheAccount, code); again || slices.Contains(ofThePassword, code) {
-		return errors.Join(l.store.FailGuess(ctx, g.token, string(code), again, l.now().Add(failureWindow).UnixMilli()),
-			l.wrongFrom(ctx, g.From, g.Hash))
+		failed := l.store.FailGuess(ctx, g.token, string(code), again, l.now().Add(failureWindow).UnixMilli())
+		_, err := l.wrongFrom(ctx, g.From, g.Hash)
+		return errors.Join(failed, err)
 	}
 	return l.store.GiveBackGuess(ctx, g.token)
+}
+
+// told is the refusal of a guess, which has been one before where the very same was
+// refused for the same reason.
+func (g *guess) told(err error) error {
+	if g.was != "" && reason.Of(typed(err)) == g.was {
+		return repeated(err)
+	}
+	return err
 }
 
 // What counts is what the visitor cannot tell from a wrong password: else "too

@@ -46,10 +46,11 @@ func (a *Authn) origin(from policy.From) store.Origin {
 }
 
 // wrongFrom counts a wrong password where it came from: each once, so that a program
-// that repeats one uses up nothing.
-func (l *limiter) wrongFrom(ctx context.Context, from store.Origin, hash []byte) error {
+// that repeats one uses up nothing. Not counted: it was before, or so many came from
+// there that no more are. Where there is no bound, nothing is kept, and each counts.
+func (l *limiter) wrongFrom(ctx context.Context, from store.Origin, hash []byte) (counted bool, err error) {
 	if from.Network == "" {
-		return nil
+		return true, nil
 	}
 	now := l.now()
 	return l.store.WrongPassword(context.WithoutCancel(ctx), from, hash, now.Add(originWindow).UnixMilli(), now.UnixMilli())

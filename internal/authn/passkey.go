@@ -18,7 +18,7 @@ func (a *Authn) Passkey(ctx context.Context, from policy.From, verify func(conte
 	start := time.Now()
 	u, id, err := verify(ctx)
 	if err != nil {
-		return nil, errors.Join(a.fail(ctx, from, "", err), a.waitOut(ctx, start))
+		return nil, errors.Join(a.failOfNobody(ctx, from, "", err), a.waitOut(ctx, start))
 	}
 	return &Result{User: u, AMR: []string{policy.AMRPasskey, policy.AMRUserVerified, policy.AMRMultiFactor}, AuthTime: a.Now(), FactorID: id}, nil
 }

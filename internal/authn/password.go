@@ -72,7 +72,7 @@ func (a *Authn) counted(ctx context.Context, acc account, password secret.String
 	if res != nil {
 		res.Account = acc.canonical
 	}
-	return res, err
+	return res, guess.told(err)
 }
 
 // crowdOf is whom an account's password waits with.
@@ -183,12 +183,14 @@ func checkTyped(name string, password secret.String) error {
 }
 
 // printable bounds a typed name for log and audit: people type passwords into
-// the wrong field, so what no user could be called is not kept.
+// the wrong field, so what no user could be called is not kept. A name of Windows
+// (EXAMPLE\alice) is one.
 func printable(name string) string {
-	if user.CheckName(name) != nil {
-		return ""
+	domain, rest, short := strings.Cut(name, `\`)
+	if short && user.CheckName(domain) == nil && user.CheckName(rest) == nil && len(name) <= user.MaxName || user.CheckName(name) == nil {
+		return name
 	}
-	return name
+	return ""
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -86,7 +86,7 @@ func (l *limiter) takeCode(ctx context.Context, userID string, typed secret.Stri
 	case err != nil:
 		return nil, err
 	case t.State == store.GuessTaken:
-		return &guess{l, g, t.Token}, nil
+		return &guess{l, g, t.Token, ""}, nil
 	case t.State == store.GuessKnownWrong:
 		// Not looked at again, although it may be right by now: a guess that could be
 		// made once in each half minute would be sixty.
@@ -104,8 +104,9 @@ func (g *guess) settleCode(ctx context.Context, err error) error {
 	case err == nil:
 		return l.store.ClearGuesses(ctx, g.Name, g.Asked, g.token)
 	case slices.Contains(ofTheCode, code):
-		return errors.Join(l.store.FailGuess(ctx, g.token, string(code), false, l.now().Add(failureWindow).UnixMilli()),
-			l.wrongFrom(ctx, g.From, g.Hash))
+		failed := l.store.FailGuess(ctx, g.token, string(code), false, l.now().Add(failureWindow).UnixMilli())
+		_, err := l.wrongFrom(ctx, g.From, g.Hash)
+		return errors.Join(failed, err)
 	}
 	return l.store.GiveBackGuess(ctx, g.token)
 }

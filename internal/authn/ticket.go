@@ -18,7 +18,7 @@ func (a *Authn) Ticket(ctx context.Context, token []byte, from policy.From) (*Re
 	}
 	login, err := a.Kerberos.Accept(ctx, token)
 	if err != nil {
-		return nil, a.fail(ctx, from, "", typed(err))
+		return nil, a.failTicket(ctx, from, err)
 	}
 	return a.ticketOf(ctx, login, from)
 }
@@ -36,7 +36,7 @@ func (a *Authn) TicketLeg(ctx context.Context, token, state []byte, from policy.
 	}
 	leg, err := a.Kerberos.Step(ctx, token, state)
 	if err != nil {
-		return nil, nil, a.fail(ctx, from, "", typed(err))
+		return nil, nil, a.failTicket(ctx, from, err)
 	}
 	if leg.Login == nil {
 		return nil, &Continuation{Reply: leg.Reply, State: leg.State}, nil
@@ -46,7 +46,17 @@ func (a *Authn) TicketLeg(ctx context.Context, token, state []byte, from policy.
 }
 
 func (a *Authn) noKeytab(ctx context.Context, from policy.From) error {
-	return a.fail(ctx, from, "", reason.Refuse(reason.NoKeytab, "no keytab is configured"))
+	return a.failOfNobody(ctx, from, "", reason.Refuse(reason.NoKeytab, "no keytab is configured"))
+}
+
+// unopened are the reasons of tokens that no key of ours has opened: anybody makes them.
+var unopened = []reason.Code{reason.NTLM, reason.NegoexOnly, reason.NotFirst, reason.NoKeytab, reason.WrongSPN, reason.KVNO, reason.WrongKey, reason.NoKey, reason.Etype}
+
+func (a *Authn) failTicket(ctx context.Context, from policy.From, err error) error {
+	if err = typed(err); slices.Contains(unopened, reason.Of(err)) {
+		return a.failOfNobody(ctx, from, "", err)
+	}
+	return a.fail(ctx, from, "", err)
 }
 
 func (a *Authn) ticketOf(ctx context.Context, login *kerberos.Login, from policy.From) (*Result, error) {

@@ -38,11 +38,10 @@ func (a *Authn) Upstream(ctx context.Context, l UpstreamLogin, from policy.From)
 // UpstreamRefused books the refusal of a login at an upstream, of a subject there
 // (empty: not known).
 func (a *Authn) UpstreamRefused(ctx context.Context, upstream, subject string, err error, from policy.From) error {
-	name := upstream
-	if subject != "" {
-		name += ":" + subject
+	if subject == "" {
+		return a.failOfNobody(ctx, from, upstream, typed(err))
 	}
-	return a.fail(ctx, from, reason.Short(name), typed(err))
+	return a.fail(ctx, from, reason.Short(upstream+":"+subject), typed(err))
 }
 
 // amrOf are methods that reach a level, for a login that happened elsewhere: what we

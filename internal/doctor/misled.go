@@ -12,17 +12,20 @@ import (
 // misled: what is wrong between a site's proxy and idp, where idp refuses whatever is
 // asked about it, for this reason. nil: it is another reason, or none.
 func (e *exam) misled(s Site, path string, why reason.Code) []report.Line {
-	const nobody = ": nobody is let in"
+	nobody := ": nobody is let in"
+	if path == s.Start {
+		nobody = ": nobody can log in"
+	}
 	switch why {
 	case reason.SiteProxy:
 		return report.Failed(e.trustIt(), "%s%s: idp does not know the proxy, and answers it nothing (%s)"+nobody, s.Origin, path, why)
 	case reason.SiteUnknown:
-		return report.Failed(s.told()+"; where it does: restart idp, if idp.yaml was changed. Which host it was told: journalctl -u idp | grep "+string(why),
+		return report.Failed(s.told()+". Where it stands there: restart idp, if idp.yaml was changed. Which host it was told: journalctl -u idp | grep "+string(why),
 			"%s%s: the proxy tells idp of a host that is not %s, nor another site of forward_auth (%s)"+nobody, s.Origin, path, s.host(), why)
 	case reason.SiteInsecure:
 		return report.Failed(s.told(), "%s%s: the proxy does not tell idp that browsers come by %s (%s)"+nobody, s.Origin, path, s.scheme(), why)
 	case reason.SiteContradictory:
-		return report.Failed("nginx: the question has X-Original-URL "+s.scheme()+"://$idp_site$request_uri and X-Original-Method; other proxies: X-Forwarded-Proto, -Host, -Uri and -Method, as their file has them. Which one it is: journalctl -u idp | grep "+string(why),
+		return report.Failed(s.says(func(p shipped) place { return p.whole })+". Which one it is: journalctl -u idp | grep "+string(why),
 			"%s%s: a header is missing in what the proxy tells idp, or two contradict each other (%s)"+nobody, s.Origin, path, why)
 	}
 	return nil
@@ -61,7 +64,7 @@ func (s Site) whereItIs() string {
 
 // told is how a proxy says what browsers ask for.
 func (s Site) told() string {
-	return "nginx: set $idp_site " + s.host() + ", and " + s.scheme() + " in X-Original-URL and X-Forwarded-Proto; other proxies: X-Forwarded-Proto " + s.scheme() + " and X-Forwarded-Host " + s.host()
+	return s.says(func(p shipped) place { return p.site })
 }
 
 // trustIt is how a proxy becomes one that is trusted.

@@ -40,6 +40,7 @@ func (p *siteProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p.fault(question, h)
 		}
 	}, ModifyResponse: func(resp *http.Response) error {
+		resp.Header.Set("Server", "nginx/1.22")
 		if question && resp.StatusCode == http.StatusUnauthorized && resp.Header.Get("Location") != "" {
 			resp.StatusCode = http.StatusSeeOther
 		}
@@ -116,12 +117,12 @@ func TestSiteBehindAProxyThatErrs(t *testing.T) {
 				h.Set("X-Forwarded-Proto", "https")
 			}
 		}, "failed http://" + host + ": a login there leads back to https://" + host + ", by what the proxy tells idp: nobody comes back", "X-Forwarded-Proto http"},
-		{"no cookies in the question", onlyQuestion(func(h http.Header) { h.Del("Cookie") }), "failed http://" + host + "/: the proxy does not pass Cookie on to idp: nobody stays logged in", "Cookie $http_cookie"},
+		{"no cookies in the question", onlyQuestion(func(h http.Header) { h.Del("Cookie") }), "failed http://" + host + "/: the proxy does not pass Cookie on to idp: nobody stays logged in", "nginx (site.conf): proxy_set_header Cookie $http_cookie"},
 		{"no cookies below /.idp/", func(question bool, h http.Header) {
 			if !question {
 				h.Del("Cookie")
 			}
-		}, "failed http://" + host + "/.idp/start: the proxy does not pass Cookie on to idp", "Cookie $http_cookie"},
+		}, "failed http://" + host + "/.idp/start: the proxy does not pass Cookie on to idp", "nginx (site.conf): proxy_set_header Cookie $http_cookie"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in.t, p.fault = t, c.fault
@@ -169,7 +170,7 @@ func TestSiteWithoutIdp(t *testing.T) {
 	elsewhere, _ := url.Parse("http://127.0.0.1:1")
 	right := p.idp
 	p.idp = elsewhere
-	wants(t, in.say("sites")[:1], "failed its proxy gets no answer from idp, which runs (502)")
+	wants(t, in.say("sites")[:1], "failed its proxy gets no answer from idp, which runs (502): nobody can log in")
 	if hint := in.hint("sites"); !strings.Contains(hint, in.Listen) {
 		t.Errorf("the hint is %s", hint)
 	}

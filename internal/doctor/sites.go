@@ -18,6 +18,8 @@ type Site struct {
 	Header string // of every answer of ours that refuses something there
 	Twice  string // Cookie with each of ours twice, which is refused where it arrives
 	Open   bool   // anyone may open its first page
+
+	proxies []shipped // which it may be, by its answers
 }
 
 // sites: does each site's proxy route our paths to idp, as a proxy that is trusted, and
@@ -34,7 +36,11 @@ func (e *exam) site(ctx context.Context, s Site) []report.Line {
 	if err != nil {
 		return report.Warning(s.whereItIs(), "%s does not answer: %v", s.Origin, err)
 	}
+	s.proxies = proxyOf(start.Header.Get("Server"))
 	if bad := e.judgeStart(s, start); bad != nil {
+		if !s.Open { // worse than that nobody can log in
+			bad = append(e.letIn(ctx, s), bad...)
+		}
 		return bad
 	}
 	leads := "its proxy leads to idp; the first page is open to anyone"
@@ -72,7 +78,7 @@ func (e *exam) answersUs(s Site, got *look.Answer) bool {
 
 // judgeStart: is a login begun by us, for this site? nil: it is.
 func (e *exam) judgeStart(s Site, start *look.Answer) []report.Line {
-	const route = "route everything below /.idp/ there to idp, and ask /forward-auth for the rest"
+	route := s.says(func(p shipped) place { return p.route })
 	why := reason.Code(start.Header.Get(s.Header))
 	if bad := e.misled(s, s.Start, why); bad != nil {
 		return bad
@@ -84,7 +90,7 @@ func (e *exam) judgeStart(s Site, start *look.Answer) []report.Line {
 	case start.Status >= http.StatusInternalServerError && e.discovery()[0].Level != report.LevelOK:
 		return report.Warning("see the line about server", "%s: its proxy runs, and gets no answer from idp (%d): the rest cannot be seen", s.Origin, start.Status)
 	case start.Status >= http.StatusInternalServerError:
-		return report.Failed("idp's address in the proxy's file is that of listen, "+e.Listen+", as the proxy reaches it; the proxy's log says why", "%s: its proxy gets no answer from idp, which runs (%d): nobody is let in", s.Origin, start.Status)
+		return report.Failed(s.says(func(p shipped) place { return p.address })+". There stands idp's address, "+e.Listen+", as the proxy reaches it; the proxy's log says why", "%s: its proxy gets no answer from idp, which runs (%d): nobody can log in", s.Origin, start.Status)
 	case !strings.HasPrefix(to, e.Issuer+"/authorize?"):
 		return report.Failed(route, "%s%s is not answered by idp (%d)", s.Origin, s.Start, start.Status)
 	}
@@ -102,23 +108,46 @@ func (e *exam) stranger(ctx context.Context, s Site) []report.Line {
 	if bad := e.misled(s, "/", why); bad != nil {
 		return bad
 	}
+	if bad := s.judgeLetIn(page); bad != nil {
+		return bad
+	}
 	to := page.Header.Get("Location")
 	switch {
-	case page.Status < http.StatusMultipleChoices:
-		return report.Failed("the proxy must ask /forward-auth before it passes anything on", "%s/ lets strangers in: it answers %d to nobody", s.Origin, page.Status)
 	case page.Status >= http.StatusInternalServerError:
-		return report.Failed("the proxy's log, and idp's, say why", "%s/ answers %d to a stranger: is /forward-auth asked, and answered?", s.Origin, page.Status)
+		return report.Failed(s.asks()+". The proxy's log, and idp's, say why", "%s/ answers %d to a stranger: is /forward-auth asked, and answered?", s.Origin, page.Status)
 	case why == reason.SiteNetwork:
 		return report.Warning("fine where this machine is in none of the site's networks; else: does the proxy send the client's address in X-Forwarded-For?",
 			"%s/ is not for this machine (%s): how it receives others cannot be seen from here", s.Origin, why)
+	case to == "" && why == "" && page.Status != http.StatusUnauthorized:
+		return report.Failed(s.asks(), "%s/ answers %d to a stranger, which is not idp's word: is /forward-auth asked?", s.Origin, page.Status)
 	case to == "" || page.Status == http.StatusUnauthorized:
-		return report.Warning("nginx: error_page 401 = @idp_login, which makes a redirect of idp's Location; Traefik: ask /forward-auth?redirect; other proxies: answer a 401 that has a Location by a redirect there",
-			"%s/ keeps strangers out (%s), and does not lead people to the login", s.Origin, withReason(page.Status, why))
+		return report.Warning(s.says(func(p shipped) place { return p.login })+". It makes a redirect of idp's answer 401 that has a Location", "%s/ keeps strangers out (%s), and does not lead people to the login", s.Origin, withReason(page.Status, why))
+	case why == "" && !strings.Contains(to, s.Start):
+		return report.Failed(s.asks(), "%s/ leads strangers to %s, which is not idp's word: is /forward-auth asked?", s.Origin, reason.Short(to))
 	case !strings.HasPrefix(to, s.Origin+s.Start):
 		return report.Failed(s.told(), "%s/ leads strangers to %s", s.Origin, reason.Short(to))
 	}
 	return nil
 }
+
+// letIn: is the first page open to strangers? nil: it is not, as far as can be seen.
+func (e *exam) letIn(ctx context.Context, s Site) []report.Line {
+	page, err := e.network.Get(ctx, s.Origin+"/", "Accept", "text/html")
+	if err != nil {
+		return nil // the line about the login says what there is to say
+	}
+	return s.judgeLetIn(page)
+}
+
+func (s Site) judgeLetIn(page *look.Answer) []report.Line {
+	if page.Status >= http.StatusMultipleChoices {
+		return nil
+	}
+	return report.Failed(s.asks()+". So the proxy asks /forward-auth before it passes anything on", "%s/ lets strangers in: it answers %d to nobody", s.Origin, page.Status)
+}
+
+// asks is what makes a proxy ask.
+func (s Site) asks() string { return s.says(func(p shipped) place { return p.question }) }
 
 // cookies: does the proxy pass them on to idp, with the question and below /.idp/? nil:
 // nothing else is to be seen. Without, every login is followed by another.
@@ -130,11 +159,19 @@ func (e *exam) cookies(ctx context.Context, s Site) []report.Line {
 		}
 		to := page.Header.Get("Location")
 		if reason.Code(page.Header.Get(s.Header)) == reason.SiteLogin || strings.HasPrefix(to, e.Issuer+"/authorize?") || strings.HasPrefix(to, s.Origin+s.Start) {
-			return report.Failed("nginx: proxy_set_header Cookie $http_cookie, in the question and below /.idp/; other proxies: Cookie is among the headers that idp hears of",
-				"%s%s: the proxy does not pass Cookie on to idp: nobody stays logged in", s.Origin, path)
+			return report.Failed(s.passesCookie(path), "%s%s: the proxy does not pass Cookie on to idp: nobody stays logged in", s.Origin, path)
 		}
 	}
 	return nil
+}
+
+// passesCookie is what makes a proxy pass Cookie on to idp.
+func (s Site) passesCookie(path string) string {
+	question := s.says(func(p shipped) place { return p.cookies })
+	if path == s.Start {
+		return "below /.idp/ no line of the proxy's file sets or deletes Cookie; for the question: " + question
+	}
+	return question
 }
 
 // host is what browsers call a site, with the port where they see one.

@@ -53,7 +53,11 @@ func TestSites(t *testing.T) {
 	wants(t, say(refused("UNKNOWN_SITE"), "", 303, false), "failed a host that is not 127.0.0.1:")
 	wants(t, say(refused("NOT_ROUTED"), "", 303, false), "failed does not lead there: nobody can log in")
 	wants(t, say(refused("LOGIN_REQUIRED"), "", 303, false), "failed does not lead there: nobody can log in")
-	wants(t, say(func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }, "", 200, false), "failed is not answered by idp (200)")
+	wants(t, say(func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }, "", 200, false), "failed lets strangers in", "failed is not answered by idp (200)")
+	wants(t, say(refused("INSECURE"), "", 200, false), "failed lets strangers in", "failed does not tell idp that browsers come by http (INSECURE): nobody can log in")
+	wants(t, say(refused("INSECURE"), "", 200, true), "failed (INSECURE): nobody can log in")
+	wants(t, say(good, "", 404, false), "failed answers 404 to a stranger, which is not idp's word")
+	wants(t, say(good, "/app/", 302, false), "failed leads strangers to /app/, which is not idp's word")
 	for back = range map[string]bool{"https://127.0.0.1": true, "http://other.example": true, "://": true} {
 		wants(t, say(good, "SITE/.idp/start?to=%2F", 303, false), "failed nobody comes back")
 	}

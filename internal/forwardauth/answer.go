@@ -53,6 +53,9 @@ func (f *ForwardAuth) refuse(w http.ResponseWriter, r *http.Request, q *question
 	switch why.code {
 	case reason.SiteLogin, reason.SiteCredential:
 		status = http.StatusUnauthorized
+	case reason.SiteUnavailable: // RFC 9110 §15.6.4
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "5")
 	case reason.SiteFactor:
 		if q.navigation(r) { // else nobody is there to show one
 			status = http.StatusUnauthorized
@@ -73,8 +76,11 @@ func (f *ForwardAuth) refuse(w http.ResponseWriter, r *http.Request, q *question
 
 // oauthError is a reason as programs know errors.
 func oauthError(code reason.Code) string {
-	if code == reason.SiteLogin || code == reason.SiteFactor {
+	switch code {
+	case reason.SiteLogin, reason.SiteFactor:
 		return "login_required"
+	case reason.SiteUnavailable: // RFC 6749 §4.1.2.1
+		return "temporarily_unavailable"
 	}
 	return "access_denied"
 }

@@ -52,7 +52,11 @@ func (f *ForwardAuth) credential(w http.ResponseWriter, r *http.Request, q *ques
 	if err == nil {
 		err = f.enough(r, q, gates, res)
 	}
-	if err == nil && !kept {
+	switch {
+	case kept: // its login is in the audit log
+	case reason.Of(err) == reason.FactorNeeded:
+		err = f.notFoundOutInSilence(r, q, res, key, err)
+	case err == nil:
 		err = f.audited(r, q, res, info.Method)
 	}
 	if err != nil {
@@ -73,8 +77,11 @@ func (f *ForwardAuth) refused(r *http.Request, err error) error {
 	}
 	info := web.InfoFrom(r.Context())
 	info.Reason, info.Detail, info.User = string(why.Reason), why.Explain(), why.Name
-	if why.Reason == reason.FactorNeeded {
+	switch why.Reason {
+	case reason.FactorNeeded:
 		return refusal{reason.SiteFactor, why.Explain()}
+	case reason.Unreachable, reason.KDCError, reason.Busy: // says nothing of the credential
+		return refusal{reason.SiteUnavailable, why.Explain()}
 	}
 	return refusal{reason.SiteCredential, why.Explain()}
 }
@@ -109,7 +116,7 @@ func (f *ForwardAuth) password(r *http.Request, q *question, value string) (res 
 	if was, ok := f.passwords.get(key, f.Now()); ok {
 		return &was, key, true, nil // a copy: whoever asked goes on with the user as they are now
 	}
-	res, err = f.Authn.Password(r.Context(), name, password, from)
+	res, err = f.Authn.PasswordInTime(r.Context(), passwordLimit, name, password, from)
 	return res, key, false, err
 }
 
@@ -151,6 +158,19 @@ func (f *ForwardAuth) enough(r *http.Request, q *question, gates []sites.Gate, r
 	return nil
 }
 
+// notFoundOutInSilence writes down that a first factor was right, and not enough: of a
+// password, which a script sends with every request, once a minute.
+func (f *ForwardAuth) notFoundOutInSilence(r *http.Request, q *question, res *authn.Result, key string, err error) error {
+	if known, _ := f.notEnough.get(key, f.Now()); known {
+		return err
+	}
+	err = f.Authn.NeedsFactor(r.Context(), res.User, f.caller(r, q))
+	if key != "" && reason.Of(err) == reason.FactorNeeded {
+		f.notEnough.put(key, true, f.Now().Add(passwordKept))
+	}
+	return err
+}
+
 // audited writes down a login that has no session to tell of it.
 func (f *ForwardAuth) audited(r *http.Request, q *question, res *authn.Result, how string) error {
 	from := f.caller(r, q)
@@ -163,6 +183,10 @@ func (f *ForwardAuth) caller(r *http.Request, q *question) policy.From {
 	from.Site = sites.Hostname(q.site.Host)
 	return from
 }
+
+// passwordLimit is how long a password is checked. Proxies wait 5 s for our answer, and
+// show one of their own then, which tells nobody why.
+const passwordLimit = 3 * time.Second
 
 // passwordKept is how long a password that was right is not asked about again.
 const passwordKept = time.Minute

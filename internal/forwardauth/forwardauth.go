@@ -62,6 +62,7 @@ type ForwardAuth struct {
 	assertions  kept[string, string]       // signed, by all that they say but when
 	stated      kept[statement, string]    // the same, by what the database answered
 	passwords   kept[string, authn.Result] // whose they were, by passwordKey
+	notEnough   kept[string, bool]         // those that were right, and not enough, by passwordKey: the audit log has it
 	passwordMAC []byte                     // of this process alone
 }
 

@@ -1,6 +1,7 @@
 package forwardauth_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"idp/internal/audit"
 	"idp/internal/idptest"
 	"idp/internal/kerberos/krbtest"
 	"idp/internal/store"
@@ -123,6 +125,50 @@ func TestHoleNonsenseFillsTheAuditLog(t *testing.T) {
 	}
 	if len(after) != len(before) {
 		t.Errorf("%d rows more", len(after)-len(before))
+	}
+}
+
+// Who has found out a password, and has no second factor, does not learn in silence that
+// it is right.
+func TestHoleRightPasswordLeavesNoTrace(t *testing.T) {
+	s := idptest.Start(t, idptest.Options{YAML: sites})
+	p := protect(t, s, "reports.localhost")
+	bob := idptest.Basic("bob", idptest.BobPassword)
+	failed := func() []store.Entry {
+		t.Helper()
+		rows, err := s.Store().Entries(t.Context(), store.Filter{Event: audit.LoginFailed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	for range 3 { // a script
+		p.put(t, asNginx(p, "/safe/", "Authorization", bob)).wants(t, "without a second factor", http.StatusForbidden, "FACTOR_REQUIRED")
+	}
+	if rows := failed(); len(rows) != 1 || rows[0].Reason != "FACTOR_NEEDED" || rows[0].Name != "bob" || rows[0].ClientID != "reports.localhost" {
+		t.Errorf("%+v", rows)
+	}
+	p.put(t, asNginx(p, "/", "Authorization", bob)).wants(t, "where one is enough", http.StatusOK, "")
+	p.put(t, asNginx(p, "/safe/", "Authorization", bob)).wants(t, "without a second factor, again", http.StatusForbidden, "FACTOR_REQUIRED")
+	if rows := failed(); len(rows) != 1 { // the login of a moment ago is in the audit log
+		t.Errorf("%+v", rows)
+	}
+}
+
+// Tokens that no key of ours opens are made by anybody, without end.
+func TestHoleTicketsOfNobodyFillTheAuditLog(t *testing.T) {
+	realm := krbtest.Start(t, krbtest.Options{})
+	s := idptest.Start(t, idptest.Options{YAML: idptest.KerberosYAML(realm) + sites})
+	p := protect(t, s, "open.localhost")
+	ntlm := "Negotiate " + base64.StdEncoding.EncodeToString([]byte("NTLMSSP\x00\x01\x00\x00\x00aaaaaaaaaaaaaaaaaaaaaaaaaaaa"))
+	for range 3 {
+		p.put(t, asNginx(p, "/", "Authorization", ntlm)).wants(t, "NTLM", http.StatusUnauthorized, "CREDENTIAL")
+		p.put(t, asNginx(p, "/", "Authorization", ntlm, "X-Forwarded-For", "10.1.2.3")).wants(t, "NTLM", http.StatusUnauthorized, "CREDENTIAL")
+		s.Program(t).GetWith("/login/negotiate", ntlm)
+	}
+	rows, err := s.Store().Entries(t.Context(), store.Filter{Event: audit.LoginFailed})
+	if err != nil || len(rows) != 2 || rows[0].Reason != "NTLM_TOKEN" || len(s.Log.Lines("reason=NTLM_TOKEN")) != 9 {
+		t.Errorf("%d rows, want one for each address; %d lines of the log, want 9: %+v %v", len(rows), len(s.Log.Lines("reason=NTLM_TOKEN")), rows, err)
 	}
 }
 

@@ -15,7 +15,8 @@ type Error struct {
 	Reply  []byte // a token that tells the client's library what it can mend, may be nil
 
 	// Unasked: it was not looked at, for as many as may be were before, or the very same
-	// was. Anybody can be refused so without end, so the audit log does not have it.
+	// was refused a moment ago. Anybody can be refused so without end, so the audit log
+	// does not have it.
 	Unasked bool
 }
 

@@ -15,6 +15,7 @@ const (
 	SiteContradictory Code = "CONTRADICTORY"     // what the proxy says does not agree, or is not there
 	SiteProxy         Code = "PROXY_NOT_TRUSTED" // whoever asks is not in trusted_proxies
 	SiteCredential    Code = "CREDENTIAL"        // what the program showed was refused; the log says why
+	SiteUnavailable   Code = "UNAVAILABLE"       // what the program showed could not be checked just now: again in a moment
 	SiteCookie        Code = "COOKIE"            // a cookie of ours comes twice
 	SiteCookieLost    Code = "COOKIE_NOT_PASSED" // the proxy asks without the cookie that the browser sends
 	SiteName          Code = "NAME"              // the user's name cannot be told in a header

@@ -42,7 +42,7 @@ type slot struct {
 type Taken struct {
 	State  GuessState
 	Token  string // of GuessTaken: settles it
-	Reason string // of GuessKnownWrong: what FailGuess was told
+	Reason string // what FailGuess was told of this very password; of GuessTaken: it is asked about again
 	Until  Millis // of GuessLocked: when the first slot is free again
 }
 
@@ -93,7 +93,7 @@ func (s *Store) Take(ctx context.Context, in Guess, lease time.Duration, now Mil
 			from := in.fromWhere(held)
 			got, err := g.take(t, h, from)
 			if err != nil || got {
-				taken.Token = g.token
+				taken.Token, taken.Reason = g.token, h.reason
 				return err
 			}
 			if full, err := from.isFull(t, now); err != nil || full {

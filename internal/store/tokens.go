@@ -81,6 +81,7 @@ const (
 	UsePushed    Use = "pushed request"
 	UseLogout    Use = "upstream's logout token"
 	UsePasskey   Use = "passkey challenge"
+	UseRefusal   Use = "refusal of nobody"
 )
 
 // key is what the table has of a hash.

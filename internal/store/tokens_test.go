@@ -362,7 +362,8 @@ func TestSweeperDeletesWhatExpiredAndNothingElse(t *testing.T) {
 		_, err = w.SeenOnce(ctx, store.UseProof, []byte("x"), time.UnixMilli(w.in(time.Minute)))
 		must(t, err)
 		must(t, w.PutPushedRequest(ctx, store.PushedRequest{Hash: []byte("h"), ExpiresAt: w.in(time.Minute)}))
-		must(t, w.WrongPassword(ctx, store.Origin{Network: "203.0.113.7", Limit: 5, Wide: "203.0.113.7", WideLimit: 50}, []byte("h"), w.in(time.Minute), w.Now()))
+		_, err = w.WrongPassword(ctx, store.Origin{Network: "203.0.113.7", Limit: 5, Wide: "203.0.113.7", WideLimit: 50}, []byte("h"), w.in(time.Minute), w.Now())
+		must(t, err)
 		_, err = w.TakeGuess(ctx, "alice", "alice", []byte("p"), 3, time.Minute, w.Now())
 		must(t, err)
 		sweep := func(wanted int64) {

@@ -31,14 +31,14 @@ func (o Origin) isFull(t database.Tx, now Millis) (bool, error) {
 // WrongPassword counts a password that was wrong against where it came from, until
 // then. The same one (its hash is of the name, too) counts once, and no more are kept
 // than what it takes to be refused: whoever goes on makes nothing last longer.
-func (s *Store) WrongPassword(ctx context.Context, from Origin, hash []byte, until, now Millis) error {
-	_, err := s.exec(ctx, `
+func (s *Store) WrongPassword(ctx context.Context, from Origin, hash []byte, until, now Millis) (counted bool, err error) {
+	n, err := s.exec(ctx, `
 		INSERT INTO wrong_passwords (network, hash, wide, expires_at)
 		SELECT $1, $2, $3, $4 WHERE $5 > (SELECT COUNT(*) FROM wrong_passwords w WHERE w.network = $1 AND w.expires_at > $6)
 			AND $7 > (SELECT COUNT(*) FROM wrong_passwords w WHERE w.wide = $3 AND w.expires_at > $6)
 		ON CONFLICT (network, hash) DO UPDATE SET expires_at = excluded.expires_at WHERE wrong_passwords.expires_at <= $6`,
 		from.Network, hash, from.Wide, until, int64(from.Limit), now, int64(from.WideLimit))
-	return err
+	return n == 1, err
 }
 
 // GuessedName is a name that wrong passwords are counted under, and for whom.

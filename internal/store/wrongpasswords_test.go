@@ -24,7 +24,8 @@ func TestWrongPasswordsAreBounded(t *testing.T) {
 		wrong := func(network string, n int) {
 			t.Helper()
 			for i := range n {
-				must(t, w.WrongPassword(t.Context(), from(network), []byte{network[0], byte(i)}, w.in(time.Minute), w.Now()))
+				_, err := w.WrongPassword(t.Context(), from(network), []byte{network[0], byte(i)}, w.in(time.Minute), w.Now())
+				must(t, err)
 			}
 		}
 		wrong("a", 2)

@@ -15,7 +15,7 @@ local told = { "Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "R
 -- What somebody might read a user, a path, a host or an address from, by the
 -- beginning of its name.
 local foreign = { "remote-", "x-remote-", "x-auth-request-", "x-webauth-", "x-forwarded-", "x-original-", "x-rewrite-url", "x-real-ip", "forwarded", "proxy",
-    "cf-connecting-ip", "client-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-host", "x-http-host-override", "x-scheme", "x-script-name" }
+    "cf-connecting-ip", "client-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-host", "x-http-host-override", "x-scheme", "x-script-name", "x-sendfile-type", "x-accel-mapping" }
 
 local seconds = 5 -- a password is checked by a KDC
 
@@ -126,10 +126,11 @@ local function question(r, site)
 end
 
 local function no(r, a)
-    if a.status ~= 401 and a.status ~= 403 then return 503 end
+    -- 503 with a reason: what checks passwords does not answer.
+    if a.status ~= 401 and a.status ~= 403 and not (a.status == 503 and a.headers["idp-reason"]) then return 503 end
     local status = a.status
     -- Apache keeps one line of each; a list of challenges is one too (RFC 9110 section 11.6.1).
-    for _, name in ipairs { "Location", "Idp-Reason", "WWW-Authenticate", "Cache-Control" } do
+    for _, name in ipairs { "Location", "Idp-Reason", "Retry-After", "WWW-Authenticate", "Cache-Control" } do
         local values = a.headers[name:lower()]
         if values then r.err_headers_out[name] = table.concat(values, ", ") end
     end

@@ -15,7 +15,7 @@ local asked = { "cookie", "authorization", "accept", "origin", "referer", "sec-f
 local told = { "remote-user", "remote-name", "remote-email", "remote-groups", "remote-assertion", "cookie" }
 
 -- What the client hears when the answer is no.
-local refused = { "location", "idp-reason", "www-authenticate", "content-type", "cache-control", "content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy" }
+local refused = { "location", "idp-reason", "retry-after", "www-authenticate", "content-type", "cache-control", "content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy" }
 
 -- The values of a header, which HAProxy counts from 0 or from 1.
 local function all(headers, name)
@@ -45,7 +45,8 @@ end
 local function no(txn, answer)
     local reply = txn:reply()
     local status = answer.status
-    if status ~= 401 and status ~= 403 then
+    -- 503 with a reason: what checks passwords does not answer.
+    if status ~= 401 and status ~= 403 and not (status == 503 and answer.headers["idp-reason"]) then
         reply:set_status(503)
         reply:add_header("content-type", "text/plain")
         reply:set_body("The login is not available. Try again in a minute.\n")

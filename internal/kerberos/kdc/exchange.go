@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,11 +37,20 @@ const (
 // endpoint is one way to a KDC.
 type endpoint struct{ network, addr string }
 
+// Where none of a realm's KDCs has answered for quietAfter or longer, whoever asks within
+// quietFor asks all of them at once, and waits no longer than quietAfter: as soon as one
+// answers again it is heard, and until then nobody waits in vain for long.
+const (
+	quietAfter = time.Second
+	quietFor   = 5 * time.Second
+)
+
 // memory remembers by which way a realm answered last, so that a KDC that
-// hangs costs its delay once and not at every login.
+// hangs costs its delay once and not at every login; and since when none has.
 type memory struct {
-	mu   sync.Mutex
-	last map[string]endpoint
+	mu    sync.Mutex
+	last  map[string]endpoint
+	quiet map[string]time.Time
 }
 
 func (m *memory) get(realm string) endpoint {
@@ -56,10 +66,32 @@ func (m *memory) set(realm string, e endpoint) {
 		m.last = map[string]endpoint{}
 	}
 	m.last[realm] = e
+	delete(m.quiet, realm)
+}
+
+// isQuiet reports whether all of a realm's KDCs were asked in vain a moment ago.
+func (m *memory) isQuiet(realm string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.quiet[realm]
+	return ok && time.Since(at) < quietFor
+}
+
+// inVain notes that a realm's KDCs were asked since then, and none has answered.
+func (m *memory) inVain(realm string, since time.Time) {
+	if time.Since(since) < quietAfter { // whoever asked went away
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.quiet == nil {
+		m.quiet = map[string]time.Time{}
+	}
+	m.quiet[realm] = time.Now()
 }
 
 // endpoints lists the ways to a realm's KDCs, best first: every KDC by the
-// preferred transport, then by the other; the one that answered last leads.
+// preferred transport, then by the other, beginning with the one that answered last.
 func (c *Client) endpoints(ctx context.Context, realm string, size int) ([]endpoint, error) {
 	conf, err := loadKrb5Conf(c.config.Krb5Conf)
 	if err != nil {
@@ -79,11 +111,8 @@ func (c *Client) endpoints(ctx context.Context, realm string, size int) ([]endpo
 			out = append(out, c.lookup(ctx, "kerberos", network, realm)...)
 		}
 	}
-	for i, e := range out {
-		if e == last {
-			copy(out[1:i+1], out[:i])
-			out[0] = last
-		}
+	if i := slices.Index(out, last); i > 0 { // those before it were asked in vain
+		out = slices.Concat(out[i:], out[:i])
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("no KDC of %s in %s%s", realm, c.config.Krb5Conf, orDNS(conf))
@@ -124,47 +153,88 @@ func (c *Client) Exchange(ctx context.Context, realm string, req []byte, hedge t
 	if err != nil {
 		return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: err}
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	quiet := hedge < HedgeGuessAfter && c.last.isQuiet(realm) // guesses are asked of one after the other
+	var cancel context.CancelFunc
+	if quiet {
+		ctx, cancel = context.WithTimeout(ctx, quietAfter)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
 	defer cancel()
-	type answer struct {
-		from  endpoint
-		reply []byte
-		err   error
+	r := &race{c: c, req: req, ways: ways, errs: make([]error, len(ways)), answers: make(chan answer, len(ways))}
+	for r.start(ctx); quiet && r.next < len(ways); {
+		r.start(ctx)
 	}
-	answers := make(chan answer, len(ways))
-	next, running := 0, 0
-	start := func() {
-		e := ways[next]
-		next, running = next+1, running+1
-		go func() {
-			reply, err := c.send(ctx, e, req)
-			answers <- answer{e, reply, err}
-		}()
+	began := time.Now()
+	won, err := r.wait(ctx, hedge)
+	if err == nil {
+		c.last.set(realm, ways[won.way])
+		return won.reply, nil
 	}
-	start()
+	switch {
+	case r.next < len(ways): // who asks next begins with those that were not asked
+		c.last.set(realm, ways[r.next])
+	case !quiet:
+		c.last.inVain(realm, began)
+	}
+	return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: err}
+}
+
+// race is one request on its way to several KDCs.
+type race struct {
+	c             *Client
+	req           []byte
+	ways          []endpoint
+	next, running int
+	errs          []error // what became of each way that was taken
+	answers       chan answer
+}
+
+type answer struct {
+	way   int
+	reply []byte
+	err   error
+}
+
+// start takes the next way.
+func (r *race) start(ctx context.Context) {
+	way := r.next
+	r.next, r.running = r.next+1, r.running+1
+	r.errs[way] = r.failed(way, errors.New("no answer"))
+	go func() {
+		reply, err := r.c.send(ctx, r.ways[way], r.req)
+		r.answers <- answer{way, reply, err}
+	}()
+}
+
+func (r *race) failed(way int, err error) error {
+	return fmt.Errorf("%s %s: %w", r.ways[way].network, r.ways[way].addr, err)
+}
+
+// wait is for the first reply. The error tells what became of each way.
+func (r *race) wait(ctx context.Context, hedge time.Duration) (answer, error) {
 	timer := time.NewTicker(hedge)
 	defer timer.Stop()
-	var errs []error
-	for running > 0 {
+	for r.running > 0 {
 		select {
 		case <-ctx.Done():
-			errs = append(errs, ctx.Err())
-			return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
+			return answer{}, errors.Join(append(r.errs[:r.next:r.next], ctx.Err())...)
 		case <-timer.C:
-		case got := <-answers:
-			running--
+		case got := <-r.answers:
+			r.running--
 			if got.err == nil {
-				c.last.set(realm, got.from)
-				return got.reply, nil
+				return got, nil
 			}
-			errs = append(errs, fmt.Errorf("%s %s: %w", got.from.network, got.from.addr, got.err))
+			if ctx.Err() == nil { // else it was broken off
+				r.errs[got.way] = r.failed(got.way, got.err)
+			}
 			timer.Reset(hedge)
 		}
-		if next < len(ways) {
-			start()
+		if r.next < len(r.ways) {
+			r.start(ctx)
 		}
 	}
-	return nil, &reason.Error{Reason: reason.Unreachable, Detail: "KDC of " + realm, Err: errors.Join(errs...)}
+	return answer{}, errors.Join(r.errs[:r.next]...)
 }
 
 // send asks one KDC. An answer that is none, or that says "not now", is an error,
