@@ -29,7 +29,7 @@ var layers = []layer{
 	{[]string{"idp/internal/visitor"}, "it speaks for all who answer, and knows none of them"},
 	{[]string{"idp/internal/authn", "idp/internal/session", "idp/internal/factor", "idp/internal/upstream", "idp/internal/doctor"}, "who somebody is, and their browser's cookies, and what is wrong with an installation, know neither pages nor the protocol nor each other"},
 	{[]string{"idp/internal/policy"}, "what has to be shown is known before anybody shows it"},
-	{[]string{"idp/internal/doctor/realm"}, "the Kerberos side is looked at by itself"},
+	{[]string{"idp/internal/doctor/realm", "idp/internal/doctor/site"}, "the Kerberos side and protected sites are looked at by themselves"},
 	{[]string{"idp/internal/exchange"}, "it is a program that uses idp, and knows no more of it than others do"},
 	{[]string{"idp/internal/user", "idp/internal/keys", "idp/internal/directory", "idp/internal/mail"}, "the domain knows nothing of logging in"},
 	{[]string{"idp/internal/store"}, "the database knows no rules but its own"},
