@@ -42,6 +42,33 @@ func TestHoleKDCCallsWaitForTheDead(t *testing.T) {
 	}
 }
 
+// TestHoleWhoGoesAwayMovesOthersToTheDead: whoever asks and goes away at once, again and
+// again, does not have everybody else begin with a KDC that is dead.
+func TestHoleWhoGoesAwayMovesOthersToTheDead(t *testing.T) {
+	r := krbtest.Start(t, krbtest.Options{})
+	asked := make(chan bool, 1)
+	busy := krbtest.FakeKDC(t, func([]byte) []byte {
+		asked <- true
+		return nil
+	})
+	r.UseKDCs(t, "udp_preference_limit = 1", busy, krbtest.DeadKDC(t))
+	c := newClient(r)
+	for range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-asked
+			cancel()
+		}()
+		if _, err := c.Exchange(ctx, r.Name, []byte("a request"), time.Hour); err == nil {
+			t.Error("an answer")
+		}
+		cancel()
+		if ways, err := c.endpoints(t.Context(), r.Name, usualRequest); err != nil || ways[0].addr != busy {
+			t.Fatalf("who comes next begins with %v, %v; want %s", ways, err, busy)
+		}
+	}
+}
+
 // TestManyDeadKDCs: whoever does not wait until all were asked is no reason that the last
 // are never asked.
 func TestManyDeadKDCs(t *testing.T) {

@@ -172,6 +172,7 @@ func (c *Client) Exchange(ctx context.Context, realm string, req []byte, hedge t
 		return won.reply, nil
 	}
 	switch {
+	case time.Since(began) < hedge: // whoever asked went away: that says nothing of the KDCs
 	case r.next < len(ways): // who asks next begins with those that were not asked
 		c.last.set(realm, ways[r.next])
 	case !quiet:
