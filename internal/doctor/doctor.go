@@ -28,6 +28,7 @@ import (
 	"idp/internal/doctor/look"
 	"idp/internal/doctor/realm"
 	"idp/internal/doctor/report"
+	"idp/internal/doctor/site"
 	"idp/internal/kerberos"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -49,7 +50,7 @@ type Config struct {
 	Database       string
 	SecretKeyFile  string
 	Clients        []string           // the ids of the relying parties that the file owns
-	Sites          []Site             // those protected by forward auth
+	Sites          []site.Site        // those protected by forward auth
 	Kerberos       *kerberos.Config   // nil: no kerberos section
 	Directory      *directory.Options // nil: no ldap section
 

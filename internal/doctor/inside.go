@@ -98,3 +98,10 @@ func (e *exam) ownAddress(ctx context.Context) netip.Addr {
 	a, _ := netip.ParseAddrPort(conn.LocalAddr().String())
 	return a.Addr().Unmap()
 }
+
+// direct reports whether this machine may reach the issuer with nothing in between, as
+// one of trusted_proxies: then idp answers to it what it answers to nobody else.
+func (e *exam) direct(ctx context.Context) bool {
+	_, port, err := net.SplitHostPort(e.Listen)
+	return err == nil && port == issuerPort(e) && (e.issuer.Scheme == "https") == (e.TLSCertificate != "") && e.trusts(e.ownAddress(ctx))
+}

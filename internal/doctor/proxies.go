@@ -8,6 +8,7 @@ import (
 
 	"idp/internal/doctor/look"
 	"idp/internal/doctor/report"
+	"idp/internal/doctor/site"
 )
 
 // proxies: whose word about the client's address is taken. Nobody's where there
@@ -73,4 +74,11 @@ func prefixes(list []netip.Prefix) string {
 		text += p.String()
 	}
 	return text
+}
+
+// sites: are those that are protected served as they should be?
+func (e *exam) sites(ctx context.Context) []report.Line {
+	all := site.Exam{Config: site.Config{Sites: e.Sites, Issuer: e.Issuer, Listen: e.Listen, OnLoopback: e.onLoopback(), Network: e.network, Direct: e.direct,
+		Answers: func() bool { return e.issuer.Hostname() != "" && e.discovery()[0].Level == report.LevelOK }}}
+	return all.Look(ctx)
 }

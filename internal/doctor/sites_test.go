@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"idp/internal/doctor"
+	"idp/internal/doctor/site"
 )
 
 // TestSites: proxies that serve a protected site rightly and wrongly. What idp answers
@@ -16,7 +16,7 @@ func TestSites(t *testing.T) {
 	in := newInstallation(t)
 	say := func(start func(w http.ResponseWriter), location string, status int, open bool) []string {
 		t.Helper()
-		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Cookie") == "c=1; c=2" {
 				w.WriteHeader(http.StatusBadRequest)
 				return
@@ -28,8 +28,8 @@ func TestSites(t *testing.T) {
 			w.Header().Set("Location", strings.Replace(location, "SITE", "http://"+r.Host, 1))
 			w.WriteHeader(status)
 		}))
-		defer site.Close()
-		in.Sites = []doctor.Site{{Origin: site.URL, Start: "/.idp/start", Header: "Idp-Reason", Twice: "c=1; c=2", Open: open}}
+		defer front.Close()
+		in.Sites = []site.Site{{Origin: front.URL, Start: "/.idp/start", Header: "Idp-Reason", Twice: "c=1; c=2", Open: open}}
 		return in.say("sites")
 	}
 	back := "SITE"
@@ -61,6 +61,6 @@ func TestSites(t *testing.T) {
 	for back = range map[string]bool{"https://127.0.0.1": true, "http://other.example": true, "://": true} {
 		wants(t, say(good, "SITE/.idp/start?to=%2F", 303, false), "failed nobody comes back")
 	}
-	in.Sites = []doctor.Site{{Origin: "http://127.0.0.1:1"}}
+	in.Sites = []site.Site{{Origin: "http://127.0.0.1:1"}}
 	wants(t, in.say("sites"), "warning does not answer")
 }

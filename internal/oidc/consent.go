@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -37,19 +36,7 @@ func (p *Provider) consent(a *authreq.Request, s *store.Session) string {
 		return ""
 	}
 	scope := clients.WithoutOffline(a.Client, s, a.Scope)
-	return clients.ConsentItems(scope, claimsAlone(a.Client, a.Claims.Asked, scope), strings.Fields(a.Resource))
-}
-
-// claimsAlone are the claims asked for by themselves (OIDC Core §5.5) that no scope
-// of the request stands for already, and that the client may have.
-func claimsAlone(client *store.Client, asked tokens.AskedClaims, scope string) (alone []string) {
-	for _, c := range tokens.UserClaims {
-		named := slices.Contains(asked.Userinfo, c.Name) || slices.Contains(asked.IDToken, c.Name)
-		if named && !clients.HasScope(scope, c.Scope) && clients.HasScope(clients.Scope(client), c.Scope) {
-			alone = append(alone, c.Name)
-		}
-	}
-	return alone
+	return clients.ConsentItems(scope, tokens.ClaimsAlone(a.Client, a.Claims.Asked, scope), strings.Fields(a.Resource))
 }
 
 // mustAsk reports whether the person is asked whatever was allowed before, and this

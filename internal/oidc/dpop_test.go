@@ -12,6 +12,7 @@ import (
 
 	"idp/internal/oidc/authreq"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/grant"
 	"idp/internal/oidc/rptest"
 	"idp/internal/oidc/wire"
 	"idp/internal/store"
@@ -222,7 +223,7 @@ func TestRefreshTokenOfAFAPIClientStays(t *testing.T) {
 		t.Errorf("RS256: %d %s", a.Code, a.Body)
 	}
 	for range 3 {
-		w.pass(refreshGrace + time.Second)
+		w.pass(grant.RefreshGrace + time.Second)
 		if next := ask(refreshForm(first.str("refresh_token")), key); next.Code != http.StatusOK || next.str("refresh_token") != first.str("refresh_token") {
 			t.Fatalf("%d %s", next.Code, next.Body)
 		}

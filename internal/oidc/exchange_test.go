@@ -14,6 +14,7 @@ import (
 	"idp/internal/audit"
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/grant"
 	"idp/internal/oidc/rptest"
 	"idp/internal/oidc/tokens"
 	"idp/internal/policy"
@@ -208,7 +209,7 @@ func TestChainOfExchangesNamesWhoeverActs(t *testing.T) {
 	policy := w.client(testLedger).Exchange
 	w.client(testLedger).Exchange = []store.Exchange{{Audience: testLedger, Scopes: []string{"read"}, From: []string{testLedger}}}
 	token := first
-	for range maxChain - 1 {
+	for range grant.MaxChain - 1 {
 		token = w.exchange(testLedger, token, testLedger)
 	}
 	w.wantRefused("one more", testLedger, exchangeForm(token, testLedger), "invalid_request", "as many clients")

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"idp/internal/oidc/clientauth"
+	"idp/internal/oidc/standing"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
@@ -76,7 +77,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	if c.ClientID != client.ClientID && !audience {
 		return nil, notActive("it was given to client_id " + web.Quote(c.ClientID) + " for " + web.Quote(c.Audience) + ", and is not for this client")
 	}
-	now, err := p.tokenState(ctx, c)
+	now, err := p.standing.OfToken(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (p *Provider) introspect(ctx context.Context, client *store.Client, token s
 	o.Text("sub", c.Subject)
 	o.Text("aud", c.Audience)
 	o.Text("client_id", c.ClientID)
-	o.Text("scope", now.scope)
+	o.Text("scope", now.Scope)
 	o.Text("username", username)
 	o.Number("exp", c.Expires)
 	o.Number("iat", c.IssuedAt)
@@ -111,7 +112,6 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 	if err != nil {
 		return nil, notActive("not a token of ours")
 	}
-	now := p.Now().UnixMilli()
 	family, err := p.Store.RefreshFamily(ctx, id)
 	switch {
 	case err != nil:
@@ -122,61 +122,48 @@ func (p *Provider) introspectRefresh(ctx context.Context, client *store.Client, 
 		return nil, notActive("it is a revoked refresh token")
 	case family.Generation != generation:
 		return nil, notActive("it is a refresh token that another one has replaced")
-	case min(family.ExpiresAt, family.IdleExpiresAt) <= now:
+	case min(family.ExpiresAt, family.IdleExpiresAt) <= p.Now().UnixMilli():
 		return nil, notActive("it is an expired refresh token")
 	}
-	grant, standing, err := p.Store.TokenState(ctx, family.GrantID, "", now)
+	now, err := p.standing.OfRefresh(ctx, client, family.GrantID)
 	if err != nil {
 		return nil, err
 	}
-	u, err := p.askDirectory(ctx, &standing.User)
-	if err != nil {
-		return nil, err
-	}
-	standing.User = *u
-	current, err := mayRefresh(client, grant, standing)
-	if err != nil {
-		return nil, goneIfEnded(err)
-	}
-	scope, err := scopeNow(current, grant.Scope)
-	if err != nil {
-		return nil, goneIfEnded(err)
-	}
-	username, err := p.username(client, &state{client: current, giver: current, grant: grant, user: &standing.User, scope: scope})
+	username, err := p.username(client, now)
 	if err != nil {
 		return nil, err
 	}
 	o := wire.NewObject(512)
 	o.Boolean("active", true)
 	o.Text("iss", p.Issuer)
-	o.Text("sub", grant.UserID)
-	o.Text("client_id", grant.ClientID)
-	o.Text("scope", scope)
+	o.Text("sub", now.Grant.UserID)
+	o.Text("client_id", now.Grant.ClientID)
+	o.Text("scope", now.Scope)
 	o.Text("username", username)
 	o.Time("exp", min(family.ExpiresAt, family.IdleExpiresAt))
 	o.Time("iat", family.RotatedAt)
-	tokens.AppendLogin(&o, grant)
-	o.Text("sid", grant.SessionID)
-	o.Confirmation(grant.JKT)
+	tokens.AppendLogin(&o, now.Grant)
+	o.Text("sid", now.Grant.SessionID)
+	o.Confirmation(now.Grant.JKT)
 	return o.Close(), nil
 }
 
 // username is what a client that asks learns of a token's user: the name as it
 // knows people, where whoever got the token has it too (preferred_username, of the
 // scope profile or by itself). Empty: nothing, and of a client's own token.
-func (p *Provider) username(asks *store.Client, of *state) (string, error) {
-	if of.user == nil {
+func (p *Provider) username(asks *store.Client, of *standing.State) (string, error) {
+	if of.User == nil {
 		return "", nil
 	}
-	if of.exchanged { // its scope is another's
-		if !tokens.TellsName(of.giver, of.grant) {
+	if of.Exchanged { // its scope is another's
+		if !tokens.TellsName(of.Giver, of.Grant) {
 			return "", nil
 		}
-		return p.tokens.Username(asks, of.user), nil
+		return p.tokens.Username(asks, of.User), nil
 	}
-	asked, err := tokens.ReadAskedClaims(of.grant.Claims)
-	if err != nil || !tokens.Tells(of.client, of.scope, slices.Concat(asked.IDToken, asked.Userinfo), "preferred_username") {
+	asked, err := tokens.ReadAskedClaims(of.Grant.Claims)
+	if err != nil || !tokens.Tells(of.Client, of.Scope, slices.Concat(asked.IDToken, asked.Userinfo), "preferred_username") {
 		return "", err
 	}
-	return p.tokens.Username(asks, of.user), nil
+	return p.tokens.Username(asks, of.User), nil
 }

@@ -1,14 +1,15 @@
 // Package oidc is our OpenID provider: the endpoints a relying party talks to.
 //
-// A file per endpoint, and in it a small function per check, in the order and
+// A file or package per endpoint, and in it a small function per check, in the order and
 // under the name its specification gives it: OpenID Connect Core 1.0 (OIDC Core),
 // OAuth 2.0 (RFC 6749) as RFC 9700 wants it today, Form Post Response Mode, issuer
 // identification (RFC 9207), introspection (RFC 7662), revocation (RFC 7009),
 // registration (RFC 7591) and metadata (RFC 8414). What the endpoints ask stands
 // below, and knows none of them: what a request has to look like (authreq; pushed,
 // for those that we keep), which client sends it (clientauth, proof), what that
-// client may (clients), what it is given (tokens), and how all of it is written
-// (wire). Devices (device) and sign-outs (signout) are answered beside logins.
+// client may (clients), what it is given (tokens), what that is still worth
+// (standing), and how all of it is written (wire). The token endpoint (grant),
+// devices (device) and sign-outs (signout) are answered beside logins.
 //
 // Who somebody is, is not decided here: /authorize either finds a session that
 // satisfies the request or writes a login request, a row that belongs to one
@@ -33,9 +34,11 @@ import (
 	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/device"
+	"idp/internal/oidc/grant"
 	"idp/internal/oidc/proof"
 	"idp/internal/oidc/pushed"
 	"idp/internal/oidc/signout"
+	"idp/internal/oidc/standing"
 	"idp/internal/oidc/tokens"
 	"idp/internal/policy"
 	"idp/internal/secret"
@@ -87,8 +90,10 @@ type Provider struct {
 	Config
 	tokens    *tokens.Tokens
 	auth      *clientauth.Auth
+	standing  *standing.Judge
 	discovery []byte
 
+	Grants  *grant.Endpoint
 	Pushed  *pushed.Requests
 	Devices *device.Endpoints
 	SignOut *signout.Endpoints
@@ -129,6 +134,13 @@ func (p *Provider) build() (err error) {
 	}
 	if p.auth, err = clientauth.New(clientauth.Config{Issuer: c.Issuer, Store: c.Store, Clients: c.Clients, Keys: clients.NewKeySources(c.Fetchers),
 		Nonces: proof.NewNonces(c.Ring), Now: c.Now}); err != nil {
+		return err
+	}
+	if p.standing, err = standing.New(standing.Config{Store: c.Store, Clients: c.Clients, Tokens: p.tokens, Directory: c.Directory, Now: c.Now}); err != nil {
+		return err
+	}
+	if p.Grants, err = grant.New(grant.Config{Issuer: c.Issuer, Store: c.Store, Policy: c.Policy, Authn: c.Authn, Tokens: p.tokens, Auth: p.auth, Standing: p.standing,
+		Now: c.Now, AccessToken: c.Lifetimes.AccessToken, RefreshIdle: c.Lifetimes.RefreshIdle, SessionAbsolute: c.Lifetimes.SessionAbsolute}); err != nil {
 		return err
 	}
 	if p.Pushed, err = pushed.New(pushed.Config{Store: c.Store, Auth: p.auth, Tokens: p.tokens, Now: c.Now}); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
@@ -113,7 +114,7 @@ func (p *Provider) register(r *http.Request, body []byte) (*registeredClient, er
 		return nil, err
 	}
 	web.InfoFrom(r.Context()).ClientID = c.ClientID
-	e := entry(r, &c)
+	e := clientauth.Entry(r, &c)
 	e.Name = c.ClientName
 	err = p.Store.RegisterClient(r.Context(), c, maxRegistered, e)
 	if errors.Is(err, store.ErrTooMany) {

@@ -32,7 +32,7 @@ func (p *Provider) ServeRevoke(w http.ResponseWriter, r *http.Request) error {
 	if strings.Contains(token, ".") {
 		err = p.revokeAccess(r.Context(), client, token)
 	} else {
-		err = p.revokeRefresh(r.Context(), client, secret.String(token), entry(r, client))
+		err = p.revokeRefresh(r.Context(), client, secret.String(token), clientauth.Entry(r, client))
 	}
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"idp/internal/audit"
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/grant"
 	"idp/internal/secret"
 	"idp/internal/store"
 	"idp/internal/store/storetest"
@@ -349,7 +350,7 @@ func TestPublicClientUsesPKCEAlone(t *testing.T) {
 	if next.Code != http.StatusOK || rotated == "" || rotated == refresh.Get("refresh_token") {
 		t.Fatalf("refresh: %d %s", next.Code, next.Body)
 	}
-	w.pass(refreshGrace + time.Second)
+	w.pass(grant.RefreshGrace + time.Second)
 	for _, token := range []string{refresh.Get("refresh_token"), rotated} { // the old one again ends both
 		refresh.Set("refresh_token", token)
 		w.do(postForm("/token", refresh)).wantError(http.StatusBadRequest, "invalid_grant")
@@ -381,7 +382,7 @@ func TestRefreshRotatesAndReuseKillsTheFamily(t *testing.T) {
 	if t2 == "" || w.active("wiki", t1) || !w.active("wiki", t2) {
 		t.Error("only the newest token is active")
 	}
-	w.pass(refreshGrace + time.Second)
+	w.pass(grant.RefreshGrace + time.Second)
 	w.api("wiki", "/token", refreshForm(t1)).wantError(http.StatusBadRequest, "invalid_grant")
 	w.api("wiki", "/token", refreshForm(t2)).wantError(http.StatusBadRequest, "invalid_grant")
 	if w.active("wiki", first.str("access_token")) {
@@ -425,7 +426,7 @@ func TestRefusedRefreshKeepsTheToken(t *testing.T) {
 			w.client("wiki").AllowGroups = c.groups
 			w.api("wiki", "/token", form).wantError(http.StatusBadRequest, c.want)
 			w.client("wiki").AllowGroups = nil
-			w.pass(refreshGrace + time.Second)
+			w.pass(grant.RefreshGrace + time.Second)
 			if !w.active("wiki", token) {
 				t.Error("the token was used up by a request that got nothing")
 			}

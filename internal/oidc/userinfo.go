@@ -10,6 +10,7 @@ import (
 	"idp/internal/keys"
 	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/standing"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/store"
@@ -41,26 +42,26 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 	if claims.Grant == "" {
 		return noScope()
 	}
-	now, err := p.tokenState(r.Context(), claims)
+	now, err := p.standing.OfToken(r.Context(), claims)
 	if errors.Is(err, store.ErrNotFound) {
 		return badToken(err)
 	}
 	if err != nil {
 		return err
 	}
-	if !clients.HasScope(now.scope, protocol.ScopeOpenID) {
+	if !clients.HasScope(now.Scope, protocol.ScopeOpenID) {
 		return noScope()
 	}
-	web.InfoFrom(r.Context()).User = now.user.Name
+	web.InfoFrom(r.Context()).User = now.User.Name
 	body, err := p.userinfo(now)
 	if err != nil {
 		return err
 	}
-	if now.client.UserinfoAlg == "" {
+	if now.Client.UserinfoAlg == "" {
 		wire.WriteJSON(w, http.StatusOK, body)
 		return nil
 	}
-	signed, err := p.Keys.Sign(now.client.UserinfoAlg, keys.TypeUserinfo, body)
+	signed, err := p.Keys.Sign(now.Client.UserinfoAlg, keys.TypeUserinfo, body)
 	if err != nil {
 		return err
 	}
@@ -70,18 +71,18 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) error {
 
 // userinfo returns the claims. Where they will be signed they say who tells them to
 // whom (OIDC Core §5.3.2).
-func (p *Provider) userinfo(now *state) ([]byte, error) {
-	asked, err := tokens.ReadAskedClaims(now.grant.Claims)
+func (p *Provider) userinfo(now *standing.State) ([]byte, error) {
+	asked, err := tokens.ReadAskedClaims(now.Grant.Claims)
 	if err != nil {
 		return nil, err
 	}
 	o := wire.NewObject(512)
-	if now.client.UserinfoAlg != "" {
+	if now.Client.UserinfoAlg != "" {
 		o.Text("iss", p.Issuer)
-		o.Text("aud", now.client.ClientID)
+		o.Text("aud", now.Client.ClientID)
 	}
-	o.Text("sub", now.user.ID)
-	p.tokens.AppendUser(&o, now.user, now.client, now.scope, asked.Userinfo)
+	o.Text("sub", now.User.ID)
+	p.tokens.AppendUser(&o, now.User, now.Client, now.Scope, asked.Userinfo)
 	return o.Close(), nil
 }
 

@@ -139,7 +139,7 @@ func (w *world) routes() http.Handler {
 	page("GET /authorize/resume", w.ServeResume)
 	page("/end_session", w.SignOut.ServeEndSession)
 	page("GET /end_session/done", w.SignOut.ServeSignedOut)
-	api("/token", w.ServeToken)
+	api("/token", w.Grants.ServeToken)
 	api("/par", w.Pushed.ServePAR)
 	api("/userinfo", w.ServeUserinfo)
 	api("/introspect", w.ServeIntrospect)

@@ -6,6 +6,7 @@ import (
 
 	"idp/internal/config"
 	"idp/internal/doctor"
+	"idp/internal/doctor/site"
 	"idp/internal/forwardauth"
 	"idp/internal/forwardauth/sites"
 	"idp/internal/secret"
@@ -28,7 +29,7 @@ func Doctor(c *config.Config, problems config.Problems, version string) doctor.C
 	}
 	for _, s := range c.ForwardAuth {
 		d.Clients = append(d.Clients, s.Host) // a relying party, too
-		d.Sites = append(d.Sites, doctor.Site{
+		d.Sites = append(d.Sites, site.Site{
 			Origin: s.Origin(c.IssuerURL()), Ask: forwardauth.PathAsk, Start: sites.PathStart, Header: forwardauth.HeaderReason, Twice: forwardauth.CookiesTwice(), Open: s.OpenToAnyone("/"),
 		})
 	}

@@ -41,7 +41,7 @@ func (p *parts) routes(log *slog.Logger) (http.Handler, error) {
 	page("POST /authorize", p.oidc.ServeAuthorize)
 	step("GET /authorize/resume", p.oidc.ServeResume)
 	api("/par", p.oidc.Pushed.ServePAR)
-	api("/token", p.oidc.ServeToken)
+	api("/token", p.oidc.Grants.ServeToken)
 	api("/userinfo", p.oidc.ServeUserinfo)
 	api("/introspect", p.oidc.ServeIntrospect)
 	api("/revoke", p.oidc.ServeRevoke)

@@ -232,3 +232,9 @@ func secretMatches(c *store.Client, spellings ...secret.String) bool {
 	}
 	return matches
 }
+
+// Entry is what the audit log learns of a request: who asked, from where.
+func Entry(r *http.Request, client *store.Client) store.Entry {
+	info := web.InfoFrom(r.Context())
+	return store.Entry{Actor: "client:" + client.ClientID, ClientID: client.ClientID, Address: info.Client.String(), RequestID: info.RequestID}
+}

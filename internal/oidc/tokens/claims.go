@@ -162,3 +162,15 @@ func ReadAskedClaims(text string) (c AskedClaims, err error) {
 	}
 	return c, err
 }
+
+// ClaimsAlone are the claims asked for by themselves (OIDC Core §5.5) that no scope
+// of the request stands for already, and that the client may have.
+func ClaimsAlone(client *store.Client, asked AskedClaims, scope string) (alone []string) {
+	for _, c := range UserClaims {
+		named := slices.Contains(asked.Userinfo, c.Name) || slices.Contains(asked.IDToken, c.Name)
+		if named && !clients.HasScope(scope, c.Scope) && clients.HasScope(clients.Scope(client), c.Scope) {
+			alone = append(alone, c.Name)
+		}
+	}
+	return alone
+}

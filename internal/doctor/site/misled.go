@@ -1,4 +1,4 @@
-package doctor
+package site
 
 import (
 	"net/url"
@@ -11,7 +11,7 @@ import (
 
 // misled: what is wrong between a site's proxy and idp, where idp refuses whatever is
 // asked about it, for this reason. nil: it is another reason, or none.
-func (e *exam) misled(s Site, path string, why reason.Code) []report.Line {
+func (e *Exam) misled(s Site, path string, why reason.Code) []report.Line {
 	nobody := ": nobody is let in"
 	if path == s.Start {
 		nobody = ": nobody can log in"
@@ -68,8 +68,8 @@ func (s Site) told() string {
 }
 
 // trustIt is how a proxy becomes one that is trusted.
-func (e *exam) trustIt() string {
-	if e.onLoopback() {
+func (e *Exam) trustIt() string {
+	if e.OnLoopback {
 		return "trusted_proxies: [127.0.0.1/32, \"::1/128\"], for only this machine reaches " + e.Listen + "; then restart idp"
 	}
 	return "trusted_proxies: [the proxy's address]; idp's log has it: journalctl -u idp | grep 'not in trusted_proxies'; then restart idp"

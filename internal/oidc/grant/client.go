@@ -1,4 +1,4 @@
-package oidc
+package grant
 
 import (
 	"net/http"
@@ -14,7 +14,7 @@ import (
 
 // clientGrant gives a client a token for itself (RFC 6749 §4.4): no user, no
 // refresh token, no row.
-func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+func (p *Endpoint) clientGrant(_ *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	if client.Public() {
 		return nil, protocol.ErrUnauthorizedClient().WithDescription("a public client cannot use client_credentials")
 	}
@@ -23,7 +23,7 @@ func (p *Provider) clientGrant(_ *http.Request, client *store.Client, ps wire.Pa
 
 // ownToken is a token for the client itself, with those of its scopes that are
 // about no person.
-func (p *Provider) ownToken(client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+func (p *Endpoint) ownToken(client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	registered := clients.FilterScope(clients.Scope(client), func(name string) bool { return !slices.Contains(clients.UserScopes, name) })
 	scope := registered
 	if asked := ps["scope"]; asked != "" {
@@ -32,9 +32,9 @@ func (p *Provider) ownToken(client *store.Client, ps wire.Params, jkt string) ([
 		}
 		scope = clients.FilterScope(asked, func(name string) bool { return clients.HasScope(registered, name) })
 	}
-	audience, err := p.tokens.Audience(client, ps["resource"], ps.Resources())
+	audience, err := p.Tokens.Audience(client, ps["resource"], ps.Resources())
 	if err != nil {
 		return nil, err
 	}
-	return p.tokens.Respond(tokens.Response{Client: client, Scope: scope, Audience: audience, JKT: jkt})
+	return p.Tokens.Respond(tokens.Response{Client: client, Scope: scope, Audience: audience, JKT: jkt})
 }

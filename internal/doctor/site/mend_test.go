@@ -1,4 +1,4 @@
-package doctor
+package site
 
 import (
 	"os"
@@ -12,7 +12,7 @@ func TestMendingLinesAreShipped(t *testing.T) {
 	t.Parallel()
 	for _, p := range []shipped{nginx, haproxy, apache, caddy, envoy, traefik} {
 		for _, at := range []place{p.route, p.address, p.site, p.question, p.whole, p.login, p.cookies} {
-			text, err := os.ReadFile(filepath.Join("../../deploy/proxies", strings.ToLower(p.name), at.file))
+			text, err := os.ReadFile(filepath.Join("../../../deploy/proxies", strings.ToLower(p.name), at.file))
 			if err != nil {
 				t.Fatal(err)
 			}

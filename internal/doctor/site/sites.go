@@ -1,4 +1,7 @@
-package doctor
+// Package site asks each protected site as a stranger would, and says what its proxy does
+// wrong: whether our paths lead to idp, whether idp is told the truth of who asks for what,
+// and whether anybody is let in without a login.
+package site
 
 import (
 	"context"
@@ -9,6 +12,21 @@ import (
 	"idp/internal/doctor/report"
 	"idp/internal/reason"
 )
+
+// Config is what is looked at, and with what.
+type Config struct {
+	Sites      []Site
+	Issuer     string
+	Listen     string // host:port
+	OnLoopback bool   // only this machine reaches Listen
+	Network    look.Network
+
+	Answers func() bool                // idp, at its issuer's address
+	Direct  func(context.Context) bool // this machine may reach it there as one of trusted_proxies
+}
+
+// Exam is one look at all sites.
+type Exam struct{ Config }
 
 // Site is one that is protected by forward auth, as its proxy has to serve it.
 type Site struct {
@@ -22,16 +40,16 @@ type Site struct {
 	proxies []shipped // which it may be, by its answers
 }
 
-// sites: does each site's proxy route our paths to idp, as a proxy that is trusted, and
+// Look asks: does each site's proxy route our paths to idp, as a proxy that is trusted, and
 // keep strangers out? Whoever asks here is one.
-func (e *exam) sites(ctx context.Context) (lines []report.Line) {
+func (e *Exam) Look(ctx context.Context) (lines []report.Line) {
 	for _, s := range e.Sites {
 		lines = append(lines, e.site(ctx, s)...)
 	}
 	return append(lines, e.askedByAnybody(ctx)...)
 }
 
-func (e *exam) site(ctx context.Context, s Site) []report.Line {
+func (e *Exam) site(ctx context.Context, s Site) []report.Line {
 	s, start, err := e.reach(ctx, s)
 	if err != nil {
 		return report.Warning(s.whereItIs(), "%s does not answer: %v", s.Origin, err)
@@ -58,26 +76,26 @@ func (e *exam) site(ctx context.Context, s Site) []report.Line {
 
 // reach asks where a login begins. On this machine a site may be https though the issuer
 // is not; then that is its origin.
-func (e *exam) reach(ctx context.Context, s Site) (Site, *look.Answer, error) {
-	start, err := e.network.Get(ctx, s.Origin+s.Start)
+func (e *Exam) reach(ctx context.Context, s Site) (Site, *look.Answer, error) {
+	start, err := e.Network.Get(ctx, s.Origin+s.Start)
 	if s.scheme() != "http" || err == nil && e.answersUs(s, start) {
 		return s, start, err
 	}
 	secure := s
 	secure.Origin = "https://" + s.host()
-	if again, err := e.network.Get(ctx, secure.Origin+s.Start); err == nil && e.answersUs(s, again) {
+	if again, err := e.Network.Get(ctx, secure.Origin+s.Start); err == nil && e.answersUs(s, again) {
 		return secure, again, nil
 	}
 	return s, start, err
 }
 
 // answersUs reports whether an answer for a site is idp's.
-func (e *exam) answersUs(s Site, got *look.Answer) bool {
+func (e *Exam) answersUs(s Site, got *look.Answer) bool {
 	return got.Header.Get(s.Header) != "" || strings.HasPrefix(got.Header.Get("Location"), e.Issuer+"/authorize?")
 }
 
 // judgeStart: is a login begun by us, for this site? nil: it is.
-func (e *exam) judgeStart(s Site, start *look.Answer) []report.Line {
+func (e *Exam) judgeStart(s Site, start *look.Answer) []report.Line {
 	route := s.says(func(p shipped) place { return p.route })
 	why := reason.Code(start.Header.Get(s.Header))
 	if bad := e.misled(s, s.Start, why); bad != nil {
@@ -87,7 +105,7 @@ func (e *exam) judgeStart(s Site, start *look.Answer) []report.Line {
 	switch {
 	case why != "": // of the question about this path
 		return report.Failed(route, "%s asks idp about %s, and does not lead there: nobody can log in", s.Origin, s.Start)
-	case start.Status >= http.StatusInternalServerError && e.discovery()[0].Level != report.LevelOK:
+	case start.Status >= http.StatusInternalServerError && !e.Answers():
 		return report.Warning("see the line about server", "%s: its proxy runs, and gets no answer from idp (%d): the rest cannot be seen", s.Origin, start.Status)
 	case start.Status >= http.StatusInternalServerError:
 		return report.Failed(s.says(func(p shipped) place { return p.address })+". There stands idp's address, "+e.Listen+", as the proxy reaches it; the proxy's log says why", "%s: its proxy gets no answer from idp, which runs (%d): nobody can log in", s.Origin, start.Status)
@@ -99,8 +117,8 @@ func (e *exam) judgeStart(s Site, start *look.Answer) []report.Line {
 
 // stranger opens the first page, as somebody who is not logged in. nil: they come to the
 // login.
-func (e *exam) stranger(ctx context.Context, s Site) []report.Line {
-	page, err := e.network.Get(ctx, s.Origin+"/", "Accept", "text/html")
+func (e *Exam) stranger(ctx context.Context, s Site) []report.Line {
+	page, err := e.Network.Get(ctx, s.Origin+"/", "Accept", "text/html")
 	if err != nil {
 		return report.Warning("look at the proxy's log", "%s/ does not answer: %v", s.Origin, err)
 	}
@@ -131,8 +149,8 @@ func (e *exam) stranger(ctx context.Context, s Site) []report.Line {
 }
 
 // letIn: is the first page open to strangers? nil: it is not, as far as can be seen.
-func (e *exam) letIn(ctx context.Context, s Site) []report.Line {
-	page, err := e.network.Get(ctx, s.Origin+"/", "Accept", "text/html")
+func (e *Exam) letIn(ctx context.Context, s Site) []report.Line {
+	page, err := e.Network.Get(ctx, s.Origin+"/", "Accept", "text/html")
 	if err != nil {
 		return nil // the line about the login says what there is to say
 	}
@@ -151,9 +169,9 @@ func (s Site) asks() string { return s.says(func(p shipped) place { return p.que
 
 // cookies: does the proxy pass them on to idp, with the question and below /.idp/? nil:
 // nothing else is to be seen. Without, every login is followed by another.
-func (e *exam) cookies(ctx context.Context, s Site) []report.Line {
+func (e *Exam) cookies(ctx context.Context, s Site) []report.Line {
 	for _, path := range []string{s.Start, "/"} {
-		page, err := e.network.Get(ctx, s.Origin+path, "Accept", "text/html", "Cookie", s.Twice)
+		page, err := e.Network.Get(ctx, s.Origin+path, "Accept", "text/html", "Cookie", s.Twice)
 		if err != nil {
 			return report.Warning("look at the proxy's log", "%s%s does not answer a request with cookies: %v", s.Origin, path, err)
 		}

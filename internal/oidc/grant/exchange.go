@@ -1,4 +1,4 @@
-package oidc
+package grant
 
 import (
 	"cmp"
@@ -13,7 +13,9 @@ import (
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"idp/internal/audit"
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/standing"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/policy"
@@ -21,15 +23,15 @@ import (
 	"idp/internal/store"
 )
 
-// maxChain is how many clients may act one for the other in a token, so that nobody
+// MaxChain is how many clients may act one for the other in a token, so that nobody
 // goes in circles for ever.
-const maxChain = 5
+const MaxChain = 5
 
 // exchangeGrant gives a client a token for another audience, in exchange for one of the
 // same user (RFC 8693): one that it was given itself, or that its policy lets it take
 // from others. The token says who acts (§4.1), allows no more than the one that it was
 // got for, and ends no later.
-func (p *Provider) exchangeGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+func (p *Endpoint) exchangeGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	issued, err := issuedType(ps)
 	if err != nil {
 		return nil, err
@@ -38,7 +40,7 @@ func (p *Provider) exchangeGrant(r *http.Request, client *store.Client, ps wire.
 	if err != nil {
 		return nil, err
 	}
-	target, err := p.tokens.Target(client, ps)
+	target, err := p.Tokens.Target(client, ps)
 	if err != nil {
 		return nil, err
 	}
@@ -53,24 +55,24 @@ func (p *Provider) exchangeGrant(r *http.Request, client *store.Client, ps wire.
 	if err != nil {
 		return nil, subjectGone(err)
 	}
-	if !clients.MayLogIn(client, st.user) {
+	if !clients.MayLogIn(client, st.User) {
 		return nil, badSubject("the user may not use this client", nil)
 	}
 	// Without an address: it is the client's, and a rule about people's networks says
 	// nothing of it.
-	if need := p.Policy.Required(st.user, client.ClientID, "", policy.From{Outside: true}); !policy.Reaches(st.grant.ACR, need) {
+	if need := p.Policy.Required(st.User, client.ClientID, "", policy.From{Outside: true}); !policy.Reaches(st.Grant.ACR, need) {
 		return nil, badSubject("the user has not shown enough for this client (factors: acr "+need+")", nil)
 	}
-	scope, err := exchangedScope(allowed, p.narrows(sub), st.scope, ps["scope"])
+	scope, err := exchangedScope(allowed, p.narrows(sub), st.Scope, ps["scope"])
 	if err != nil {
 		return nil, err
 	}
-	t := tokens.Response{Client: client, Grant: st.grant, User: st.user, Giver: st.giver, Scope: scope, Audience: target, JKT: jkt,
+	t := tokens.Response{Client: client, Grant: st.Grant, User: st.User, Giver: st.Giver, Scope: scope, Audience: target, JKT: jkt,
 		Issued: issued, Act: &tokens.Actor{Subject: client.ClientID, Act: sub.Act}, Parent: sub.ID, Expires: p.exchangedUntil(allowed, sub)}
 	if err := p.recordExchange(r, &t, sub); err != nil {
 		return nil, subjectGone(err)
 	}
-	return p.tokens.Respond(t)
+	return p.Tokens.Respond(t)
 }
 
 // issuedType is the type of token that is asked for (RFC 8693 §2.1): an access token,
@@ -92,7 +94,7 @@ type subject struct {
 }
 
 // readSubject reads the subject token by its type (RFC 8693 §3).
-func (p *Provider) readSubject(ps wire.Params) (s subject, err error) {
+func (p *Endpoint) readSubject(ps wire.Params) (s subject, err error) {
 	if ps["actor_token"] != "" || ps["actor_token_type"] != "" {
 		return s, protocol.ErrInvalidRequest().WithDescription("actor_token is not supported: the client that asks is the actor")
 	}
@@ -106,10 +108,10 @@ func (p *Provider) readSubject(ps wire.Params) (s subject, err error) {
 	}
 	switch protocol.TokenType(typ) {
 	case protocol.AccessTokenType:
-		s.AccessClaims, err = p.tokens.ReadAccess(token)
+		s.AccessClaims, err = p.Tokens.ReadAccess(token)
 	case protocol.JWTTokenType:
 		s.site = true
-		s.AccessClaims, err = p.tokens.ReadAssertion(token)
+		s.AccessClaims, err = p.Tokens.ReadAssertion(token)
 	case protocol.IDTokenType:
 		return s, badSubject("an ID token tells its client who logged in, and is no proof to be passed on: exchange the access token", nil)
 	default:
@@ -124,7 +126,7 @@ func (p *Provider) readSubject(ps wire.Params) (s subject, err error) {
 
 // mayExchange: a client exchanges what it was given itself, and what was made for the
 // audiences that its policy names. A token for this issuer is nobody else's to take.
-func (p *Provider) mayExchange(client *store.Client, allowed store.Exchange, s subject, jkt string) error {
+func (p *Endpoint) mayExchange(client *store.Client, allowed store.Exchange, s subject, jkt string) error {
 	own := !s.site && s.ClientID == client.ClientID
 	taken := s.Audience != p.Issuer && slices.Contains(allowed.From, s.Audience)
 	switch {
@@ -132,7 +134,7 @@ func (p *Provider) mayExchange(client *store.Client, allowed store.Exchange, s s
 		return badSubject("the subject token was given to another client, and is not for an audience that this one may take tokens of (exchange: from)", nil)
 	case !s.site && s.Grant == "":
 		return badSubject("the subject token is a client's own: there is no user to act for", nil)
-	case len(s.Act.Chain()) >= maxChain:
+	case len(s.Act.Chain()) >= MaxChain:
 		return badSubject("the subject token went through as many clients as one may", nil)
 	case s.Confirmation.JKT != "" && s.Confirmation.JKT != jkt:
 		return badSubject("the subject token is bound to a DPoP key, whose proof has to come along", nil)
@@ -141,16 +143,16 @@ func (p *Provider) mayExchange(client *store.Client, allowed store.Exchange, s s
 }
 
 // subjectState is what the subject token stands for now. store.ErrNotFound: nothing.
-func (p *Provider) subjectState(ctx context.Context, client *store.Client, s subject) (st *state, err error) {
+func (p *Endpoint) subjectState(ctx context.Context, client *store.Client, s subject) (st *standing.State, err error) {
 	switch {
 	case !s.site:
-		st, err = p.tokenState(ctx, s.AccessClaims)
+		st, err = p.Standing.OfToken(ctx, s.AccessClaims)
 	case s.Grant != "":
-		st, err = p.grantState(ctx, s.Grant, "")
+		st, err = p.Standing.OfGrant(ctx, s.Grant, "")
 	default:
 		return p.programState(ctx, client, s)
 	}
-	if err == nil && st.user.ID != s.Subject {
+	if err == nil && st.User.ID != s.Subject {
 		err = store.ErrNotFound
 	}
 	return st, err
@@ -158,23 +160,23 @@ func (p *Provider) subjectState(ctx context.Context, client *store.Client, s sub
 
 // programState is of a program that showed a ticket or a password to a proxy, and got no
 // grant by it: it gets one of this client, which ends with the assertion.
-func (p *Provider) programState(ctx context.Context, client *store.Client, s subject) (*state, error) {
+func (p *Endpoint) programState(ctx context.Context, client *store.Client, s subject) (*standing.State, error) {
 	u, err := p.Store.UserByID(ctx, s.Subject)
 	if err == nil {
-		u, err = p.askDirectory(ctx, u)
+		u, err = p.Standing.AskDirectory(ctx, u)
 	}
 	if err != nil {
 		return nil, err
 	}
 	g := &store.Grant{ID: secret.ID(), ClientID: client.ClientID, UserID: u.ID, SessionID: s.SessionID, Scope: protocol.ScopeOpenID + " " + protocol.ScopeProfile,
 		AMR: s.AMR, ACR: s.ACR, AuthTime: s.AuthTime * 1000, CreatedAt: p.Now().UnixMilli(), ExpiresAt: (s.Expires + 60) * 1000}
-	return &state{client: client, giver: client, grant: g, user: u}, nil
+	return &standing.State{Client: client, Giver: client, Grant: g, User: u}, nil
 }
 
 // narrows reports whether the scope of a subject token bounds that of the new one: it
 // says what may be done at a back end. That of a token for userinfo is about the
 // profile, and the assertion has none; the policy alone bounds these.
-func (p *Provider) narrows(s subject) bool {
+func (p *Endpoint) narrows(s subject) bool {
 	return !s.site && (s.Audience != p.Issuer || s.Act != nil)
 }
 
@@ -193,8 +195,8 @@ func exchangedScope(allowed store.Exchange, narrows bool, had, asked string) (st
 }
 
 // exchangedUntil: as the policy says, and no longer than the subject token.
-func (p *Provider) exchangedUntil(allowed store.Exchange, s subject) time.Time {
-	until := p.Now().Add(cmp.Or(allowed.Lifetime.D(), p.Lifetimes.AccessToken))
+func (p *Endpoint) exchangedUntil(allowed store.Exchange, s subject) time.Time {
+	until := p.Now().Add(cmp.Or(allowed.Lifetime.D(), p.AccessToken))
 	if end := time.Unix(s.Expires, 0); end.Before(until) {
 		return end
 	}
@@ -203,7 +205,7 @@ func (p *Provider) exchangedUntil(allowed store.Exchange, s subject) time.Time {
 
 // recordExchange writes the audit entry, and stores the grant where the subject token
 // came without.
-func (p *Provider) recordExchange(r *http.Request, t *tokens.Response, s subject) error {
+func (p *Endpoint) recordExchange(r *http.Request, t *tokens.Response, s subject) error {
 	detail, err := json.Marshal(struct {
 		Audience string   `json:"audience"`
 		Scope    string   `json:"scope,omitempty"`
@@ -214,17 +216,17 @@ func (p *Provider) recordExchange(r *http.Request, t *tokens.Response, s subject
 	if err != nil {
 		return err
 	}
-	e := entry(r, t.Client)
+	e := clientauth.Entry(r, t.Client)
 	e.Event, e.Detail, e.UserID, e.Name, e.SessionID = audit.TokenExchanged, string(detail), t.User.ID, t.User.Name, t.Grant.SessionID
 	if s.Grant != "" {
 		return p.Store.Audit(r.Context(), e)
 	}
 	return p.Store.GiveGrant(r.Context(), store.Give{Grant: *t.Grant, Entry: e, Check: func(now store.Standing) error {
-		current, err := registeredNow(t.Client, &now)
+		current, err := standing.RegisteredNow(t.Client, &now)
 		if err != nil {
 			return err
 		}
-		return stillGranted(current, t.Grant, &now)
+		return standing.StillGranted(current, t.Grant, &now)
 	}})
 }
 
@@ -236,7 +238,7 @@ func badSubject(description string, cause error) error {
 
 // subjectGone turns what is said of a token that is not good into the answer.
 func subjectGone(err error) error {
-	var why ended
+	var why standing.Ended
 	switch {
 	case errors.As(err, &why):
 		return badSubject(string(why), err)

@@ -1,4 +1,4 @@
-package oidc
+package grant
 
 import (
 	"errors"
@@ -8,7 +8,9 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/standing"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
@@ -21,7 +23,7 @@ const offlineAbsolute = 30 * 24 * time.Hour
 // codeGrant redeems an authorization code (RFC 6749 §4.1.3, OIDC Core §3.1.3).
 // Client, redirect URI and verifier are conditions of the one statement that
 // uses the code up, so there is no moment between check and use.
-func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+func (p *Endpoint) codeGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	if ps["code"] == "" || ps["redirect_uri"] == "" {
 		return nil, protocol.ErrInvalidRequest().WithDescription("code and redirect_uri are required")
 	}
@@ -32,7 +34,7 @@ func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps wire.Para
 	t := tokens.Response{Client: client, JKT: jkt}
 	code, grant, err := p.Store.RedeemCode(r.Context(), store.Redeem{
 		Hash: secret.Hash(secret.String(ps["code"])), ClientID: client.ClientID, RedirectURI: ps["redirect_uri"], CodeChallenge: challenge, JKT: jkt,
-		Now: p.Now().UnixMilli(), Entry: entry(r, client),
+		Now: p.Now().UnixMilli(), Entry: clientauth.Entry(r, client),
 		Grant: func(c store.Code, now store.Standing) (store.Grant, *store.RefreshFamily, error) {
 			return p.firstGrant(&t, protocol.GrantTypeCode, c, &now, ps.Resources())
 		},
@@ -42,11 +44,11 @@ func (p *Provider) codeGrant(r *http.Request, client *store.Client, ps wire.Para
 	}
 	t.Grant, t.Scope, t.Nonce = grant, grant.Scope, code.Nonce
 	if clients.MayUse(t.Client, protocol.GrantTypeRefreshToken) {
-		if t.Refresh, err = p.tokens.EncodeRefresh(grant.ID, 0); err != nil {
+		if t.Refresh, err = p.Tokens.EncodeRefresh(grant.ID, 0); err != nil {
 			return nil, err
 		}
 	}
-	return p.tokens.Respond(t)
+	return p.Tokens.Respond(t)
 }
 
 // challengeOf is the S256 challenge that a verifier answers (RFC 7636 §4.6);
@@ -74,19 +76,19 @@ func notUnreserved(c rune) bool {
 // firstGrant is what a code gives, or a device code as one, and puts into the
 // response what rests on how things stand now. It may refuse: the code then stays
 // unused. asked are the resources of the request.
-func (p *Provider) firstGrant(t *tokens.Response, by protocol.GrantType, c store.Code, now *store.Standing, asked []string) (g store.Grant, f *store.RefreshFamily, err error) {
-	if t.Client, err = registeredNow(t.Client, now); err != nil {
+func (p *Endpoint) firstGrant(t *tokens.Response, by protocol.GrantType, c store.Code, now *store.Standing, asked []string) (g store.Grant, f *store.RefreshFamily, err error) {
+	if t.Client, err = standing.RegisteredNow(t.Client, now); err != nil {
 		return g, nil, err
 	}
-	if c.Scope, err = scopeNow(t.Client, c.Scope); err != nil {
+	if c.Scope, err = standing.ScopeNow(t.Client, c.Scope); err != nil {
 		return g, nil, err
 	}
-	if t.Audience, err = p.tokens.Audience(t.Client, c.Resource, asked); err != nil {
+	if t.Audience, err = p.Tokens.Audience(t.Client, c.Resource, asked); err != nil {
 		return g, nil, err
 	}
 	t.User = &now.User
 	g, f = p.newGrant(t.Client, c, t.JKT, p.Now())
-	return g, f, errors.Join(stillRedeemable(t.Client, by, c.RedirectURI), stillBound(t.Client, t.JKT), stillGranted(t.Client, &g, now))
+	return g, f, errors.Join(stillRedeemable(t.Client, by, c.RedirectURI), standing.StillBound(t.Client, t.JKT), standing.StillGranted(t.Client, &g, now))
 }
 
 // stillRedeemable: where a code was sent, and that there are any, may have been taken
@@ -94,9 +96,9 @@ func (p *Provider) firstGrant(t *tokens.Response, by protocol.GrantType, c store
 func stillRedeemable(c *store.Client, by protocol.GrantType, redirect string) error {
 	switch {
 	case !clients.MayUse(c, by):
-		return ended("the client is not registered for this grant_type any more")
+		return standing.Ended("the client is not registered for this grant_type any more")
 	case redirect != "" && !clients.RedirectAllowed(c, redirect):
-		return ended("the redirect_uri is not registered for this client any more")
+		return standing.Ended("the redirect_uri is not registered for this client any more")
 	}
 	return nil
 }
@@ -105,7 +107,7 @@ func stillRedeemable(c *store.Client, by protocol.GrantType, redirect string) er
 // is one per grant. Without offline_access the session ends both, whatever the
 // dates here say. The refresh tokens of a public client are bound to its DPoP key
 // (RFC 9449 §5); those of others are bound to the client already.
-func (p *Provider) newGrant(client *store.Client, c store.Code, jkt string, now time.Time) (store.Grant, *store.RefreshFamily) {
+func (p *Endpoint) newGrant(client *store.Client, c store.Code, jkt string, now time.Time) (store.Grant, *store.RefreshFamily) {
 	refreshes := clients.MayUse(client, protocol.GrantTypeRefreshToken)
 	g := store.Grant{
 		ID: c.GrantID, Offline: refreshes && clients.HasScope(c.Scope, protocol.ScopeOfflineAccess),
@@ -115,16 +117,16 @@ func (p *Provider) newGrant(client *store.Client, c store.Code, jkt string, now 
 		g.JKT = jkt
 	}
 	if !refreshes {
-		g.ExpiresAt = now.Add(p.Lifetimes.AccessToken + time.Minute).UnixMilli()
+		g.ExpiresAt = now.Add(p.AccessToken + time.Minute).UnixMilli()
 		return g, nil
 	}
-	g.ExpiresAt = now.Add(p.Lifetimes.SessionAbsolute).UnixMilli()
+	g.ExpiresAt = now.Add(p.SessionAbsolute).UnixMilli()
 	if g.Offline {
 		g.ExpiresAt = now.Add(offlineAbsolute).UnixMilli()
 	}
 	return g, &store.RefreshFamily{
 		ID: g.ID, GrantID: g.ID, RotatedAt: now.UnixMilli(), ExpiresAt: g.ExpiresAt,
-		IdleExpiresAt: min(now.Add(p.Lifetimes.RefreshIdle).UnixMilli(), g.ExpiresAt),
+		IdleExpiresAt: min(now.Add(p.RefreshIdle).UnixMilli(), g.ExpiresAt),
 	}
 }
 
@@ -132,7 +134,7 @@ func (p *Provider) newGrant(client *store.Client, c store.Code, jkt string, now 
 // protocol's answer, the same whichever condition failed (RFC 6749 §5.2). Why what
 // was granted has ended, the client's developer is told, and the log.
 func invalidGrant(err error, description string) error {
-	var why ended
+	var why standing.Ended
 	if errors.As(err, &why) {
 		return protocol.ErrInvalidGrant().WithDescription("%s", why)
 	}

@@ -1,4 +1,4 @@
-package oidc
+package grant
 
 import (
 	"errors"
@@ -6,7 +6,9 @@ import (
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/standing"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/secret"
@@ -18,17 +20,17 @@ import (
 // the same transaction: a token that was refused is not used up. For FAPI clients
 // the token stays the same (FAPI 2.0 Security Profile §5.3.2.1): it is worth
 // nothing without the client's key, and no answer can get lost.
-func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+func (p *Endpoint) refreshGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	const refused = "the refresh token is unknown, used or expired, or was given to another client"
 	token, err := ps.Need("refresh_token")
 	if err != nil {
 		return nil, err
 	}
-	family, generation, err := p.tokens.DecodeRefresh(secret.String(token))
+	family, generation, err := p.Tokens.DecodeRefresh(secret.String(token))
 	if err != nil {
 		return nil, protocol.ErrInvalidGrant().WithDescription(refused).WithParent(err)
 	}
-	vouches, err := p.vouches(r.Context(), client, family)
+	vouches, err := p.Standing.Vouches(r.Context(), client, family)
 	if err != nil {
 		return nil, err
 	}
@@ -36,45 +38,35 @@ func (p *Provider) refreshGrant(r *http.Request, client *store.Client, ps wire.P
 	t := tokens.Response{Client: client, JKT: jkt}
 	next, grant, user, err := p.Store.RotateRefresh(r.Context(), store.Rotate{
 		Family: family, ClientID: client.ClientID, Generation: generation, Now: now.UnixMilli(),
-		IdleExpiresAt: now.Add(p.Lifetimes.RefreshIdle).UnixMilli(), Grace: refreshGrace, Keep: clients.FAPI(client), Entry: entry(r, client),
+		IdleExpiresAt: now.Add(p.RefreshIdle).UnixMilli(), Grace: RefreshGrace, Keep: clients.FAPI(client), Entry: clientauth.Entry(r, client),
 		Check: func(g store.Grant, now store.Standing) error {
-			return errors.Join(p.refreshed(&t, &g, &now, ps), p.withinTicket(&g, &now, vouches))
+			return errors.Join(p.refreshed(&t, &g, &now, ps), p.Standing.WithinTicket(&g, &now, vouches))
 		},
 	})
 	if err != nil {
 		return nil, invalidGrant(err, refused)
 	}
 	t.Grant, t.User = grant, user
-	if t.Refresh, err = p.tokens.EncodeRefresh(next.ID, next.Generation); err != nil {
+	if t.Refresh, err = p.Tokens.EncodeRefresh(next.ID, next.Generation); err != nil {
 		return nil, err
 	}
-	return p.tokens.Respond(t)
+	return p.Tokens.Respond(t)
 }
 
 // refreshed puts into the response what a refresh token gives as things stand now,
 // or refuses.
-func (p *Provider) refreshed(t *tokens.Response, g *store.Grant, now *store.Standing, ps wire.Params) (err error) {
-	if t.Client, err = mayRefresh(t.Client, g, now); err != nil {
+func (p *Endpoint) refreshed(t *tokens.Response, g *store.Grant, now *store.Standing, ps wire.Params) (err error) {
+	if t.Client, err = standing.MayRefresh(t.Client, g, now); err != nil {
 		return err
 	}
-	if err := errors.Join(checkBound(g, t.JKT), stillBound(t.Client, t.JKT)); err != nil {
+	if err := errors.Join(checkBound(g, t.JKT), standing.StillBound(t.Client, t.JKT)); err != nil {
 		return err
 	}
 	if t.Scope, err = refreshScope(t.Client, g, ps["scope"]); err != nil {
 		return err
 	}
-	t.Audience, err = p.tokens.Audience(t.Client, g.Resource, ps.Resources())
+	t.Audience, err = p.Tokens.Audience(t.Client, g.Resource, ps.Resources())
 	return err
-}
-
-// mayRefresh returns the client as it is registered now, if the refresh tokens of a
-// grant are still good.
-func mayRefresh(c *store.Client, g *store.Grant, now *store.Standing) (*store.Client, error) {
-	c, err := registeredNow(c, now)
-	if err != nil {
-		return nil, err
-	}
-	return c, errors.Join(stillRefreshed(c, g), stillGranted(c, g, now))
 }
 
 // checkBound: a refresh token that is bound to a key is good with it only
@@ -86,21 +78,6 @@ func checkBound(g *store.Grant, jkt string) error {
 	return nil
 }
 
-// stillRefreshed: refresh tokens end with the grant type, with those by which people
-// log in, and where those of a public client have to be bound to a key by now
-// (RFC 9449 §5).
-func stillRefreshed(c *store.Client, g *store.Grant) error {
-	switch {
-	case !clients.MayUse(c, protocol.GrantTypeRefreshToken):
-		return ended("the client is not registered for refresh_token any more")
-	case !clients.MayUse(c, protocol.GrantTypeCode) && !clients.MayUse(c, protocol.GrantTypeDeviceCode):
-		return ended("the client is not registered for a grant_type by which users log in any more")
-	case c.Public() && g.JKT == "" && clients.RequiresDPoP(c):
-		return ended("the refresh token is not bound to a DPoP key, as those of this client have to be by now: the user has to log in again")
-	}
-	return nil
-}
-
 // refreshScope is what a grant gives when asked again: what is left of it, and scope
 // may only narrow.
 func refreshScope(client *store.Client, g *store.Grant, asked string) (string, error) {
@@ -108,5 +85,5 @@ func refreshScope(client *store.Client, g *store.Grant, asked string) (string, e
 	if !ok {
 		return "", protocol.ErrInvalidScope().WithDescription("scope holds more than was granted")
 	}
-	return scopeNow(client, scope)
+	return standing.ScopeNow(client, scope)
 }

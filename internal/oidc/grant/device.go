@@ -1,10 +1,11 @@
-package oidc
+package grant
 
 import (
 	"net/http"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"idp/internal/oidc/clientauth"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
@@ -15,14 +16,14 @@ import (
 // deviceGrant tells a device whether it was allowed (RFC 8628 §3.4, §3.5), and
 // gives it the tokens once. As with an authorization code, the conditions are those
 // of the statement that uses the device code up.
-func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+func (p *Endpoint) deviceGrant(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	code, err := ps.Need("device_code")
 	if err != nil {
 		return nil, err
 	}
 	t := tokens.Response{Client: client, JKT: jkt}
 	polled, err := p.Store.PollDevice(r.Context(), store.Poll{
-		Hash: secret.Hash(secret.String(code)), ClientID: client.ClientID, Now: p.Now().UnixMilli(), Entry: entry(r, client),
+		Hash: secret.Hash(secret.String(code)), ClientID: client.ClientID, Now: p.Now().UnixMilli(), Entry: clientauth.Entry(r, client),
 		Grant: func(d store.DeviceCode, now store.Standing) (store.Grant, *store.RefreshFamily, error) {
 			if !clients.MayLogIn(client, &now.User) { // RFC 8628 §3.5
 				return store.Grant{}, nil, protocol.ErrAccessDenied().WithDescription("the user may not use this client any more")
@@ -39,11 +40,11 @@ func (p *Provider) deviceGrant(r *http.Request, client *store.Client, ps wire.Pa
 	}
 	t.Grant, t.Scope = polled.Grant, polled.Grant.Scope
 	if clients.MayUse(t.Client, protocol.GrantTypeRefreshToken) {
-		if t.Refresh, err = p.tokens.EncodeRefresh(t.Grant.ID, 0); err != nil {
+		if t.Refresh, err = p.Tokens.EncodeRefresh(t.Grant.ID, 0); err != nil {
 			return nil, err
 		}
 	}
-	return p.tokens.Respond(t)
+	return p.Tokens.Respond(t)
 }
 
 // deviceError: RFC 8628 §3.5; nil when the tokens are granted.

@@ -1,4 +1,4 @@
-package oidc
+package grant
 
 import (
 	"net/http"
@@ -8,6 +8,6 @@ import (
 )
 
 // bearerGrant answers for an assertion that proved the client (RFC 7523 §2.1).
-func (p *Provider) bearerGrant(_ *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+func (p *Endpoint) bearerGrant(_ *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	return p.ownToken(client, ps, jkt)
 }

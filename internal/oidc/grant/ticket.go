@@ -1,4 +1,4 @@
-package oidc
+package grant
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 
 	"idp/internal/authn"
 	"idp/internal/oidc/clients"
+	"idp/internal/oidc/standing"
 	"idp/internal/oidc/tokens"
 	"idp/internal/oidc/wire"
 	"idp/internal/policy"
@@ -30,7 +31,7 @@ const ticketType = "urn:idp:params:oauth:token-type:kerberos"
 // A browser must not get here: it has tickets, and whatever page it shows could use
 // them. So what a browser sends along is refused, and nothing but this grant is
 // challenged.
-func (p *Provider) ticketAnswer(w http.ResponseWriter, r *http.Request, client *store.Client) (grantAnswer, error) {
+func (p *Endpoint) ticketAnswer(w http.ResponseWriter, r *http.Request, client *store.Client) (grantAnswer, error) {
 	from := visitor.From(r, client.ClientID)
 	switch scheme, _, ok := web.Authorization(r.Header); {
 	case web.FromPage(r) || !web.Program(r):
@@ -55,7 +56,7 @@ func (p *Provider) ticketAnswer(w http.ResponseWriter, r *http.Request, client *
 // ticketGrant gives tokens for a ticket: an access token for the one audience, and an
 // ID token where the scope has openid. It is a login, without a session: what it gives
 // ends with the access token, and at once with its user.
-func (p *Provider) ticketGrant(w http.ResponseWriter, r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
+func (p *Endpoint) ticketGrant(w http.ResponseWriter, r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 	t := tokens.Response{Client: client, JKT: jkt}
 	if err := p.readTicketRequest(&t, ps); err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func (p *Provider) ticketGrant(w http.ResponseWriter, r *http.Request, client *s
 	}
 	web.InfoFrom(r.Context()).User = res.User.Name
 	now := p.Now()
-	t.User, t.Expires = res.User, now.Add(p.Lifetimes.AccessToken)
+	t.User, t.Expires = res.User, now.Add(p.AccessToken)
 	if !res.TicketEnd.IsZero() && res.TicketEnd.Before(t.Expires) {
 		t.Expires = res.TicketEnd
 	}
@@ -76,7 +77,7 @@ func (p *Provider) ticketGrant(w http.ResponseWriter, r *http.Request, client *s
 	if err := p.giveForTicket(r, &t, from); err != nil {
 		return nil, subjectGone(err)
 	}
-	body, err := p.tokens.Respond(t)
+	body, err := p.Tokens.Respond(t)
 	if err == nil {
 		web.InfoFrom(r.Context()).LoggedIn = true
 		web.SendNegotiate(w, res.Reply) // mutual authentication: RFC 4559 §5
@@ -85,14 +86,14 @@ func (p *Provider) ticketGrant(w http.ResponseWriter, r *http.Request, client *s
 }
 
 // readTicketRequest reads what is asked for, before the ticket is used up.
-func (p *Provider) readTicketRequest(t *tokens.Response, ps wire.Params) (err error) {
+func (p *Endpoint) readTicketRequest(t *tokens.Response, ps wire.Params) (err error) {
 	if ps["subject_token"] != "" || ps["actor_token"] != "" || ps["actor_token_type"] != "" {
 		return protocol.ErrInvalidRequest().WithDescription("the ticket comes by Authorization: Negotiate; leave subject_token empty and actor_token out")
 	}
 	if t.Issued, err = issuedType(ps); err != nil {
 		return err
 	}
-	if t.Audience, err = p.tokens.Target(t.Client, ps); err != nil {
+	if t.Audience, err = p.Tokens.Target(t.Client, ps); err != nil {
 		return err
 	}
 	if !clients.MayShowTicket(t.Client, t.Audience) {
@@ -111,7 +112,7 @@ func (p *Provider) readTicketRequest(t *tokens.Response, ps wire.Params) (err er
 
 // showTicket checks the ticket, and that it is enough for whom it is of. The error is a
 // *reason.Error when it was refused, and in the audit log.
-func (p *Provider) showTicket(r *http.Request, from policy.From) (*authn.Result, error) {
+func (p *Endpoint) showTicket(r *http.Request, from policy.From) (*authn.Result, error) {
 	web.InfoFrom(r.Context()).Method = authn.MethodTicket
 	_, value, _ := web.Authorization(r.Header)
 	token, ok := web.NegotiateToken(value)
@@ -129,15 +130,15 @@ func (p *Provider) showTicket(r *http.Request, from policy.From) (*authn.Result,
 }
 
 // giveForTicket stores the grant and the audit entry of the login.
-func (p *Provider) giveForTicket(r *http.Request, t *tokens.Response, from policy.From) error {
+func (p *Endpoint) giveForTicket(r *http.Request, t *tokens.Response, from policy.From) error {
 	return p.Store.GiveGrant(r.Context(), store.Give{
 		Grant: *t.Grant, Login: true,
 		Entry: store.Entry{Actor: t.User.Name, Address: from.Address.String(), Agent: from.Agent, RequestID: from.RequestID, Detail: authn.MethodTicket},
 		Check: func(now store.Standing) (err error) {
-			if t.Client, err = registeredNow(t.Client, &now); err != nil {
+			if t.Client, err = standing.RegisteredNow(t.Client, &now); err != nil {
 				return err
 			}
-			return errors.Join(stillShown(t.Client, t.Grant), stillBound(t.Client, t.JKT), stillGranted(t.Client, t.Grant, &now))
+			return errors.Join(standing.StillShown(t.Client, t.Grant), standing.StillBound(t.Client, t.JKT), standing.StillGranted(t.Client, t.Grant, &now))
 		},
 	})
 }

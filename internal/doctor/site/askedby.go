@@ -1,9 +1,8 @@
-package doctor
+package site
 
 import (
 	"context"
 	"fmt"
-	"net"
 
 	"idp/internal/doctor/report"
 	"idp/internal/reason"
@@ -12,13 +11,13 @@ import (
 // askedByAnybody: does a proxy in front of the issuer's own host let through what only
 // the proxies of sites may ask? Whoever asks there has headers of their own, and that
 // proxy's trust. By the path as it is decoded and as it was sent, for idp reads both.
-func (e *exam) askedByAnybody(ctx context.Context) []report.Line {
-	if len(e.Sites) == 0 || e.issuer.Hostname() == "" || e.discovery()[0].Level != report.LevelOK || e.direct(ctx) {
+func (e *Exam) askedByAnybody(ctx context.Context) []report.Line {
+	if len(e.Sites) == 0 || !e.Answers() || e.Direct(ctx) {
 		return nil
 	}
 	s := e.Sites[0]
 	for _, path := range []string{s.Ask, fmt.Sprintf("/%%%02x%s", s.Ask[1], s.Ask[2:]), s.Ask + "/../"} {
-		got, err := e.network.Get(ctx, e.Issuer+path)
+		got, err := e.Network.Get(ctx, e.Issuer+path)
 		if err != nil {
 			return report.Warning("look at the proxy's log", "%s%s does not answer: %v", e.Issuer, path, err)
 		}
@@ -28,11 +27,4 @@ func (e *exam) askedByAnybody(ctx context.Context) []report.Line {
 		}
 	}
 	return report.OK("%s%s: nobody can ask there in a proxy's name", e.Issuer, s.Ask)
-}
-
-// direct reports whether this machine may reach the issuer with nothing in between, as
-// one of trusted_proxies: then idp answers to it what it answers to nobody else.
-func (e *exam) direct(ctx context.Context) bool {
-	_, port, err := net.SplitHostPort(e.Listen)
-	return err == nil && port == issuerPort(e) && (e.issuer.Scheme == "https") == (e.TLSCertificate != "") && e.trusts(e.ownAddress(ctx))
 }
