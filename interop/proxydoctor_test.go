@@ -63,7 +63,7 @@ var faults = []fault{
 		"haproxy": {edits: []string{"acl idp path -m reg ^/[.]idp/", "acl idp path -m reg ^/[.]nothing/"}, mend: "HAProxy (haproxy.cfg): acl idp path -m reg ^/[.]idp/"},
 		"apache": {edits: []string{`ProxyPass "/.idp/" `, "# "}, mend: `Apache (reports.conf): ProxyPass "/.idp/" "http://127.0.0.1:8080/.idp/" nocanon`,
 			says: []string{"failed /.idp/start is not answered by idp (200)"}},
-		"caddy": {edits: []string{`^/\.idp/(`, `^/\.nothing/(`}, mend: `Caddy (Caddyfile): @idp vars_regexp {http.request.orig_uri} ^/\.idp/`},
+		"caddy": {edits: []string{`^/[.]idp/(`, `^/[.]nothing/(`}, mend: "Caddy (Caddyfile): @idp expression `{http.request.orig_uri}.matches(\"^/[.]idp/"},
 		"envoy": {edits: []string{`'/\.idp/(`, `'/\.nothing/(`}, mend: `Envoy (envoy.yaml): - match: {safe_regex: {regex: '/\.idp/`},
 	}},
 	{name: "another host", says: otherHost, in: map[string]wrong{

@@ -60,7 +60,7 @@ var apache = shipped{
 
 var caddy = shipped{
 	name:     "Caddy",
-	route:    place{"Caddyfile", []string{`@idp vars_regexp {http.request.orig_uri} ^/\.idp/([a-z-]+|static/[a-z0-9-]+(\.[a-z0-9-]+)*)(\?|$)`, `reverse_proxy @idp 127.0.0.1:8080 {`}},
+	route:    place{"Caddyfile", []string{"@idp expression `{http.request.orig_uri}.matches(\"^/[.]idp/([a-z-]+|static/[a-z0-9-]+([.][a-z0-9-]+)*)([?]|$)\")`", `reverse_proxy @idp 127.0.0.1:8080 {`}},
 	address:  place{"Caddyfile", []string{`reverse_proxy @idp 127.0.0.1:8080 {`, `reverse_proxy 127.0.0.1:8080 {`}},
 	site:     place{"Caddyfile", []string{`header_up X-Forwarded-Host reports.example.com`, `header_up X-Forwarded-Proto https`}},
 	question: place{"Caddyfile", []string{`reverse_proxy 127.0.0.1:8080 {`, `rewrite /forward-auth?`}},
