@@ -55,6 +55,9 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 			return fmt.Errorf("the configuration file owns %q; change it there", cl.ClientID)
 		}
 	}
+	if err := o.notOfASite(cl.ClientID); err != nil {
+		return err
+	}
 	if err := o.needKeys(cl.IDTokenAlg, cl.UserinfoAlg); err != nil { // before the secret counts: an error must not lose it
 		return err
 	}
