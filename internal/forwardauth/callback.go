@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
+	"idp/internal/forwardauth/sites"
 	"idp/internal/reason"
 	"idp/internal/secret"
 	"idp/internal/store"
@@ -128,8 +130,15 @@ func (f *ForwardAuth) ServeDenied(_ http.ResponseWriter, r *http.Request) error 
 		why = reason.SiteNotAllowed
 	}
 	e := refusalPage(why)
-	if c, _, err := f.current(r, q); err == nil && why == reason.SiteNotAllowed {
-		e.Message = notFor(c.User.Name)
+	info := web.InfoFrom(r.Context()) // whoever is told the page's reference finds this line
+	if c, _, err := f.current(r, q); err == nil {
+		info.User = c.User.Name
+		if why == reason.SiteNotAllowed {
+			e.Message = notFor(c.User.Name)
+		}
+	}
+	if !strings.HasPrefix(q.path(), sites.PathOurs) { // said by the proxy, with X-Original-URL
+		info.Detail = "asked for " + web.Quote(q.path())
 	}
 	e.Links = q.otherAccount(why, q.target)
 	return e

@@ -41,7 +41,7 @@ func (f *ForwardAuth) decide(w http.ResponseWriter, r *http.Request, q *question
 	web.InfoFrom(r.Context()).User = who.user.Name
 	for _, g := range gates {
 		if !g.Anyone && !g.Admits(who.user) {
-			return nil, refusal{reason.SiteNotAllowed, "the user is in none of the groups"}
+			return nil, refusal{reason.SiteNotAllowed, web.Quote(q.path()) + " is for " + g.For() + ": the user is in none of these groups"}
 		}
 	}
 	return who, nil

@@ -30,8 +30,12 @@ func TestLoginAtASite(t *testing.T) {
 		if lines := s.Log.Lines("level=INFO", "route=/forward-auth", "status=200"); len(lines) > 0 {
 			t.Errorf("each request that was let in has a line of its own:\n%s", lines[0])
 		}
-		if len(s.Log.Lines("level=INFO", "route=/forward-auth", "reason=NOT_ALLOWED", "user=bob")) == 0 {
-			t.Error("a refusal has none")
+		if len(s.Log.Lines("level=INFO", "route=/forward-auth", "reason=NOT_ALLOWED", "user=bob", `\"/admin/\" is for admins`)) == 0 {
+			t.Error("a refusal has none, or it does not say whom the page is for")
+		}
+		b.Get(p.URL + "/.idp/denied?reason=NOT_ALLOWED")
+		if len(s.Log.Lines("level=INFO", "/.idp/denied", "reason=NOT_ALLOWED", "user=bob")) == 0 {
+			t.Error("the reference on the page leads to a line that does not name its reader")
 		}
 		other := protect(t, s, "open.localhost") // a second site: no page
 		b.Also = append(b.Also, other.URL)

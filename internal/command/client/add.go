@@ -24,6 +24,7 @@ func (c commands) add() *cobra.Command {
 			"  FAPI 2.0:                idp client add bank --profile fapi2 --auth-method private_key_jwt --jwks-uri https://bank.example.com/jwks --redirect-uri https://bank.example.com/cb\n" +
 			"  a device, a terminal:    idp client add cli --public --grant-types urn:ietf:params:oauth:grant-type:device_code,refresh_token\n" +
 			"  a program for itself:    idp client add robot --grant-types client_credentials --scope read\n" +
+			"  a tool, by a ticket:     idp client add idp-cli --public --grant-types urn:ietf:params:oauth:grant-type:token-exchange --ticket-exchange https://ledger.example.com\n" +
 			"  a site of a stranger:    idp client add shop2 --untrusted --scope \"openid profile email\" --redirect-uri https://shop2.example/cb\n" +
 			"  an old site, no PKCE:    idp client add old --no-pkce --id-token-alg RS256 --redirect-uri https://old.example.com/cb",
 		RunE: c.withStore(func(o opened, args []string) error {
@@ -54,6 +55,9 @@ func (o opened) addClient(cl store.Client, plain secret.String) error {
 		if f.ClientID == cl.ClientID {
 			return fmt.Errorf("the configuration file owns %q; change it there", cl.ClientID)
 		}
+	}
+	if err := o.notOfASite(cl.ClientID); err != nil {
+		return err
 	}
 	if err := o.needKeys(cl.IDTokenAlg, cl.UserinfoAlg); err != nil { // before the secret counts: an error must not lose it
 		return err

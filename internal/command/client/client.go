@@ -53,7 +53,21 @@ func (o opened) clientByID(id string) (*store.Client, error) {
 			return &all[i], nil
 		}
 	}
+	if err := o.notOfASite(id); err != nil {
+		return nil, err
+	}
 	return nil, fmt.Errorf("no relying party %q; idp client list shows all", id)
+}
+
+// notOfASite refuses the client id of a protected site: with a relying party of that id
+// in the database the server would not start.
+func (o opened) notOfASite(id string) error {
+	for _, s := range o.Config.ForwardAuth {
+		if s.Host == id {
+			return fmt.Errorf("%q is a site of forward_auth in the configuration file, and nobody else's client id; change it there", id)
+		}
+	}
+	return nil
 }
 
 func (c commands) remove() *cobra.Command {

@@ -111,7 +111,8 @@ func TestEveryFlagOfAClient(t *testing.T) {
 }
 
 func TestChangesOfAClientThatAreRefused(t *testing.T) {
-	p := newPlace(t, "clients: [{client_id: filed, client_secret_file: filed.secret, redirect_uris: [\"http://127.0.0.1/cb\"]}]\n")
+	p := newPlace(t, "clients: [{client_id: filed, client_secret_file: filed.secret, redirect_uris: [\"http://127.0.0.1/cb\"]}]\n"+
+		"trusted_proxies: [127.0.0.1/32]\nforward_auth: [{host: reports.localhost}]\n")
 	p.Write("filed.secret", "a secret of some length\n")
 	p.MustRun("", "client", "add", "wiki", "--redirect-uri", "https://wiki.example/cb")
 	p.MustRun("", "client", "add", "app", "--public", "--redirect-uri", "https://app.example/cb")
@@ -120,6 +121,8 @@ func TestChangesOfAClientThatAreRefused(t *testing.T) {
 		"no relying party":         {"set", "nobody", "--name", "x"},
 		"configuration file owns":  {"set", "filed", "--name", "x"},
 		"file owns":                {"secret", "filed", "--new"},
+		"is a site of forward":     {"add", "reports.localhost", "--redirect-uri", "https://reports.example/cb"},
+		"nobody else's client id":  {"show", "reports.localhost"},
 		"redirect_uris: \"x\"":     {"set", "wiki", "--redirect-uri", "x"},
 		"redirect_uris: missing":   {"set", "wiki", "--redirect-uri", ""},
 		"jwks: missing":            {"set", "wiki", "--auth-method", "private_key_jwt"},

@@ -91,6 +91,9 @@ func (g Gate) Admits(u *store.User) bool {
 	return len(g.groups) == 0 || slices.ContainsFunc(g.groups, func(name string) bool { return slices.Contains(u.Groups, name) })
 }
 
+// For names the groups, for the log.
+func (g Gate) For() string { return strings.Join(g.groups, ", ") }
+
 // ReachableFrom reports whether a request comes from one of the networks.
 func (g Gate) ReachableFrom(from policy.From) bool {
 	return len(g.networks) == 0 || policy.Inside(g.networks, from)

@@ -16,7 +16,7 @@ import (
 
 func checkRedirectURIs(c *store.Client) error {
 	if len(c.RedirectURIs) == 0 && MayUse(c, protocol.GrantTypeCode) {
-		return errors.New("redirect_uris: missing")
+		return errors.New("redirect_uris: missing; a client that nobody logs in to needs none, and grant_types without authorization_code")
 	}
 	for _, u := range c.RedirectURIs {
 		if err := checkURI(u, c.Public()); err != nil {

@@ -46,7 +46,7 @@ func (p *Endpoint) ticketAnswer(w http.ResponseWriter, r *http.Request, client *
 	case scheme == "":
 		web.InfoFrom(r.Context()).Method = authn.MethodChallenge
 		return nil, wire.Failure{Status: http.StatusUnauthorized, Challenges: []string{"Negotiate"},
-			Err: protocol.ErrInvalidRequest().WithDescription("a ticket is needed: Authorization: Negotiate (curl --negotiate -u :)")}
+			Err: protocol.ErrInvalidRequest().WithDescription("a ticket is needed: Authorization: Negotiate (curl --negotiate -u :, which sends one that klist shows; else kinit)")}
 	}
 	return func(r *http.Request, client *store.Client, ps wire.Params, jkt string) ([]byte, error) {
 		return p.ticketGrant(w, r, client, ps, jkt)

@@ -53,7 +53,7 @@ func StillGranted(c *store.Client, g *store.Grant, s *store.Standing) error {
 		return err
 	}
 	if _, ok := clients.Narrower(s.Consent, needed); !ok {
-		return Ended("the user has not allowed all that was granted, and the client is not trusted any more: the user has to log in again")
+		return Ended("the user has not allowed all that was granted, and the client is not trusted, or not trusted any more: the user has to log in there and allow it")
 	}
 	return nil
 }
