@@ -2,9 +2,11 @@ package doctor_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"idp/internal/doctor/site"
 	"idp/internal/kerberos/krbtest"
 	"idp/internal/kerberos/wire"
 )
@@ -53,6 +55,19 @@ func TestAKeytabOlderThanTheKDC(t *testing.T) {
 		kadmin(t, r, "cpw -randkey "+service+"\n")
 		wants(t, in.say("key_version"), "failed "+service+"@EXAMPLE.TEST: the KDC has kvno 2, the keytab 1: its tickets do not open")
 	})
+}
+
+// Programs show a site tickets for its own name.
+func TestAKeyOfASiteOlderThanTheKDC(t *testing.T) {
+	r, in := serving(t, anAddress, service, "HTTP/reports.example.com")
+	in.Sites = []site.Site{{Origin: "https://reports.example.com:8443"}, {Origin: "https://without-a-key.example.com"}}
+	wants(t, in.say("key_version"), "ok "+service+"@EXAMPLE.TEST", "ok HTTP/reports.example.com@EXAMPLE.TEST: the KDC's ticket (kvno 1, aes256) opens with the keytab")
+	kadmin(t, r, "cpw -randkey HTTP/reports.example.com\n")
+	lines := in.say("key_version")
+	wants(t, lines, "ok "+service+"@EXAMPLE.TEST", "failed HTTP/reports.example.com@EXAMPLE.TEST: the KDC has kvno 2, the keytab 1: its tickets do not open")
+	if hint := in.hint("key_version"); !strings.Contains(hint, "--refresh --also reports.example.com") || strings.Contains(lines[1], "passwords") {
+		t.Errorf("%s\n%s", lines[1], hint)
+	}
 }
 
 // TestAnotherKeyOfTheSameVersion: the account was made anew, or the

@@ -11,6 +11,7 @@ import (
 	"idp/internal/doctor/look"
 	"idp/internal/doctor/realm"
 	"idp/internal/doctor/report"
+	"idp/internal/doctor/site"
 	"idp/internal/store"
 	"idp/internal/store/database"
 )
@@ -80,7 +81,7 @@ func newExam(ctx context.Context, c Config) *exam {
 	e.db = onceDB(func() (*store.Store, database.Schema, error) { return e.openDB(ctx) })
 	e.shown = sync.OnceValues(func() ([]*x509.Certificate, error) { return e.handshake(ctx) })
 	e.discovery = sync.OnceValue(func() []report.Line { return e.judgeDiscovery(ctx) })
-	e.realm = realm.New(ctx, realm.Config{Issuer: e.issuer, Kerberos: e.Kerberos, RunsAs: e.runsAs, Network: e.network, Now: e.Now})
+	e.realm = realm.New(ctx, realm.Config{Issuer: e.issuer, Sites: site.Hosts(e.Sites), Kerberos: e.Kerberos, RunsAs: e.runsAs, Network: e.network, Now: e.Now})
 	return e
 }
 

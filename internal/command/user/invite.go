@@ -102,6 +102,9 @@ func (c commands) reset() *cobra.Command {
 			if err := o.noKerberos(u); err != nil {
 				return err
 			}
+			if u.PasswordHash == "" {
+				return fmt.Errorf("%s has no password yet; idp user invite makes another link for the first one", u.Name)
+			}
 			return o.handLink(u, store.LinkReset, hand)
 		}),
 	}

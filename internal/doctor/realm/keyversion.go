@@ -3,6 +3,7 @@ package realm
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"idp/internal/doctor/look"
@@ -99,6 +100,10 @@ func (e *Exam) judgeTicket(t *tickets, host string, o *ownTicket) []report.Line 
 		return e.refusedTicket(t, host, name, o.refused)
 	}
 	what := fmt.Sprintf("%s: the KDC's ticket (kvno %d, %s)", name, o.KVNO, shortEtype(o.Etype))
+	again, besides := exportAgain, noPasswords
+	if slices.Contains(e.Sites, host) { // whose key passwords do not need
+		again, besides = strings.Replace(exportAgain, "--refresh", "--refresh --also "+host, 1), ""
+	}
 	line := func(r []report.Line) []report.Line {
 		r[0].Details = map[string]any{"principal": name, "kvno": o.KVNO, "etype": o.Etype, "asked_as": t.client, "opened_by": o.OpenedBy}
 		return r
@@ -112,14 +117,14 @@ func (e *Exam) judgeTicket(t *tickets, host string, o *ownTicket) []report.Line 
 		return line(report.Failed(useAES(name),
 			"%s is sealed with %s, which is not accepted", name, shortEtype(o.Etype)))
 	case reason.Of(o.Err) == reason.KVNO:
-		return line(report.Failed(exportAgain, "%s: the KDC has kvno %d, the keytab %s: its tickets do not open"+noPasswords, name, o.KVNO, e.versions(name)))
+		return line(report.Failed(again, "%s: the KDC has kvno %d, the keytab %s: its tickets do not open"+besides, name, o.KVNO, e.versions(name)))
 	case reason.Of(o.Err) == reason.NoKey:
-		return line(report.Failed("export all encryption types; "+exportAgain, "%s: the keytab has no %s key, and the KDC seals with that", name, shortEtype(o.Etype)))
+		return line(report.Failed("export all encryption types; "+again, "%s: the keytab has no %s key, and the KDC seals with that", name, shortEtype(o.Etype)))
 	case reason.Of(o.Err) == reason.WrongSPN:
 		return line(report.Failed("setspn -Q HTTP/"+host+" names the account that has it; move the name to ours (setspn -D, then setspn -S HTTP/"+host+" ACCOUNT), or export its key as well: idp keytab plan",
 			"%s opens with no key of the keytab: the name belongs to another account", what))
 	default:
-		return line(report.Failed(exportAgain, "%s does not open with the keytab's key of that version: the account's password was set again, or the keytab is another realm's"+noPasswords, what))
+		return line(report.Failed(again, "%s does not open with the keytab's key of that version: the account's password was set again, or the keytab is another realm's"+besides, what))
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 // Config is what is looked at, and with what.
 type Config struct {
 	Issuer   *url.URL
+	Sites    []string         // hosts of protected sites, whose programs may show tickets for them
 	Kerberos *kerberos.Config // nil: no kerberos section
 	RunsAs   func() string    // the user that idp runs as; empty: not known
 	Network  look.Network

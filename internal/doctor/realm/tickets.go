@@ -73,14 +73,19 @@ func (e *Exam) askFor(ctx context.Context, t *tickets) {
 }
 
 // asked are the hosts in the names that browsers ask for: the issuer's, and the
-// one at the end of its CNAMEs.
+// one at the end of its CNAMEs; and those of sites that the keytab has a key of.
 func (e *Exam) asked(ctx context.Context) []string {
-	host := look.Plain(e.Issuer.Hostname())
-	n, err := e.Network.Look(ctx, host)
-	if err != nil || n.Canonical == host {
-		return []string{host}
+	list := []string{look.Plain(e.Issuer.Hostname())}
+	if n, err := e.Network.Look(ctx, list[0]); err == nil && n.Canonical != list[0] {
+		list = append(list, n.Canonical)
 	}
-	return []string{host, n.Canonical}
+	status, _ := e.keytabs()
+	for _, site := range e.Sites {
+		if !slices.Contains(list, site) && slices.Contains(hosts(status), site) {
+			list = append(list, site)
+		}
+	}
+	return list
 }
 
 // homes are the realms of the keys.

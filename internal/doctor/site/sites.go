@@ -6,6 +6,7 @@ package site
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"idp/internal/doctor/look"
@@ -196,6 +197,16 @@ func (s Site) passesCookie(path string) string {
 func (s Site) host() string {
 	_, host, _ := strings.Cut(s.Origin, "://")
 	return host
+}
+
+// Hosts are the sites' names, without ports.
+func Hosts(sites []Site) (names []string) {
+	for _, s := range sites {
+		if u, err := url.Parse(s.Origin); err == nil {
+			names = append(names, u.Hostname())
+		}
+	}
+	return names
 }
 
 // scheme by which browsers come to a site.

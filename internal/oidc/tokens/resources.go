@@ -2,8 +2,10 @@ package tokens
 
 import (
 	"cmp"
+	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	protocol "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -11,6 +13,7 @@ import (
 	"idp/internal/keys"
 	"idp/internal/oidc/clients"
 	"idp/internal/oidc/wire"
+	"idp/internal/reason"
 	"idp/internal/store"
 )
 
@@ -37,7 +40,7 @@ func (t *Tokens) checkTarget(client *store.Client, uri string) error {
 		return invalidTarget("resource must be an absolute URI without a fragment")
 	}
 	if _, ok := t.signingAlg(client, uri); !ok {
-		return invalidTarget("the resource is unknown, or not for this client")
+		return invalidTarget("the resource is unknown, or not for this client", uri)
 	}
 	return nil
 }
@@ -51,7 +54,7 @@ func (t *Tokens) Target(client *store.Client, ps wire.Params) (string, error) {
 		return "", invalidTarget("name one audience, by audience or by resource")
 	}
 	if !t.IsResource(client, all[0]) {
-		return "", invalidTarget("the audience is no resource of the configuration, or not for this client")
+		return "", invalidTarget("the audience is no resource of the configuration, or not for this client", all[0])
 	}
 	return all[0], nil
 }
@@ -94,6 +97,11 @@ func (t *Tokens) signingAlg(client *store.Client, uri string) (alg string, ok bo
 	return cmp.Or(t.Resources[i].AccessTokenAlg, keys.ES256), true
 }
 
-func invalidTarget(description string) error {
-	return protocol.ErrInvalidTarget().WithDescription("%s", description)
+// invalidTarget tells the log, and nobody else, what was asked for.
+func invalidTarget(description string, asked ...string) error {
+	e := protocol.ErrInvalidTarget().WithDescription("%s", description)
+	if len(asked) > 0 {
+		e = e.WithParent(fmt.Errorf("asked for %s", reason.Short(strconv.Quote(asked[0]))))
+	}
+	return e
 }

@@ -69,7 +69,7 @@ func Note(r *http.Request, e *protocol.Error) {
 	info.Reason, info.Detail = cmp.Or(info.Reason, string(e.ErrorType)), e.Description
 	if e.ErrorType == protocol.ServerError {
 		info.Err = e.Parent
-	} else if e.Parent != nil {
+	} else if e.Parent != nil && e.Parent.Error() != e.Description {
 		info.Detail += ": " + e.Parent.Error()
 	}
 }
