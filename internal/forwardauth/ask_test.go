@@ -260,3 +260,24 @@ func TestHoleSiteCookieForgedOrOfAnotherHost(t *testing.T) {
 		p.put(t, asNginx(p, "/", "Cookie", forged)).wants(t, forged[:min(len(forged), 90)], http.StatusUnauthorized, "LOGIN_REQUIRED")
 	}
 }
+
+// The page that refuses a site looks as others do: what it is drawn with is there for
+// everybody, whoever's proxy asks.
+func TestPagesOfStrangersHaveTheirStyle(t *testing.T) {
+	t.Parallel()
+	s := idptest.Start(t, idptest.Options{YAML: sites})
+	b := s.Browser(t) // comes from 127.0.0.1
+	get := func(path string) answer {
+		got := b.Once(http.MethodGet, path, nil, http.Header{"Accept": {"text/html"}})
+		return answer{got.Response, got.Body}
+	}
+	page := get("/.idp/start?to=/") // not from the proxy that is trusted
+	_, rest, _ := strings.Cut(page.body, `<link rel="stylesheet" href="`)
+	style, _, _ := strings.Cut(rest, `"`)
+	if page.StatusCode != http.StatusForbidden || !strings.HasPrefix(style, "/.idp/static/") {
+		t.Fatalf("%d %v, style %q\n%s", page.StatusCode, page.Header, style, page.body)
+	}
+	if file := get(style); file.StatusCode != http.StatusOK || !strings.HasPrefix(file.Header.Get("Content-Type"), "text/css") {
+		t.Errorf("%s: %d %v", style, file.StatusCode, file.Header)
+	}
+}

@@ -153,14 +153,3 @@ func (f *ForwardAuth) ServeNothing(_ http.ResponseWriter, r *http.Request) error
 	return &web.Error{Status: http.StatusNotFound, Code: "NOT_FOUND", Title: "There is no page here", Message: "The address is wrong or no longer in use.",
 		Links: []web.Link{{Text: "Go to the site", URL: origin(q.origin) + "/"}}}
 }
-
-// ServeAsset answers GET /.idp/static/: the files of our pages on a protected site.
-func (f *ForwardAuth) ServeAsset(static http.Handler) web.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if _, err := f.visited(r); err != nil {
-			return err
-		}
-		http.StripPrefix(assets, static).ServeHTTP(w, r)
-		return nil
-	}
-}

@@ -107,7 +107,7 @@ func (p *parts) routes(log *slog.Logger) (http.Handler, error) {
 		step("GET "+sites.PathCallback, p.forward.ServeCallback)
 		step("GET "+sites.PathSignOut, p.forward.ServeSignOut)
 		page("GET "+sites.PathDenied, p.forward.ServeDenied)
-		page("GET "+sites.PathOurs+"static/", p.forward.ServeAsset(p.pages.Static()))
+		mux.Handle("GET "+sites.PathOurs+"static/", http.StripPrefix(strings.TrimSuffix(sites.PathOurs, "/"), p.pages.Static())) // also where nothing else is answered
 		page(sites.PathOurs, p.forward.ServeNothing)
 	}
 
