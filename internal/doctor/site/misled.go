@@ -20,7 +20,7 @@ func (e *Exam) misled(s Site, path string, why reason.Code) []report.Line {
 	case reason.SiteProxy:
 		return report.Failed(e.trustIt(), "%s%s: idp does not know the proxy, and answers it nothing (%s)"+nobody, s.Origin, path, why)
 	case reason.SiteUnknown:
-		return report.Failed(s.told()+". Where it stands there: restart idp, if idp.yaml was changed. Which host it was told: journalctl -u idp | grep "+string(why),
+		return report.Failed(s.told()+". Where it stands there: systemctl reload idp, if idp.yaml was changed. Which host it was told: journalctl -u idp | grep "+string(why),
 			"%s%s: the proxy tells idp of a host that is not %s, nor another site of forward_auth (%s)"+nobody, s.Origin, path, s.host(), why)
 	case reason.SiteInsecure:
 		return report.Failed(s.told(), "%s%s: the proxy does not tell idp that browsers come by %s (%s)"+nobody, s.Origin, path, s.scheme(), why)
@@ -70,9 +70,9 @@ func (s Site) told() string {
 // trustIt is how a proxy becomes one that is trusted.
 func (e *Exam) trustIt() string {
 	if e.OnLoopback {
-		return "trusted_proxies: [127.0.0.1/32, \"::1/128\"], for only this machine reaches " + e.Listen + "; then restart idp"
+		return "trusted_proxies: [127.0.0.1/32, \"::1/128\"], for only this machine reaches " + e.Listen + "; then systemctl reload idp"
 	}
-	return "trusted_proxies: [the proxy's address]; idp's log has it: journalctl -u idp | grep 'not in trusted_proxies'; then restart idp"
+	return "trusted_proxies: [the proxy's address]; idp's log has it: journalctl -u idp | grep 'not in trusted_proxies'; then systemctl reload idp"
 }
 
 // withReason is a status, and what idp says beside it.
