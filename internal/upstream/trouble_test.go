@@ -132,12 +132,14 @@ func TestAnUpstreamThatHangs(t *testing.T) {
 		must(t, err)
 		u.about.last = nil
 		ctx, late := context.WithDeadline(t.Context(), time.Now().Add(100*time.Millisecond))
-		l.answer[path] = func(_ http.ResponseWriter, r *http.Request) { <-ctx.Done() }
+		told := make(chan struct{})
+		l.answer[path] = func(http.ResponseWriter, *http.Request) { <-told } // an answer at the deadline might come first
 		l.nonce = leaving.Row.Nonce
 		if _, _, err := u.Finish(ctx, &leaving.Row, map[string][]string{"code": {"code"}}); reason.Of(err) != reason.UpstreamDown {
 			t.Errorf("%s: %v", path, err)
 		}
 		late()
+		close(told)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -142,18 +144,15 @@ func TestHoleCacheSwappedWhileItIsOpened(t *testing.T) {
 		must(t, errors.Join(os.WriteFile(theirs, []byte("theirs"), 0o644), os.Chown(theirs, 65534, -1)))
 	}
 	must(t, os.Symlink(ours, name))
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-				_ = errors.Join(os.Symlink([]string{ours, theirs}[i%2], next), os.Rename(next, name))
-			}
+	var swapping sync.WaitGroup
+	var stop atomic.Bool
+	defer swapping.Wait() // in a folder that can go then
+	defer stop.Store(true)
+	swapping.Go(func() {
+		for i := 0; !stop.Load(); i++ {
+			_ = errors.Join(os.Symlink([]string{ours, theirs}[i%2], next), os.Rename(next, name))
 		}
-	}()
+	})
 	opened := 0
 	for range 20_000 {
 		text, err := file{name: name, path: name, owner: os.Getuid()}.content()
