@@ -288,7 +288,7 @@ func TestAnotherServerTakesOver(t *testing.T) {
 	silent := ldaptest.Silent(t)
 	for what, hangs := range map[string]string{"down": "", "hanging": "ldaps://" + silent.Addr + " "} {
 		c.URL = hangs + first.LDAPS + " " + second.LDAPS
-		c.Timeout = directory.Duration(900 * time.Millisecond)
+		c.Timeout = directory.Duration(5 * time.Second)
 		first.Stop()
 		w := ask(t, c)
 		if p := w.person("alice"); p.FullName != "Second" {
