@@ -142,6 +142,11 @@ func TestHoleRefusalsOfNobodyFillTheAuditLog(t *testing.T) {
 		}
 		want := []reason.Code{reason.BadPasskey, reason.UpstreamRefused, reason.BadPasskey, reason.UpstreamRefused}
 		wantRefusals(t, st, "three of each from two addresses", want...)
+		for _, address := range []string{"2001:db8:1:1::7", "2001:db8:1:ffff::7"} { // a /48 is one customer's
+			_ = a.UpstreamRefused(t.Context(), "partner", "", reason.Refuse(reason.UpstreamRefused, ""), at(address))
+		}
+		want = append(want, reason.UpstreamRefused)
+		wantRefusals(t, st, "two networks of one customer", want...)
 		_ = a.UpstreamRefused(t.Context(), "partner", "jane", reason.Refuse(reason.UpstreamNotAllowed, ""), at("203.0.113.7"))
 		_ = a.UpstreamRefused(t.Context(), "partner", "jane", reason.Refuse(reason.UpstreamNotAllowed, ""), at("203.0.113.7"))
 		wantRefusals(t, st, "somebody who is known there", append(want, reason.UpstreamNotAllowed, reason.UpstreamNotAllowed)...)

@@ -198,13 +198,13 @@ func (a *Authn) fail(ctx context.Context, from policy.From, name string, err err
 
 // failOfNobody is fail where nobody may be known: a token that no key of ours has opened, a
 // passkey that is nobody's, an upstream that names no one. Anybody can bring that about
-// without end, so of one network the audit log has each reason once in ten minutes.
+// without end, so of one customer's network the audit log has each reason once in ten minutes.
 func (a *Authn) failOfNobody(ctx context.Context, from policy.From, name string, err error) error {
 	var refused *reason.Error
 	if !errors.As(err, &refused) || refused.Name != "" || refused.UserID != "" {
 		return a.fail(ctx, from, name, err)
 	}
-	what := secret.Hash(secret.String(string(refused.Reason) + "\x00" + name + "\x00" + policy.Network(from.Address)))
+	what := secret.Hash(secret.String(string(refused.Reason) + "\x00" + name + "\x00" + policy.Customer(from.Address)))
 	first, seenErr := a.Store.SeenOnce(context.WithoutCancel(ctx), store.UseRefusal, what, a.Now().Add(originWindow))
 	if seenErr != nil {
 		return fmt.Errorf("audit of a failed login: %w", seenErr)

@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -26,14 +27,21 @@ func (a *Authn) PasswordInTime(ctx context.Context, limit time.Duration, name st
 		res *Result
 		err error
 	}
-	done := make(chan outcome, 1)
+	done, gone := make(chan outcome), make(chan struct{})
+	defer close(gone)
 	go func() {
 		var o outcome
 		defer func() {
 			if p := recover(); p != nil { // nobody else would, here
 				o = outcome{err: fmt.Errorf("authn: panic: %v\n%s", p, debug.Stack())}
 			}
-			done <- o
+			select {
+			case done <- o:
+			case <-gone: // a refusal is in the audit log
+				if o.err != nil && reason.Of(o.err) == "" && !errors.Is(o.err, ctx.Err()) {
+					a.Log.ErrorContext(context.WithoutCancel(ctx), "the check of a password failed when nobody waited for it any more", "request_id", from.RequestID, "err", o.err)
+				}
+			}
 		}()
 		o.res, o.err = a.Password(ctx, name, password, from)
 	}()

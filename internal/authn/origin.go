@@ -28,8 +28,7 @@ type Limits struct {
 // tries out lists.
 func DefaultLimits() Limits { return Limits{PerAddress: 20, PerAddressInside: 200} }
 
-// origin is where a password comes from. Of IPv6 it is a /64, of which a customer may
-// have 65,536: the network around it is bounded, too. That of IPv4 is many customers'.
+// origin is where a password comes from, and whose customer that may be.
 func (a *Authn) origin(from policy.From) store.Origin {
 	limit := a.Limits.PerAddress
 	if policy.Inside(a.Section.OfferTo, from) {
@@ -38,11 +37,7 @@ func (a *Authn) origin(from policy.From) store.Origin {
 	if limit == 0 || !from.Address.IsValid() {
 		return store.Origin{}
 	}
-	o := store.Origin{Network: policy.Network(from.Address), Limit: limit, WideLimit: limit * wideFactor}
-	if o.Wide = o.Network; from.Address.Is6() {
-		o.Wide = policy.WideNetwork(from.Address)
-	}
-	return o
+	return store.Origin{Network: policy.Network(from.Address), Limit: limit, Wide: policy.Customer(from.Address), WideLimit: limit * wideFactor}
 }
 
 // wrongFrom counts a wrong password where it came from: each once, so that a program

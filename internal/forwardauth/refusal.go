@@ -33,7 +33,7 @@ var texts = map[reason.Code]struct{ title, message, hint string }{
 	reason.SiteContradictory: {"This request cannot be read", "What the site's proxy and the request say about it do not agree.", "Open the page again, without extra headers."},
 	reason.SiteProxy:         {"Not asked by a known proxy", "Only proxies that idp was told of may ask here.", "The site's administrator has to add the proxy's address to trusted_proxies."},
 	reason.SiteCredential:    {"Your login was refused", "The name, password or ticket that was sent is not good here.", "idp's log has the reason, with the reference below."},
-	reason.SiteUnavailable:   {"Your login could not be checked just now", "Nothing was wrong with it: whoever checks passwords does not answer.", "Try again in a minute."},
+	reason.SiteUnavailable:   {"Your login could not be checked just now", "It was not refused: whoever checks passwords does not answer.", "Try again in a minute."},
 	reason.SiteCookie:        {"Your browser sent a confusing cookie", "A cookie of this site arrived twice, so it cannot be trusted.", "Delete the cookies of this site and its neighbours, and try again."},
 	reason.SiteCookieLost:    {"This site is not set up yet", "You are logged in, but its proxy does not tell single sign-on so: it asks without your cookie.", "Its administrator has to let it pass Cookie on: idp doctor says more."},
 	reason.SiteNotRouted:     {"This site is not set up yet", "Its proxy does not send everything below /.idp/ to single sign-on, so nobody can log in.", "Its administrator has to: idp doctor says more."},

@@ -35,6 +35,16 @@ func Network(a netip.Addr) string {
 	return a.String()
 }
 
+// Customer is the network in which one customer of a provider moves at will: a /48 of
+// IPv6, which has 65,536 of Network's, and an address of IPv4, for the network around
+// that is many customers'.
+func Customer(a netip.Addr) string {
+	if a.Is6() {
+		return WideNetwork(a)
+	}
+	return Network(a)
+}
+
 // WideNetwork is the network around that of an address: what a provider gives a
 // customer of IPv6 (/48), and a /24 of IPv4.
 func WideNetwork(a netip.Addr) string {

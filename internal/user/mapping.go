@@ -214,7 +214,7 @@ func nameTaken(id store.Identity, name, holder string) error {
 		what = "principal"
 	}
 	if holder != name {
-		name += ", in other letters"
+		name += " (as " + holder + ")"
 	}
 	return fmt.Errorf("%w: %s. The same person: idp user link '%s' --realm %s --%s '%s'; somebody else: the same with a new name and --create",
 		ErrNameTaken, name, holder, realm, what, key)

@@ -139,7 +139,7 @@ func TestNameTakenSaysWhatToType(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	_, err = m.User(t.Context(), principal("ALICE@HERE.TEST", "HERE.TEST", "ALICE"))
-	if !errors.Is(err, user.ErrNameTaken) || !strings.Contains(err.Error(), "ALICE, in other letters. The same person: idp user link 'alice' --realm HERE.TEST --principal 'ALICE'") {
+	if !errors.Is(err, user.ErrNameTaken) || !strings.Contains(err.Error(), "ALICE (as alice). The same person: idp user link 'alice' --realm HERE.TEST --principal 'ALICE'") {
 		t.Errorf("%v", err)
 	}
 }

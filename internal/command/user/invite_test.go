@@ -24,7 +24,7 @@ func TestInvitationsAndResets(t *testing.T) {
 	p.MustRun("", "user", "link", "dave", "--realm", "EXAMPLE.COM", "--principal", "dave", "--create")
 	p.MustRun("", "user", "disable", "carol")
 	for want, args := range map[string][]string{
-		"has a password already": {"invite", "carol"}, "is disabled": {"reset", "carol"}, "has no password yet; idp user invite": {"reset", "bob"}, "no user": {"reset", "nobody"}, "the password is the KDC's": {"reset", "dave"},
+		"has a password already": {"invite", "carol"}, "is disabled": {"reset", "carol"}, "has no password yet; idp user invite": {"reset", "bob"}, "no user": {"reset", "nobody"}, `no user "BOB"; there is "bob"`: {"disable", "BOB"}, "the password is the KDC's": {"reset", "dave"},
 		"idp user set changes": {"invite", "bob", "--email", "x@example.com"}, "not a mail address": {"invite", "eve", "--email", "eve"}, "not allowed": {"invite", "e/ve"}, "there is a user": {"invite", "Bob"},
 	} {
 		if _, errs, err := p.Run("", append([]string{"user"}, args...)...); err == nil || !strings.Contains(errs, want) {

@@ -45,10 +45,16 @@ func (o opened) entry(u *store.User) store.Entry {
 // byName finds the user a command names.
 func (o opened) byName(name string) (*store.User, error) {
 	u, err := o.Store.UserByName(o.Ctx, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("no user %q; idp user list shows all", name)
+	if !errors.Is(err, store.ErrNotFound) {
+		return u, err
 	}
-	return u, err
+	switch holder, err := o.Store.NameHolder(o.Ctx, name); {
+	case err == nil:
+		return nil, fmt.Errorf("no user %q; there is %q", name, holder)
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
+	return nil, fmt.Errorf("no user %q; idp user list shows all", name)
 }
 
 // change is a command that changes one user and says what it has done.

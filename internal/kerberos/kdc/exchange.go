@@ -79,7 +79,7 @@ func (m *memory) isQuiet(realm string) bool {
 
 // inVain notes that a realm's KDCs were asked since then, and none has answered.
 func (m *memory) inVain(realm string, since time.Time) {
-	if time.Since(since) < quietAfter { // whoever asked went away
+	if time.Since(since) < quietAfter { // refused at once: nobody waits for that
 		return
 	}
 	m.mu.Lock()
